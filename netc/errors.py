@@ -1,0 +1,186 @@
+"""What netc says when it says no: spans, codes, diagnostics and the one exception that carries them.
+
+Every stage collects its diagnostics and raises `NetError` once, so that a person sees all that is wrong in one go.
+A diagnostic's code is declared once, as a `Code` beside the stage that gives it; `netc explain CODE` prints its page.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from functools import cached_property
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A text and the name it is shown under (a path, or `<string>`)."""
+
+    path: str
+    text: str
+
+    @cached_property
+    def line_starts(self) -> list[int]:
+        starts, at = [0], self.text.find("\n")
+        while at >= 0:
+            starts.append(at + 1)
+            at = self.text.find("\n", at + 1)
+        return starts
+
+    def position(self, offset: int) -> tuple[int, int]:
+        """1-based line and column of a character offset."""
+        line = bisect_right(self.line_starts, offset)
+        return line, offset - self.line_starts[line - 1] + 1
+
+    def line(self, number: int) -> str:
+        """The text of a 1-based line, without its end-of-line characters."""
+        start = self.line_starts[number - 1]
+        end = self.text.find("\n", start)
+        return self.text[start : len(self.text) if end < 0 else end].rstrip("\r")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Span:
+    """Characters `start:end` of a source; `call` is where the composite that holds this text was called, if one was."""
+
+    source: Source
+    start: int
+    end: int
+    call: Span | None = None
+
+    @property
+    def line(self) -> int:
+        return self.source.position(self.start)[0]
+
+    @property
+    def column(self) -> int:
+        return self.source.position(self.start)[1]
+
+    def __str__(self) -> str:
+        return f"{self.source.path}:{self.line}:{self.column}"
+
+    def to(self, other: Span) -> Span:
+        """From the start of this span to the end of another in the same source."""
+        return Span(self.source, self.start, other.end, self.call)
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """One kind of diagnostic and its page in `netc explain`: what happened, why it matters, an example, the fix.
+
+    `example` is a file (or a part of one) that gives this diagnostic; `fix` is what to write instead.
+    """
+
+    id: str
+    title: str
+    why: str
+    example: str = ""
+    fix: str = ""
+
+    def __post_init__(self) -> None:
+        if CODES.setdefault(self.id, self) is not self:
+            raise ValueError(f"two codes are called {self.id}")
+
+    def __str__(self) -> str:
+        return self.id
+
+
+CODES: dict[str, Code] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A further line of a diagnostic, with its own place if it has one (one step of a shape's trail, say)."""
+
+    message: str
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One thing that is wrong (`error`) or suspicious (`warning`): where, what, and what to do about it."""
+
+    code: Code
+    message: str
+    span: Span | None = None
+    notes: tuple[Note, ...] = ()
+    help: str | None = None
+    severity: str = "error"
+
+    def render(self) -> str:
+        """Plain text: `file:line:column: error[CODE]: message`, the source line, a caret, notes and help."""
+        head = f"{self.severity}[{self.code}]: {self.message}"
+        lines = [head if self.span is None else f"{self.span}: {head}"]
+        if self.span is not None:
+            lines += _excerpt(self.span)
+            call = self.span.call
+            while call is not None:
+                lines.append(f"  in the call at {call}")
+                lines += _excerpt(call)
+                call = call.call
+        for note in self.notes:
+            lines.append(f"  note: {note.message}" + (f" ({note.span})" if note.span else ""))
+        if self.help:
+            lines.append(f"  help: {self.help}")
+        return "\n".join(lines)
+
+
+def _excerpt(span: Span, width: int = 160) -> list[str]:
+    """The first source line of a span with carets below it; a very long line is cut around the span."""
+    if not span.source.text:
+        return []
+    number, column = span.source.position(span.start)
+    text = span.source.line(number).replace("\t", " ")
+    first = max(0, column - 1 - width // 2) if len(text) > width else 0
+    text = text[first : first + width]
+    carets = max(1, min(span.end - span.start, len(text) - (column - 1 - first)))
+    gutter = f"{number:>5} | "
+    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return [gutter + shown, " " * (len(gutter) - 2) + "| " + " " * (column - 1 - first) + "^" * carets]
+
+
+class NetError(Exception):
+    """The only way the package says no; carries every diagnostic of the stage that failed."""
+
+    def __init__(self, diagnostics: Diagnostic | Iterable[Diagnostic]) -> None:
+        self.diagnostics: tuple[Diagnostic, ...] = (
+            (diagnostics,) if isinstance(diagnostics, Diagnostic) else tuple(diagnostics)
+        )
+        super().__init__(self.diagnostics)
+
+    def __str__(self) -> str:
+        return "\n".join(d.render() for d in self.diagnostics)
+
+
+@dataclass
+class Report:
+    """Where a stage collects its diagnostics; `finish` raises if an error is among them."""
+
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+
+    def error(
+        self, code: Code, message: str, span: Span | None = None, *, notes: Sequence[Note] = (), help: str | None = None
+    ) -> None:
+        self.diagnostics.append(Diagnostic(code, message, span, tuple(notes), help))
+
+    def warning(
+        self, code: Code, message: str, span: Span | None = None, *, notes: Sequence[Note] = (), help: str | None = None
+    ) -> None:
+        self.diagnostics.append(Diagnostic(code, message, span, tuple(notes), help, "warning"))
+
+    @property
+    def failed(self) -> bool:
+        return any(d.severity == "error" for d in self.diagnostics)
+
+    def finish(self) -> None:
+        """Raise `NetError` with everything collected if at least one of it is an error."""
+        if self.failed:
+            raise NetError(self.diagnostics)
+
+
+def suggest(word: str, known: Iterable[str]) -> str | None:
+    """The known name that a mistyped word most likely meant, case-insensitively, or None."""
+    by_lower = {name.lower(): name for name in reversed(list(known))}
+    close = get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
+    return by_lower[close[0]] if close else None
