@@ -15,8 +15,8 @@ class Record:
     """An instance of a message. Fields read as attributes, with their defaults where nothing was written.
 
     Singular scalars are int, float, bool, str or bytes; enums are the *name* of the value; repeated fields are tuples;
-    an unset message field reads as an empty Record of its type. `has(name)` tells whether a singular field was set (or a
-    repeated one is not empty). Equality compares type and values, never spans.
+    an unset message field reads as an empty Record of its type. `has(name)` tells whether a singular field was set (or
+    a repeated one is not empty). Equality compares type and values, never spans.
     """
 
     __slots__ = ("_spans", "_type", "_values", "span")

@@ -1,0 +1,196 @@
+"""Kernels: the decorator that compiles them and the on-disk cache. The only importer of numba.
+
+`import numba` takes 0.2 s, and most commands never run a kernel, so a `Kernel` compiles on its first call. Compiled
+code is cached under `$NETC_CACHE_DIR` (default: `netc` in the user's cache directory), in a folder named after a hash of
+the kernel's source file, of every netc file it takes something from, of numba's version and of the processor: numba's own
+key leaves out what a kernel calls in other files, and stale machine code would give wrong numbers silently.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib
+import importlib.metadata
+import os
+import sys
+import tempfile
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast, overload
+
+from netc.errors import Code, Diagnostic
+
+CACHE_UNUSABLE = Code(
+    "RUN001",
+    "the kernel cache cannot be written",
+    why="Compiled kernels are kept on disk so that the next start is fast. The cache directory could not be written, "
+    "so kernels are compiled again in every process. Numbers are not affected.",
+    example="NETC_CACHE_DIR=/read-only netc train nets/digits.net",
+    fix="Set NETC_CACHE_DIR to a directory that can be written, or make room on its disk.",
+)
+
+_on_compile: Callable[[], None] | None = None
+
+
+def announce_compilation(callback: Callable[[], None] | None) -> None:
+    """Call `callback` each time a kernel is really compiled (not loaded from the cache)."""
+    global _on_compile
+    _on_compile = callback
+
+
+class Kernel:
+    """A function that numba compiles at its first call, for the argument types of each call."""
+
+    def __init__(self, function: Callable[..., Any], options: dict[str, Any]) -> None:
+        self.function = function
+        self.options = options
+        functools.update_wrapper(self, function)
+
+    def __call__(self, *args: Any) -> Any:
+        return self.compiled(*args)
+
+    @functools.cached_property
+    def compiled(self) -> Callable[..., Any]:
+        """numba's dispatcher, with the kernels that this one calls resolved."""
+        numba = _numba()
+        _use_cache(numba, self.function)
+        options = {"cache": True, "nogil": True, "error_model": "numpy", **self.options}
+        try:
+            return cast(Callable[..., Any], numba.njit(**options)(_resolved(self.function)))
+        except RuntimeError as error:  # numba: "cannot cache function ...: no locator available"
+            if "cache" not in str(error):
+                raise
+            options["cache"] = False
+            return cast(Callable[..., Any], numba.njit(**options)(_resolved(self.function)))
+
+
+@overload
+def kernel(function: Callable[..., Any], /) -> Kernel: ...
+@overload
+def kernel(**options: Any) -> Callable[[Callable[..., Any]], Kernel]: ...
+def kernel(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+    """Make a function a `Kernel`; options are numba's (`parallel`, `fastmath`, `inline`...)."""
+    if function is not None:
+        return Kernel(function, options)
+    return lambda f: Kernel(f, options)
+
+
+def __getattr__(name: str) -> Any:
+    """numba's tools for kernels that emit vector code, imported when first asked for."""
+    if name == "intrinsic":
+        return _numba().extending.intrinsic
+    if name == "prange":
+        return _numba().prange
+    if name == "numba":
+        return _numba()
+    raise AttributeError(name)
+
+
+@functools.cache
+def _numba() -> Any:
+    import numba  # noqa: PLC0415 - 0.2 s that most commands never need
+    import numba.core.event  # noqa: PLC0415
+    import numba.extending  # noqa: PLC0415
+
+    class Compiled(numba.core.event.Listener):  # type: ignore[misc, name-defined, unused-ignore]
+        def on_start(self, event: Any) -> None:
+            if _on_compile is not None:
+                _on_compile()
+
+        def on_end(self, event: Any) -> None:
+            pass
+
+    numba.core.event.register("numba:compile", Compiled())  # type: ignore[no-untyped-call]
+    return numba
+
+
+def _resolved(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function with compiled dispatchers in place of the `Kernel`s among its globals."""
+    function = cast(types.FunctionType, function)
+    names = _names(function.__code__)
+    called = {n: g.compiled for n in names if isinstance(g := function.__globals__.get(n), Kernel)}
+    if not called:
+        return function
+    copy = types.FunctionType(
+        function.__code__,
+        {**function.__globals__, **called},
+        function.__name__,
+        function.__defaults__,
+        function.__closure__,
+    )
+    return functools.update_wrapper(copy, function, updated=())
+
+
+def _names(code: types.CodeType) -> set[str]:
+    found = set(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            found |= _names(constant)
+    return found
+
+
+def cache_directory() -> Path:
+    """Where compiled kernels are kept: `$NETC_CACHE_DIR`, else `netc` in the user's cache directory."""
+    if given := os.environ.get("NETC_CACHE_DIR"):
+        return Path(given)
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "netc" / "cache"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "netc"
+
+
+def _use_cache(numba: Any, function: Callable[..., Any]) -> None:
+    directory = _usable_cache() / _key(sys.modules[function.__module__])
+    numba.config.CACHE_DIR = str(directory)
+
+
+@functools.cache
+def _usable_cache() -> Path:
+    """The cache directory, or a temporary one (with a warning kept in `cache_warning`) if it cannot be written."""
+    global cache_warning
+    directory = cache_directory()
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory) as probe:
+            probe.write(b"netc" * 1024)
+    except OSError as error:
+        message = f"cannot write the kernel cache {directory}: {error.strerror}"
+        cache_warning = Diagnostic(CACHE_UNUSABLE, message, help="set NETC_CACHE_DIR", severity="warning")
+        return Path(tempfile.mkdtemp(prefix="netc-kernels-"))
+    return directory
+
+
+cache_warning: Diagnostic | None = None
+
+
+@functools.cache
+def _key(module: types.ModuleType) -> str:
+    """A hash of what the machine code of a module's kernels depends on."""
+    numba = _numba()
+    digest = hashlib.sha256()
+    for file in sorted(_sources(module, set())):
+        digest.update(Path(file).read_bytes())
+    host = importlib.import_module("llvmlite.binding")
+    for part in (
+        numba.__version__,
+        importlib.metadata.version("llvmlite"),
+        sys.version,
+        numba.config.CPU_NAME or host.get_host_cpu_name(),
+        numba.config.CPU_FEATURES or host.get_host_cpu_features().flatten(),
+    ):
+        digest.update(str(part).encode())
+    return digest.hexdigest()[:16]
+
+
+def _sources(module: types.ModuleType, seen: set[str]) -> set[str]:
+    """The module's file and those of the netc modules that its globals come from, transitively."""
+    file = getattr(module, "__file__", None)
+    if file is None or file in seen:
+        return seen
+    seen.add(file)
+    for value in list(vars(module).values()):
+        name = value.__name__ if isinstance(value, types.ModuleType) else getattr(value, "__module__", None)
+        if isinstance(name, str) and name.startswith("netc.kernels") and name in sys.modules:
+            _sources(sys.modules[name], seen)
+    return seen
