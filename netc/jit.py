@@ -2,8 +2,8 @@
 
 `import numba` takes 0.2 s, and most commands never run a kernel, so a `Kernel` compiles on its first call. Compiled
 code is cached under `$NETC_CACHE_DIR` (default: `netc` in the user's cache directory), in a folder named after a hash of
-the kernel's source file, of every netc file it takes something from, of numba's version and of the processor: numba's own
-key leaves out what a kernel calls in other files, and stale machine code would give wrong numbers silently.
+the kernel's source file, of every netc file it takes something from, of numba's version and of the processor. numba's
+own key leaves out what a kernel calls in other files, and stale machine code would give wrong numbers silently.
 """
 
 from __future__ import annotations

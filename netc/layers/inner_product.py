@@ -1,7 +1,8 @@
 """Inner product (fully connected layer).
 
 Computes:
-    y = x W^T + b, with x flattened from `axis` on: x is M x K, W is N x K (K x N with `transpose: true`), N = `num_output`.
+    y = x W^T + b, with x flattened from `axis` on: x is M x K, W is N x K (K x N with `transpose: true`) and N is
+    `num_output`.
 
 Shapes:
     The top keeps the bottom's axes before `axis`, then `num_output`.

@@ -1,0 +1,140 @@
+"""The plan: everything about a net that can be known before memory is allocated.
+
+Each pass of `netc/plan/` fills in one part of it; the executors only read it. Offsets and sizes are bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+from netc.errors import Diagnostic
+from netc.graph import Graph
+from netc.layer import ParamBlob, Setup, Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """What one position of a value sees of the net's spatial inputs, per spatial axis (height, width, ...).
+
+    size: R_k = 1 + sum_j (F_j - 1) prod_{i<j} S_i; jump: the distance between neighbours, in input cells; offset: the
+    input coordinate of the first cell that position 0 sees (negative: in the pad). `whole` axes see everything.
+    """
+
+    size: tuple[int, ...]
+    jump: tuple[Fraction, ...]
+    offset: tuple[Fraction, ...]
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """A parameter blob of the net; several layers may use it (shared by name). The first user owns it."""
+
+    index: int
+    name: str  # "conv1/weights", or the name under which it is shared
+    layer: int  # the owner
+    position: int  # which of the owner's blobs
+    blob: ParamBlob
+    lr_mult: float
+    decay_mult: float
+    learned: bool  # takes gradient: the blob is learned, lr_mult is not 0 and this is a net with backward
+
+    @property
+    def shape(self) -> Shape:
+        return self.blob.shape
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A layer of the plan, parallel to `graph.nodes`.
+
+    bottom_gradient: which bottoms get a gradient; needs_backward: whether backward runs at all (some bottom or learned
+    parameter wants a gradient and a loss, or the caller's gradient, reaches its tops).
+    params: indices into `Plan.params`, in the type's order.
+    """
+
+    setup: Setup
+    params: tuple[int, ...]
+    needs_backward: bool
+    bottom_gradient: tuple[bool, ...]
+    fields: tuple[Field | None, ...] = ()  # receptive field of each top
+
+
+SlotKind = Literal["data", "diff", "part", "buffer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One array in the arena, alive from step `first` to step `last` (inclusive).
+
+    kind "data" and "diff" belong to value `owner`; "part" is the gradient that one consumer adds to value `owner`'s diff
+    (where a value has several consumers that give gradient, the first to run writes the diff itself, later ones write a
+    part that the following "add" step adds); "buffer" belongs to layer `owner` and has a `name`.
+    Slots that share storage (in place, Reshape, Split) have the same `storage` number and overlap on purpose.
+    """
+
+    kind: SlotKind
+    owner: int
+    name: str
+    shape: Shape
+    dtype: str
+    offset: int
+    nbytes: int
+    first: int
+    last: int
+    storage: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One entry of the schedule. The executor of a net walks `Plan.forward`, then `Plan.backward`.
+
+    forward: run the layer's forward. backward: run its backward; `bottom_diffs` are slot indices to write (None: no
+    gradient asked for), `top_diffs` slot indices to read. zero: fill slot `target` with 0 (a top's diff that nothing
+    contributes to). loss: fill slot `target` with `weight`. add: slot `target` += slot `source`.
+    """
+
+    kind: Literal["forward", "backward", "zero", "loss", "add"]
+    layer: int = -1
+    bottom_diffs: tuple[int | None, ...] = ()
+    top_diffs: tuple[int, ...] = ()
+    target: int = -1
+    source: int = -1
+    weight: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """The arena: its planned size, the largest set of bytes alive at one step, and what separate arrays would take."""
+
+    planned_bytes: int
+    lower_bound_bytes: int
+    unshared_bytes: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A net that will run: layers with shapes, parameters, the schedule, and where everything lies in the arena.
+
+    shapes: of each value of `graph.values`. skipped: layers whose forward is a no-op because tops share storage.
+    data: slot index of each value's data; diff: slot index of each value's diff or None.
+    assumed: data layers whose shapes are assumed because their source is not there.
+    """
+
+    graph: Graph
+    layers: tuple[Layer, ...]
+    shapes: tuple[Shape, ...]
+    params: tuple[Param, ...]
+    backward_planned: bool
+    slots: tuple[Slot, ...]
+    data: tuple[int, ...]
+    diff: tuple[int | None, ...]
+    buffers: tuple[dict[str, int], ...]  # per layer: buffer name -> slot
+    forward: tuple[Step, ...]
+    backward: tuple[Step, ...]
+    skipped: frozenset[int]
+    memory: Memory
+    assumed: tuple[str, ...] = ()
+    warnings: tuple[Diagnostic, ...] = ()
