@@ -1,0 +1,62 @@
+"""The command line. One command a file: `netc/cli/<command>.py` defines `command`, a click command.
+
+Exit codes: 0 fine; 1 the file or the run is wrong; 2 wrong usage; 130 interrupted. Data goes to stdout, everything else
+to stderr.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+import sys
+
+import click
+
+import netc
+from netc.errors import NetError
+
+
+class Commands(click.Group):
+    """Finds the commands by their files and imports only the one that is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        command = importlib.import_module(f"netc.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(netc.__version__, prog_name="netc")
+def cli() -> None:
+    """Compile, train and run declarative, Caffe-style networks on a CPU.
+
+    FILE is a .net file, or any Caffe .prototxt. Exit codes: 0 fine, 1 the file or the run is wrong, 2 wrong usage,
+    130 interrupted.
+    """
+
+
+def main() -> None:
+    """Entry point of the `netc` command: runs it and turns every way to fail into a message and an exit code."""
+    from netc.cli._output import show  # noqa: PLC0415 - rich is not needed for --version
+
+    try:
+        code = cli(standalone_mode=False)
+    except NetError as error:
+        show(error.diagnostics)
+        code = 1
+    except click.ClickException as error:
+        error.show()
+        code = 2
+    except (click.Abort, KeyboardInterrupt):
+        sys.stderr.write("interrupted\n")
+        code = 130
+    except BrokenPipeError:  # the reader of our stdout has gone (`netc summary F | head`)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,61 @@
+"""From a file to a typed definition."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from netc import language
+from netc.errors import Diagnostic, Report
+from netc.layer import Catalogue, catalogue
+from netc.schema.load import load_net, load_solver
+from netc.schema.record import Record
+from netc.schema.registry import Schema, base_schema
+
+PathLike = str | Path
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A typed net (NetParameter) and what is needed to build it: where it came from and the layer types it may use."""
+
+    path: Path
+    record: Record
+    types: Catalogue
+    schema: Schema
+    warnings: tuple[Diagnostic, ...] = ()
+
+
+def loads(text: str, path: str = "<string>", *, layers: Iterable[Path] = ()) -> Definition:
+    """Type a net given as text. Raises NetError with everything that is wrong with it."""
+    return typed(language.parse(text, path), Path(path), catalogue(layers))
+
+
+def schema_of(types: Catalogue) -> Schema:
+    """BVLC's messages, netc's additions and those of the layer files."""
+    return base_schema().extended(types.messages, types.layer_fields)
+
+
+def typed(document: language.Document, path: Path, types: Catalogue) -> Definition:
+    """A parsed net file as a definition."""
+    schema, report = schema_of(types), Report()
+    record = load_net(document, schema, report)
+    report.finish()
+    return Definition(path, record, types, schema, tuple(report.diagnostics))
+
+
+def typed_solver(document: language.Document, types: Catalogue) -> tuple[Record, tuple[Diagnostic, ...]]:
+    """A parsed solver file as a SolverParameter, and warnings."""
+    report = Report()
+    record = load_solver(document, schema_of(types), report)
+    report.finish()
+    return record, tuple(report.diagnostics)
+
+
+def is_solver(document: language.Document) -> bool:
+    """Whether a file is a solver: most of its top-level fields are SolverParameter's, not NetParameter's."""
+    schema = base_schema()
+    net, solver = schema.message("NetParameter"), schema.message("SolverParameter")
+    names = [field.name for field in document.block.fields]
+    return sum(name in solver.fields for name in names) > sum(name in net.fields for name in names)

@@ -1,0 +1,161 @@
+"""Solver files: from a SolverParameter to the nets that it trains and tests (Caffe's rules of Solver::InitTrainNet)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from netc import language
+from netc.api.definition import Definition, PathLike, is_solver, schema_of, typed, typed_solver
+from netc.errors import Code, Diagnostic, NetError, suggest
+from netc.graph import State
+from netc.layer import Catalogue, catalogue
+from netc.schema.record import Record
+
+NO_NET = Code(
+    "SOL001",
+    "the solver names no net, or several",
+    why="A solver trains one net: `net`, `train_net`, `net_param` or `train_net_param` says which.",
+    example="base_lr: 0.01 max_iter: 100",
+    fix='Add `net: "train_val.prototxt"`, or put a `solver { }` block into the net\'s own file.',
+)
+NET_NOT_FOUND = Code(
+    "SOL002",
+    "the net file that the solver names is not there",
+    why="The path is tried from the current directory, from the solver file's directory and from the directories above it.",
+    example='net: "models/missing.prototxt"',
+    fix="Correct the path, or start netc from the directory that it is relative to.",
+)
+NO_SOLVER = Code(
+    "SOL003",
+    "the net has no solver",
+    why="Training needs a learning rate and a number of iterations: they are in a `solver { }` block at the top level of "
+    "the .net file, or in a solver file that names the net.",
+    example="netc train deploy.prototxt",
+    fix='Add `solver { type: "SGD" base_lr: 0.01 momentum: 0.9 max_iter: 1000 }` to the file.',
+)
+TEST_COUNTS = Code(
+    "SOL004",
+    "test_iter does not fit the number of test nets",
+    why="Each test net needs its own test_iter, and if test_state is given, one for each test net.",
+    example='net: "lenet_train_test.prototxt" test_interval: 500',
+    fix="Give one `test_iter` per test net: the number of test samples divided by the batch size.",
+)
+
+
+@dataclass(frozen=True)
+class TestNet:
+    """One test net of a solver: its definition, its state, and how many batches a test takes."""
+
+    definition: Definition
+    state: State
+    iterations: int
+
+
+@dataclass(frozen=True)
+class Job:
+    """A solver (SolverParameter) with the nets that it trains and tests."""
+
+    path: Path
+    record: Record
+    train: Definition
+    train_state: State
+    tests: tuple[TestNet, ...]
+    warnings: tuple[Diagnostic, ...] = ()
+
+
+TRAIN_FIELDS = ("train_net_param", "train_net", "net_param", "net")
+
+
+def load_job(path: PathLike, *, layers: Iterable[Path] = ()) -> Job:
+    """Read a solver file, or a net file with a `solver { }` block, and the nets that it names.
+
+    Raises NetError (SOL...) if there is no solver, no net, or the counts of test nets do not fit.
+    """
+    path, types = Path(path), catalogue(layers)
+    document = language.read(path)
+    if is_solver(document):
+        record, warnings = typed_solver(document, types)
+        return _job(path, record, _Nets(path, types), warnings)
+    definition = typed(document, path, types)
+    if not definition.record.has("solver"):
+        help = "add a `solver { base_lr: 0.01 max_iter: 1000 }` block, or name a solver file"
+        raise NetError(Diagnostic(NO_SOLVER, f"{path} has no solver block", definition.record.span, (), help))
+    return _job(path, definition.record.solver, _Nets(path, types, definition), definition.warnings)
+
+
+class _Nets:
+    """Loads each net that a solver names, once; `own` is the file that holds the solver block."""
+
+    def __init__(self, solver_path: Path, types: Catalogue, own: Definition | None = None) -> None:
+        self.solver_path, self.types, self.own = solver_path, types, own
+        self.loaded: dict[Path, Definition] = {}
+
+    def file(self, record: Record, field: str, index: int | None = None) -> Definition:
+        name = getattr(record, field) if index is None else getattr(record, field)[index]
+        path = self._find(name)
+        if path is None:
+            span = record.span_of(field, index)
+            near = suggest(Path(name).name, (p.name for p in self.solver_path.parent.glob("*.*")))
+            help = f"did you mean {near}?" if near else None
+            raise NetError(Diagnostic(NET_NOT_FOUND, f"there is no file {name}", span, (), help))
+        if path not in self.loaded:
+            self.loaded[path] = typed(language.read(path), path, self.types)
+        return self.loaded[path]
+
+    def _find(self, name: str) -> Path | None:
+        here = self.solver_path.resolve().parent
+        places = (Path(), here, *here.parents)
+        return next((place / name for place in places if (place / name).is_file()), None)
+
+    def inline(self, record: Record) -> Definition:
+        return Definition(self.solver_path, record, self.types, schema_of(self.types))
+
+
+def _job(path: Path, record: Record, nets: _Nets, warnings: tuple[Diagnostic, ...]) -> Job:
+    given = [f for f in TRAIN_FIELDS if record.has(f)]
+    if len(given) != 1 and not (nets.own and not given):
+        message = f"the solver must name one net to train, but names {', '.join(given) or 'none'}"
+        span = record.span_of(given[1]) if given else record.span
+        raise NetError(Diagnostic(NO_NET, message, span))
+    shared = nets.own if not given else _net_of(record, given[0], nets)
+    assert shared is not None
+    tests: list[Definition] = [nets.inline(r) for r in record.test_net_param]
+    tests += [nets.file(record, "test_net", i) for i in range(len(record.test_net))]
+    if not given or given[0] in ("net", "net_param"):  # a net for both: it takes the remaining test_iters
+        tests += [shared] * (len(record.test_iter) - len(tests))
+    _check_counts(record, len(tests))
+    train_state = _state(shared.record, record.train_state if record.has("train_state") else None, "TRAIN")
+    states = record.test_state or (None,) * len(tests)
+    test_nets = tuple(
+        TestNet(d, _state(d.record, s, "TEST"), n) for d, s, n in zip(tests, states, record.test_iter, strict=True)
+    )
+    return Job(path, record, shared, train_state, test_nets, warnings)
+
+
+def _net_of(record: Record, field: str, nets: _Nets) -> Definition:
+    return nets.inline(getattr(record, field)) if field.endswith("_param") else nets.file(record, field)
+
+
+def _check_counts(record: Record, tests: int) -> None:
+    wrong = None
+    if len(record.test_iter) != tests:
+        wrong = f"{tests} test nets, but test_iter is given {len(record.test_iter)} times"
+    elif record.test_state and len(record.test_state) != tests:
+        wrong = f"{tests} test nets, but test_state is given {len(record.test_state)} times"
+    elif record.test_interval and not tests:
+        wrong = "test_interval is given, but there is no test net: give test_iter"
+    if wrong:
+        raise NetError(Diagnostic(TEST_COUNTS, wrong, record.span_of("test_iter")))
+
+
+def _state(net: Record, asked: Record | None, phase: str) -> State:
+    """Caffe merges the phase's default, the net's own state, then the solver's."""
+    level, stages = 0, list[str]()
+    for state in (net.state if net.has("state") else None, asked):
+        if state is not None:
+            phase = state.phase if state.has("phase") and state is asked else phase
+            level = state.level if state.has("level") else level
+            stages += state.stage
+    return State("TRAIN" if phase == "TRAIN" else "TEST", level, tuple(stages))

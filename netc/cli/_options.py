@@ -1,0 +1,68 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from netc.layer import Shape
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class ShapeOption(click.ParamType):
+    """`blob=1x3x224x224` (commas work too)."""
+
+    name = "BLOB=SHAPE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Shape]:
+        blob, equals, text = str(value).partition("=")
+        try:
+            shape = tuple(int(size) for size in text.replace(",", "x").split("x"))
+        except ValueError:
+            shape = ()
+        if not equals or not shape or min(shape) < 1:
+            self.fail(f"{value!r} is not of the form blob=1x3x224x224", param, ctx)
+        return blob, shape
+
+
+# Not click.Path(exists=True): a missing file, a directory or an unreadable one is a diagnostic, exit 1.
+file_argument = click.argument("file", type=click.Path(path_type=Path))
+
+
+def net_options(default_phase: str) -> Callable[[F], F]:
+    """--phase, --level, --stage, --batch, --input and --layers: which net a file means."""
+
+    def decorate(function: F) -> F:
+        for option in reversed(
+            (
+                click.option(
+                    "--phase",
+                    type=click.Choice(["TRAIN", "TEST"], case_sensitive=False),
+                    default=default_phase,
+                    show_default=True,
+                    help="Which of the file's nets.",
+                ),
+                click.option(
+                    "--level", type=int, default=0, help="Level of the net's state, for min_level/max_level rules."
+                ),
+                click.option("--stage", "stages", multiple=True, help="A stage of the net's state; may be repeated."),
+                click.option("--batch", type=click.IntRange(min=1), help="Batch size instead of the file's."),
+                click.option(
+                    "--input", "inputs", type=ShapeOption(), multiple=True, help="Shape of an input or data blob."
+                ),
+                click.option(
+                    "--layers",
+                    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+                    multiple=True,
+                    help="A Python file with layer types of your own; its code runs.",
+                ),
+            )
+        ):
+            function = option(function)
+        return function
+
+    return decorate
