@@ -1,0 +1,24 @@
+"""Every message of Caffe, declared once.
+
+Facts (names, wire tags, types, defaults) are those of `src/caffe/proto/caffe.proto` of BVLC Caffe, commit 9b89154;
+fields with another origin say so.
+"""
+
+from __future__ import annotations
+
+from netc.schema.bvlc import blob, data, layer, legacy, loss, net, pointwise, shaping, solver, weighted
+from netc.schema.declare import Enum, Message
+
+ENUMS: tuple[Enum, ...] = net.ENUMS
+MESSAGES: tuple[Message, ...] = (
+    *blob.MESSAGES,
+    *net.MESSAGES,
+    *solver.MESSAGES,
+    *layer.MESSAGES,
+    *data.MESSAGES,
+    *loss.MESSAGES,
+    *weighted.MESSAGES,
+    *pointwise.MESSAGES,
+    *shaping.MESSAGES,
+    *legacy.MESSAGES,
+)

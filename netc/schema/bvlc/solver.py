@@ -1,0 +1,83 @@
+"""The solver: how a net is trained, and the state that a snapshot keeps."""
+
+from __future__ import annotations
+
+from netc.schema.declare import Enum, Message, optional, repeated
+
+_NETS = (
+    optional("net", 24, "string", doc="Path of the net to train, and to test."),
+    optional("net_param", 25, "NetParameter", doc="The net itself, instead of a path."),
+    optional("train_net", 1, "string", doc="Path of the net to train."),
+    repeated("test_net", 2, "string", "Paths of the nets to test."),
+    optional("train_net_param", 21, "NetParameter", doc="The net to train, instead of a path."),
+    repeated("test_net_param", 22, "NetParameter", "The nets to test, instead of paths."),
+    optional("train_state", 26, "NetState", doc="State of the train net; its phase is TRAIN if unset."),
+    repeated("test_state", 27, "NetState", "State of each test net; the phase is TEST if unset."),
+    repeated("weights", 42, "string", "Weight files to start from."),
+)
+_RUN = (
+    repeated("test_iter", 3, "int32", "Batches in a test of each test net."),
+    optional("test_interval", 4, "int32", 0, "Iterations between tests; 0: never."),
+    optional("test_compute_loss", 19, "bool", False, "Also report the loss of the test net."),
+    optional("test_initialization", 32, "bool", True, "Test once before the first iteration."),
+    optional("display", 6, "int32", doc="Iterations between reports; 0: never."),
+    optional("average_loss", 33, "int32", 1, "Iterations over which the reported loss is averaged."),
+    optional("max_iter", 7, "int32", doc="Iterations to train for."),
+    optional("iter_size", 36, "int32", 1, "Batches whose gradients are accumulated for one update."),
+    optional("snapshot", 14, "int32", 0, "Iterations between snapshots; 0: only at the end."),
+    optional("snapshot_prefix", 15, "string", doc="Path that the names of snapshots start with."),
+    optional("snapshot_diff", 16, "bool", False, "Also keep the gradients in snapshots."),
+    optional("snapshot_format", 37, "SolverParameter.SnapshotFormat", "BINARYPROTO", "File format of snapshots."),
+    optional("snapshot_after_train", 28, "bool", True, "Write a snapshot when training ends."),
+    optional("solver_mode", 17, "SolverParameter.SolverMode", "GPU", "Accepted and ignored: netc runs on the CPU."),
+    optional("device_id", 18, "int32", 0, "Number of the GPU; accepted and ignored."),
+    optional("random_seed", 20, "int64", -1, "Seed of every random number; negative: a fresh one each run."),
+    optional("debug_info", 23, "bool", False, "Report mean absolute values of blobs, gradients and updates."),
+    optional("layer_wise_reduce", 41, "bool", True, "Overlap communication with backward when several machines train."),
+)
+_RATE = (
+    optional("base_lr", 5, "float", doc="Learning rate at the start."),
+    optional("lr_policy", 8, "string", doc="fixed, step, exp, inv, multistep, poly or sigmoid."),
+    optional("gamma", 9, "float", doc="Factor of the policies step, exp, inv, multistep, sigmoid."),
+    optional("power", 10, "float", doc="Exponent of the policies inv and poly."),
+    optional("stepsize", 13, "int32", doc="Iterations a step takes (policies step and sigmoid)."),
+    repeated("stepvalue", 34, "int32", "Iterations at which the rate steps (policy multistep)."),
+)
+_UPDATE = (
+    optional("type", 40, "string", "SGD", "SGD, Nesterov, AdaGrad, RMSProp, AdaDelta or Adam."),
+    optional("momentum", 11, "float", doc="Share of the last update kept; Adam's first moment decay."),
+    optional("momentum2", 39, "float", 0.999, "Adam's second moment decay."),
+    optional("rms_decay", 38, "float", 0.99, "RMSProp's decay of the mean square."),
+    optional("delta", 31, "float", 1e-8, "Keeps AdaGrad, RMSProp, AdaDelta and Adam from dividing by zero."),
+    optional("weight_decay", 12, "float", doc="Strength of the regularization."),
+    optional("regularization_type", 29, "string", "L2", "L2 or L1."),
+    optional("clip_gradients", 35, "float", -1.0, "Largest global L2 norm of the gradient; negative: no limit."),
+    optional("solver_type", 30, "SolverParameter.SolverType", "SGD", "The rule, in old files.", deprecated="type"),
+)
+
+MESSAGES = (
+    Message(
+        "SolverParameter",
+        _NETS + _RUN + _RATE + _UPDATE,
+        (
+            Enum("SnapshotFormat", {"HDF5": 0, "BINARYPROTO": 1}, "File format of snapshots."),
+            Enum("SolverMode", {"CPU": 0, "GPU": 1}, "Where Caffe computes."),
+            Enum(
+                "SolverType",
+                {"SGD": 0, "NESTEROV": 1, "ADAGRAD": 2, "RMSPROP": 3, "ADADELTA": 4, "ADAM": 5},
+                "The update rule, in old files.",
+            ),
+        ),
+        doc="How to train a net.",
+    ),
+    Message(
+        "SolverState",
+        (
+            optional("iter", 1, "int32", doc="Iterations done."),
+            optional("learned_net", 2, "string", doc="Path of the weight file written with this state."),
+            repeated("history", 3, "BlobProto", "The update rule's memory, parameter by parameter."),
+            optional("current_step", 4, "int32", 0, "Steps of the learning rate done (policy multistep)."),
+        ),
+        doc="What training needs to go on from a snapshot, besides the weights.",
+    ),
+)

@@ -1,0 +1,168 @@
+"""Tree to record: gives every field of a block its type, as protobuf's text parser does, and collects what is wrong.
+
+Spans of a record: of a scalar the value, of a message its name; the record of a message spans its whole field.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from netc.errors import Note, Report, Span
+from netc.schema import codes
+from netc.schema.hints import explain_unknown
+from netc.schema.record import Record
+from netc.schema.registry import FieldType, MessageType
+from netc.schema.values import CONVERTERS, BadValueError, wanted
+
+if TYPE_CHECKING:
+    from netc.language.tree import Block, Field, ListValue, Scalar
+
+MAX_DEPTH = 100
+"""How many messages may be nested; protobuf's own limit."""
+MAX_MISTAKES = 200
+"""After so many mistakes the rest of the file is not looked at: it is most likely a file of another kind."""
+
+
+def type_document(block: Block, message_type: MessageType, report: Report) -> Record:
+    """The record that a block of fields spells.
+
+    Every mistake is reported (codes SCH001 to SCH010) and the field left out, so the record holds all that is right.
+    """
+    return _Typing(report).message(block, message_type, block.span, 0)
+
+
+class _Typing:
+    def __init__(self, report: Report) -> None:
+        self.report = report
+        self.mistakes = 0
+        self.extensions: set[tuple[str, str]] = set()
+
+    def message(self, block: Block, type: MessageType, span: Span, depth: int) -> Record:
+        values: dict[str, Any] = {}
+        spans: dict[str, Any] = {}
+        fields = type.fields
+        for written in block.fields:
+            name = written.name
+            field = fields.get(name)
+            if field is None:
+                self._unknown(written, type, block)
+                continue
+            if field.declaration.origin not in ("caffe", "netc"):
+                self._extension(written, field, type)
+            if field.repeated:
+                self._repeated(written, field, values, spans, depth)
+            elif name in values:
+                self._twice(written, type, spans[name])
+            else:
+                self._singular(written, field, values, spans, depth)
+        for name, found in values.items():
+            if found.__class__ is list:
+                values[name] = tuple(found)
+                spans[name] = tuple(spans[name])
+        self._required(type, values, block, span)
+        return Record(type, values, spans, span)
+
+    def _singular(
+        self, written: Field, field: FieldType, values: dict[str, Any], spans: dict[str, Any], depth: int
+    ) -> None:
+        value: Any = written.value
+        kind = field.kind
+        if kind == "message":
+            record = self._block(value, field, written, depth)
+            if record is not None:
+                values[field.name] = record
+                spans[field.name] = written.name_span
+            return
+        converter = CONVERTERS[kind]
+        try:
+            if not hasattr(value, "text"):
+                raise self._not_scalar(value, field)
+            values[field.name] = converter(value, field)
+            spans[field.name] = value.span
+        except BadValueError as bad:
+            self._mistake(bad, value.span)
+
+    def _repeated(
+        self, written: Field, field: FieldType, values: dict[str, Any], spans: dict[str, Any], depth: int
+    ) -> None:
+        value: Any = written.value
+        items: tuple[Scalar | Block, ...] = value.items if hasattr(value, "items") else (value,)
+        into: list[Any] = values.setdefault(field.name, [])
+        places: list[Span | None] = spans.setdefault(field.name, [])
+        if field.kind == "message":
+            for item in items:
+                record = self._block(item, field, written, depth)
+                if record is not None:
+                    into.append(record)
+                    places.append(written.name_span)
+            return
+        converter = CONVERTERS[field.kind]
+        for item in items:
+            try:
+                if not hasattr(item, "text"):
+                    raise self._not_scalar(item, field)
+                into.append(converter(item, field))
+                places.append(item.span)
+            except BadValueError as bad:
+                self._mistake(bad, item.span)
+
+    def _block(self, value: Scalar | ListValue | Block, field: FieldType, written: Field, depth: int) -> Record | None:
+        message = field.message
+        assert message is not None
+        if not hasattr(value, "fields"):
+            what = f"`{field.name}` takes {wanted(field)}, not {_kind(value)}"
+            help = f"write `{field.name} {{ ... }}`"
+            self._mistake(BadValueError(codes.WRONG_TYPE, what, help), value.span)
+            return None
+        if depth >= MAX_DEPTH:
+            what = f"messages are nested deeper than {MAX_DEPTH} levels"
+            self._mistake(BadValueError(codes.TOO_DEEP, what), written.name_span)
+            return None
+        block: Block = value  # type: ignore[assignment]
+        return self.message(block, message, written.span, depth + 1)
+
+    def _not_scalar(self, value: ListValue | Block, field: FieldType) -> BadValueError:
+        if hasattr(value, "items"):
+            help = f"write a single value: `{field.name}: ...`"
+            return BadValueError(codes.NOT_REPEATED, f"`{field.name}` takes a single value, not a list", help)
+        return BadValueError(codes.WRONG_TYPE, f"`{field.name}` takes {wanted(field)}, not {_kind(value)}")
+
+    def _mistake(self, bad: BadValueError, span: Span, notes: tuple[Note, ...] = ()) -> None:
+        self.mistakes += 1
+        if self.mistakes < MAX_MISTAKES:
+            self.report.error(bad.code, bad.message, span, notes=notes, help=bad.help)
+        elif self.mistakes == MAX_MISTAKES:
+            self.report.error(bad.code, f"{bad.message}; further mistakes are not shown", span, help=bad.help)
+
+    def _unknown(self, written: Field, type: MessageType, block: Block) -> None:
+        if self.mistakes >= MAX_MISTAKES:
+            return
+        beside = {each.name for each in block.fields[:200]}
+        self._mistake(explain_unknown(written.name, type, beside), written.name_span)
+
+    def _twice(self, written: Field, type: MessageType, first: Span) -> None:
+        what = f"`{written.name}` is given twice; {type.name} has one"
+        self._mistake(BadValueError(codes.GIVEN_TWICE, what), written.name_span, (Note("first given here", first),))
+
+    def _extension(self, written: Field, field: FieldType, type: MessageType) -> None:
+        key = (type.name, field.name)
+        if key not in self.extensions:
+            self.extensions.add(key)
+            declared = field.declaration
+            what = f"`{field.name}` is a field of {declared.origin}; BVLC Caffe refuses it in {type.name}"
+            help = f"BVLC Caffe's own way is {declared.deprecated}" if declared.deprecated else None
+            self.report.warning(codes.EXTENSION, what, written.name_span, help=help)
+
+    def _required(self, type: MessageType, values: dict[str, Any], block: Block, span: Span) -> None:
+        for name in type.required:
+            if name not in values and all(each.name != name for each in block.fields):
+                self._mistake(BadValueError(codes.MISSING_FIELD, f"{type.name} needs `{name}`"), span)
+
+
+def _kind(value: object) -> str:
+    if hasattr(value, "fields"):
+        return "a block"
+    if hasattr(value, "items"):
+        return "a list"
+    kind = getattr(value, "kind", "")
+    return {"number": "a number", "string": "a string"}.get(kind, "a name")
