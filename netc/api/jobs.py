@@ -23,15 +23,15 @@ NO_NET = Code(
 NET_NOT_FOUND = Code(
     "SOL002",
     "the net file that the solver names is not there",
-    why="The path is tried from the current directory, from the solver file's directory and from the directories above it.",
+    why="The path is tried from the current directory, from the solver file's directory and from those above it.",
     example='net: "models/missing.prototxt"',
     fix="Correct the path, or start netc from the directory that it is relative to.",
 )
 NO_SOLVER = Code(
     "SOL003",
     "the net has no solver",
-    why="Training needs a learning rate and a number of iterations: they are in a `solver { }` block at the top level of "
-    "the .net file, or in a solver file that names the net.",
+    why="Training needs a learning rate and a number of iterations: they are in a `solver { }` block at the top level "
+    "of the .net file, or in a solver file that names the net.",
     example="netc train deploy.prototxt",
     fix='Add `solver { type: "SGD" base_lr: 0.01 momentum: 0.9 max_iter: 1000 }` to the file.',
 )

@@ -1,0 +1,48 @@
+"""`netc explain`: what a diagnostic code means, or what a layer type computes."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+from rich.markdown import Markdown
+
+from netc.api.definition import schema_of
+from netc.cli import _output
+from netc.layer import catalogue
+from netc.report import explain
+
+
+@click.command("explain")
+@click.argument("name", required=False)
+@click.option("--list", "list_all", is_flag=True, help="List every code and layer type.")
+@click.option("--layers", type=click.Path(path_type=Path, exists=True), multiple=True, help="Your own layer file.")
+def command(name: str | None, list_all: bool, layers: tuple[Path, ...]) -> None:
+    """Explain NAME: a diagnostic code (LAY002) or a layer type (LSTM)."""
+    types = catalogue(layers)
+    if list_all or name is None:
+        _list(types.types, explain.all_codes())
+        return
+    if name in types.types:
+        page = explain.type_page(types.types[name], schema_of(types))
+    elif (code := explain.all_codes().get(name.upper())) is not None:
+        page = explain.code_page(code)
+    else:
+        near = explain.nearest(name, types)
+        hint = f"; did you mean {near}?" if near else "; `netc explain --list` lists all"
+        raise click.BadParameter(f"{name} is neither a code nor a layer type{hint}", param_hint="NAME")
+    if sys.stdout.isatty():
+        _output.out.print(Markdown(page))
+    else:
+        sys.stdout.write(page)
+
+
+def _list(types: object, codes: object) -> None:
+    assert isinstance(types, dict)
+    assert isinstance(codes, dict)
+    for name, layer_type in sorted(types.items()):
+        summary = layer_type.doc.strip().splitlines()[0].rstrip(".")
+        sys.stdout.write(f"{name:<28}{summary}\n")
+    for code in codes.values():
+        sys.stdout.write(f"{code.id:<28}{code.title}\n")

@@ -1,0 +1,59 @@
+"""A net as a Graphviz drawing: layers as boxes, blobs with their shapes on the edges."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from netc.layer import format_shape
+from netc.plan.counts import count_layer
+from netc.plan.model import Plan
+
+if TYPE_CHECKING:
+    import graphviz
+
+COLOURS = {
+    "Convolution": "#cfe2f3",
+    "Deconvolution": "#cfe2f3",
+    "InnerProduct": "#d9d2e9",
+    "Pooling": "#fce5cd",
+    "BatchNorm": "#fff2cc",
+    "Scale": "#fff2cc",
+    "ReLU": "#d9ead3",
+}
+LOSS, SOURCE, OTHER = "#f4cccc", "#eeeeee", "#ffffff"
+
+
+def draw(plan: Plan, direction: str = "TB") -> graphviz.Digraph:
+    """The drawing; `.source` is dot text, `.pipe(format=...)` needs Graphviz's `dot` program.
+
+    direction: TB (top to bottom), LR, BT or RL.
+    """
+    import graphviz as gv  # noqa: PLC0415 - not needed by any other command
+
+    graph = plan.graph
+    out = gv.Digraph(graph.name or "net", graph_attr={"rankdir": direction}, node_attr={"shape": "box"})
+    out.attr("node", style="filled,rounded", fontname="Helvetica", fontsize="11")
+    out.attr("edge", fontname="Helvetica", fontsize="9")
+    for index, node in enumerate(graph.nodes):
+        colour = SOURCE if not node.bottoms else LOSS if node.type.loss else COLOURS.get(node.record.type, OTHER)
+        out.node(f"n{index}", _label(plan, index), fillcolor=colour)
+        for value in node.bottoms:
+            v = graph.values[value]
+            out.edge(f"n{v.producer}", f"n{index}", f"{v.name}\\n{format_shape(plan.shapes[value])}")
+    return out
+
+
+def _label(plan: Plan, index: int) -> str:
+    node = plan.graph.nodes[index]
+    lines = [node.name, node.record.type + _window(plan, index)]
+    if parameters := count_layer(plan, index).blob_values:
+        lines.append(f"{parameters:,} parameters")
+    return "\\n".join(line.replace("\\", "\\\\") for line in lines)
+
+
+def _window(plan: Plan, index: int) -> str:
+    window = plan.layers[index].setup.window
+    if window is None or window.whole or not window.kernel:
+        return ""
+    text = " " + format_shape(window.kernel)
+    return text + (f" / {format_shape(window.stride)}" if set(window.stride) != {1} else "")

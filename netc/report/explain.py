@@ -1,0 +1,114 @@
+"""The pages of `netc explain`: a diagnostic code, or a layer type, from what its own file says."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from inspect import cleandoc
+
+import netc
+from netc.errors import CODES, Code, suggest
+from netc.layer import Catalogue, Example, LayerType
+from netc.schema.declare import Field
+from netc.schema.registry import MessageType, Schema
+
+
+def all_codes() -> dict[str, Code]:
+    """Every code of the package. Codes register themselves, so the modules that declare some are imported first."""
+    for module in pkgutil.walk_packages(netc.__path__, "netc."):
+        if not module.name.startswith("netc.kernels"):
+            importlib.import_module(module.name)
+    return dict(sorted(CODES.items()))
+
+
+def code_page(code: Code) -> str:
+    """What happened, why it matters, an example, the fix; Markdown."""
+    parts = [f"# {code.id}: {code.title}", code.why]
+    if code.example:
+        parts.append("## Example\n\n" + _indented(code.example))
+    if code.fix:
+        parts.append("## Fix\n\n" + code.fix)
+    return "\n\n".join(parts) + "\n"
+
+
+def type_page(layer_type: LayerType, schema: Schema) -> str:
+    """What a layer computes, its fields with defaults, shapes, gradient, Caffe notes and an example; Markdown."""
+    sections = _sections(layer_type.doc)
+    summary = sections.pop("", layer_type.name)
+    parts = [f"# {layer_type.name}", summary, _takes(layer_type)]
+    for heading, text in sections.items():
+        parts.append(f"## {heading}\n\n{text}")
+        if heading == "Computes":
+            parts.append("## Fields\n\n" + _fields(layer_type, schema))
+    if layer_type.examples:
+        parts.append("## Example\n\n" + _indented(example_text(layer_type, layer_type.examples[0])))
+    return "\n\n".join(parts) + "\n"
+
+
+def example_text(layer_type: LayerType, example: Example) -> str:
+    """A whole net around an example: Input layers for its bottoms, then the layer."""
+    lines, bottoms = [], []
+    for i, given in enumerate(example.inputs):
+        name = "data" if i == 0 else f"data{i}"
+        dims = " ".join(f"dim: {d}" for d in given.shape)
+        shape = f"input_param {{ shape {{ {dims} }} }}"
+        lines.append(f'layer {{ name: "{name}" type: "Input" top: "{name}" {shape} }}')
+        bottoms.append(f'bottom: "{name}"')
+    name = layer_type.name.lower()
+    tops = [f'top: "{name}"' if i == 0 else f'top: "{name}{i}"' for i in range(example.tops)]
+    lines.append(f'layer {{ name: "{name}" type: "{layer_type.name}" ' + " ".join((*bottoms, *tops)))
+    lines.append(f"  {example.fields}" if example.fields else "")
+    return "\n".join(line for line in lines if line) + "\n}\n"
+
+
+def known_names(types: Catalogue) -> list[str]:
+    return [*types.types, *all_codes()]
+
+
+def nearest(name: str, types: Catalogue) -> str | None:
+    return suggest(name, known_names(types))
+
+
+def _sections(doc: str) -> dict[str, str]:
+    """A layer file's docstring by heading (`Computes:` at the margin); the summary is under the empty heading."""
+    found: dict[str, list[str]] = {"": []}
+    current = ""
+    for line in cleandoc(doc).splitlines():
+        if line and not line[0].isspace() and line.endswith(":") and line[0].isupper():
+            current = line[:-1]
+            found[current] = []
+        else:
+            found[current].append(line)
+    return {heading: cleandoc("\n".join(lines)).strip() for heading, lines in found.items()}
+
+
+def _takes(layer_type: LayerType) -> str:
+    tops = "as many tops as bottoms" if layer_type.tops == "same" else f"{layer_type.tops} top(s)"
+    origin = {"caffe": "A layer type of BVLC Caffe.", "netc": "netc's own layer type."}.get(
+        layer_type.origin, f"From {layer_type.origin}'s fork of Caffe."
+    )
+    alias = f" Also called {', '.join(layer_type.aliases)}." if layer_type.aliases else ""
+    return f"{layer_type.bottoms} bottom(s), {tops}. {origin}{alias}"
+
+
+def _fields(layer_type: LayerType, schema: Schema) -> str:
+    if layer_type.param is None:
+        return "None of its own."
+    field = schema.message("LayerParameter").field(layer_type.param)
+    message = schema.message(field.type)
+    rows = [_field_row(f, message) for f in message.declaration.fields]
+    return f"In `{layer_type.param} {{ }}`:\n\n" + "\n".join(rows)
+
+
+def _field_row(field: Field, message: MessageType) -> str:
+    kind = f"{field.type}, repeated" if field.label == "repeated" else field.type
+    default = message.default(field.name)
+    shown = "" if field.label != "optional" or not isinstance(default, bool | int | float | str) else f" = {default}"
+    origin = "" if field.origin == "caffe" else f" [{field.origin}]"
+    return (
+        f"- `{field.name}{shown}` ({kind}){origin}: {field.doc}" if field.doc else f"- `{field.name}{shown}` ({kind})"
+    )
+
+
+def _indented(text: str) -> str:
+    return "\n".join("    " + line if line else "" for line in text.rstrip().splitlines())
