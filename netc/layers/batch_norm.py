@@ -1,0 +1,238 @@
+"""Batch normalization (without the learned scale and bias, which are a Scale layer's).
+
+Computes:
+    y = (x - mean) / sqrt(variance + eps), with the mean and variance of each channel over the batch and space while
+    training (variance divided by m), and the stored ones at test (Ioffe & Szegedy 2015). Training also updates the
+    blobs: factor = f factor + 1, mean = f mean + batch mean, variance = f variance + m/(m-1) batch variance, with
+    f = `moving_average_fraction` and m = num * height * width. The stored statistics are mean / factor, variance / factor.
+
+Shapes:
+    The top has the bottom's shape. Channels are axis 1; a bottom with one axis is one channel. Blobs: mean (C),
+    variance (C), factor (1); with `scale_bias` also scale (C) and bias (C).
+
+Gradient:
+    dx = (dy - mean(dy) - y mean(dy y)) / sqrt(variance + eps) while training; dx = dy / sqrt(variance + eps) with
+    stored statistics.
+
+Caffe notes:
+    Three blobs, all 0 at first (factor 0: the stored mean and variance count as 0). They are never learned, whatever
+    `lr_mult` says. m/(m-1) stands in the moving average only. `use_global_stats` is false in TRAIN and true in TEST
+    unless the file says otherwise. NaN in a channel makes the channel, and its stored statistics, NaN.
+    `scale_bias`, `scale_filler` and `bias_filler` are NVCaffe's: y = scale x-hat + bias in one layer, with five blobs.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from netc.errors import Code
+from netc.jit import kernel
+from netc.kernels.channels import channel_dots, channel_sums
+from netc.layer import (
+    BAD_BOTTOM_SHAPE,
+    Array,
+    Buffer,
+    Call,
+    Example,
+    Input,
+    LayerType,
+    ParamBlob,
+    Refused,
+    Setup,
+    Shape,
+    Site,
+)
+
+STATISTICS_NOT_LEARNED = Code(
+    "LAY102",
+    "lr_mult on BatchNorm's statistics",
+    why="The three blobs of BatchNorm are running sums, not weights: a gradient step on them would destroy them. netc "
+    "never learns them, whatever lr_mult says; Caffe refuses the file.",
+    example='layer { name: "bn1" type: "BatchNorm" bottom: "conv1" top: "conv1" param { lr_mult: 1 } }',
+    fix="Leave out `param`, or write `param { lr_mult: 0 }` three times. What you want to learn is the Scale layer "
+    "after it.",
+)
+STORED_WHILE_TRAINING = Code(
+    "LAY103",
+    "BatchNorm uses stored statistics while training",
+    why="With `use_global_stats: true` the TRAIN phase normalizes by stored statistics and never updates them. Without "
+    "statistics loaded from a snapshot they are zero, and the layer only divides by sqrt(eps).",
+    example="batch_norm_param { use_global_stats: true }",
+    fix="Leave out use_global_stats (false while training, true at test), unless you fine-tune with frozen statistics.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """The bottom seen as (num, channels, inner); whether stored statistics are used, and scale and bias there."""
+
+    view: tuple[int, int, int]
+    stored: bool
+    affine: bool
+
+
+def setup(site: Site) -> Setup:
+    p, bottom = site.p, site.bottoms[0]
+    if not bottom:
+        site.refuse(BAD_BOTTOM_SHAPE, "needs a bottom with at least one axis", "bottom")
+    stored = p.use_global_stats if p.has("use_global_stats") else site.phase == "TEST"
+    affine = p.scale_bias or p.has("scale_filler") or p.has("bias_filler")
+    g = Geometry(_view(bottom), stored, affine)
+    _lint(site, stored)
+    channels = (g.view[1],)
+    params = [ParamBlob("mean", channels, learned=False), ParamBlob("variance", channels, learned=False)]
+    params.append(ParamBlob("factor", (1,), learned=False))
+    if affine:
+        params.append(ParamBlob("scale", channels, p.scale_filler if p.has("scale_filler") else 1.0))
+        params.append(ParamBlob("bias", channels, p.bias_filler))
+    reads = ("x",) if affine else () if stored else ("y",)
+    return Setup(
+        tops=(bottom,),
+        params=tuple(params),
+        buffers=(Buffer("mean", channels), Buffer("inverse_std", channels)),
+        reads=reads,
+        in_place=True,
+        geometry=g,
+    )
+
+
+def _view(bottom: Shape) -> tuple[int, int, int]:
+    if len(bottom) == 1:
+        return bottom[0], 1, 1
+    inner = 1
+    for size in bottom[2:]:
+        inner *= size
+    return bottom[0], bottom[1], inner
+
+
+def _lint(site: Site, stored: bool) -> None:
+    for spec in site.record.param[:3]:
+        if spec.lr_mult != 0:
+            message = f"its statistics are not learned, but the file gives lr_mult: {spec.lr_mult:g}"
+            site.warn(STATISTICS_NOT_LEARNED, message, "param", help="leave out `param` or write lr_mult: 0")
+            break
+    if stored and site.phase == "TRAIN":
+        message = "use_global_stats: true while training: statistics are read, never updated"
+        site.warn(STORED_WHILE_TRAINING, message, "use_global_stats")
+
+
+@kernel
+def _moments(x: Array, mean: Array, variance: Array) -> None:
+    count = x.shape[0] * x.shape[2]
+    for c in range(x.shape[1]):
+        mean[c] /= count
+        total = 0.0
+        for n in range(x.shape[0]):
+            for s in range(x.shape[2]):
+                d = x[n, c, s] - mean[c]
+                total += d * d
+        variance[c] = total / count
+
+
+@kernel
+def _normalize(x: Array, y: Array, mean: Array, factor: Array, shift: Array) -> None:
+    for n in range(x.shape[0]):
+        for c in range(x.shape[1]):
+            for s in range(x.shape[2]):
+                y[n, c, s] = (x[n, c, s] - mean[c]) * factor[c] + shift[c]
+
+
+@kernel
+def _gradient(dy: Array, y: Array, dx: Array, factor: Array, constant: Array, slope: Array) -> None:
+    for n in range(dy.shape[0]):
+        for c in range(dy.shape[1]):
+            for s in range(dy.shape[2]):
+                dx[n, c, s] = factor[c] * (dy[n, c, s] - constant[c] - slope[c] * y[n, c, s])
+
+
+def forward(call: Call) -> None:
+    g: Geometry = call.g
+    x, y = call.bottoms[0].reshape(g.view), call.tops[0].reshape(g.view)
+    mean, variance = _stored_statistics(call) if g.stored else _batch_statistics(call, x)
+    inverse_std = 1 / np.sqrt(variance + call.p.eps)
+    call.buffers["mean"][:] = mean
+    call.buffers["inverse_std"][:] = inverse_std
+    scale, bias = _affine(call)
+    dtype = x.dtype
+    _normalize(x, y, mean.astype(dtype), (scale * inverse_std).astype(dtype), bias.astype(dtype))
+
+
+def _stored_statistics(call: Call) -> tuple[Array, Array]:
+    mean, variance, factor = (p.astype(np.float64) for p in call.params[:3])
+    scale = 0.0 if factor[0] == 0 else 1 / factor[0]
+    return mean * scale, variance * scale
+
+
+def _batch_statistics(call: Call, x: Array) -> tuple[Array, Array]:
+    """The batch's statistics; also updates the stored ones."""
+    mean, variance = np.empty(x.shape[1]), np.empty(x.shape[1])
+    channel_sums(x, mean)
+    _moments(x, mean, variance)
+    count = x.shape[0] * x.shape[2]
+    unbiased = variance * (count / (count - 1)) if count > 1 else variance
+    for blob, value in zip(call.params[:3], (mean, unbiased, 1.0), strict=True):
+        blob[:] = call.p.moving_average_fraction * blob + value
+    return mean, variance
+
+
+def _affine(call: Call) -> tuple[Array, Array]:
+    if call.g.affine:
+        return call.params[3], call.params[4]
+    channels = call.g.view[1]
+    return np.ones(channels, call.tops[0].dtype), np.zeros(channels, call.tops[0].dtype)
+
+
+def backward(call: Call) -> None:
+    g: Geometry = call.g
+    dy = call.top_diffs[0].reshape(g.view)
+    x_hat = _x_hat(call)
+    sums = np.zeros(g.view[1])
+    dots = np.zeros(g.view[1])
+    if g.affine or not g.stored:
+        channel_sums(dy, sums)
+        channel_dots(dy, x_hat, dots)
+    if g.affine:
+        for diff, value in zip(call.param_diffs[3:], (dots, sums), strict=True):
+            if diff is not None:
+                diff += value
+    if (dx := call.bottom_diffs[0]) is None:
+        return
+    count = 1.0 if not g.stored else np.inf  # stored statistics do not depend on x
+    count *= g.view[0] * g.view[2]
+    factor = _affine(call)[0] * call.buffers["inverse_std"]
+    dtype: Any = dx.dtype
+    constant, slope = (sums / count).astype(dtype), (dots / count).astype(dtype)
+    _gradient(dy, x_hat, dx.reshape(g.view), factor, constant, slope)
+
+
+def _x_hat(call: Call) -> Array:
+    """The normalized values: the top itself, or made again from the bottom; unused with stored statistics."""
+    g: Geometry = call.g
+    if not g.affine:
+        return (call.top_diffs if g.stored else call.tops)[0].reshape(g.view)
+    x = call.bottoms[0].reshape(g.view)
+    x_hat = np.empty_like(x)
+    zero = np.zeros(g.view[1], x.dtype)
+    _normalize(x, x_hat, call.buffers["mean"], call.buffers["inverse_std"], zero)
+    return x_hat
+
+
+BATCH_NORM = LayerType(
+    "BatchNorm",
+    __doc__,
+    setup,
+    forward,
+    backward,
+    param="batch_norm_param",
+    codes=(STATISTICS_NOT_LEARNED, STORED_WHILE_TRAINING),
+    examples=(
+        Example(inputs=(Input((4, 3, 5, 4)),)),
+        Example("batch_norm_param { moving_average_fraction: 0.9 eps: 0.01 }", inputs=(Input((6, 4)),)),
+        Example("batch_norm_param { use_global_stats: true eps: 0.5 }", inputs=(Input((2, 3, 4)),)),
+        Example("batch_norm_param { use_global_stats: false }", inputs=(Input((4, 3, 2, 2)),), phase="TEST"),
+        Example("batch_norm_param { eps: 0.5 }", inputs=(Input((2, 3, 4)),), phase="TEST"),
+        Example(inputs=(Input((8,)),)),
+    ),
+    refuses=(Refused(BAD_BOTTOM_SHAPE, bottoms=((),)),),
+)

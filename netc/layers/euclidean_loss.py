@@ -1,0 +1,57 @@
+"""Euclidean loss (half the mean squared distance).
+
+Computes:
+    loss = 1 / (2 N) sum of (a - b)^2 over all values, N = the bottoms' first dimension.
+
+Shapes:
+    Two bottoms with the same first dimension and the same number of values; the top is a scalar.
+
+Gradient:
+    da = weight (a - b) / N, db = -da, with the loss weight as weight.
+
+Caffe notes:
+    Both bottoms take gradient. NaN in a bottom makes the loss NaN.
+"""
+
+import numpy as np
+
+from netc.layer import BAD_BOTTOM_SHAPE, Arity, Call, Example, Input, LayerType, Refused, Setup, Site, format_shape
+
+
+def setup(site: Site) -> Setup:
+    a, b = site.bottoms
+    if not a or not b or a[0] != b[0] or np.prod(a) != np.prod(b):
+        message = f"its bottoms need the same num and as many values, but are {format_shape(a)} and {format_shape(b)}"
+        site.refuse(BAD_BOTTOM_SHAPE, message, "bottom")
+    return Setup(tops=((),), reads=("x",))
+
+
+def forward(call: Call) -> None:
+    distance = call.bottoms[0].ravel() - call.bottoms[1].ravel()
+    call.tops[0][...] = np.dot(distance, distance) / call.bottoms[0].shape[0] / 2
+
+
+def backward(call: Call) -> None:
+    a, b = call.bottoms
+    weight = call.top_diffs[0].reshape(()) / a.dtype.type(a.shape[0])
+    for dx, sign in zip(call.bottom_diffs, (1, -1), strict=True):
+        if dx is not None:
+            np.subtract(a.ravel(), b.ravel(), out=dx.reshape(-1))
+            dx *= sign * weight
+
+
+EUCLIDEAN_LOSS = LayerType(
+    "EuclideanLoss",
+    __doc__,
+    setup,
+    forward,
+    backward,
+    bottoms=Arity(2, 2),
+    loss=True,
+    auto_tops=True,
+    examples=(
+        Example(inputs=(Input((3, 4)), Input((3, 4)))),
+        Example("loss_weight: 0.5", inputs=(Input((2, 3, 2, 2)), Input((2, 12)))),
+    ),
+    refuses=(Refused(BAD_BOTTOM_SHAPE, bottoms=((2, 3), (3, 2))), Refused(BAD_BOTTOM_SHAPE, bottoms=((2, 3), (2, 4)))),
+)
