@@ -41,5 +41,5 @@ def command(
     _output.out.print(summary.memory_line(plan))
     for name in plan.assumed:
         _output.say(
-            f"the shape of data layer {name} is assumed (its source is not there); --input {name}=SHAPE sets it"
+            f"data layer {name}: its source is not there, its shape is assumed; --input {name}=SHAPE sets it"
         )
