@@ -1,0 +1,155 @@
+"""The diagnostics of reading and parsing text."""
+
+from __future__ import annotations
+
+from netc.errors import Code
+
+UNEXPECTED = Code(
+    "SYN001",
+    "unexpected text",
+    "What stands here cannot continue what was written before it. Protobuf text is a sequence of `name: value` and "
+    "`name { ... }`; nothing else may stand between them.",
+    'layer { name: "conv1" : }',
+    'layer { name: "conv1" }',
+)
+UNCLOSED = Code(
+    "SYN002",
+    "a block is never closed",
+    "The file ends inside a block. The diagnostic points at the opening brace that has no closing one; where several "
+    "could be meant, indentation decides.",
+    'layer {\n  name: "conv1"\n  convolution_param {\n    num_output: 20\n}\n',
+    'layer {\n  name: "conv1"\n  convolution_param {\n    num_output: 20\n  }\n}\n',
+)
+STRAY_CLOSE = Code(
+    "SYN003",
+    "a closing brace without an opening one",
+    "Every block that was open here has been closed already: either this brace is one too many, or an opening brace "
+    "is missing above.",
+    'layer { name: "conv1" } }',
+    'layer { name: "conv1" }',
+)
+OPEN_STRING = Code(
+    "SYN004",
+    "a string is not closed on its line",
+    "A string ends with the quote it began with, on the same line. A long text may be written as several adjacent "
+    "strings, which are joined.",
+    'name: "conv1',
+    'name: "conv1"',
+)
+MISSING_COLON = Code(
+    "SYN005",
+    "a colon is missing",
+    "Between a field's name and its value stands a colon; only before a block `{ ... }` may it be left out.",
+    "num_output 20",
+    "num_output: 20",
+)
+EQUALS = Code(
+    "SYN006",
+    "`=` instead of `:`",
+    "A field is given its value with a colon. `=` belongs to the statements of .net files, as in "
+    "`y = ReLU(x)` and `let width = 64`.",
+    "num_output = 20",
+    "num_output: 20",
+)
+PLACEHOLDER = Code(
+    "SYN007",
+    "a template's placeholder was not filled in",
+    "This file is a template: a script replaces the marked places (`$NUM`, `${NUM}`, `{{num}}`, `@NUM@`) before Caffe "
+    "reads it. netc cannot know the values.",
+    "num_output: $NUM_LABELS",
+    "num_output: 21",
+)
+BAD_NUMBER = Code(
+    "SYN008",
+    "not a number",
+    "Numbers are decimal (`12`, `-1.5`, `.5`, `1.`, `1e-3`, with an `f` at the end if you like), hexadecimal (`0x1F`) "
+    "or octal (`017`: a leading zero makes a number octal, so `08` is none). A name may not follow without a blank.",
+    "kernel_size: 3x3",
+    "kernel_size: 3",
+)
+BAD_ESCAPE = Code(
+    "SYN009",
+    "an unknown escape in a string",
+    "After a backslash comes one of `a b f n r t v ? ' \" \\`, one to three octal digits, `x` and one or two hex "
+    "digits, `u` and four, or `U` and eight. A path of Windows needs `/` or `\\\\`.",
+    'source: "C:\\data\\train"',
+    'source: "C:/data/train"',
+)
+BAD_CHARACTER = Code(
+    "SYN010",
+    "a character that has no meaning here",
+    "Outside strings and comments only ASCII letters, digits, `_` and punctuation have a meaning. Characters "
+    "copied from a document (curly quotes, non-breaking blanks) look right and are not.",
+    "name: \N{LEFT DOUBLE QUOTATION MARK}conv1\N{RIGHT DOUBLE QUOTATION MARK}",
+    'name: "conv1"',
+)
+TOO_DEEP = Code(
+    "SYN011",
+    "blocks are nested too deeply",
+    "No net needs more than a handful of blocks in blocks; the limit of 100 keeps a damaged file from using up the "
+    "memory.",
+    "a{" * 101 + "}" * 101,
+    "a { b { } }",
+)
+MISSING_VALUE = Code(
+    "SYN012",
+    "a field has no value",
+    "A field's name is followed by `: value` or by `{ ... }`.",
+    "layer { name: }",
+    'layer { name: "conv1" }',
+)
+MISSING_BRACE = Code(
+    "SYN013",
+    "an opening brace is missing",
+    "Fields follow a name as if it opened a block, but no `{` does.",
+    'layer\n  name: "conv1"\n}',
+    'layer {\n  name: "conv1"\n}',
+)
+EXTENSION_NAME = Code(
+    "SYN014",
+    "an extension's name",
+    "`[package.name]: value` names a protobuf extension. Caffe's messages have none.",
+    "[caffe.extra]: 1",
+    "",
+)
+SIGNED_NAME = Code(
+    "SYN015",
+    "a sign before a name",
+    "A minus sign may stand before a number, `inf` or `nan` only.",
+    "power: -two",
+    "power: -2",
+)
+BAD_UNICODE = Code(
+    "SYN016",
+    "an escape that names no character",
+    "`\\u` and `\\U` name a Unicode character by its number: at most 10FFFF, and not one half of a surrogate pair.",
+    'name: "\\ud800"',
+    'name: "\\U0001f600"',
+)
+UNREADABLE = Code(
+    "SYN020",
+    "a file cannot be read",
+    "The file is missing, is a directory, or the system refuses to open it.",
+    "netc check no-such-file.net",
+    "",
+)
+BINARY = Code(
+    "SYN021",
+    "a binary file where text was expected",
+    "A net is read from text. `.caffemodel` and `.solverstate` files hold trained weights in protobuf's binary form; "
+    "they are given with `--weights` or `--snapshot`, beside the text of their net.",
+    "netc check lenet.caffemodel",
+    "netc test lenet.net --weights lenet.caffemodel",
+)
+TOO_LARGE = Code(
+    "SYN022",
+    "a file is too large",
+    "The text of a net is at most 64 MB; the largest published ones are under 1 MB. Weights belong in a .caffemodel.",
+)
+ENCODING = Code(
+    "SYN023",
+    "a text in an encoding other than UTF-8",
+    "Files are read as UTF-8; single bytes of other encodings are let through in comments and strings. UTF-16 is not.",
+    "",
+    "Save the file as UTF-8.",
+)

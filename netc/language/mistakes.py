@@ -1,0 +1,293 @@
+"""What a syntax mistake most likely was, how to say it, and how the parser may go on after it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+from netc.errors import Note, Report, Source, Span
+from netc.language import codes
+from netc.language.lexer import BAD_CHARACTER, BAD_NUMBER, NAMES, NUMBERS, OPEN_STRING, SCANNER
+
+Action = Literal["insert", "as", "drop", "again", "split", "skip"]
+
+
+class Repair(NamedTuple):
+    """insert a terminal before this one; take this one as another; drop it; begin a new entry with it, or with the name
+    just before it; or skip to where the next entry begins."""
+
+    action: Action
+    terminal: str = ""
+
+
+SKIP, DROP, AGAIN, SPLIT = Repair("skip"), Repair("drop"), Repair("again"), Repair("split")
+
+_OPENERS = ("LBRACE", "LANGLE", "LSQUARE")
+_PLACEHOLDER = re.compile(r"\$\{?\w+\}?|\{\{[^}\n]*\}\}|\{%[^}\n]*%\}|@\w+@|%\(?\w+\)?s?|\$\(\w+\)")
+_QUOTES = "\u201c\u201d\u2018\u2019`"
+_ENTRY = re.compile(r"[ \t]*[:{<=]")
+_WORD = re.compile(r"[^\s{};,\"'#]+")
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A terminal for which the tables have no action: the stacks before it and where it stands."""
+
+    source: Source
+    symbols: list[str]
+    values: list[Any]
+    match: re.Match[str]
+    kind: int
+
+    @property
+    def start(self) -> int:
+        return self.match.start(self.kind)
+
+    @property
+    def span(self) -> Span:
+        return Span(self.source, self.start, max(self.start + 1, self.match.end(self.kind)))
+
+    @property
+    def written(self) -> str:
+        return self.match[self.kind]
+
+    @property
+    def opener(self) -> str:
+        """The innermost bracket that is open: LBRACE, LANGLE, LSQUARE or nothing."""
+        return next((s for s in reversed(self.symbols) if s in _OPENERS), "")
+
+    @property
+    def context(self) -> Literal["name", "value", "after", "item"]:
+        """What was just read: a field's name, its colon, its whole value, or a whole entry."""
+        top, below = self.symbols[-1], self.symbols[-2] if len(self.symbols) > 1 else ""
+        if top in ("fields", "entry", "LBRACE", "LANGLE", ""):
+            return "item"
+        if top in ("COLON", "MINUS", "LSQUARE") or (top == "COMMA" and self.opener == "LSQUARE"):
+            return "value"
+        if top == "NAME" and below not in ("COLON", "MINUS", "LSQUARE", "COMMA"):
+            return "name"
+        return "item" if top in ("COMMA", "SEMICOLON") else "after"
+
+    def name(self) -> tuple[str, Span] | None:
+        """The name of the field that is being read."""
+        for at in range(len(self.symbols) - 1, 0, -1):
+            if self.symbols[at] == "NAME" and self.symbols[at - 1] not in ("COLON", "MINUS"):
+                start, end = self.values[at - 1]
+                return self.source.text[start:end], Span(self.source, start, end)
+            if self.symbols[at] == "fields":
+                return None
+        return None
+
+    def same_line(self) -> bool:
+        """Whether this terminal stands on the line where the one before it ended."""
+        if not self.values or not isinstance(self.values[-1], tuple):
+            return True
+        return "\n" not in self.source.text[self.values[-1][1] : self.start]
+
+
+def explain(mistake: Mistake, report: Report) -> Repair:
+    """Report what is wrong at this terminal (not the end of the text) and say how to go on."""
+    kind = NAMES[mistake.kind]
+    if (repair := _placeholder(mistake, report)) is not None:
+        return repair
+    if kind in (BAD_NUMBER, OPEN_STRING, BAD_CHARACTER):
+        return _bad_terminal(mistake, kind, report)
+    if kind in ("RBRACE", "RANGLE", "RSQUARE"):
+        return _closer(mistake, kind, report)
+    match mistake.context:
+        case "name":
+            return _after_name(mistake, kind, report)
+        case "value":
+            return _no_value(mistake, report)
+        case "after":
+            return _after_value(mistake, kind, report)
+        case "item":
+            return _no_item(mistake, kind, report)
+
+
+def _placeholder(m: Mistake, report: Report) -> Repair | None:
+    text, start = m.source.text, m.start
+    if NAMES[m.kind] == "LBRACE" and text[start - 1 : start] == "{":
+        start -= 1
+    elif NAMES[m.kind] != BAD_CHARACTER:
+        return None
+    found = _PLACEHOLDER.match(text, start)
+    if found is None:
+        return None
+    span = Span(m.source, start, found.end())
+    report.error(codes.PLACEHOLDER, f"`{found[0]}` is a template's placeholder", span, help="fill in its value first")
+    return SKIP
+
+
+def _bad_terminal(m: Mistake, kind: str, report: Report) -> Repair:
+    if kind == BAD_NUMBER:
+        why = "octal numbers have no 8 or 9" if re.fullmatch(r"0[0-9]+", m.written) else ""
+        report.error(codes.BAD_NUMBER, f"`{m.written}` is not a number" + (f": {why}" if why else ""), m.span)
+        return Repair("as", "NUMBER") if m.context == "value" else SKIP
+    if kind == OPEN_STRING:
+        return _open_string(m, report)
+    written = m.written
+    if written in _QUOTES:
+        report.error(codes.BAD_CHARACTER, f"`{written}` is a typographic quote", m.span, help="""write " instead""")
+        return SKIP
+    if m.source.text.startswith(("//", "/*"), m.start):
+        report.error(codes.BAD_CHARACTER, "comments begin with `#`", m.span)
+        return SKIP
+    if written.isspace() or not written.isprintable():
+        name = f"U+{ord(written):04X}"
+        report.error(codes.BAD_CHARACTER, f"the character {name} is neither a blank nor a letter here", m.span)
+        return DROP
+    word = _WORD.match(m.source.text, m.start)
+    quoted = f'write a string in quotes: "{word[0]}"' if word and m.context == "value" else None
+    report.error(codes.BAD_CHARACTER, f"`{written}` has no meaning here", m.span, help=quoted)
+    return SKIP
+
+
+def _open_string(m: Mistake, report: Report) -> Repair:
+    if m.context == "after" and m.symbols[-1] == "NAME" and m.same_line():
+        start, end = m.values[-1]
+        word = m.source.text[start:end]
+        report.error(codes.OPEN_STRING, f"the quote before `{word}` is missing", Span(m.source, start, m.start + 1))
+        return DROP
+    report.error(codes.OPEN_STRING, "this string is not closed on its line", m.span, help=f"end it with {m.written[0]}")
+    return Repair("as", "STRING") if m.context == "value" else SKIP
+
+
+def _closer(m: Mistake, kind: str, report: Report) -> Repair:
+    if m.context in ("name", "value"):
+        if m.opener == "LSQUARE":
+            report.error(codes.MISSING_VALUE, "an item of the list is missing", m.span)
+            return SKIP
+        return _no_value(m, report)
+    if not m.opener:
+        report.error(codes.STRAY_CLOSE, f"`{m.written}` closes no block", m.span)
+        return DROP
+    wanted = {"LBRACE": "}", "LANGLE": ">", "LSQUARE": "]"}[m.opener]
+    at = next(i for i in range(len(m.symbols) - 1, 0, -1) if m.symbols[i] == m.opener)
+    opened = Span(m.source, *m.values[at - 1])
+    report.error(
+        codes.UNEXPECTED, f"`{wanted}` expected, not `{m.written}`", m.span, notes=[Note("opened here", opened)]
+    )
+    if kind == "RSQUARE":
+        return DROP
+    return SKIP if m.opener == "LSQUARE" else Repair("as", "RBRACE" if m.opener == "LBRACE" else "RANGLE")
+
+
+def _after_name(m: Mistake, kind: str, report: Report) -> Repair:
+    name, span = m.name() or ("", m.span)
+    if kind == "EQUALS":
+        report.error(codes.EQUALS, f"`{name}` is given its value with `:`, not `=`", m.span)
+        return Repair("as", "COLON")
+    entry = kind == "NAME" and _ENTRY.match(m.source.text, m.match.end(m.kind)) is not None
+    if entry and not m.same_line() and not _deeper(m.source, m.start, span.start):
+        return _no_value(m, report, AGAIN)
+    if entry:
+        report.error(codes.MISSING_BRACE, f"`{{` is missing after `{name}`", span)
+        return Repair("insert", "LBRACE")
+    if kind in ("NUMBER", "STRING", "MINUS", "NAME") and m.same_line():
+        report.error(codes.MISSING_COLON, f"a colon is missing between `{name}` and `{m.written}`", m.span)
+        return Repair("insert", "COLON")
+    return _no_value(m, report)
+
+
+def _no_value(m: Mistake, report: Report, repair: Repair = SKIP) -> Repair:
+    name, span = m.name() or ("the field", m.span)
+    if m.same_line() and NAMES[m.kind] not in ("RBRACE", "RANGLE", "RSQUARE", "COMMA", "SEMICOLON", "NAME", "END"):
+        report.error(codes.UNEXPECTED, f"a value of `{name}` cannot begin with `{m.written}`", m.span)
+    else:
+        report.error(codes.MISSING_VALUE, f"`{name}` has no value", span)
+    return repair
+
+
+def _after_value(m: Mistake, kind: str, report: Report) -> Repair:
+    name, _ = m.name() or ("the field", m.span)
+    top = m.symbols[-1]
+    if top == "NAME" and kind in ("COLON", "LBRACE", "LANGLE", "EQUALS") and m.symbols[-2] == "COLON":
+        (start, _), (_, colon) = m.values[-1], m.values[-2]
+        if "\n" in m.source.text[colon:start]:
+            outer = m.values[-3]
+            report.error(codes.MISSING_VALUE, f"`{name}` has no value", Span(m.source, *outer))
+            return SPLIT
+    if m.opener == "LSQUARE" and m.symbols[-1] != "RSQUARE" and kind in ("NUMBER", "NAME", "MINUS", "LBRACE", "STRING"):
+        report.error(codes.UNEXPECTED, f"a comma is missing before `{m.written}`", m.span)
+        return Repair("insert", "COMMA")
+    hint = None
+    if top == "NAME" and kind == "MINUS":
+        hint = "write a string in quotes"
+    elif kind in ("NUMBER", "MINUS") and top == "NUMBER":
+        hint = f"repeat the field for each value, or write `{name}: [..., ...]`"
+    report.error(codes.UNEXPECTED, f"`{m.written}` cannot follow the value of `{name}`", m.span, help=hint)
+    return SKIP
+
+
+def _no_item(m: Mistake, kind: str, report: Report) -> Repair:
+    if kind in ("COMMA", "SEMICOLON"):
+        report.error(codes.UNEXPECTED, f"`{m.written}` separates nothing here", m.span)
+        return DROP
+    if kind == "LSQUARE":
+        report.error(codes.EXTENSION_NAME, "netc's messages have no extensions", m.span)
+        return SKIP
+    report.error(codes.UNEXPECTED, f"a field's name was expected, not `{m.written}`", m.span)
+    return SKIP
+
+
+def explain_end(source: Source, symbols: list[str], values: list[Any], report: Report) -> None:
+    """Report what the end of the text leaves open: a field without its value, and the brackets never closed."""
+    end = max(0, len(source.text) - 1)
+    match = SCANNER.match(source.text, len(source.text))
+    assert match is not None
+    mistake = Mistake(source, symbols, values, match, NUMBERS["END"])
+    if mistake.context in ("name", "value") and (found := mistake.name()):
+        report.error(codes.MISSING_VALUE, f"`{found[0]}` has no value", found[1])
+    open_at = [values[i - 1][0] for i, symbol in enumerate(symbols) if symbol in _OPENERS]
+    open_at = [at for at in open_at if source.text[at] in "{<["]
+    if not open_at:
+        return
+    likely = _unclosed(source)
+    notes = [Note("the text ends here", Span(source, end, len(source.text)))]
+    for at in likely if len(likely) == len(open_at) else open_at[-1:]:
+        span = Span(source, at, at + 1)
+        report.error(codes.UNCLOSED, f"this `{source.text[at]}` is never closed", span, notes=notes)
+
+
+def _unclosed(source: Source) -> list[int]:
+    """Opening braces that indentation says are not closed: something inside them stands no further right than they do.
+
+    A block whose first entry is not indented says nothing, so a file written flush left gives no answer.
+    """
+    text, found = source.text, []
+    stack: list[tuple[int, int, bool]] = []  # offset of `{`, indentation of its line, whether its content is indented
+    fresh = False
+    for match in SCANNER.finditer(text):
+        kind, start = NAMES[match.lastindex or 0], match.start(match.lastindex or 0)
+        column = _indentation(text, start)
+        if fresh and stack and column is not None:
+            stack[-1] = (*stack[-1][:2], column > stack[-1][1])
+        fresh = kind in ("LBRACE", "LANGLE")
+        closer = kind in ("RBRACE", "RANGLE")
+        while column is not None and stack and stack[-1][2] and column + closer <= stack[-1][1]:
+            found.append(stack.pop()[0])
+        if fresh:
+            line = text.rfind("\n", 0, start) + 1
+            stack.append((start, len(text[line:start]) - len(text[line:start].lstrip()), False))
+        elif closer and stack:
+            stack.pop()
+        if kind == "END":
+            break
+    return found + [at for at, _, _ in stack]
+
+
+def _indentation(text: str, at: int) -> int | None:
+    """How far right `at` stands, if nothing precedes it on its line."""
+    line = text.rfind("\n", 0, at) + 1
+    return None if text[line:at].strip() else at - line
+
+
+def _deeper(source: Source, at: int, than: int) -> bool:
+    """Whether the line of `at` is indented further than the line of `than`."""
+    text = source.text
+    line = text.rfind("\n", 0, than) + 1
+    outer = len(text[line:than]) - len(text[line:than].lstrip())
+    column = _indentation(text, at)
+    return column is not None and column > outer

@@ -1,0 +1,78 @@
+"""A file to a tree."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from netc.errors import Code, Diagnostic, NetError, Source, Span, suggest
+from netc.language import codes
+from netc.language.parse import parse
+from netc.language.tree import Document
+
+MAX_BYTES = 64 << 20
+"""Texts longer than this are refused unread."""
+
+
+def read(path: str | os.PathLike[str]) -> Document:
+    """The tree of a file. Raises `NetError`: what `read_text` and `parse` find."""
+    return parse(read_text(path), os.fspath(path))
+
+
+def read_text(path: str | os.PathLike[str]) -> str:
+    """The text of a file: UTF-8, without its byte order mark; other bytes become lone surrogates (`surrogateescape`).
+
+    Raises `NetError`: a missing file, a directory, no permission, more than `MAX_BYTES`, binary data, UTF-16.
+    """
+    shown = os.fspath(path)
+    try:
+        if Path(path).is_dir():
+            raise _refuse(codes.UNREADABLE, shown, "it is a directory", "name a file in it")
+        with open(path, "rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise _refuse(codes.UNREADABLE, shown, "there is no such file", _near(Path(path))) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise _refuse(codes.UNREADABLE, shown, reason) from None
+    if len(data) > MAX_BYTES:
+        raise _refuse(codes.TOO_LARGE, shown, f"it holds more than {MAX_BYTES >> 20} MB")
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise _refuse(codes.ENCODING, shown, "it is UTF-16", "save it as UTF-8")
+    if (kind := _binary(data, shown)) is not None:
+        raise _refuse(codes.BINARY, shown, *kind)
+    return data.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
+
+
+def _refuse(code: Code, path: str, why: str, help: str | None = None) -> NetError:
+    span = Span(Source(path, ""), 0, 0)
+    return NetError(Diagnostic(code, f"{path} cannot be read: {why}", span, help=help))
+
+
+def _near(path: Path) -> str | None:
+    try:
+        names = [entry.name for entry in path.parent.iterdir()]
+    except OSError:
+        return None
+    found = suggest(path.name, names)
+    return f"did you mean {path.parent / found}?" if found else None
+
+
+def _binary(data: bytes, path: str) -> tuple[str, str | None] | None:
+    """What a binary file seems to be and what to do with it, or None for text."""
+    head = data[:4096]
+    if data.startswith(b"\x89HDF\r\n\x1a\n"):
+        return "it is an HDF5 file", "weights and data are given beside the text of a net"
+    if data.startswith(b"PK\x03\x04") or data.startswith(b"\x1f\x8b"):
+        return "it is a compressed archive", "unpack it first"
+    control = sum(byte < 32 and byte not in b"\t\n\v\f\r" for byte in head)
+    if path.endswith((".caffemodel", ".binaryproto")) and control:
+        return "it is binary: trained weights, not a net's text", "give it with --weights beside the net's text"
+    if path.endswith(".solverstate") and control:
+        return "it is binary: a solver's state, not a text", "give it with --snapshot beside the solver's text"
+    if b"\0" in data:
+        what = "it holds zero bytes"
+        if head[:1] in b"\x0a\x12\x0b" and control > 2:
+            what = "it is binary (a .caffemodel, by the look of its first bytes), not a net's text"
+        return what, "trained weights are given with --weights beside the net's text"
+    return None

@@ -1,0 +1,52 @@
+"""Tree to text: canonical prototxt, two blanks a level, a field a line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from netc.language.strings import quote
+from netc.language.tree import Block, Field, ListValue, Scalar
+
+INDENT = "  "
+
+
+def write(block: Block) -> str:
+    """The text of a tree; parsing it gives the same tree but for its spans. An empty tree is an empty text."""
+    return "".join(f"{line}\n" for line in _lines(block.fields, ""))
+
+
+def write_scalar(scalar: Scalar) -> str:
+    """A string in double quotes, anything else as it was written."""
+    return quote(scalar.text) if scalar.kind == "string" else scalar.text
+
+
+def _lines(fields: Iterable[Field], indent: str) -> Iterator[str]:
+    for field in fields:
+        value = field.value
+        if isinstance(value, Block):
+            yield from _block(f"{indent}{field.name} {{", value, indent, "}")
+        elif isinstance(value, Scalar):
+            yield f"{indent}{field.name}: {write_scalar(value)}"
+        else:
+            yield from _list(field.name, value, indent)
+
+
+def _block(head: str, block: Block, indent: str, tail: str) -> Iterator[str]:
+    if not block.fields:
+        yield head + tail
+        return
+    yield head
+    yield from _lines(block.fields, indent + INDENT)
+    yield indent + tail
+
+
+def _list(name: str, value: ListValue, indent: str) -> Iterator[str]:
+    scalars = [write_scalar(item) for item in value.items if isinstance(item, Scalar)]
+    if len(scalars) == len(value.items):
+        yield f"{indent}{name}: [{', '.join(scalars)}]"
+        return
+    yield f"{indent}{name}: ["
+    blocks = [item for item in value.items if isinstance(item, Block)]
+    for block in blocks:
+        yield from _block(f"{indent}{INDENT}{{", block, indent + INDENT, "}," if block is not blocks[-1] else "}")
+    yield f"{indent}]"

@@ -1,0 +1,26 @@
+"""`pytest --update` writes the expected files of text fixtures anew instead of comparing with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update", action="store_true", help="rewrite the expected files of text fixtures")
+
+
+@pytest.fixture
+def expected(request: pytest.FixtureRequest) -> Callable[[Path, str], None]:
+    """Hold a text to the content of a file beside the test, or write it there with `--update`."""
+
+    def compare(path: Path, text: str) -> None:
+        if request.config.getoption("--update"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8", errors="surrogateescape", newline="")
+            return
+        assert path.read_bytes().decode("utf-8", "surrogateescape") == text
+
+    return compare

@@ -1,0 +1,205 @@
+"""Protobuf text format: what is read, how it is written, and that protobuf's own reader agrees."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from netc.errors import NetError
+from netc.language import Block, ListValue, Scalar, parse, write
+from netc.language.generate import HERE, text
+from netc.language.tree import Field
+
+
+def plain(value: Scalar | ListValue | Block) -> Any:
+    """A tree without its spans."""
+    if isinstance(value, Scalar):
+        return (value.kind, value.text)
+    if isinstance(value, ListValue):
+        return [plain(item) for item in value.items]
+    return tuple((field.name, plain(field.value)) for field in value.fields)
+
+
+def one(text: str) -> Any:
+    """The value of a text's only field."""
+    (field,) = parse(text).block.fields
+    return plain(field.value)
+
+
+def message(text: str) -> Any:
+    """What protobuf itself reads, in a message with fields f (float), i (int64), s (string), b (bool), m (itself)."""
+    file = descriptor_pb2.FileDescriptorProto(name="t.proto", package="t", syntax="proto2")
+    made = file.message_type.add(name="M")
+    kinds = {"f": 2, "i": 3, "s": 9, "b": 8, "m": 11, "y": 12}
+    for number, (name, kind) in enumerate(kinds.items(), 1):
+        field = made.field.add(name=name, number=number, type=kind, label=3)  # type: ignore[arg-type]
+        if kind == 11:
+            field.type_name = ".t.M"
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return text_format.Parse(text, message_factory.GetMessageClass(pool.FindMessageTypeByName("t.M"))())
+
+
+def test_tables_are_fresh() -> None:
+    assert (HERE / "tables.json").read_text() == text(), "run python -m netc.language.generate"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("f: 1", ("number", "1")),
+        ("f: -1.5e-3f", ("number", "-1.5e-3f")),
+        ("f: - 2", ("number", "-2")),
+        ("f: 1.", ("number", "1.")),
+        ("f: .5", ("number", ".5")),
+        ("i: 0x1F", ("number", "0x1F")),
+        ("i: 017", ("number", "017")),
+        ("f: inf", ("identifier", "inf")),
+        ("f: -inf", ("identifier", "-inf")),
+        ("b: True", ("identifier", "True")),
+        ('s: "a" \'b\'\n"c"', ("string", "abc")),
+        (r's: "\t\x41\101\u00e9\ud83d\ude00\"\\"', ("string", '\tAA\u00e9\U0001f600"\\')),
+        (r's: "\303\251"', ("string", "\u00e9")),
+        (r'y: "\377"', ("string", "\udcff")),
+        ("f: [1, -2]", [("number", "1"), ("number", "-2")]),
+        ("f: []", []),
+        ("m: [{}, <>]", [(), ()]),
+        ("m [{f: 1}]", [(("f", ("number", "1")),)]),
+        ("m < f: 1; i: 2, >", (("f", ("number", "1")), ("i", ("number", "2")))),
+        ("m: {f:1}", (("f", ("number", "1")),)),
+    ],
+)
+def test_reads(text: str, value: Any) -> None:
+    assert one(text) == value
+    if "- 2" not in text and "\\u" not in text:
+        message(text)
+
+
+@pytest.mark.parametrize("text", ["", " \n", "# only a comment", "#\n", "\ufeff"])
+def test_reads_nothing(text: str) -> None:
+    assert parse(text).block.fields == ()
+
+
+def test_spans() -> None:
+    field = parse("\r\n\t# \u00e9\r\nlayer {\r\n  name:  'a'  'b' }").block.fields[0]
+    assert (field.span.line, field.span.column) == (3, 1)
+    assert isinstance(field.value, Block)
+    inner = field.value.fields[0]
+    assert str(inner.value.span) == "<string>:4:10"
+    assert (inner.name_span.end - inner.name_span.start, inner.value.span.end - inner.value.span.start) == (4, 8)
+    assert (inner.span.start, inner.span.end) == (inner.name_span.start, inner.value.span.end)
+
+
+def test_depth_limit() -> None:
+    parse("a{" * 100 + "}" * 100)
+    for deep in ("a{" * 100_000, "a:[{" * 100_000, "a<" * 101 + ">" * 101):
+        with pytest.raises(NetError) as raised:
+            parse(deep)
+        (diagnostic,) = raised.value.diagnostics
+        assert diagnostic.code.id == "SYN011"
+        assert diagnostic.span is not None
+        assert diagnostic.span.column > 200
+
+
+def test_writes_canonically() -> None:
+    text = "layer < name: 'a\"b\\n' ; bottom: ['x','y']>\nlayer{}\nm: [{f: 1}, {}]"
+    written = write(parse(text).block)
+    assert written == (
+        'layer {\n  name: "a\\"b\\n"\n  bottom: ["x", "y"]\n}\nlayer {}\nm: [\n  {\n    f: 1\n  },\n  {}\n]\n'
+    )
+    assert write(parse(written).block) == written
+
+
+_names = st.from_regex(r"[a-zA-Z_][a-zA-Z0-9_]{0,8}", fullmatch=True)
+_numbers = st.one_of(
+    st.integers(-(2**63), 2**63).map(str),
+    st.floats(allow_nan=False, allow_infinity=False).map(repr),
+    st.sampled_from(["1.", ".5", "-.5e+3F", "0x1F", "017", "0"]),
+)
+
+
+def _scalar(pair: tuple[Any, str]) -> Scalar:
+    span = parse("").block.span
+    return Scalar(pair[0], pair[1], span)
+
+
+_scalars = st.one_of(
+    _numbers.map(lambda text: ("number", text)),
+    _names.map(lambda text: ("identifier", text)),
+    st.text().map(lambda text: ("string", text)),
+    st.binary().map(lambda data: ("string", data.decode("utf-8", "surrogateescape"))),
+).map(_scalar)
+_span = parse("").block.span
+
+
+def _field(pair: tuple[str, Any]) -> Field:
+    return Field(pair[0], _span, pair[1], _span)
+
+
+_blocks = st.recursive(
+    st.lists(st.tuples(_names, _scalars).map(_field), max_size=3).map(lambda f: Block(tuple(f), _span)),
+    lambda inner: st.lists(
+        st.tuples(
+            _names,
+            st.one_of(
+                _scalars,
+                inner,
+                st.lists(_scalars, max_size=3).map(lambda items: ListValue(tuple(items), _span)),
+                st.lists(inner, max_size=3).map(lambda items: ListValue(tuple(items), _span)),
+            ),
+        ).map(_field),
+        max_size=4,
+    ).map(lambda f: Block(tuple(f), _span)),
+    max_leaves=12,
+)
+
+
+@given(_blocks)
+@settings(max_examples=200, deadline=None)
+def test_parse_undoes_write(block: Block) -> None:
+    written = write(block)
+    again = parse(written)
+    assert plain(again.block) == plain(block)
+    assert write(again.block) == written
+
+
+_pieces = st.sampled_from(
+    "m f i s { } < > [ ] : , ; - 1 0x1f 010 1.5 .5 1e3 true \"a\" 'b' \" ' \\ inf = $x \u00e9 3x .. ( / % #c\n".split(
+        " "
+    )
+    + ["\n", "\t"]
+)
+
+
+@given(st.lists(_pieces, max_size=25).map(" ".join))
+@settings(max_examples=400, deadline=None)
+def test_accepts_what_protobuf_accepts(text: str) -> None:
+    """Never a crash; and whatever protobuf's reader takes, netc takes."""
+    try:
+        message(text)
+        accepted = True
+    except text_format.ParseError:
+        accepted = False
+    try:
+        parse(text)
+    except NetError as error:
+        if accepted:
+            raise
+        json.dumps([diagnostic.render() for diagnostic in error.diagnostics])
+
+
+@given(st.text(max_size=60) | st.text(alphabet="ab:{}[]<>,;\"'\\-0x.#\n $@%={}()", max_size=60))
+@settings(max_examples=400, deadline=None)
+def test_any_text_gives_a_tree_or_diagnostics(text: str) -> None:
+    try:
+        document = parse(text)
+    except NetError as error:
+        assert 1 <= len(error.diagnostics) <= 20  # noqa: PT017
+        json.dumps(str(error))
+    else:
+        assert plain(parse(write(document.block)).block) == plain(document.block)
