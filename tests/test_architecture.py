@@ -1,0 +1,122 @@
+"""The invariants of ARCHITECTURE.md that a program can check: imports point downward, who prints, file sizes."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+MODULES = sorted((ROOT / "netc").rglob("*.py"))
+
+# The table of ARCHITECTURE.md: a module may import what stands in its row (and its own package).
+MAY_IMPORT = {
+    "errors": set(),
+    "jit": {"errors"},
+    "language": {"errors"},
+    "schema": {"errors"},
+    "layer": {"errors", "schema", "jit"},
+    "kernels": {"jit", "errors"},
+    "layers": {"layer", "kernels", "jit", "errors", "schema"},
+    "graph": {"layer", "schema", "errors"},
+    "plan": {"graph", "layer", "schema", "errors"},
+    "run": {"plan", "graph", "layer", "kernels", "jit", "schema", "errors"},
+    "solve": {"run", "plan", "graph", "layer", "kernels", "jit", "schema", "errors"},
+    "data": {"schema", "kernels", "layer", "errors", "jit"},
+    "report": {"plan", "graph", "layer", "schema", "errors"},
+}
+ABOVE = {"api", "caffe", "cli", "lsp", "convert"}  # may import everything below
+
+
+def part(path: Path) -> str:
+    return path.relative_to(ROOT / "netc").parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> set[str]:
+    """First components of what a file imports from netc, type-checking imports left out."""
+    found: set[str] = set()
+    tree = ast.parse(path.read_text())
+    hidden = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if id(node) in hidden:
+            continue
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "netc":
+            rest = node.module.split(".")[1:]
+            found |= {rest[0]} if rest else {alias.name for alias in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {a.name.split(".")[1] for a in node.names if a.name.startswith("netc.")}
+    return found - {"netc"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_point_downward(path: Path) -> None:
+    here = part(path)
+    if here == "__init__" or here in ABOVE:
+        return
+    extra = imports(path) - MAY_IMPORT[here] - {here}
+    assert not extra, f"{here} may not import {extra}"
+
+
+def test_layers_never_import_layers() -> None:
+    for path in (ROOT / "netc/layers").glob("*.py"):
+        assert "layers" not in imports(path), path
+
+
+def test_only_jit_imports_numba() -> None:
+    for path in MODULES:
+        text = path.read_text()
+        if path.name != "jit.py" or path.parent.name != "netc":
+            assert not re.search(r"^\s*(import|from) (numba|llvmlite)", text, re.M), path
+
+
+def test_only_the_command_line_prints_or_exits() -> None:
+    for path in MODULES:
+        if part(path) == "cli":
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call):
+                name = ast.unparse(node.func)
+                assert name not in {"print", "sys.exit", "exit", "sys.stdout.write", "sys.stderr.write"}, (path, name)
+
+
+def test_nothing_from_a_file_runs_code() -> None:
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call):
+                assert ast.unparse(node.func) not in {"eval", "exec", "pickle.load", "pickle.loads"}, path
+
+
+def test_language_knows_no_layer_type() -> None:
+    types = {"Convolution", "Pooling", "InnerProduct", "SoftmaxWithLoss"}
+    for path in (ROOT / "netc/language").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                assert node.value not in types, path
+
+
+def test_planning_allocates_nothing() -> None:
+    for path in (ROOT / "netc/plan").glob("*.py"):
+        assert not re.search(r"np\.(zeros|empty|ones|full)\b", path.read_text()), path
+
+
+def test_files_stay_small() -> None:
+    for folder in ("netc", "tests", "tools"):
+        for path in (ROOT / folder).rglob("*.py"):
+            assert len(path.read_text().splitlines()) <= 500, path
+
+
+def test_codes_have_pages() -> None:
+    from netc.report.explain import all_codes, code_page
+
+    codes = all_codes()
+    assert len(codes) > 20
+    for code in codes.values():
+        assert re.fullmatch(r"[A-Z]{3}\d{3}", code.id), code.id
+        assert code.title
+        assert code.why
+        assert code.id in code_page(code)
