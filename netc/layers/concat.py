@@ -1,0 +1,93 @@
+"""Concatenation: joins blobs along an axis.
+
+Computes:
+    y = the bottoms one after the other along `axis`.
+
+Shapes:
+    All bottoms have the same shape except along `axis`; there the top's size is the sum of theirs.
+
+Gradient:
+    Each bottom gets its part of dy.
+
+Caffe notes:
+    `concat_dim` is the old name of `axis` and cannot be negative; only one of the two may be given.
+"""
+
+from netc.layer import (
+    ANY,
+    AXIS_OUT_OF_RANGE,
+    BAD_FIELD,
+    SHAPES_DIFFER,
+    Call,
+    Example,
+    Input,
+    LayerType,
+    Refused,
+    Setup,
+    Site,
+    flat,
+    format_shape,
+)
+
+
+def _axis(site: Site) -> int:
+    p = site.p
+    if not p.has("concat_dim"):
+        return site.axis(p.axis)
+    if p.has("axis"):
+        site.refuse(BAD_FIELD, "axis and concat_dim say the same; give only one", "concat_dim")
+    return site.axis(p.concat_dim, name="concat_dim")
+
+
+def setup(site: Site) -> Setup:
+    axis, first = _axis(site), site.bottoms[0]
+    for other in site.bottoms[1:]:
+        if len(other) != len(first) or other[:axis] + other[axis + 1 :] != first[:axis] + first[axis + 1 :]:
+            shapes = ", ".join(map(format_shape, site.bottoms))
+            site.refuse(SHAPES_DIFFER, f"its bottoms may differ only in axis {axis}, but have {shapes}", "bottom")
+    size = sum(bottom[axis] for bottom in site.bottoms)
+    return Setup(
+        tops=((*first[:axis], size, *first[axis + 1 :]),), reads=(), shares=len(site.bottoms) == 1, geometry=axis
+    )
+
+
+def forward(call: Call) -> None:
+    y, start = flat(call.tops[0], call.g), 0
+    for bottom in call.bottoms:
+        x = flat(bottom, call.g)
+        y[:, start : start + x.shape[1]] = x
+        start += x.shape[1]
+
+
+def backward(call: Call) -> None:
+    dy, start = flat(call.top_diffs[0], call.g), 0
+    for bottom, diff in zip(call.bottoms, call.bottom_diffs, strict=True):
+        size = bottom.shape[call.g]
+        if diff is not None:
+            flat(diff, call.g)[...] = dy[:, start : start + size]
+        start += size
+
+
+CONCAT = LayerType(
+    "Concat",
+    __doc__,
+    setup,
+    forward,
+    backward,
+    param="concat_param",
+    bottoms=ANY,
+    examples=(
+        Example(inputs=(Input((2, 3, 4, 5)), Input((2, 1, 4, 5)), Input((2, 2, 4, 5)))),
+        Example("concat_param { axis: 0 }", inputs=(Input((2, 3)), Input((1, 3)))),
+        Example("concat_param { axis: -1 }", inputs=(Input((2, 3, 2)), Input((2, 3, 1)))),
+        Example("concat_param { concat_dim: 2 }", inputs=(Input((2, 3, 2)), Input((2, 3, 1)))),
+        Example(inputs=(Input((2, 3)),)),
+    ),
+    refuses=(
+        Refused(SHAPES_DIFFER, bottoms=((2, 3, 4, 5), (2, 3, 4, 6))),
+        Refused(SHAPES_DIFFER, bottoms=((2, 3), (2, 3, 1))),
+        Refused(AXIS_OUT_OF_RANGE, "concat_param { axis: 4 }", bottoms=((2, 3, 4, 5), (2, 3, 4, 5))),
+        Refused(AXIS_OUT_OF_RANGE, "concat_param { concat_dim: 2 }", bottoms=((2, 3), (2, 3))),
+        Refused(BAD_FIELD, "concat_param { axis: 1 concat_dim: 1 }", bottoms=((2, 3), (2, 3))),
+    ),
+)

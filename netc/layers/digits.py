@@ -1,0 +1,75 @@
+"""Digits: scikit-learn's 1,797 scans of handwritten digits (UCI's Optical Recognition of Handwritten Digits test set).
+
+Computes:
+    Batches of images (top 0) and, if there is a second top, of their labels 0..9. The `test` split is every fifth
+    image of each digit, `train` the others; `all` is both. Batches are in order and start again at the end; with
+    `shuffle` every epoch has its own order. Pixels, 0..16 in the data, are multiplied by `scale`.
+
+Shapes:
+    batch_size x 1 x 8 x 8, and batch_size.
+
+Gradient:
+    None.
+
+Caffe notes:
+    Caffe has no such layer; `netc expand` leaves it as it is.
+"""
+
+from netc.layer import (
+    BAD_FIELD,
+    MISSING_FIELD,
+    NONE,
+    Arity,
+    Example,
+    LayerType,
+    Param,
+    Refused,
+    Setup,
+    Site,
+)
+from netc.schema.declare import Message, optional
+
+DIGITS_PARAMETER = Message(
+    "DigitsParameter",
+    (
+        optional("split", 1, "string", "train", "train, test or all.", origin="netc"),
+        optional("batch_size", 2, "uint32", 0, "Images in a batch.", origin="netc"),
+        optional("shuffle", 3, "bool", False, "Another order in every epoch.", origin="netc"),
+        optional("scale", 4, "float", 0.0625, "Multiplies the pixels, which are 0..16.", origin="netc"),
+    ),
+    doc="scikit-learn's handwritten digits.",
+    origin="netc",
+)
+
+
+def setup(site: Site) -> Setup:
+    p = site.p
+    if p.split not in {"train", "test", "all"}:
+        site.refuse(BAD_FIELD, f'split: "{p.split}" must be "train", "test" or "all"', "split")
+    if not p.batch_size:
+        site.refuse(MISSING_FIELD, "needs batch_size, the number of images in a batch", "batch_size")
+    return Setup(tops=((p.batch_size, 1, 8, 8), (p.batch_size,))[: site.top_count], reads=())
+
+
+DIGITS = LayerType(
+    "Digits",
+    __doc__,
+    setup,
+    param="digits_param",
+    own=Param(
+        optional("digits_param", 1101, "DigitsParameter", doc="Fields of Digits layers.", origin="netc"),
+        (DIGITS_PARAMETER,),
+    ),
+    bottoms=NONE,
+    tops=Arity(1, 2),
+    source=True,
+    origin="netc",
+    examples=(
+        Example('digits_param { split: "train" batch_size: 64 }', inputs=(), tops=2),
+        Example('digits_param { split: "test" batch_size: 100 }', inputs=()),
+    ),
+    refuses=(
+        Refused(MISSING_FIELD, 'digits_param { split: "train" }', bottoms=(), tops=2),
+        Refused(BAD_FIELD, 'digits_param { split: "validation" batch_size: 1 }', bottoms=(), tops=2),
+    ),
+)

@@ -1,0 +1,93 @@
+"""Dropout: sets random values to zero while training (Srivastava et al. 2014).
+
+Computes:
+    While training y = m x / (1 - r), where m is 0 with probability r = `dropout_ratio` and 1 otherwise, drawn anew for
+    each value and iteration. At test y = x. With `scale_train: false` y = m x while training and y = (1 - r) x at test.
+
+Shapes:
+    The top has the bottom's shape.
+
+Gradient:
+    dx = m dy / (1 - r), with the same m: it is computed again from (seed, stream, iteration, index), not stored.
+
+Caffe notes:
+    The share of zeros is Caffe's, the places are not: Caffe's random numbers depend on the order of all draws before.
+    `scale_train` is a field of several forks.
+"""
+
+from dataclasses import dataclass
+
+from netc.jit import kernel
+from netc.kernels.philox import block
+from netc.layer import BAD_FIELD, Array, Call, Example, Input, LayerType, Refused, Setup, Site
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """What kept values are multiplied by, and below which 32-bit word a value is dropped (0: none is)."""
+
+    factor: float
+    threshold: int
+
+
+def setup(site: Site) -> Setup:
+    ratio = site.p.dropout_ratio
+    if not 0 <= ratio < 1:
+        site.refuse(BAD_FIELD, f"dropout_ratio: {ratio:g} must be at least 0 and less than 1", "dropout_ratio")
+    training, scale_train = site.phase == "TRAIN", site.p.scale_train
+    factor = 1.0
+    if training and scale_train:
+        factor = 1 / (1 - ratio)
+    elif not training and not scale_train:
+        factor = 1 - ratio
+    g = Geometry(factor, round(ratio * 2**32) if training else 0)
+    return Setup(tops=(site.bottoms[0],), reads=(), in_place=True, geometry=g)
+
+
+@kernel
+def _mask(x: Array, y: Array, factor: float, threshold: int, seed: int, stream: int, iteration: int) -> None:
+    for number in range((x.size + 3) // 4):
+        words = block(seed, stream, iteration, number)
+        first = 4 * number
+        for lane in range(min(4, x.size - first)):
+            y[first + lane] = x[first + lane] * factor if int(words[lane]) >= threshold else 0
+
+
+def _apply(call: Call, x: Array, y: Array) -> None:
+    g: Geometry = call.g
+    factor = x.dtype.type(g.factor)
+    if g.threshold:
+        _mask(x.ravel(), y.ravel(), factor, g.threshold, call.seed, call.stream, call.iteration)
+    elif x is not y or factor != 1:
+        y[...] = x * factor
+
+
+def forward(call: Call) -> None:
+    _apply(call, call.bottoms[0], call.tops[0])
+
+
+def backward(call: Call) -> None:
+    dx = call.bottom_diffs[0]
+    if dx is not None:
+        _apply(call, call.top_diffs[0], dx)
+
+
+DROPOUT = LayerType(
+    "Dropout",
+    __doc__,
+    setup,
+    forward,
+    backward,
+    param="dropout_param",
+    examples=(
+        Example("dropout_param { dropout_ratio: 0.4 }"),
+        Example("dropout_param { dropout_ratio: 0.4 }", phase="TEST"),
+        Example("dropout_param { dropout_ratio: 0.4 scale_train: false }", inputs=(Input((3, 7)),)),
+        Example("dropout_param { dropout_ratio: 0.4 scale_train: false }", inputs=(Input((3, 7)),), phase="TEST"),
+        Example("dropout_param { dropout_ratio: 0 }", inputs=(Input((5,)),)),
+    ),
+    refuses=(
+        Refused(BAD_FIELD, "dropout_param { dropout_ratio: 1 }"),
+        Refused(BAD_FIELD, "dropout_param { dropout_ratio: -0.1 }"),
+    ),
+)

@@ -1,0 +1,153 @@
+"""Elementwise combination of blobs of one shape.
+
+Computes:
+    `operation: SUM` (the default): y = c_0 x_0 + c_1 x_1 + ..., with c_i the i-th `coeff`, 1 if there are none.
+    `operation: PROD`: y = x_0 x_1 ...
+    `operation: MAX`: y = the largest of x_0, x_1, ...
+
+Shapes:
+    All bottoms have one shape; the top has it too.
+
+Gradient:
+    SUM: dx_i = c_i dy.
+    PROD: dx_i = dy times the product of the other bottoms; with `stable_prod_grad: false` dx_i = y / x_i dy, which is
+    faster for many bottoms but not defined where x_i is 0.
+    MAX: dy goes to the bottom that was the largest; its number is kept in a byte (four if there are more than 256).
+
+Caffe notes:
+    Where the first two bottoms are equal, MAX takes the second; a later bottom must be larger to be taken.
+    `coeff` goes with SUM only, one for each bottom.
+"""
+
+import numpy as np
+
+from netc.jit import kernel
+from netc.layer import (
+    BAD_FIELD,
+    SHAPES_DIFFER,
+    Arity,
+    Array,
+    Buffer,
+    Call,
+    Example,
+    Input,
+    LayerType,
+    Refused,
+    Setup,
+    Shape,
+    Site,
+    same_shape,
+)
+
+
+def setup(site: Site) -> Setup:
+    p, shape, count = site.p, same_shape(site), len(site.bottoms)
+    if p.coeff and p.operation != "SUM":
+        site.refuse(BAD_FIELD, f"coeff goes with operation: SUM, not with {p.operation}", "coeff")
+    if p.coeff and len(p.coeff) != count:
+        site.refuse(BAD_FIELD, f"needs one coeff for each bottom: {count} bottoms, {len(p.coeff)} coeff", "coeff")
+    if p.operation == "PROD":
+        return Setup(tops=(shape,), reads=("x",) if p.stable_prod_grad else ("x", "y"))
+    buffers = (_index(shape, count),) if p.operation == "MAX" else ()
+    return Setup(tops=(shape,), buffers=buffers, reads=(), in_place=True, geometry=p.coeff or (1.0,) * count)
+
+
+def _index(shape: Shape, count: int) -> Buffer:
+    return Buffer("index", shape, "uint8" if count <= 256 else "int32")
+
+
+def forward(call: Call) -> None:
+    if call.p.operation == "PROD":
+        _product(call.bottoms, call.tops[0])
+    elif call.p.operation == "MAX":
+        _maximum(call.bottoms, call.tops[0], call.buffers["index"])
+    else:
+        _sum(call.bottoms, call.g, call.tops[0])
+
+
+def _sum(bottoms: tuple[Array, ...], coeff: tuple[float, ...], y: Array) -> None:
+    first = bottoms[0] if coeff[0] == 1 else bottoms[0] * coeff[0]
+    second = bottoms[1] if coeff[1] == 1 else bottoms[1] * coeff[1]
+    np.add(first, second, out=y)
+    for x, c in zip(bottoms[2:], coeff[2:], strict=True):
+        y += x if c == 1 else x * c
+
+
+def _product(bottoms: tuple[Array, ...], y: Array) -> None:
+    np.multiply(bottoms[0], bottoms[1], out=y)
+    for x in bottoms[2:]:
+        y *= x
+
+
+def _maximum(bottoms: tuple[Array, ...], y: Array, index: Array) -> None:
+    _larger(bottoms[0].ravel(), bottoms[1].ravel(), y.ravel(), index.ravel())
+    for number, x in enumerate(bottoms[2:], 2):
+        _raise(x.ravel(), number, y.ravel(), index.ravel())
+
+
+@kernel
+def _larger(a: Array, b: Array, y: Array, index: Array) -> None:
+    for i in range(a.size):
+        first = a[i] > b[i]
+        y[i] = a[i] if first else b[i]
+        index[i] = 0 if first else 1
+
+
+@kernel
+def _raise(x: Array, number: int, y: Array, index: Array) -> None:
+    for i in range(x.size):
+        if x[i] > y[i]:
+            y[i] = x[i]
+            index[i] = number
+
+
+def backward(call: Call) -> None:
+    # The first bottom comes last: in place its diff is the top's diff.
+    for i in reversed(range(len(call.bottoms))):
+        dx = call.bottom_diffs[i]
+        if dx is None:
+            continue
+        if call.p.operation == "PROD":
+            _product_gradient(call, i, dx)
+        elif call.p.operation == "MAX":
+            np.multiply(call.top_diffs[0], call.buffers["index"] == i, out=dx)
+        else:
+            np.multiply(call.top_diffs[0], call.g[i], out=dx)
+
+
+def _product_gradient(call: Call, i: int, dx: Array) -> None:
+    if call.p.stable_prod_grad:
+        others = call.bottoms[:i] + call.bottoms[i + 1 :]
+        np.multiply(others[0], call.top_diffs[0], out=dx)
+        for x in others[1:]:
+            dx *= x
+    else:
+        np.divide(call.tops[0], call.bottoms[i], out=dx)
+        dx *= call.top_diffs[0]
+
+
+_TWO = (Input((2, 3, 4)), Input((2, 3, 4)))
+_THREE = (*_TWO, Input((2, 3, 4)))
+_LADDERS = (Input((2, 3, 4), "distinct"), Input((2, 3, 4), "uniform"), Input((2, 3, 4), "distinct"))
+
+ELTWISE = LayerType(
+    "Eltwise",
+    __doc__,
+    setup,
+    forward,
+    backward,
+    param="eltwise_param",
+    bottoms=Arity(2, None),
+    examples=(
+        Example(inputs=_TWO),
+        Example("eltwise_param { operation: SUM coeff: 1 coeff: -0.5 coeff: 2 }", inputs=_THREE),
+        Example("eltwise_param { operation: PROD }", inputs=_THREE),
+        Example("eltwise_param { operation: PROD stable_prod_grad: false }", inputs=_LADDERS),
+        Example("eltwise_param { operation: MAX }", inputs=_LADDERS),
+    ),
+    refuses=(
+        Refused(SHAPES_DIFFER, bottoms=((2, 3, 4), (2, 3, 5))),
+        Refused(BAD_FIELD, "eltwise_param { coeff: 1 }", bottoms=((2, 3), (2, 3))),
+        Refused(BAD_FIELD, "eltwise_param { operation: PROD coeff: 1 coeff: 1 }", bottoms=((2, 3), (2, 3))),
+    ),
+)
