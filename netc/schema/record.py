@@ -34,7 +34,8 @@ class Record:
         self.span = span
 
     @property
-    def type(self) -> MessageType:
+    def message_type(self) -> MessageType:
+        """The type of this record. (`type` is a field of several messages.)"""
         return self._type
 
     @property
@@ -74,7 +75,9 @@ class Record:
         return Record(self._type, kept, spans, self.span)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Record) and self._type is other._type and self._values == other._values
+        if not isinstance(other, Record):
+            return NotImplemented
+        return self._type.name == other._type.name and self._values == other._values
 
     def __hash__(self) -> int:
         return hash((self._type.name, tuple(sorted(self._values))))

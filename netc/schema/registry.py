@@ -152,6 +152,7 @@ class Schema:
                 full = f"{message.name}.{enum.name}"
                 self._enums[full] = EnumType(full, enum)
         self._types = {name: MessageType(message, self) for name, message in self.messages.items()}
+        self._extension: tuple[tuple[Message, ...], tuple[Field, ...], Schema] | None = None
 
     def message(self, name: str) -> MessageType:
         """The message of this name; KeyError if there is none."""
@@ -170,7 +171,9 @@ class Schema:
         known = self.messages["LayerParameter"].fields
         if all(self.messages.get(m.name) == m for m in more) and all(f in known for f in fields):
             return self
-        return Schema((*self.messages.values(), *more), self.top_enums, fields)
+        if self._extension is None or self._extension[:2] != (more, fields):
+            self._extension = more, fields, Schema((*self.messages.values(), *more), self.top_enums, fields)
+        return self._extension[2]
 
     @cached_property
     def pool(self) -> DescriptorPool:
