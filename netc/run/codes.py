@@ -1,0 +1,77 @@
+"""What can go wrong when a planned net is run."""
+
+from netc.errors import Code
+
+UNKNOWN_BLOB = Code(
+    "RUN010",
+    "the net has no such blob",
+    why="A blob was asked for, or an input was given, under a name that no layer of this phase uses.",
+    example='net.set_input("image", x)  # the input is called "data"',
+    fix="Use one of the names in the message.",
+)
+INPUT_SHAPE = Code(
+    "RUN011",
+    "an input has the wrong shape",
+    why="Shapes, and with them all memory, are settled when the net is planned; no other shape fits.",
+    example='net.set_input("data", np.zeros((1, 3, 224, 224)))  # planned for 10x3x227x227',
+    fix="Plan the net for the shape that you feed: `--input data=1x3x224x224`, or `inputs=` in Python.",
+)
+BLOB_REUSED = Code(
+    "RUN012",
+    "the blob's memory has been used for something else",
+    why="The planner lets blobs that are not needed any more share memory, so that a net takes as little as possible. "
+    "This blob is not the net's output, and its memory holds other values by now.",
+    example='net.forward(); net.blobs["conv1"]',
+    fix="Plan the net with `keep=True` (`--keep`): then every blob and every gradient has memory of its own.",
+)
+UNKNOWN_LAYER = Code(
+    "RUN013",
+    "the net has no such layer",
+    why="Forward or backward was asked to start or end at a layer that this phase of the net does not have.",
+    fix="Use one of the names in the message.",
+)
+NO_BACKWARD = Code(
+    "RUN014",
+    "the net was planned without backward",
+    why="Memory for gradients is only planned when it is asked for; this net was planned for inference.",
+    fix="Plan it with `backward=True`.",
+)
+PARAMETER_SHAPE = Code(
+    "RUN015",
+    "two nets share a parameter blob of different shapes",
+    why="A test net uses the parameters of the train net, layer by layer, by name. A layer of the same name must have "
+    "parameter blobs of the same shapes in both.",
+    fix="Give the layer the same fields in both phases, or another name in one of them.",
+)
+NO_DATA = Code(
+    "RUN016",
+    "a data layer has no data",
+    why="The layer's tops are filled from a source, and the net was made without one for this layer.",
+    fix="Give the net a source for the layer, or set its tops by name before each forward pass.",
+)
+TOO_LARGE = Code(
+    "RUN017",
+    "a dynamic layer gave more than was planned",
+    why="The planner reserves memory for the largest shape that a layer may give; a layer that goes beyond it, or that "
+    "makes a later layer do so, would overwrite other values.",
+    fix="Report this: it is a mistake in the layer file.",
+)
+STRAY_WRITE = Code(
+    "RUN018",
+    "a layer wrote outside its own memory",
+    why="In debug mode every step's writes are compared with what the plan lets it write. A layer that writes "
+    "elsewhere silently changes other values.",
+    fix="Report this: it is a mistake in the layer file or in the plan.",
+)
+NO_MEMORY = Code(
+    "RUN019",
+    "there is not enough memory",
+    why="The net's plan says how many bytes it needs, and the system refused them.",
+    fix="Use a smaller batch or smaller inputs; `netc summary` tells what a net needs before it is run.",
+)
+EXECUTOR = Code(
+    "RUN020",
+    "no such executor",
+    why="A net is run by the reference executor (each layer's own kernels) or by the fast one.",
+    fix='Use "reference" or "fast".',
+)

@@ -1,0 +1,58 @@
+"""What a net asks of an executor, and what it gives one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from netc.layer import Array
+from netc.plan.model import Plan
+from netc.run.parameters import Parameters
+
+
+class Feed(Protocol):
+    """Where a data layer's tops come from: `next` writes one batch into arrays of the tops' shapes."""
+
+    def next(self, out: tuple[Array, ...]) -> None: ...
+
+
+@dataclass
+class Storage:
+    """What lives outside the executor's own memory.
+
+    inputs: values that the caller sets, by value index, plain arrays of the planned shape.
+    seeds: gradients that the caller puts on outputs, by value index.
+    iteration: forward passes so far; the counter of all random draws.
+    """
+
+    plan: Plan
+    dtype: np.dtype[Any]
+    parameters: Parameters
+    inputs: dict[int, Array]
+    feeds: Mapping[str, Feed]
+    seed: int = 0
+    iteration: int = 0
+    seeds: dict[int, Array] = field(default_factory=dict)
+
+
+class Executor(Protocol):
+    """Runs a plan. Layers are given by index, ranges include both ends; arrays come back plain (NCHW).
+
+    value, gradient: None where the memory holds something else by now.
+    state: the buffers that layers keep from one iteration to the next, by layer index and name.
+    """
+
+    def forward(self, first: int, last: int) -> float:
+        """Run these layers; returns the weighted sum of their losses."""
+
+    def backward(self, first: int, last: int) -> None:
+        """Run the backward of these layers, from the last to the first; adds to the parameters' gradients."""
+
+    def value(self, index: int) -> Array | None: ...
+
+    def gradient(self, index: int) -> Array | None: ...
+
+    def state(self) -> dict[tuple[int, str], Array]: ...

@@ -1,0 +1,209 @@
+"""A planned net in memory: inputs in, forward, outputs out; backward, gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
+from typing import Any, TypeVar, cast
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from netc.errors import Code, Diagnostic, NetError, suggest
+from netc.graph import Graph
+from netc.layer import Array, format_shape
+from netc.plan.model import Plan
+from netc.run.codes import BLOB_REUSED, EXECUTOR, INPUT_SHAPE, NO_BACKWARD, UNKNOWN_BLOB, UNKNOWN_LAYER
+from netc.run.executor import Executor, Feed, Storage
+from netc.run.parameters import Parameter, Parameters
+from netc.run.reference import Reference
+
+T = TypeVar("T")
+
+
+class Net:
+    """A net that runs.
+
+    dtype: float32, or float64 (gradient checks). seed: of all random numbers: fillers, dropout.
+    params: another net whose parameters this one uses, layer by layer, by name (test nets use the train net's).
+    feeds: sources of data layers, by layer name; the tops of other data layers are inputs that the caller sets.
+    debug: poison memory that is not alive with NaN, and check what each step writes (slow; reference executor only).
+    Raises NetError(RUN015, RUN019, RUN020).
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        dtype: DTypeLike = np.float32,
+        seed: int = 0,
+        params: Net | None = None,
+        feeds: Mapping[str, Feed] | None = None,
+        debug: bool = False,
+        executor: str = "reference",
+    ) -> None:
+        self.plan = plan
+        self.graph: Graph = plan.graph
+        self.dtype: np.dtype[Any] = np.dtype(dtype)
+        self.seed = seed
+        self.loss = 0.0
+        self.parameters: Parameters = Parameters(plan, self.dtype, seed, params.parameters if params else None)
+        self.feeds: dict[str, Feed] = dict(feeds or {})
+        self._storage = Storage(plan, self.dtype, self.parameters, self._input_arrays(), self.feeds, seed)
+        self.executor = _executor(executor, self._storage, debug)
+
+    # ------------------------------------------------------------ inputs
+
+    @property
+    def inputs(self) -> dict[str, Array]:
+        """The arrays that the caller fills before forward, by blob name: tops of Input and of data layers not fed."""
+        return {self.graph.values[v].name: array for v, array in self._storage.inputs.items()}
+
+    def set_input(self, name: str, array: Any) -> None:
+        """Copy an array into an input; raises NetError(RUN010, RUN011)."""
+        target = _lookup(self.inputs, name, UNKNOWN_BLOB, "input")
+        source = np.asarray(array)
+        if source.shape != target.shape:
+            shapes = f"{format_shape(target.shape)}, but the array given has shape {format_shape(source.shape)}"
+            raise NetError(Diagnostic(INPUT_SHAPE, f'input "{name}" has shape {shapes}'))
+        target[...] = source
+
+    def _input_arrays(self) -> dict[int, Array]:
+        nodes = [n for n in self.graph.nodes if n.type.source and n.type.forward is None and n.name not in self.feeds]
+        return {v: np.zeros(self.plan.shapes[v], self.dtype) for n in nodes for v in n.tops}
+
+    # ------------------------------------------------------------ running
+
+    def forward(self, start: str | None = None, end: str | None = None) -> dict[str, Array]:
+        """Run the layers from `start` to `end` (both included; all by default); returns copies of the net's outputs.
+
+        Starting in the middle needs a net planned with keep, since earlier blobs are gone otherwise.
+        """
+        first, last = self._layer(start, 0), self._layer(end, len(self.graph.nodes) - 1)
+        self.loss = self.executor.forward(first, last)
+        if last == len(self.graph.nodes) - 1:
+            self._storage.iteration += 1
+        found = {v: self.executor.value(v) for v in self.graph.outputs if self.graph.values[v].producer <= last}
+        return {self.graph.values[v].name: a.copy() for v, a in found.items() if a is not None}
+
+    def backward(
+        self, start: str | None = None, end: str | None = None, *, diffs: Mapping[str, Any] | None = None
+    ) -> None:
+        """Run backward from layer `start` down to `end`, right after forward; adds to the parameters' gradients.
+
+        diffs: gradients to put on outputs, by name; other outputs that are not losses get zero.
+        Raises NetError(RUN010, RUN011, RUN014).
+        """
+        if not self.plan.backward_planned:
+            raise NetError(Diagnostic(NO_BACKWARD, f'net "{self.graph.name}" was planned for inference only'))
+        first, last = self._layer(end, 0), self._layer(start, len(self.graph.nodes) - 1)
+        self._storage.seeds = self._seeds(diffs or {})
+        self.executor.backward(first, last)
+
+    def _seeds(self, diffs: Mapping[str, Any]) -> dict[int, Array]:
+        outputs = {self.graph.values[v].name: v for v in self.graph.outputs}
+        seeds = {}
+        for name, diff in diffs.items():
+            value = _lookup(outputs, name, UNKNOWN_BLOB, "output")
+            array = np.asarray(diff, self.dtype)
+            current = self.executor.value(value)
+            shape = self.plan.shapes[value] if current is None else current.shape
+            if array.shape != shape:
+                shapes = f"{format_shape(shape)}, but the gradient given has shape {format_shape(array.shape)}"
+                raise NetError(Diagnostic(INPUT_SHAPE, f'output "{name}" has shape {shapes}'))
+            seeds[value] = array
+        return seeds
+
+    def _layer(self, name: str | None, default: int) -> int:
+        return default if name is None else _lookup({n.name: n.index for n in self.graph.nodes}, name, UNKNOWN_LAYER)
+
+    # ------------------------------------------------------------ what is inside
+
+    @property
+    def blobs(self) -> Mapping[str, Array]:
+        """Each blob name's last value, as a view; raises NetError(RUN012) if its memory has been used again."""
+        return _Blobs({v.name: v.index for v in self.graph.values}, self.executor.value)
+
+    @property
+    def diffs(self) -> Mapping[str, Array]:
+        """The gradient of each blob name's first value that has one (an input's, say), as a view."""
+        found: dict[str, int] = {}
+        for value in self.graph.values:
+            if self.plan.diff[value.index] is not None:
+                found.setdefault(value.name, value.index)
+        return _Blobs(found, self.executor.gradient)
+
+    @property
+    def params(self) -> dict[str, tuple[Array, ...]]:
+        """The parameter blobs of each layer that has some; arrays that may be written."""
+        return {name: tuple(b.data for b in blobs) for name, blobs in self.parameters.by_layer().items()}
+
+    @property
+    def param_diffs(self) -> dict[str, tuple[Array | None, ...]]:
+        """The gradients of the parameter blobs; None for blobs that are not learned."""
+        return {name: tuple(b.diff for b in blobs) for name, blobs in self.parameters.by_layer().items()}
+
+    @property
+    def learned(self) -> tuple[Parameter, ...]:
+        """The parameter blobs that training changes, each once."""
+        return tuple(b for b in self.parameters.all if b.diff is not None)
+
+    def zero_param_diffs(self) -> None:
+        """Set every parameter's gradient to zero; backward adds to it."""
+        self.parameters.gradient[:] = 0
+
+    # ------------------------------------------------------------ state between iterations
+
+    @property
+    def iteration(self) -> int:
+        """Forward passes so far: what random draws depend on besides the seed."""
+        return self._storage.iteration
+
+    @iteration.setter
+    def iteration(self, count: int) -> None:
+        self._storage.iteration = count
+
+    @property
+    def state(self) -> dict[tuple[str, str], Array]:
+        """Buffers that layers keep from one iteration to the next, by layer and buffer name, as views."""
+        return {(self.graph.nodes[layer].name, name): a for (layer, name), a in self.executor.state().items()}
+
+
+class _Blobs(Mapping[str, Array]):
+    def __init__(self, names: dict[str, int], read: Callable[[int], Array | None]) -> None:
+        self._names = names
+        self._read = read
+
+    def __getitem__(self, name: str) -> Array:
+        array = self._read(_lookup(self._names, name, UNKNOWN_BLOB))
+        if array is None:
+            message = f'blob "{name}" is gone: its memory holds something else, or it has not been computed yet'
+            raise NetError(Diagnostic(BLOB_REUSED, message, help="plan the net with keep=True"))
+        return array
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+def _lookup(names: Mapping[str, T], name: str, code: Code, kind: str = "") -> T:
+    if name in names:
+        return names[name]
+    kind = kind or ("layer" if code is UNKNOWN_LAYER else "blob")
+    close = suggest(name, names)
+    known = f'did you mean "{close}"?' if close else f"it has {', '.join(names) or 'none'}"
+    raise NetError(Diagnostic(code, f'the net has no {kind} "{name}"', help=known))
+
+
+def _executor(name: str, storage: Storage, debug: bool) -> Executor:
+    if name == "reference":
+        return Reference(storage, debug)
+    if name == "fast":
+        fast: Any = import_module("netc.run.fast")  # only when asked for: its kernels are costly to import
+        return cast(Executor, fast.Fast(storage))
+    raise NetError(Diagnostic(EXECUTOR, f'there is no executor "{name}"'))

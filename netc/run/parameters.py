@@ -1,0 +1,88 @@
+"""Parameter blobs and their gradients: the memory of a net that outlives one pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from netc.errors import Report
+from netc.kernels.fillers import fill
+from netc.layer import Array, format_shape
+from netc.plan.model import Param, Plan
+from netc.run.arena import ALIGNMENT, aligned_bytes
+from netc.run.codes import PARAMETER_SHAPE
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter blob: what the plan says of it, its values, and its gradient (None if it takes none)."""
+
+    param: Param
+    owner: str
+    data: Array
+    diff: Array | None
+
+
+class Parameters:
+    """All parameter blobs of a net. `shared` gives arrays of another net's layers of the same name."""
+
+    def __init__(self, plan: Plan, dtype: np.dtype[Any], seed: int, shared: Parameters | None) -> None:
+        self.plan = plan
+        names = [node.name for node in plan.graph.nodes]
+        found = _shared(plan, names, shared)
+        fresh = [p for p in plan.params if p.index not in found]
+        learned = [p for p in plan.params if p.learned and plan.backward_planned]
+        self.gradient, diffs = _pack(learned, dtype)
+        self.gradient[:] = 0
+        _, arrays = _pack(fresh, dtype)
+        for p in fresh:
+            fill(arrays[p.index], p.blob.filler, seed, stream(names[p.layer], p.position))
+        arrays |= found
+        self.all = tuple(Parameter(p, names[p.layer], arrays[p.index], diffs.get(p.index)) for p in plan.params)
+
+    def of_layer(self, layer: int) -> tuple[Parameter, ...]:
+        """The blobs that a layer uses, in the type's order."""
+        return tuple(self.all[i] for i in self.plan.layers[layer].params)
+
+    def by_layer(self) -> dict[str, tuple[Parameter, ...]]:
+        """The blobs of each layer that has some."""
+        nodes = self.plan.graph.nodes
+        return {node.name: self.of_layer(node.index) for node in nodes if self.plan.layers[node.index].params}
+
+
+def stream(name: str, position: int) -> int:
+    """The random stream of a layer's blob: it depends on names only, so that other layers do not change the draws."""
+    return int.from_bytes(blake2b(f"{name}\0{position}".encode(), digest_size=4).digest(), "little")
+
+
+def _shared(plan: Plan, names: list[str], other: Parameters | None) -> dict[int, Array]:
+    theirs = other.by_layer() if other else {}
+    report, found = Report(), {}
+    for p in plan.params:
+        blobs = theirs.get(names[p.layer], ())
+        if p.position >= len(blobs):
+            continue
+        data = blobs[p.position].data
+        if data.shape != p.shape:
+            ours = f"{format_shape(p.shape)} here and {format_shape(data.shape)} in the other net"
+            span = plan.graph.nodes[p.layer].record.span
+            report.error(PARAMETER_SHAPE, f'"{p.name}" has shape {ours}', span)
+        found[p.index] = data
+    report.finish()
+    return found
+
+
+def _pack(params: list[Param], dtype: np.dtype[Any]) -> tuple[Array, dict[int, Array]]:
+    """One flat array, and an aligned view of it for each parameter."""
+    step = ALIGNMENT // dtype.itemsize
+    starts, size = [], 0
+    for p in params:
+        starts.append(size)
+        size += -(-prod(p.shape) // step) * step
+    flat = aligned_bytes(size * dtype.itemsize).view(dtype)
+    views = {p.index: flat[at : at + prod(p.shape)].reshape(p.shape) for p, at in zip(params, starts, strict=True)}
+    return flat, views
