@@ -11,7 +11,7 @@ UNKNOWN_FIELD = Code(
     "computes without a word.",
     'layer { name: "conv1" type: "Convolution" bottom: "data" top: "conv1"\n'
     "  convolution_param { num_output: 20 kernel_sise: 5 } }",
-    "Write the name that the message declares (here `kernel_size`). `netc explain TYPE` lists the fields of a layer type.",
+    "Write the name that the message declares (here `kernel_size`). `netc explain TYPE` lists a layer type's fields.",
 )
 FORK_FIELD = Code(
     "SCH002",
@@ -27,8 +27,7 @@ WRONG_TYPE = Code(
     "value of the wrong type",
     "Each field takes one kind of value: a number, a string in quotes, true or false, the name of an enum value, or a "
     "block in braces.",
-    'layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip"\n'
-    '  inner_product_param { num_output: "ten" } }',
+    'layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip"\n  inner_product_param { num_output: "ten" } }',
     "Write a value of the kind the message names, here `num_output: 10`.",
 )
 OUT_OF_RANGE = Code(
@@ -43,8 +42,7 @@ UNKNOWN_ENUM = Code(
     "SCH005",
     "unknown enum value",
     "The field takes one of a fixed list of names (or their numbers).",
-    'layer { name: "p" type: "Pooling" bottom: "data" top: "p"\n'
-    "  pooling_param { pool: AVG kernel_size: 2 } }",
+    'layer { name: "p" type: "Pooling" bottom: "data" top: "p"\n  pooling_param { pool: AVG kernel_size: 2 } }',
     "Write one of the names the message lists, here `AVE`.",
 )
 GIVEN_TWICE = Code(
@@ -64,7 +62,7 @@ MISSING_FIELD = Code(
 TOO_DEEP = Code(
     "SCH008",
     "messages nested too deeply",
-    "Messages inside messages are read down to 100 levels, as protobuf reads them; nothing sensible needs more than ten.",
+    "Messages inside messages are read down to 100 levels, as protobuf does; nothing sensible needs more than ten.",
     "solver { net_param { solver { net_param { } } } }  # and so on, 100 times",
     "Take the inner messages out.",
 )
@@ -72,8 +70,7 @@ NOT_REPEATED = Code(
     "SCH009",
     "list for a field with a single value",
     "Only a repeated field takes a list in brackets.",
-    'layer { name: "p" type: "Pooling" bottom: "data" top: "p"\n'
-    "  pooling_param { kernel_size: [3, 3] } }",
+    'layer { name: "p" type: "Pooling" bottom: "data" top: "p"\n  pooling_param { kernel_size: [3, 3] } }',
     "Write a single value, here `kernel_size: 3`; or, for two sizes, `kernel_h: 3 kernel_w: 3`.",
 )
 EXTENSION = Code(
@@ -87,10 +84,8 @@ EXTENSION = Code(
 MIXED_LAYERS = Code(
     "SCH020",
     "`layer` and `layers` in one net",
-    "`layers` is the form of 2014, `layer` is today's. Caffe ignores every `layer` of a net that also has `layers`, so "
-    "a part of the net would vanish.",
-    'layer { name: "data" type: "Input" top: "data" }\n'
-    'layers { name: "relu" type: RELU bottom: "data" top: "data" }',
+    "`layers` is the form of 2014, `layer` is today's. A mixture loses the order of the layers, so Caffe refuses it.",
+    'layer { name: "data" type: "Input" top: "data" }\nlayers { name: "relu" type: RELU bottom: "data" top: "data" }',
     'Write every layer as `layer { type: "ReLU" }`, with the type in quotes.',
 )
 BAD_UPGRADE = Code(

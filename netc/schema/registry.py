@@ -178,13 +178,13 @@ class Schema:
     @cached_property
     def pool(self) -> DescriptorPool:
         """Protobuf descriptors of all messages, in package `caffe`; built when first asked for."""
-        from netc.schema.descriptors import build_pool
+        from netc.schema.descriptors import build_pool  # noqa: PLC0415 (protobuf is slow to import)
 
         return build_pool(self)
 
     def message_class(self, name: str) -> Any:
         """The protobuf class of a message."""
-        from google.protobuf import message_factory
+        from google.protobuf import message_factory  # noqa: PLC0415 (protobuf is slow to import)
 
         return message_factory.GetMessageClass(self.pool.FindMessageTypeByName(f"caffe.{name}"))
 

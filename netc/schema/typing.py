@@ -86,7 +86,7 @@ class _Typing:
         self, written: Field, field: FieldType, values: dict[str, Any], spans: dict[str, Any], depth: int
     ) -> None:
         value: Any = written.value
-        items: tuple[Scalar | Block, ...] = value.items if hasattr(value, "items") else (value,)
+        items: tuple[Any, ...] = value.items if hasattr(value, "items") else (value,)
         into: list[Any] = values.setdefault(field.name, [])
         places: list[Span | None] = spans.setdefault(field.name, [])
         if field.kind == "message":

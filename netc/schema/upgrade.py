@@ -25,7 +25,7 @@ _SOLVER_TYPES = {
     "ADADELTA": "AdaDelta",
     "ADAM": "Adam",
 }
-_COPIED = ("name", "bottom", "top", "include", "exclude", "blobs", "loss_weight", *(name for name, _, _ in V1_PARAMETERS))
+_COPIED = ("bottom", "top", "include", "exclude", "blobs", "loss_weight", *(name for name, _, _ in V1_PARAMETERS))
 _PARAMS = {"param": "name", "blob_share_mode": "share_mode", "blobs_lr": "lr_mult", "weight_decay": "decay_mult"}
 
 
@@ -105,7 +105,7 @@ def _all_but(record: Record, *names: str) -> Parts:
 
 def _mixed(record: Record, report: Report) -> None:
     old, new = len(record.layers), len(record.layer)
-    message = f"the net has {new} `layer` and {old} `layers`; Caffe would ignore every `layer`"
+    message = f"the net has {new} `layer` and {old} `layers`; Caffe refuses such a mixture"
     where, other = ("layers", "layer") if old <= new else ("layer", "layers")
     example = record.layers[0]
     type = V1_TYPES.get(example.values.get("type", ""), (0, ""))[1]
@@ -134,7 +134,7 @@ def _upgrade_v1(layer: Record, schema: Schema) -> Record:
     type = layer.values.get("type")
     if type is not None:
         parts.put("type", V1_TYPES[type][1] if type in V1_TYPES else type, layer.spans.get("type"))
-    for name in _COPIED[1:]:
+    for name in _COPIED:
         parts.copy(layer, name)
     data_field = _DATA_FIELDS.get(type or "")
     if data_field in parts.values:
@@ -158,8 +158,8 @@ def _move_transform(parts: Parts, data_field: str, schema: Schema) -> None:
         moved.copy(data, name)
     kept = _all_but(data, *_MOVED)
     place = parts.spans.get("transform_param") or parts.spans.get(data_field)
-    span = transform.span or data.span
-    parts.put("transform_param", Record(schema.message("TransformationParameter"), moved.values, moved.spans, span), place)
+    made = Record(transform.message_type, moved.values, moved.spans, transform.span or data.span)
+    parts.put("transform_param", made, place)
     parts.values[data_field] = Record(data.message_type, kept.values, kept.spans, data.span)
 
 
@@ -219,7 +219,8 @@ def _input_shapes(record: Record, schema: Schema, report: Report) -> tuple[Recor
         report.error(codes.BAD_INPUT, message, record.span_of("input", 0), help=help)
         return None
     if len(dims) != 4 * inputs:
-        message = f"{inputs} {'input needs' if inputs == 1 else 'inputs need'} {4 * inputs} `input_dim`, not {len(dims)}"
+        needs = "input needs" if inputs == 1 else "inputs need"
+        message = f"{inputs} {needs} {4 * inputs} `input_dim`, not {len(dims)}"
         help = "give four `input_dim` for each input, or one `input_shape { dim: ... }` of any length"
         report.error(codes.BAD_INPUT, message, record.span_of("input_dim", len(dims) - 1), help=help)
         return None

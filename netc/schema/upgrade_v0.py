@@ -125,7 +125,7 @@ def _take_padding(layer: Record, index: int, source: Record, report: Report) -> 
         return layer
     padding = source.layer
     spans = {**old.spans, "pad": padding.spans.get("pad")} if "pad" in padding.spans else old.spans
-    padded = Record(old.message_type, {**old.values, "pad": padding.pad}, spans, old.span)  # type: ignore[arg-type]
+    padded = Record(old.message_type, {**old.values, "pad": padding.pad}, spans, old.span)
     values = {**layer.values, "layer": padded, "bottom": source.bottom}
     return Record(layer.message_type, values, layer.spans, layer.span)
 

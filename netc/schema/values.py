@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Callable
-from math import copysign, inf
+from math import copysign, inf, isfinite
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from netc.errors import Code, suggest
@@ -104,7 +104,7 @@ def single(value: float) -> float:
     except OverflowError:
         return copysign(inf, value)
     rounded: float = struct.unpack("<f", packed)[0]
-    if rounded != rounded or rounded in (inf, -inf):
+    if not isfinite(rounded):
         return rounded
     for digits in range(6, 10):
         short = float(f"{rounded:.{digits}g}")

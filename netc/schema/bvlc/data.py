@@ -23,7 +23,7 @@ MESSAGES = (
         (
             optional("scale", 1, "float", 1.0, "Multiplies pixel values after the mean is subtracted."),
             optional("mirror", 2, "bool", False, "Flip images left to right at random."),
-            optional("crop_size", 3, "uint32", 0, "Side of the square crop: random in TRAIN, central in TEST; 0: none."),
+            optional("crop_size", 3, "uint32", 0, "Side of the square crop: random in TRAIN, central in TEST; 0: off."),
             optional("mean_file", 4, "string", doc="File with the mean image to subtract."),
             repeated("mean_value", 5, "float", "Mean to subtract: one for all channels, or one each."),
             optional("force_color", 6, "bool", False, "Decode images to 3 channels."),

@@ -149,7 +149,7 @@ _V0 = Message(
         optional("hdf5_output_param", 1001, "HDF5OutputParameter", doc="File to write to."),
     ),
     (Enum("PoolMethod", {"MAX": 0, "AVE": 1, "STOCHASTIC": 2}, "What a window becomes."),),
-    doc="A layer in the form V0, `layers { layer { type: \"conv\" } }`.",
+    doc='A layer in the form V0, `layers { layer { type: "conv" } }`.',
 )
 
 MESSAGES = (_V1, _V0)

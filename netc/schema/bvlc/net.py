@@ -47,7 +47,7 @@ MESSAGES = (
         "ParamSpec",
         (
             optional("name", 1, "string", doc="Parameters with the same name are shared."),
-            optional("share_mode", 2, "ParamSpec.DimCheckMode", doc="How alike the shapes of a shared parameter must be."),
+            optional("share_mode", 2, "ParamSpec.DimCheckMode", doc="How alike shapes of a shared parameter must be."),
             optional("lr_mult", 3, "float", 1.0, "Multiplies the learning rate; 0 freezes the parameter."),
             optional("decay_mult", 4, "float", 1.0, "Multiplies the weight decay."),
         ),

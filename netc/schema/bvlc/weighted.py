@@ -63,7 +63,9 @@ _POOLING = (
     engine(11, "PoolingParameter"),
     optional("global_pooling", 12, "bool", False, "The window is the whole image."),
     optional("round_mode", 13, "PoolingParameter.RoundMode", "CEIL", "How the output size is rounded."),
-    optional("padding", 1000, "PoolingParameter.Padding", "EXPLICIT", "SAME or VALID, instead of `pad`.", origin="netc"),
+    optional(
+        "padding", 1000, "PoolingParameter.Padding", "EXPLICIT", "SAME or VALID, instead of `pad`.", origin="netc"
+    ),
 )
 
 _METHOD = Enum("PoolMethod", {"MAX": 0, "AVE": 1, "STOCHASTIC": 2}, "What a window becomes.")
@@ -72,7 +74,13 @@ MESSAGES = (
     Message(
         "FillerParameter",
         (
-            optional("type", 1, "string", "constant", "constant, uniform, gaussian, positive_unitball, xavier, msra, bilinear."),
+            optional(
+                "type",
+                1,
+                "string",
+                "constant",
+                "constant, uniform, gaussian, positive_unitball, xavier, msra or bilinear.",
+            ),
             optional("value", 2, "float", 0.0, "The constant."),
             optional("min", 3, "float", 0.0, "Lower bound of uniform."),
             optional("max", 4, "float", 1.0, "Upper bound of uniform."),
