@@ -1,0 +1,204 @@
+"""What every layer type must hold, for each of its examples. A new layer file needs no test of its own.
+
+`pytest tests/layers -k "ReLU or Scale"` runs the tests of some types only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from netc.layer import Example, LayerType, Refused
+from tests.layers.harness import Array, Bench, codes_of, known
+
+EPS, ATOL, RTOL = 1e-6, 1e-5, 1e-3
+MOST_ELEMENTS = 150  # of one array whose gradient is checked; a larger one is sampled
+HEADINGS = ("Computes:", "Shapes:", "Gradient:", "Caffe notes:")
+
+TYPES = list({id(t): t for t in known().types.values()}.values())
+EXAMPLES = [pytest.param(t, e, id=f"{t.name}-{i}") for t in TYPES for i, e in enumerate(t.examples)]
+RUNNING = [p for p in EXAMPLES if p.values[0].forward is not None]  # type: ignore[union-attr]
+TRAINED = [p for p in RUNNING if p.values[0].backward is not None]  # type: ignore[union-attr]
+REFUSED = [pytest.param(t, r, id=f"{t.name}-{i}") for t in TYPES for i, r in enumerate(t.refuses)]
+
+a_type = pytest.mark.parametrize("layer_type", [pytest.param(t, id=t.name) for t in TYPES])
+an_example = pytest.mark.parametrize(("layer_type", "example"), EXAMPLES)
+a_running_example = pytest.mark.parametrize(("layer_type", "example"), RUNNING)
+a_trained_example = pytest.mark.parametrize(("layer_type", "example"), TRAINED)
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Layers that write files write them here."""
+    monkeypatch.chdir(tmp_path)
+
+
+@a_type
+def test_has_examples(layer_type: LayerType) -> None:
+    assert layer_type.examples, f"{layer_type.name} has no example"
+
+
+@a_type
+def test_documentation_is_complete(layer_type: LayerType) -> None:
+    lines = (layer_type.doc or "").splitlines()
+    assert lines
+    assert lines[0].strip()
+    for heading in HEADINGS:
+        assert heading in lines, f"{layer_type.name} lacks the heading {heading}"
+        below = lines[lines.index(heading) + 1]
+        assert below.startswith("    "), f"{layer_type.name} says nothing under {heading}"
+        assert below.strip()
+
+
+@an_example
+def test_counts_of_bottoms_and_tops(layer_type: LayerType, example: Example) -> None:
+    bench = Bench.of(layer_type, example)
+    assert len(example.inputs) in layer_type.bottoms
+    if layer_type.tops == "same":
+        assert example.tops == len(example.inputs)
+    else:
+        assert example.tops in layer_type.tops or layer_type.auto_tops
+    assert len(bench.setup.tops) >= example.tops
+    assert all(isinstance(size, int) for shape in bench.setup.tops for size in shape)
+    names = [b.name for b in bench.setup.buffers]
+    assert len(set(names)) == len(names)
+
+
+@a_running_example
+def test_forward_fills_the_tops_and_nothing_else(layer_type: LayerType, example: Example) -> None:
+    bench = Bench.of(layer_type, example)
+    run = bench.forward()
+    for top, shape in zip(run.tops, bench.setup.tops, strict=True):
+        assert not np.isnan(top).any()
+        assert top.dtype == np.float64
+        assert top.shape == shape or bench.setup.dynamic
+        assert top.size <= np.prod(shape)
+    for left, given in zip(run.call.bottoms, bench.bottoms, strict=True):
+        np.testing.assert_array_equal(left, given)
+    for i in bench.learned():
+        np.testing.assert_array_equal(run.call.params[i], bench.params[i])
+    if bench.setup.shares:
+        for top in run.tops:
+            np.testing.assert_array_equal(top.ravel(), bench.bottoms[0].ravel())
+    for top, again in zip(run.tops, bench.forward().tops, strict=True):
+        np.testing.assert_array_equal(top, again)
+
+
+@a_trained_example
+def test_gradient(layer_type: LayerType, example: Example) -> None:
+    if not example.gradient:
+        assert example.note, "an example without gradient check must say why"
+        pytest.skip(example.note)
+    bench = Bench.of(layer_type, example)
+    run = bench.backward(bench.forward().call)
+    for kind, arrays, diffs in (
+        ("bottom", bench.bottoms, run.bottom_diffs),
+        ("parameter", bench.params, run.param_diffs),
+    ):
+        for i, (array, diff) in enumerate(zip(arrays, diffs, strict=True)):
+            if diff is not None:
+                for at, slope in slopes(bench, array):
+                    got = diff.flat[at]
+                    assert abs(got - slope) <= ATOL + RTOL * abs(slope), (
+                        f"{kind} {i}, element {at}: backward gives {got}, the difference quotient is {slope}"
+                    )
+
+
+def slopes(bench: Bench, array: Array) -> Iterator[tuple[int, float]]:
+    """Central difference quotients of the objective, for (some) elements of one of the bench's own arrays."""
+    elements = np.arange(array.size)
+    if array.size > MOST_ELEMENTS:
+        elements = np.random.default_rng(array.size).choice(array.size, MOST_ELEMENTS, replace=False)
+    flat = array.reshape(-1)
+    for at in elements:
+        kept = flat[at]
+        flat[at] = kept + EPS
+        above = bench.objective(bench.forward())
+        flat[at] = kept - EPS
+        below = bench.objective(bench.forward())
+        flat[at] = kept
+        yield int(at), (above - below) / (2 * EPS)
+
+
+@a_trained_example
+def test_backward_writes_bottom_diffs_and_adds_to_parameter_diffs(layer_type: LayerType, example: Example) -> None:
+    bench = Bench.of(layer_type, example)
+    plain = bench.backward(bench.forward().call)
+    added = bench.backward(bench.forward().call, start=0.5)
+    for i, diff in enumerate(plain.bottom_diffs):
+        if diff is not None:
+            assert not np.isnan(diff).any(), f"bottom diff {i} is not written everywhere"
+            np.testing.assert_array_equal(added.bottom_diffs[i], diff)
+    for i, diff in enumerate(plain.param_diffs):
+        if diff is not None:
+            np.testing.assert_allclose(added.param_diffs[i], diff + 0.5, rtol=1e-9, atol=1e-12)
+
+
+@a_trained_example
+def test_backward_gives_what_it_is_asked_for(layer_type: LayerType, example: Example) -> None:
+    bench = Bench.of(layer_type, example)
+    whole = bench.backward(bench.forward().call)
+    nobody: frozenset[int] = frozenset()
+    bench.backward(bench.forward().call, nobody, nobody)
+    for i in bench.gradient_bottoms() if len(bench.bottoms) + len(bench.params) > 1 else ():
+        alone = bench.backward(bench.forward().call, frozenset({i}), nobody)
+        np.testing.assert_allclose(alone.bottom_diffs[i], whole.bottom_diffs[i], rtol=1e-9, atol=1e-12)
+    for i in bench.learned():
+        alone = bench.backward(bench.forward().call, nobody, frozenset({i}))
+        np.testing.assert_allclose(alone.param_diffs[i], whole.param_diffs[i], rtol=1e-9, atol=1e-12)
+
+
+@a_trained_example
+def test_backward_reads_only_what_it_declares(layer_type: LayerType, example: Example) -> None:
+    bench = Bench.of(layer_type, example)
+    plain = bench.backward(bench.forward().call)
+    call = bench.forward().call
+    reads = set(bench.setup.reads)
+    for letter, arrays in (("x", call.bottoms), ("y", call.tops)):
+        for i, array in enumerate(arrays):
+            if not {letter, f"{letter}{i}"} & reads:
+                array.fill(np.nan)
+    for buffer in bench.setup.buffers:
+        if buffer.kind == "scratch":
+            call.buffers[buffer.name].fill(np.nan if buffer.dtype == "float" else 77)
+    poisoned = bench.backward(call)
+    for got, expected in zip(
+        (*poisoned.bottom_diffs, *poisoned.param_diffs), (*plain.bottom_diffs, *plain.param_diffs), strict=True
+    ):
+        if expected is not None:
+            np.testing.assert_array_equal(got, expected)
+
+
+@a_running_example
+def test_in_place_is_the_same_as_out_of_place(layer_type: LayerType, example: Example) -> None:
+    bench = Bench.of(layer_type, example)
+    if not bench.setup.in_place:
+        pytest.skip("not in place")
+    assert bench.setup.tops[0] == bench.bottoms[0].shape
+    apart = bench.forward()
+    call = bench.call()
+    call.tops = (call.bottoms[0], *call.tops[1:])
+    together = bench.forward(call)
+    for got, expected in zip(together.tops, apart.tops, strict=True):
+        np.testing.assert_array_equal(got, expected)
+    if layer_type.backward is None:
+        return
+    bench.backward(apart.call)
+    call.top_diffs = tuple(bench.weight(i, top.shape) for i, top in enumerate(call.tops))
+    call.bottom_diffs = (call.top_diffs[0], *(np.full_like(b, np.nan) for b in call.bottoms[1:]))
+    call.bottom_diffs = tuple(d if i in bench.gradient_bottoms() else None for i, d in enumerate(call.bottom_diffs))
+    call.param_diffs = tuple(np.zeros_like(p) if i in bench.learned() else None for i, p in enumerate(call.params))
+    layer_type.backward(call)
+    for got, expected in zip(
+        (*call.bottom_diffs, *call.param_diffs), (*apart.call.bottom_diffs, *apart.call.param_diffs), strict=True
+    ):
+        if expected is not None:
+            np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize(("layer_type", "refused"), REFUSED)
+def test_refuses_what_it_says(layer_type: LayerType, refused: Refused) -> None:
+    assert codes_of(layer_type, refused.fields, refused.bottoms, refused.tops) == {refused.code.id}
