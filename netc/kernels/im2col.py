@@ -44,7 +44,7 @@ class Columns:
 
     @cached_property
     def _plane(self) -> tuple[int, ...]:
-        h, w = ((_ONE, _ONE) + self.axes)[-2:]
+        h, w = (_ONE, _ONE, *self.axes)[-2:]
         pairs = [(a.size, a.kernel, a.stride, a.before, a.dilation, a.out) for a in (h, w)]
         return (*pairs[0], *pairs[1])
 

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
 from numpy.typing import NDArray
 
 from netc.jit import kernel
@@ -108,7 +107,7 @@ def mask_of(x: Array, offsets: Array, mask: Array, rows: Array, columns: Array, 
 @kernel
 def average_forward(x: Array, y: Array, rows: Array, columns: Array, steps: tuple[int, ...]) -> None:
     """The sum of each window divided by the product of its counts; 0 for a window without any cell."""
-    step_h, step_w, width, kernel_w, none = steps
+    step_h, step_w, width, _kernel_w, _none = steps
     for plane in range(x.shape[0]):
         at = 0
         for oh in range(rows.shape[0]):
@@ -125,7 +124,7 @@ def average_forward(x: Array, y: Array, rows: Array, columns: Array, steps: tupl
 @kernel
 def average_backward(dx: Array, dy: Array, rows: Array, columns: Array, steps: tuple[int, ...]) -> None:
     """Each window's diff, divided by its count, goes to each of its cells."""
-    step_h, step_w, width, kernel_w, none = steps
+    step_h, step_w, width, _kernel_w, _none = steps
     dx[:] = 0
     for plane in range(dx.shape[0]):
         at = 0
@@ -183,7 +182,7 @@ def draw_forward(
 @kernel
 def weighted_forward(x: Array, y: Array, rows: Array, columns: Array, steps: tuple[int, ...]) -> None:
     """What a draw gives on average: the sum of squares of each window over its sum; 0 if the sum is 0."""
-    step_h, step_w, width, kernel_w, none = steps
+    step_h, step_w, width, _kernel_w, _none = steps
     for plane in range(x.shape[0]):
         at = 0
         for oh in range(rows.shape[0]):
@@ -204,7 +203,7 @@ def weighted_backward(
     dx: Array, dy: Array, x: Array, y: Array, rows: Array, columns: Array, steps: tuple[int, ...]
 ) -> None:
     """dx = dy (2 x - y) / sum of the window, 0 where the sum is 0."""
-    step_h, step_w, width, kernel_w, none = steps
+    step_h, step_w, width, _kernel_w, _none = steps
     dx[:] = 0
     for plane in range(dx.shape[0]):
         at = 0

@@ -188,11 +188,7 @@ def outer_table(axes: tuple[Axis, ...]) -> NDArray[np.int32]:
     """
     table = np.zeros((1, 1), np.int32)
     for axis in axes:
-        at = (
-            np.arange(axis.out)[None, :] * axis.stride
-            - axis.before
-            + np.arange(axis.kernel)[:, None] * axis.dilation
-        )
+        at = np.arange(axis.out)[None, :] * axis.stride - axis.before + np.arange(axis.kernel)[:, None] * axis.dilation
         inside = (at >= 0) & (at < axis.size)
         combined = table[:, None, :, None] * axis.size + at[None, :, None, :]
         valid = (table[:, None, :, None] >= 0) & inside[None, :, None, :]

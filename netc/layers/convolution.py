@@ -1,7 +1,7 @@
 """Convolution (cross-correlation, as in every deep-learning framework).
 
 Computes:
-    y[n, o, q] = b[o] + sum over c, k of W[o, c, k] * x[n, c, q * stride - pad + k * dilation], x being 0 in the padding;
+    y[n, o, q] = b[o] + sum over c, k of W[o, c, k] * x[n, c, q * stride - pad + k * dilation], with x 0 in the pad;
     q and k run over all spatial axes (1-d, 2-d, 3-d...). With `group` G, output o of group g sees only the channels of
     group g, so W has channels / G of them. Computed as columns of each image times W (im2col and a matrix product).
     `padding: SAME` and `VALID` are TensorFlow's rules: SAME gives ceil(size / stride) outputs, padded by
@@ -10,7 +10,7 @@ Computes:
 Shapes:
     The channels at `axis` become `num_output`, each spatial axis after it
     floor((size + 2 pad - dilation * (kernel - 1) - 1) / stride) + 1; the axes before `axis` are the batch. Several
-    bottoms of one shape give as many tops, with the same parameters. Weights are num_output x channels / group x kernel.
+    bottoms of one shape give as many tops, with the same parameters. Weights: num_output x channels / group x kernel.
 
 Gradient:
     dx = col2im(W^T dy), dW = dy im2col(x)^T, db = the sum of dy over batch and space.
