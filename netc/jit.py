@@ -1,9 +1,9 @@
 """Kernels: the decorator that compiles them and the on-disk cache. The only importer of numba.
 
 `import numba` takes 0.2 s, and most commands never run a kernel, so a `Kernel` compiles on its first call. Compiled
-code is cached under `$NETC_CACHE_DIR` (default: `netc` in the user's cache directory), in a folder named after a hash of
-the kernel's source file, of every netc file it takes something from, of numba's version and of the processor. numba's
-own key leaves out what a kernel calls in other files, and stale machine code would give wrong numbers silently.
+code is cached under `$NETC_CACHE_DIR` (default: `netc` in the user's cache directory), in a folder named after a hash
+of the kernel's source file, of every netc file it takes something from, of numba's version and of the processor.
+numba's own key leaves out what a kernel calls in other files, and stale machine code would give wrong numbers silently.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast, overload
 
-from netc.errors import Code, Diagnostic
+from netc.errors import Code, Diagnostic, NetError
 
 CACHE_UNUSABLE = Code(
     "RUN001",
@@ -29,6 +29,13 @@ CACHE_UNUSABLE = Code(
     "so kernels are compiled again in every process. Numbers are not affected.",
     example="NETC_CACHE_DIR=/read-only netc train nets/digits.net",
     fix="Set NETC_CACHE_DIR to a directory that can be written, or make room on its disk.",
+)
+UNKNOWN_FEATURES = Code(
+    "RUN002",
+    "NETC_FEATURES has an unknown value",
+    why="The variable makes kernels use fewer vector instructions than the processor has, for tests.",
+    example="NETC_FEATURES=sse netc time nets/digits.net",
+    fix="Use avx512, avx2 or plain, or unset it.",
 )
 
 _on_compile: Callable[[], None] | None = None
@@ -77,10 +84,80 @@ def kernel(function: Callable[..., Any] | None = None, /, **options: Any) -> Any
     return lambda f: Kernel(f, options)
 
 
+class Entry:
+    """A compiled function that a step table calls by address: `body(row, tid, nth)`, three integers, no result.
+
+    `row` is the address of the kernel's row (int64s); `tid` of `nth` says which thread's share of the work to do.
+    A body may close over integers only (they are part of numba's cache key, other objects never hit the cache).
+    """
+
+    def __init__(self, function: Callable[..., None]) -> None:
+        self.function = function
+
+    @functools.cached_property
+    def compiled(self) -> Any:
+        numba = _numba()
+        _use_cache(numba, self.function)
+        integer = numba.types.intp
+        signature = numba.types.void(integer, integer, integer)
+        body = _resolved(self.function)
+        try:
+            return numba.cfunc(signature, cache=True, error_model="numpy")(body)
+        except RuntimeError as error:  # as in Kernel: no place for the cache
+            if "cache" not in str(error):
+                raise
+            return numba.cfunc(signature, error_model="numpy")(body)
+
+    @property
+    def address(self) -> int:
+        """Where the machine code starts; valid as long as this object lives."""
+        return cast(int, self.compiled.address)
+
+
+def entry(function: Callable[..., None]) -> Entry:
+    """Make a function an `Entry`."""
+    return Entry(function)
+
+
+def intrinsic(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that emits LLVM code where a kernel calls it; integer literals arrive as literal types."""
+    return cast(Callable[..., Any], _numba().extending.intrinsic(prefer_literal=True)(function))
+
+
+FEATURES = ("avx512", "avx2", "plain")
+
+
+@functools.cache
+def features() -> str:
+    """The vector instructions that kernels use: "avx512", "avx2" (with FMA) or "plain".
+
+    `$NETC_FEATURES` forces them down, never up. Other processors than x86 are "plain": LLVM then picks what they have.
+    """
+    host = importlib.import_module("llvmlite.binding").get_host_cpu_features()
+    best = "avx512" if host.get("avx512f") else "avx2" if host.get("avx2") and host.get("fma") else "plain"
+    wanted = os.environ.get("NETC_FEATURES", best)
+    if wanted not in FEATURES:
+        message = f"NETC_FEATURES={wanted} is not one of {', '.join(FEATURES)}"
+        raise NetError(Diagnostic(UNKNOWN_FEATURES, message))
+    return max(best, wanted, key=FEATURES.index)
+
+
+def _force_features(numba: Any) -> None:
+    """Tell LLVM about a processor with no more than `features()`, where the environment asks for that."""
+    level = features()
+    if "NETC_FEATURES" not in os.environ or level == "avx512":
+        return
+    x86 = importlib.import_module("llvmlite.binding").get_process_triple().startswith(("x86_64", "i686"))
+    numba.config.CPU_NAME = ("haswell" if level == "avx2" else "x86-64") if x86 else "generic"
+    numba.config.CPU_FEATURES = "+avx2,+fma" if level == "avx2" else ""
+
+
 def __getattr__(name: str) -> Any:
     """numba's tools for kernels that emit vector code, imported when first asked for."""
-    if name == "intrinsic":
-        return _numba().extending.intrinsic
+    if name == "ir":
+        return importlib.import_module("llvmlite.ir")
+    if name in {"cgutils", "numba_types"}:
+        return importlib.import_module(f"numba.core.{name.removeprefix('numba_')}")
     if name == "prange":
         return _numba().prange
     if name == "numba":
@@ -93,6 +170,8 @@ def _numba() -> Any:
     import numba  # noqa: PLC0415 - 0.2 s that most commands never need
     import numba.core.event  # noqa: PLC0415
     import numba.extending  # noqa: PLC0415
+
+    _force_features(numba)
 
     class Compiled(numba.core.event.Listener):  # type: ignore[misc, name-defined, unused-ignore]
         def on_start(self, event: Any) -> None:

@@ -1,0 +1,233 @@
+"""Emitting vector code: loads, stores, multiply-adds, loops, and the one tile that all matrix work is made of.
+
+A vector is 16 floats on every machine. AVX-512 holds it in one register; LLVM splits it into two AVX2 or four SSE/NEON
+registers, so tiles are smaller there (`tile_budget`). LLVM's own vectoriser reaches 3-20 % of the peak, these 90 %.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from netc.jit import cgutils, features, intrinsic, ir
+from netc.jit import numba_types as types
+
+LANES = 16
+VECTOR_BYTES = 4 * LANES
+
+F32, I8, I32, I64 = ir.FloatType(), ir.IntType(8), ir.IntType(32), ir.IntType(64)
+POINTER = ir.PointerType()
+VECTOR = ir.VectorType(F32, LANES)
+
+
+def tile_budget() -> int:
+    """How many accumulator vectors of 16 floats a tile may have without spilling."""
+    return {"avx512": 28, "avx2": 6, "plain": 3}[features()]
+
+
+# ---------------------------------------------------------------- single instructions
+
+
+def at(b: Any, pointer: Any, offset: Any) -> Any:
+    """`pointer` + `offset` bytes; offset is a Python int or an i64."""
+    if isinstance(offset, int):
+        if offset == 0:
+            return pointer
+        offset = ir.Constant(I64, offset)
+    return b.gep(pointer, [offset], source_etype=I8)
+
+
+def load(b: Any, pointer: Any, offset: Any = 0) -> Any:
+    vector = b.load(at(b, pointer, offset), typ=VECTOR)
+    vector.align = 4
+    return vector
+
+
+def store(b: Any, vector: Any, pointer: Any, offset: Any = 0) -> None:
+    b.store(vector, at(b, pointer, offset)).align = 4
+
+
+def constant(value: float) -> Any:
+    return ir.Constant(VECTOR, [float(value)] * LANES)
+
+
+def shuffle(b: Any, x: Any, y: Any, lanes: Sequence[int]) -> Any:
+    """Lanes 0-15 pick from x, 16-31 from y."""
+    return b.shuffle_vector(x, y, ir.Constant(ir.VectorType(I32, len(lanes)), list(lanes)))
+
+
+def splat(b: Any, scalar: Any) -> Any:
+    one = b.insert_element(ir.Constant(VECTOR, ir.Undefined), scalar, ir.Constant(I32, 0))
+    return shuffle(b, one, ir.Constant(VECTOR, ir.Undefined), [0] * LANES)
+
+
+def broadcast(b: Any, pointer: Any, offset: Any = 0) -> Any:
+    scalar = b.load(at(b, pointer, offset), typ=F32)
+    scalar.align = 4
+    return splat(b, scalar)
+
+
+def _call(b: Any, name: str, *operands: Any) -> Any:
+    kind = ir.FunctionType(operands[0].type, [x.type for x in operands])
+    return b.call(cgutils.get_or_insert_function(b.module, kind, f"{name}.v{LANES}f32"), operands)
+
+
+def multiply_add(b: Any, x: Any, y: Any, z: Any) -> Any:
+    """x * y + z, fused where the machine has the instruction (llvm.fma would be a slow function call elsewhere)."""
+    return _call(b, "llvm.fmuladd", x, y, z)
+
+
+def square_root(b: Any, x: Any) -> Any:
+    return _call(b, "llvm.sqrt", x)
+
+
+def clip_below(b: Any, x: Any, floor: Any) -> Any:
+    """max(x, floor); a NaN in x stays, as it does in the reference kernels."""
+    return b.select(b.fcmp_ordered(">", floor, x), floor, x)
+
+
+def memory_fence(b: Any) -> None:
+    """Keeps LLVM from merging loads of unrolled steps, which makes it spill. The text must be empty."""
+    b.asm(ir.FunctionType(ir.VoidType(), []), "", "~{memory}", [], True)
+
+
+class Loop:
+    """`for _ in range(trips)`: moves `pointers` (stack slots) by `steps` bytes each turn, restores them at the end."""
+
+    def __init__(self, b: Any, trips: Any, pointers: Sequence[Any], steps: Sequence[Any]) -> None:
+        self.b, self.trips, self.pointers, self.steps = b, trips, pointers, steps
+
+    def __enter__(self) -> None:
+        b = self.b
+        self.saved = [b.load(p, typ=POINTER) for p in self.pointers]
+        self.left = cgutils.alloca_once(b, I64)
+        b.store(self.trips, self.left)
+        self.head, self.end = b.append_basic_block("loop"), b.append_basic_block("end")
+        b.cbranch(b.icmp_signed(">", self.trips, ir.Constant(I64, 0)), self.head, self.end)
+        b.position_at_end(self.head)
+
+    def __exit__(self, *_: object) -> None:
+        b = self.b
+        for pointer, step in zip(self.pointers, self.steps, strict=True):
+            b.store(at(b, b.load(pointer, typ=POINTER), step), pointer)
+        left = b.sub(b.load(self.left, typ=I64), ir.Constant(I64, 1))
+        b.store(left, self.left)
+        b.cbranch(b.icmp_signed(">", left, ir.Constant(I64, 0)), self.head, self.end)
+        b.position_at_end(self.end)
+        for pointer, value in zip(self.pointers, self.saved, strict=True):
+            b.store(value, pointer)
+
+
+def variable(b: Any, value: Any) -> Any:
+    """A stack slot that starts with `value` (LLVM turns it into a register)."""
+    slot = cgutils.alloca_once(b, value.type)
+    b.store(value, slot)
+    return slot
+
+
+def pointers(b: Any, addresses: Sequence[Any]) -> list[Any]:
+    return [b.inttoptr(x, POINTER) for x in addresses]
+
+
+# ---------------------------------------------------------------- the tile
+
+
+def signature(literals: int, integers: int, arguments: Sequence[Any]) -> Any:
+    """void(literal ints..., intp...): the literals keep their literal types."""
+    given = [types.IntegerLiteral(x.literal_value) for x in arguments[:literals]]
+    return types.void(*given, *[types.intp] * integers)
+
+
+@intrinsic
+def tile(
+    _context: Any, rows: Any, vectors: Any, unroll: Any, a_row: Any, c_row: Any, a: Any, b: Any, c: Any,
+    bias: Any, add: Any, relu: Any, b_vector: Any, c_vector: Any,
+    n0: Any, a0: Any, b0: Any, n1: Any, a1: Any, b1: Any, n2: Any, a2: Any, b2: Any,
+) -> Any:  # fmt: skip
+    """C[m][v] = bias[v] + sum over three loops and `unroll` steps of A[m] (one float) * B[v] (16 floats).
+
+    Literals: `rows` m by `vectors` v accumulators, `unroll` steps of 4 bytes in A and 64 in B in the innermost loop,
+    `a_row` and `c_row` bytes between rows m. Run-time: addresses a, b, c; bias (0: none); `add`, the distance in bytes
+    from C to what is added to the sum (-1: nothing, 0: C itself); relu (0 or 1); `b_vector` and `c_vector`, bytes
+    between vectors v; then trips and the steps of A and B of each loop, the outermost first. A trip count may be 0.
+    """
+    sig = signature(5, 17, (rows, vectors, unroll, a_row, c_row))
+    sizes = tuple(x.literal_value for x in (rows, vectors, unroll, a_row, c_row))
+
+    def codegen(context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
+        _emit_tile(b, sizes, arguments[5:])
+        return context.get_dummy_value()
+
+    return sig, codegen
+
+
+def _emit_tile(b: Any, sizes: tuple[int, ...], arguments: Sequence[Any]) -> None:
+    rows, vectors, _, _, c_row = sizes
+    a, w, c = pointers(b, arguments[:3])
+    bias, add, relu, b_vector, c_vector = arguments[3:8]
+    a_slot, w_slot = variable(b, a), variable(b, w)
+    start = _bias_vectors(b, bias, vectors)
+    sums = [[variable(b, start[v]) for v in range(vectors)] for _ in range(rows)]
+    loops = [Loop(b, arguments[i], [a_slot, w_slot], arguments[i + 1 : i + 3]) for i in (8, 11, 14)]
+    for loop in loops:
+        loop.__enter__()
+    _emit_steps(b, b.load(a_slot, typ=POINTER), _spaced(b, b.load(w_slot, typ=POINTER), b_vector, vectors), sums, sizes)
+    for loop in reversed(loops):
+        loop.__exit__()
+    _emit_epilogue(b, sums, _spaced(b, c, c_vector, vectors), c_row, add, relu)
+
+
+def _spaced(b: Any, pointer: Any, step: Any, count: int) -> list[Any]:
+    found = [pointer]
+    while len(found) < count:
+        found.append(at(b, found[-1], step))
+    return found
+
+
+def _bias_vectors(b: Any, bias: Any, vectors: int) -> list[Any]:
+    """The bias vectors, or zeros where the address is 0."""
+    given = b.icmp_signed("!=", bias, ir.Constant(I64, 0))
+    slots = [variable(b, constant(0)) for _ in range(vectors)]
+    with b.if_then(given):
+        pointer = b.inttoptr(bias, POINTER)
+        for v, slot in enumerate(slots):
+            b.store(load(b, pointer, VECTOR_BYTES * v), slot)
+    return [b.load(slot, typ=VECTOR) for slot in slots]
+
+
+def _emit_steps(b: Any, a: Any, w: list[Any], sums: list[list[Any]], sizes: tuple[int, ...]) -> None:
+    rows, vectors, unroll, a_row, _ = sizes
+    for k in range(unroll):
+        weights = [load(b, w[v], VECTOR_BYTES * k) for v in range(vectors)]
+        for m in range(rows):
+            x = broadcast(b, a, 4 * k + m * a_row)
+            for v in range(vectors):
+                b.store(multiply_add(b, x, weights[v], b.load(sums[m][v], typ=VECTOR)), sums[m][v])
+
+
+def _emit_epilogue(b: Any, sums: list[list[Any]], c: list[Any], c_row: int, add: Any, relu: Any) -> None:
+    """Add what is to be added, clip at 0 for ReLU (at minus infinity without), store."""
+    with b.if_then(b.icmp_signed("!=", add, ir.Constant(I64, -1))):
+        for v, column in enumerate(c):
+            other = at(b, column, add)
+            for m, row in enumerate(sums):
+                b.store(b.fadd(b.load(row[v], typ=VECTOR), load(b, other, m * c_row)), row[v])
+    wanted = b.icmp_signed("!=", relu, ir.Constant(I64, 0))
+    floor = b.select(wanted, constant(0), constant(float("-inf")))
+    for v, column in enumerate(c):
+        for m, row in enumerate(sums):
+            store(b, clip_below(b, b.load(row[v], typ=VECTOR), floor), column, m * c_row)
+
+
+# ---------------------------------------------------------------- rows of the step table
+
+
+@intrinsic
+def arg(_context: Any, row: Any, index: Any) -> Any:
+    """Entry `index` of the row of a step table at address `row`."""
+
+    def codegen(_context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
+        address = b.add(arguments[0], b.shl(arguments[1], ir.Constant(I64, 3)))
+        return b.load(b.inttoptr(address, POINTER), typ=I64)
+
+    return types.intp(types.intp, types.intp), codegen
