@@ -166,14 +166,18 @@ class Bench:
         bottoms: frozenset[int] | None = None,
         params: frozenset[int] | None = None,
         start: float = 0.0,
+        in_place: bool = False,
     ) -> Run:
-        """Gradients of `objective` for the bottoms and parameters asked for (None: all that have one)."""
+        """Gradients of `objective` for the bottoms and parameters asked for (None: all that have one).
+
+        `start` is what parameter diffs hold before; `in_place` gives bottom 0 and top 0 one diff.
+        """
         bottoms = self.gradient_bottoms() if bottoms is None else bottoms
         params = self.learned() if params is None else params
         call.top_diffs = tuple(self.weight(i, top.shape) for i, top in enumerate(call.tops))
-        call.bottom_diffs = tuple(
-            np.full_like(b, np.nan) if i in bottoms else None for i, b in enumerate(call.bottoms)
-        )
+        call.bottom_diffs = tuple(np.full_like(b, np.nan) if i in bottoms else None for i, b in enumerate(call.bottoms))
+        if in_place and 0 in bottoms:
+            call.bottom_diffs = (call.top_diffs[0], *call.bottom_diffs[1:])
         call.param_diffs = tuple(np.full_like(p, start) if i in params else None for i, p in enumerate(call.params))
         assert self.type.backward is not None
         self.type.backward(call)
