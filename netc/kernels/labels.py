@@ -16,7 +16,7 @@ LABEL_OUT_OF_RANGE = Code(
     "a label is not a class",
     why="A loss or Accuracy reads the score of the class that the label names. Labels count from 0 to the number of "
     "classes minus 1; this one is outside (or is not a number). Caffe would read memory that is not its own.",
-    example='layer { name: "loss" type: "SoftmaxWithLoss" bottom: "fc8" bottom: "label" top: "loss" }  # label 10 of 10',
+    example='layer { name: "loss" type: "SoftmaxWithLoss" bottom: "fc8" bottom: "label" }  # label 10 of 10',
     fix="Count labels from 0, give the layer that makes the scores as many outputs as there are classes, or name the "
     "label that means nothing: loss_param { ignore_label: 255 }.",
 )
@@ -47,7 +47,7 @@ def class_labels(record: Any, labels: Array, classes: int, ignore: int | None = 
 
 
 def indices(record: Any, values: Array, count: int) -> NDArray[np.int64]:
-    """Flat values as indices below `count`, truncated as a C cast does. Raises NetError(LAY101) for the first bad one."""
+    """Flat values as indices below `count`, truncated as a C cast does; NetError(LAY101) for the first bad one."""
     flat = np.trunc(values.ravel())
     bad = ~((flat >= 0) & (flat < count))
     if bad.any():

@@ -42,3 +42,31 @@ def normalization(loss_param: Any, default: str = "VALID") -> str:
     if loss_param.has("normalize"):
         return "VALID" if loss_param.normalize else "BATCH_SIZE"
     return default
+
+
+TINY = float(np.finfo(np.float32).tiny)  # Caffe's FLT_MIN: what a probability is at least, in a logarithm
+
+
+def cross_entropy(prob: Array, classes: Array, weights: Array, smoothing: float = 0.0) -> float:
+    """The sum over positions of -weight * sum over classes of target * log(prob).
+
+    prob (outer, classes, inner); classes (outer, inner), -1 where nothing counts; weights (outer, inner). The target is
+    1 - smoothing at the label, plus smoothing / number of classes at every class.
+    """
+    counts = classes >= 0
+    terms = np.log(np.maximum(picked(prob, classes), TINY), dtype=np.float64)
+    if smoothing:
+        everywhere = np.log(np.maximum(prob, TINY), dtype=np.float64).mean(axis=1)
+        terms = (1 - smoothing) * terms + smoothing * everywhere
+    return -float((terms[counts] * weights[counts]).sum())
+
+
+def cross_entropy_gradient(prob: Array, classes: Array, weights: Array, smoothing: float, dx: Array) -> None:
+    """dx = weight * (prob - target), 0 where nothing counts; the shapes are those of `cross_entropy`."""
+    coefficients = weights.astype(prob.dtype)[:, None, :]
+    np.subtract(prob, smoothing / prob.shape[1], out=dx)
+    dx *= coefficients
+    index = np.maximum(classes, 0)[:, None, :]
+    at_label = np.take_along_axis(dx, index, axis=1) - (1 - smoothing) * coefficients
+    np.put_along_axis(dx, index, at_label.astype(dx.dtype), axis=1)
+    np.copyto(dx, 0, where=(classes < 0)[:, None, :])

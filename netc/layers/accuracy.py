@@ -52,8 +52,8 @@ def setup(site: Site) -> Setup:
     axis = site.axis(p.axis)
     classes = scores[axis]
     if prod(labels) * classes != prod(scores):
-        message = f"scores of shape {format_shape(scores)} need {prod(scores) // classes} labels, one for each "
-        site.refuse(BAD_BOTTOM_SHAPE, message + f"position, but the labels are {format_shape(labels)}", "bottom", "axis")
+        message = f"scores of shape {format_shape(scores)} need {prod(scores) // classes} labels, one for each position, "
+        site.refuse(BAD_BOTTOM_SHAPE, message + f"but the labels are {format_shape(labels)}", "bottom", "axis")
     if p.top_k > classes:
         site.refuse(BAD_FIELD, f"top_k is {p.top_k}, more than the {classes} classes", "top_k")
     tops = ((), (classes,))[: site.top_count]
@@ -68,7 +68,7 @@ def forward(call: Call) -> None:
     own = picked(scores, classes)
     rank = (scores >= own[:, None, :]).sum(axis=1)
     valid = classes >= 0
-    right = valid & (rank <= call.p.top_k) & (own == own)
+    right = valid & (rank <= call.p.top_k) & ~np.isnan(own)
     call.tops[0][...] = right.sum() / max(1, int(valid.sum()))
     if len(call.tops) > 1:
         hits = np.bincount(classes[right], minlength=count)

@@ -4,7 +4,8 @@ Computes:
     y = (x - mean) / sqrt(variance + eps), with the mean and variance of each channel over the batch and space while
     training (variance divided by m), and the stored ones at test (Ioffe & Szegedy 2015). Training also updates the
     blobs: factor = f factor + 1, mean = f mean + batch mean, variance = f variance + m/(m-1) batch variance, with
-    f = `moving_average_fraction` and m = num * height * width. The stored statistics are mean / factor, variance / factor.
+    f = `moving_average_fraction` and m = num * height * width. The stored statistics are mean / factor and
+    variance / factor.
 
 Shapes:
     The top has the bottom's shape. Channels are axis 1; a bottom with one axis is one channel. Blobs: mean (C),
@@ -193,9 +194,8 @@ def backward(call: Call) -> None:
         channel_sums(dy, sums)
         channel_dots(dy, x_hat, dots)
     if g.affine:
-        for diff, value in zip(call.param_diffs[3:], (dots, sums), strict=True):
-            if diff is not None:
-                diff += value
+        _add(call.param_diffs[3], dots)
+        _add(call.param_diffs[4], sums)
     if (dx := call.bottom_diffs[0]) is None:
         return
     count = 1.0 if not g.stored else np.inf  # stored statistics do not depend on x
@@ -204,6 +204,11 @@ def backward(call: Call) -> None:
     dtype: Any = dx.dtype
     constant, slope = (sums / count).astype(dtype), (dots / count).astype(dtype)
     _gradient(dy, x_hat, dx.reshape(g.view), factor, constant, slope)
+
+
+def _add(diff: Array | None, value: Array) -> None:
+    if diff is not None:
+        diff += value
 
 
 def _x_hat(call: Call) -> Array:

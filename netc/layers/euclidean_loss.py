@@ -37,7 +37,7 @@ def backward(call: Call) -> None:
     for dx, sign in zip(call.bottom_diffs, (1, -1), strict=True):
         if dx is not None:
             np.subtract(a.ravel(), b.ravel(), out=dx.reshape(-1))
-            dx *= sign * weight
+            np.multiply(dx, sign * weight, out=dx)
 
 
 EUCLIDEAN_LOSS = LayerType(

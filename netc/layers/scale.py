@@ -2,7 +2,8 @@
 
 Computes:
     y = s x (+ b), with s (and b) spread over the axes of x that it does not have. s is a learned blob of the bottom's
-    shape from `axis` on, `num_axes` axes long (-1: to the end, 0: one number), or the second bottom, matched from `axis`.
+    shape from `axis` on, `num_axes` axes long (-1: to the end, 0: one number), or the second bottom, matched from
+    `axis` on.
 
 Shapes:
     The top has the first bottom's shape. Blobs: scale (if there is one bottom), then bias with `bias_term`.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netc.schema.declare import Enum, Message, optional
+from netc.schema.declare import Enum, Message, optional, repeated
 
 MESSAGES = (
     Message(
@@ -11,6 +11,9 @@ MESSAGES = (
             optional("ignore_label", 1, "int32", doc="Values with this label do not count."),
             optional("normalization", 3, "LossParameter.NormalizationMode", "VALID", "What the loss is divided by."),
             optional("normalize", 2, "bool", doc="true: VALID, false: BATCH_SIZE.", deprecated="normalization"),
+            optional("label_smoothing", 1000, "float", 0.0, "Share of a label spread over all classes.", origin="netc"),
+            repeated("class_weighting", 1001, "float", "Weight of each class.", origin="SegNet"),
+            optional("weight_by_label_freqs", 1002, "bool", doc="Use class_weighting.", origin="SegNet"),
         ),
         (
             Enum(
