@@ -125,6 +125,7 @@ class Bench:
     params: tuple[Array, ...]
     dtype: Any = np.float64
     weights: dict[int, Array] = field(default_factory=dict)
+    use_weights: bool = False
 
     @classmethod
     def of(cls, layer_type: LayerType, example: Example) -> Bench:
@@ -189,7 +190,7 @@ class Bench:
 
     def weight(self, index: int, shape: Shape) -> Array:
         """The diff of a top. A loss has a gradient through its first top only, as in Caffe."""
-        if self.type.loss:
+        if self.type.loss and not self.use_weights:
             return np.full(shape, 0.7 if index == 0 else 0.0, self.dtype)
         if index not in self.weights or self.weights[index].shape != shape:
             self.weights[index] = np.random.default_rng([index, 5]).standard_normal(shape).astype(self.dtype)
