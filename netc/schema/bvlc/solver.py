@@ -54,11 +54,19 @@ _UPDATE = (
     optional("clip_gradients", 35, "float", -1.0, "Largest global L2 norm of the gradient; negative: no limit."),
     optional("solver_type", 30, "SolverParameter.SolverType", "SGD", "The rule, in old files.", deprecated="type"),
 )
+_NETC = (
+    optional("warmup_iter", 1001, "int32", 0, "Iterations in which the rate grows linearly.", origin="netc"),
+    optional("warmup_lr", 1002, "float", 0.0, "The rate that the warm-up starts from.", origin="netc"),
+    optional("min_lr", 1003, "float", 0.0, "The rate that the policy cosine ends at.", origin="netc"),
+    optional("weight_decay_l1", 1004, "float", 0.0, "Strength of L1 in regularization_type L1L2.", origin="netc"),
+    optional("clip_gradients_value", 1005, "float", -1.0, "Largest absolute value of a gradient.", origin="netc"),
+    optional("early_stop", 1006, "EarlyStop", doc="Stop when a test output gets no better.", origin="netc"),
+)
 
 MESSAGES = (
     Message(
         "SolverParameter",
-        _NETS + _RUN + _RATE + _UPDATE,
+        _NETS + _RUN + _RATE + _UPDATE + _NETC,
         (
             Enum("SnapshotFormat", {"HDF5": 0, "BINARYPROTO": 1}, "File format of snapshots."),
             Enum("SolverMode", {"CPU": 0, "GPU": 1}, "Where Caffe computes."),
@@ -77,7 +85,65 @@ MESSAGES = (
             optional("learned_net", 2, "string", doc="Path of the weight file written with this state."),
             repeated("history", 3, "BlobProto", "The update rule's memory, parameter by parameter."),
             optional("current_step", 4, "int32", 0, "Steps of the learning rate done (policy multistep)."),
+            optional("training", 1001, "TrainingState", doc="What exact resume needs besides.", origin="netc"),
         ),
         doc="What training needs to go on from a snapshot, besides the weights.",
+    ),
+    Message(
+        "EarlyStop",
+        (
+            optional(
+                "output", 1, "string", doc="Name of an output of the test nets (the first that has it).", origin="netc"
+            ),
+            optional("patience", 2, "int32", 5, "Tests without a better value before training stops.", origin="netc"),
+            optional("mode", 3, "EarlyStop.Mode", "MAX", "Whether larger or smaller is better.", origin="netc"),
+            optional("min_delta", 4, "float", 0.0, "How much better a value must be to count.", origin="netc"),
+        ),
+        (Enum("Mode", {"MAX": 0, "MIN": 1}, "Which values are better."),),
+        doc="When to stop before max_iter.",
+        origin="netc",
+    ),
+    Message(
+        "TrainingState",
+        (
+            optional("seed", 1, "int64", doc="Seed of every random number of the run.", origin="netc"),
+            repeated("loss", 2, "double", "Losses of the last average_loss iterations.", packed=True, origin="netc"),
+            repeated("net", 3, "TrainingNet", "The train net, then the test nets.", origin="netc"),
+            optional("best", 4, "double", doc="Best value that early stopping has seen.", origin="netc"),
+            optional("waited", 5, "int32", doc="Tests since the best value.", origin="netc"),
+        ),
+        doc="Where a run is, beyond what Caffe keeps: with it a resumed run gives the same bits.",
+        origin="netc",
+    ),
+    Message(
+        "TrainingNet",
+        (
+            optional(
+                "iteration", 1, "int64", doc="Forward passes done: the counter of all random draws.", origin="netc"
+            ),
+            repeated("source", 2, "TrainingSource", "Places in the data sources.", origin="netc"),
+            repeated("buffer", 3, "TrainingBuffer", "Values that layers keep between iterations.", origin="netc"),
+        ),
+        doc="Where one net of a run is.",
+        origin="netc",
+    ),
+    Message(
+        "TrainingSource",
+        (
+            optional("layer", 1, "string", doc="Name of the data layer.", origin="netc"),
+            optional("position", 2, "int64", doc="Samples given so far.", origin="netc"),
+        ),
+        doc="The place in a data source.",
+        origin="netc",
+    ),
+    Message(
+        "TrainingBuffer",
+        (
+            optional("layer", 1, "string", doc="Name of the layer.", origin="netc"),
+            optional("name", 2, "string", doc="Name of the buffer.", origin="netc"),
+            optional("data", 3, "bytes", doc="Its values, little-endian, in C order.", origin="netc"),
+        ),
+        doc="Values that a layer keeps between iterations.",
+        origin="netc",
     ),
 )

@@ -1,0 +1,322 @@
+"""Weight files (`.caffemodel`), solver states (`.solverstate`) and mean files (`.binaryproto`).
+
+Arrays are read as views of the file's bytes, without a copy and without protobuf; files in the forms V1 and V0, with
+four sizes instead of a shape, with unpacked or double values are read as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from math import prod
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netc.errors import Code, Diagnostic, NetError
+from netc.schema import codes
+from netc.schema.bvlc.legacy import V1_TYPES
+from netc.schema.formats import recognize
+from netc.schema.scan import BYTES, FIXED32, FIXED64, VARINT, WireError, scan, signed, varint
+from netc.schema.upgrade_v0 import V0_TYPES
+
+Array = NDArray[Any]
+FilePath = str | PathLike[str]
+
+_V1_BY_NUMBER = dict(V1_TYPES.values())
+_OLD_SIZES = {1: 0, 2: 1, 3: 2, 4: 3}
+
+
+@dataclass(frozen=True, slots=True)
+class LayerWeights:
+    """The parameters of one layer; `diffs` are their gradients, where a file keeps them.
+
+    Arrays that were read are read-only and may start at any byte: copy them before computing with them.
+    """
+
+    name: str
+    type: str
+    blobs: tuple[Array, ...] = ()
+    diffs: tuple[Array, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What a weight file holds: the net's name and its layers in their order, those without parameters too."""
+
+    name: str
+    layers: tuple[LayerWeights, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SolverState:
+    """What training needs to go on, besides the weights."""
+
+    iter: int
+    learned_net: str = ""
+    current_step: int = 0
+    history: tuple[Array, ...] = ()
+
+
+def read_weights(path: FilePath) -> Weights:
+    """The weights in a `.caffemodel` file. Raises NetError (SNP001 to SNP004)."""
+    data = read_file(path)
+    return parse_weights(data, str(path))
+
+
+def parse_weights(data: bytes, path: str = "<bytes>") -> Weights:
+    """The weights in the bytes of a NetParameter message; `path` is the name diagnostics show."""
+    name, layers = "", []
+    with _Reading(path, data, "a weight file (.caffemodel)"):
+        for number, wire, start, end in scan(data):
+            if wire != BYTES:
+                continue
+            if number == 1:
+                name = _text(data, start, end)
+            elif number == 100:
+                layers.append(_layer(data, start, end))
+            elif number == 2:
+                layers.append(_layer_v1(data, start, end))
+        if not layers:
+            raise WireError("it holds no layers", 0)
+    return Weights(name, tuple(layers))
+
+
+def read_solver_state(path: FilePath) -> SolverState:
+    """The state in a `.solverstate` file. Raises NetError (SNP001 to SNP004)."""
+    data = read_file(path)
+    return parse_solver_state(data, str(path))
+
+
+def parse_solver_state(data: bytes, path: str = "<bytes>") -> SolverState:
+    """The state in the bytes of a SolverState message; `path` is the name diagnostics show."""
+    iter, learned_net, current_step = None, "", 0
+    history: list[Array] = []
+    with _Reading(path, data, "a solver state (.solverstate)"):
+        for number, wire, start, end in scan(data):
+            if number == 1 and wire == VARINT:
+                iter = signed(start, 32)
+            elif number == 2 and wire == BYTES:
+                learned_net = _text(data, start, end)
+            elif number == 3 and wire == BYTES:
+                history.append(_blob(data, start, end, f"history {len(history)}")[0])
+            elif number == 4 and wire == VARINT:
+                current_step = signed(start, 32)
+        if iter is None and not history:
+            raise WireError("it holds neither an iteration nor a history", 0)
+    return SolverState(iter or 0, learned_net, current_step, tuple(history))
+
+
+def read_blob(path: FilePath) -> Array:
+    """The array in a `.binaryproto` file (a mean image, for example). Raises NetError (SNP001 to SNP004)."""
+    data = read_file(path)
+    return parse_blob(data, str(path))
+
+
+def parse_blob(data: bytes, path: str = "<bytes>") -> Array:
+    """The array in the bytes of a BlobProto message; `path` is the name diagnostics show."""
+    with _Reading(path, data, "a blob file (.binaryproto)"):
+        array = _blob(data, 0, len(data), "the blob")[0]
+        if not array.size:
+            raise WireError("it holds no values", 0)
+    return array
+
+
+def read_file(path: FilePath) -> bytes:
+    """All bytes of a file. Raises NetError (SNP004) with the reason if it cannot be read."""
+    try:
+        return Path(path).read_bytes()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise NetError(Diagnostic(codes.UNREADABLE, f"{path}: {reason.lower()}")) from None
+
+
+class _Reading:
+    """Turns what is wrong with the bytes into a diagnostic that names the file."""
+
+    def __init__(self, path: str, data: bytes, kind: str) -> None:
+        self.path = path
+        self.data = data
+        self.kind = kind
+
+    def __enter__(self) -> None:
+        if not self.data:
+            raise NetError(Diagnostic(codes.TRUNCATED, f"{self.path} is empty; {self.kind} was expected"))
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, WireError):
+            raise NetError(self._diagnostic(error)) from None
+
+    def _diagnostic(self, error: WireError) -> Diagnostic:
+        what = recognize(self.data)
+        if what is not None:
+            return Diagnostic(codes.FOREIGN, f"{self.path} is not {self.kind}: it is {what.name}", help=what.help)
+        if isinstance(error, _BlobError):
+            return Diagnostic(codes.BAD_BLOB, f"{self.path}: {error.message}")
+        code: Code = codes.TRUNCATED if error.truncated else codes.FOREIGN
+        size = len(self.data)
+        said = f"{self.path} ends too early" if error.truncated else f"{self.path} is not {self.kind}"
+        return Diagnostic(code, f"{said}: {error.message} (at byte {error.offset} of {size})")
+
+
+class _BlobError(WireError):
+    """A blob that contradicts itself."""
+
+
+def _text(data: bytes, start: int, end: int) -> str:
+    return data[start:end].decode("utf-8", "surrogateescape")
+
+
+def _layer(data: bytes, start: int, end: int) -> LayerWeights:
+    """A LayerParameter: name 1, type 2, blobs 7."""
+    name = type = ""
+    blobs: list[tuple[int, int]] = []
+    for number, wire, first, last in scan(data, start, end):
+        if wire == BYTES:
+            if number == 1:
+                name = _text(data, first, last)
+            elif number == 2:
+                type = _text(data, first, last)
+            elif number == 7:
+                blobs.append((first, last))
+    return _made(data, name, type, blobs)
+
+
+def _layer_v1(data: bytes, start: int, end: int) -> LayerWeights:
+    """A V1LayerParameter: layer 1 (V0), name 4, type 5 (a number), blobs 6."""
+    name = type = ""
+    blobs: list[tuple[int, int]] = []
+    for number, wire, first, last in scan(data, start, end):
+        if number == 5 and wire == VARINT:
+            type = _V1_BY_NUMBER.get(first, "")
+        elif wire == BYTES:
+            if number == 4:
+                name = _text(data, first, last)
+            elif number == 6:
+                blobs.append((first, last))
+            elif number == 1:
+                return _layer_v0(data, first, last)
+    return _made(data, name, type, blobs)
+
+
+def _layer_v0(data: bytes, start: int, end: int) -> LayerWeights:
+    """A V0LayerParameter: name 1, type 2, blobs 50."""
+    name = type = ""
+    blobs: list[tuple[int, int]] = []
+    for number, wire, first, last in scan(data, start, end):
+        if wire == BYTES:
+            if number == 1:
+                name = _text(data, first, last)
+            elif number == 2:
+                old = V0_TYPES.get(_text(data, first, last), "NONE")
+                type = V1_TYPES[old][1]
+            elif number == 50:
+                blobs.append((first, last))
+    return _made(data, name, type, blobs)
+
+
+def _made(data: bytes, name: str, type: str, blobs: list[tuple[int, int]]) -> LayerWeights:
+    read = [_blob(data, *place, f"layer {name}, blob {i}") for i, place in enumerate(blobs)]
+    diffs = tuple(diff for _, diff in read if diff is not None)
+    return LayerWeights(name, type, tuple(array for array, _ in read), diffs if len(diffs) == len(read) else ())
+
+
+def _blob(data: bytes, start: int, end: int, what: str) -> tuple[Array, Array | None]:
+    """The values and gradients of a BlobProto: data 5, diff 6, shape 7, double_data 8, double_diff 9, sizes 1 to 4."""
+    shape: tuple[int, ...] = ()
+    sizes: list[int] | None = None
+    parts: dict[int, list[Array]] = {}
+    for number, array, first, last in _blob_fields(data, start, end):
+        if number == 7:
+            shape = _shape(data, first, last)
+        elif number in _OLD_SIZES:
+            sizes = sizes or [0, 0, 0, 0]
+            sizes[_OLD_SIZES[number]] = signed(first, 32)
+        elif array is not None:
+            parts.setdefault(number, []).append(array)
+    if sizes is not None:
+        shape = tuple(sizes)
+    values = _joined(parts, 8, 5)
+    diffs = _joined(parts, 9, 6)
+    if diffs is not None:
+        diffs = _shaped(diffs, shape, what, "gradients")
+    return _shaped(np.empty(0, np.float32) if values is None else values, shape, what, "values"), diffs
+
+
+def _joined(parts: dict[int, list[Array]], *numbers: int) -> Array | None:
+    for number in numbers:
+        if number in parts:
+            found = parts[number]
+            return found[0] if len(found) == 1 else np.concatenate(found)
+    return None
+
+
+def _shaped(array: Array, shape: tuple[int, ...], what: str, kind: str) -> Array:
+    if any(size < 0 for size in shape):
+        raise _BlobError(f"{what} has the shape {shape}, with a negative size", 0)
+    if prod(shape) != array.size:
+        sizes = " x ".join(map(str, shape)) or "no axes (a single value)"
+        raise _BlobError(f"{what} holds {array.size} {kind}, but its shape is {sizes}", 0)
+    return array.reshape(shape)
+
+
+def _shape(data: bytes, start: int, end: int) -> tuple[int, ...]:
+    """A BlobShape: dim 1, packed or not."""
+    dims = []
+    for number, wire, first, last in scan(data, start, end):
+        if number == 1 and wire == VARINT:
+            dims.append(signed(first))
+        elif number == 1 and wire == BYTES:
+            at = first
+            while at < last:
+                value, at = varint(data, at, last)
+                dims.append(signed(value))
+    return tuple(dims)
+
+
+# field number and wire type -> numbers of its packed or unpacked values
+_VALUES = {5: (FIXED32, "<f4"), 6: (FIXED32, "<f4"), 8: (FIXED64, "<f8"), 9: (FIXED64, "<f8")}
+
+
+def _blob_fields(data: bytes, start: int, end: int) -> Iterator[tuple[int, Array | None, int, int]]:
+    """The fields of a BlobProto; values that are stored one by one are taken a whole run at a time."""
+    at = start
+    while at < end:
+        for number, wire, first, last in scan(data, at, end):
+            value = _VALUES.get(number)
+            if value is not None and wire == value[0]:
+                array, at = _run(data, first - 1, end, value[1])
+                yield number, array, 0, 0
+                break
+            if value is not None and wire == BYTES:
+                dtype = np.dtype(value[1])
+                if (last - first) % dtype.itemsize:
+                    raise WireError("packed values are cut", first, truncated=True)
+                yield number, np.frombuffer(data, dtype, (last - first) // dtype.itemsize, first), 0, 0
+            elif (number == 7 and wire != BYTES) or (number in _OLD_SIZES and wire != VARINT):
+                raise WireError(f"field {number} of a blob has wire type {wire}", first)
+            else:
+                yield number, None, first, last
+        else:
+            return
+
+
+def _run(data: bytes, start: int, end: int, dtype: str) -> tuple[Array, int]:
+    """The values that are stored one by one from an offset on, each after its key byte; and where the run ends."""
+    step = 1 + np.dtype(dtype).itemsize
+    rows = np.frombuffer(data, np.uint8, (end - start) // step * step, start).reshape(-1, step)
+    other = np.flatnonzero(rows[:, 0] != rows[0, 0])
+    count = int(other[0]) if other.size else len(rows)
+    return np.ascontiguousarray(rows[:count, 1:]).view(dtype).reshape(-1), start + count * step
+
+
+def match(layers: Iterable[LayerWeights]) -> dict[str, LayerWeights]:
+    """The layers by name, the first of each name, those with parameters only."""
+    found: dict[str, LayerWeights] = {}
+    for layer in layers:
+        if layer.blobs:
+            found.setdefault(layer.name, layer)
+    return found

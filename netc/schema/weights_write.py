@@ -1,0 +1,147 @@
+"""Writing weight files and solver states: bytes that protobuf reads as the same message, without a copy of the arrays.
+
+Fields go out by ascending number, as protobuf itself writes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from netc.errors import Diagnostic, NetError
+from netc.schema import codes
+from netc.schema.record import Record
+from netc.schema.scan import BYTES, VARINT, encode_bytes, encode_key, encode_varint, scan
+from netc.schema.weights import Array, LayerWeights, SolverState
+from netc.schema.wire import encode
+
+LIMIT = 2**31 - 1
+"""Bytes that a protobuf message may have."""
+
+Chunk = bytes | memoryview
+
+
+class _Message:
+    """A message under construction: its pieces, and their size."""
+
+    def __init__(self) -> None:
+        self.chunks: list[Chunk] = []
+        self.size = 0
+
+    def add(self, chunk: Chunk) -> None:
+        self.chunks.append(chunk)
+        self.size += len(chunk)
+
+    def nest(self, number: int, inner: _Message) -> None:
+        self.add(encode_key(number, BYTES) + encode_varint(inner.size))
+        self.chunks += inner.chunks
+        self.size += inner.size
+
+
+def write_weights(file: BinaryIO, name: str, layers: Iterable[LayerWeights], definition: Record | None = None) -> int:
+    """Write a NetParameter message with these layers' parameters; gives the number of bytes.
+
+    `definition`, a NetParameter, adds everything else that the net and its layers (by name) say, as Caffe's own
+    snapshots do. Raises NetError (SNP005) for 2 GiB or more, before anything is written; OSError is the file's own.
+    """
+    net = _Message()
+    rest = _definition(net, name, definition)
+    for layer in layers:
+        net.nest(100, _layer(layer, rest.get(layer.name)))
+    return _write(file, net)
+
+
+def dump_weights(name: str, layers: Iterable[LayerWeights], definition: Record | None = None) -> bytes:
+    """As `write_weights`, but gives the bytes."""
+    net = _Message()
+    rest = _definition(net, name, definition)
+    for layer in layers:
+        net.nest(100, _layer(layer, rest.get(layer.name)))
+    return b"".join(_checked(net))
+
+
+def write_solver_state(file: BinaryIO, state: SolverState) -> int:
+    """Write a SolverState message; gives the number of bytes. Raises as `write_weights`."""
+    message = _Message()
+    message.add(encode_key(1, VARINT) + encode_varint(state.iter))
+    if state.learned_net:
+        message.add(encode_bytes(2, state.learned_net.encode("utf-8", "surrogateescape")))
+    for array in state.history:
+        message.nest(3, blob_message(array))
+    message.add(encode_key(4, VARINT) + encode_varint(state.current_step))
+    return _write(file, message)
+
+
+def write_blob(file: BinaryIO, array: Array) -> int:
+    """Write a BlobProto message (a `.binaryproto` file, say); gives the number of bytes."""
+    return _write(file, blob_message(array))
+
+
+def blob_message(array: Array, diff: Array | None = None) -> _Message:
+    """An array as a BlobProto: float64 as doubles, all else as floats."""
+    message = _Message()
+    double = array.dtype == np.float64
+    numbers = (8, 9) if double else (5, 6)
+    shape = encode_bytes(7, encode_bytes(1, b"".join(encode_varint(size) for size in array.shape)))
+    if double:
+        message.add(shape)
+    for number, values in zip(numbers, (array, diff), strict=True):
+        if values is not None:
+            flat = np.ascontiguousarray(values, "<f8" if double else "<f4").reshape(-1)
+            message.add(encode_key(number, BYTES) + encode_varint(flat.nbytes))
+            if flat.size:
+                message.add(flat.view(np.uint8).data)
+    if not double:
+        message.add(shape)
+    return message
+
+
+def _definition(net: _Message, name: str, definition: Record | None) -> dict[str, bytes]:
+    """Add the net's own fields to the message; the bytes of its layers, by name."""
+    if definition is None:
+        net.add(encode_bytes(1, name.encode("utf-8", "surrogateescape")))
+        return {}
+    own: dict[str, Any] = {k: v for k, v in definition.values.items() if k not in ("layer", "layers", "solver")}
+    net.add(encode(Record(definition.message_type, {**own, "name": name})))
+    return {layer.name: encode(layer.replace(blobs=None)) for layer in reversed(definition.layer)}
+
+
+def _layer(layer: LayerWeights, rest: bytes | None) -> _Message:
+    message = _Message()
+    if rest is None:
+        message.add(encode_bytes(1, layer.name.encode("utf-8", "surrogateescape")))
+        message.add(encode_bytes(2, layer.type.encode("utf-8", "surrogateescape")))
+        cut, rest = 0, b""
+    else:
+        cut = _where(rest, 7)
+    message.add(rest[:cut])
+    for index, blob in enumerate(layer.blobs):
+        diff = layer.diffs[index] if index < len(layer.diffs) else None
+        message.nest(7, blob_message(blob, diff))
+    message.add(rest[cut:])
+    return message
+
+
+def _where(data: bytes, number: int) -> int:
+    """The offset in a message, written by ascending number, where a field of this number belongs."""
+    end = 0
+    for found, wire, first, last in scan(data):
+        if found > number:
+            break
+        end = end + len(encode_key(found, wire) + encode_varint(first)) if wire == VARINT else last
+    return end
+
+
+def _checked(message: _Message) -> Iterator[Chunk]:
+    if message.size > LIMIT:
+        text = f"the file would have {message.size} bytes; protobuf allows {LIMIT}"
+        raise NetError(Diagnostic(codes.TOO_LARGE, text))
+    return iter(message.chunks)
+
+
+def _write(file: BinaryIO, message: _Message) -> int:
+    for chunk in _checked(message):
+        file.write(chunk)
+    return message.size

@@ -1,0 +1,233 @@
+"""Records as protobuf bytes, as protobuf messages and as prototxt, and back."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+from math import copysign, isnan
+from typing import Any
+
+from netc.schema.record import Record
+from netc.schema.registry import FieldType, MessageType, Schema
+from netc.schema.scan import (
+    BYTES,
+    FIXED32,
+    FIXED64,
+    VARINT,
+    WireError,
+    encode_bytes,
+    encode_key,
+    encode_varint,
+    scan,
+    signed,
+    varint,
+)
+from netc.schema.values import single
+
+MAX_DEPTH = 100
+"""How many messages may be nested; protobuf's own limit."""
+
+
+def encode(record: Record) -> bytes:
+    """The record as protobuf bytes, fields by ascending number."""
+    out = []
+    type = record.message_type
+    fields = sorted((type.field(name) for name in record.values), key=lambda field: field.tag)
+    for field in fields:
+        value = record.values[field.name]
+        if field.declaration.packed:
+            if value:
+                out.append(encode_bytes(field.tag, b"".join(_payload(field, item) for item in value)))
+            continue
+        for item in value if field.repeated else (value,):
+            payload = _payload(field, item)
+            if field.kind in ("string", "bytes", "message"):
+                out.append(encode_bytes(field.tag, payload))
+            else:
+                out.append(encode_key(field.tag, _wire(field)) + payload)
+    return b"".join(out)
+
+
+def decode(data: bytes, type: MessageType) -> Record:
+    """The record in protobuf bytes; fields the schema does not have are left out. Raises WireError."""
+    return _decode(data, 0, len(data), type, 0)
+
+
+def to_message(record: Record) -> Any:
+    """The record as a protobuf message of the schema's dynamic class."""
+    return record.message_type.schema.message_class(record.message_type.name).FromString(encode(record))
+
+
+def from_message(message: Any, schema: Schema) -> Record:
+    """A protobuf message as a record of the schema's message of the same name."""
+    return decode(message.SerializePartialToString(), schema.message(message.DESCRIPTOR.name))
+
+
+def to_text(record: Record) -> str:
+    """The record as prototxt: fields in their order, two spaces a level, as any Caffe reads it."""
+    return "".join(f"{line}\n" for line in _lines(record, ""))
+
+
+# ---------------------------------------------------------------- bytes
+
+
+def _wire(field: FieldType) -> int:
+    if field.type == "float":
+        return FIXED32
+    return FIXED64 if field.type == "double" else VARINT
+
+
+def _payload(field: FieldType, value: Any) -> bytes:
+    kind = field.kind
+    if kind == "message":
+        return encode(value)
+    if kind == "string":
+        return bytes(value.encode("utf-8", "surrogateescape"))
+    if kind == "bytes":
+        return bytes(value)
+    if kind == "float":
+        return struct.pack("<f", single(value)) if field.type == "float" else struct.pack("<d", value)
+    if kind == "enum":
+        assert field.enum is not None
+        return encode_varint(field.enum.values[value])
+    return encode_varint(int(value))
+
+
+def _decode(data: bytes, start: int, end: int, type: MessageType, depth: int) -> Record:
+    if depth > MAX_DEPTH:
+        raise WireError(f"messages are nested deeper than {MAX_DEPTH} levels", start)
+    values: dict[str, Any] = {}
+    for number, wire, first, last in scan(data, start, end):
+        field = type.by_tag.get(number)
+        if field is None:
+            continue
+        items = _items(data, field, wire, first, last, depth)
+        if field.repeated:
+            values.setdefault(field.name, []).extend(items)
+        else:
+            for item in items:
+                values[field.name] = _merged(values.get(field.name), item) if field.kind == "message" else item
+    return Record(type, {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+
+
+def _merged(old: Record | None, new: Record) -> Record:
+    """Protobuf merges a singular message that stands twice."""
+    if old is None:
+        return new
+    values = dict(old.values)
+    for name, value in new.values.items():
+        if isinstance(value, tuple):
+            values[name] = (*values.get(name, ()), *value)
+        elif isinstance(value, Record):
+            values[name] = _merged(values.get(name), value)
+        else:
+            values[name] = value
+    return Record(old.message_type, values)
+
+
+def _items(data: bytes, field: FieldType, wire: int, first: int, last: int, depth: int) -> list[Any]:
+    """The values in one field of the wire: one, or many if it is packed."""
+    kind = field.kind
+    if kind == "message" or kind in ("string", "bytes"):
+        if wire != BYTES:
+            raise WireError(f"{field.name} is not stored as bytes", first)
+        if field.message is not None:
+            return [_decode(data, first, last, field.message, depth + 1)]
+        content = data[first:last]
+        return [content.decode("utf-8", "surrogateescape") if kind == "string" else bytes(content)]
+    expected = _wire(field)
+    if wire == BYTES:
+        return _packed(data, field, first, last)
+    if wire != expected:
+        raise WireError(f"{field.name} is stored with wire type {wire}", first)
+    if kind == "float":
+        return _floats(data, field, first, last)
+    return [v for v in (_integer(field, first),) if v is not None]
+
+
+def _packed(data: bytes, field: FieldType, first: int, last: int) -> list[Any]:
+    if field.kind == "float":
+        return _floats(data, field, first, last)
+    out = []
+    while first < last:
+        value, first = varint(data, first, last)
+        item = _integer(field, value)
+        if item is not None:
+            out.append(item)
+    return out
+
+
+def _floats(data: bytes, field: FieldType, first: int, last: int) -> list[float]:
+    size, letter = (4, "f") if field.type == "float" else (8, "d")
+    if (last - first) % size:
+        raise WireError(f"{field.name} does not hold whole numbers of {size} bytes", first, truncated=True)
+    found = struct.unpack(f"<{(last - first) // size}{letter}", data[first:last])
+    return [single(v) for v in found] if letter == "f" else list(found)
+
+
+def _integer(field: FieldType, value: int) -> Any:
+    """A varint as the field's value; None for an enum's number that has no name."""
+    if field.kind == "bool":
+        return value != 0
+    if field.enum is not None:
+        return field.enum.names.get(signed(value, 32))
+    if field.type == "uint32":
+        return value & 0xFFFFFFFF
+    if field.type == "uint64":
+        return value
+    return signed(value, 32 if field.type == "int32" else 64)
+
+
+# ---------------------------------------------------------------- text
+
+_ESCAPES = {ord("\n"): "\\n", ord("\r"): "\\r", ord("\t"): "\\t", ord('"'): '\\"', ord("\\"): "\\\\"}
+
+
+def quote(data: bytes) -> str:
+    """Bytes as a string of the text format; what is not printable ASCII becomes an octal escape."""
+    return '"' + "".join(_ESCAPES.get(b) or (chr(b) if 32 <= b < 127 else f"\\{b:03o}") for b in data) + '"'
+
+
+def quote_text(text: str) -> str:
+    """Text as a string of the text format; letters beyond ASCII stay as they are, if they are printable."""
+    out = []
+    for letter in text:
+        code = ord(letter)
+        if code < 128 or not letter.isprintable():
+            out.append(quote(letter.encode("utf-8", "surrogateescape"))[1:-1])
+        else:
+            out.append(letter)
+    return '"' + "".join(out) + '"'
+
+
+def number(value: float) -> str:
+    """A float as text: the shortest that reads back the same, without `.0` where the value is whole and small."""
+    if isnan(value):
+        return "nan"
+    if value in (float("inf"), float("-inf")):
+        return "inf" if value > 0 else "-inf"
+    if value == int(value) and abs(value) < 1e15:
+        return "-0" if value == 0 and copysign(1, value) < 0 else str(int(value))
+    return repr(value)
+
+
+_TEXT: dict[str, Callable[[Any], str]] = {
+    "int": str,
+    "float": number,
+    "bool": lambda value: "true" if value else "false",
+    "string": quote_text,
+    "bytes": quote,
+    "enum": str,
+}
+
+
+def _lines(record: Record, indent: str) -> Iterator[str]:
+    for name, value in record.values.items():
+        field = record.message_type.field(name)
+        for item in value if field.repeated else (value,):
+            if field.kind == "message":
+                yield f"{indent}{name} {{"
+                yield from _lines(item, indent + "  ")
+                yield f"{indent}}}"
+            else:
+                yield f"{indent}{name}: {_TEXT[field.kind](item)}"
