@@ -231,3 +231,71 @@ def arg(_context: Any, row: Any, index: Any) -> Any:
         return b.load(b.inttoptr(address, POINTER), typ=I64)
 
     return types.intp(types.intp, types.intp), codegen
+
+
+# ---------------------------------------------------------------- moving between layouts
+
+
+def transpose(b: Any, rows: Sequence[Any]) -> list[Any]:
+    """The transpose of 16 vectors, in four rounds of exchanging halves."""
+    found = list(rows)
+    for bit in (1, 2, 4, 8):
+        low = [k if not k & bit else (k ^ bit) + LANES for k in range(LANES)]
+        high = [k | bit if not k & bit else k + LANES for k in range(LANES)]
+        following = list(found)
+        for i in range(LANES):
+            if not i & bit:
+                following[i] = shuffle(b, found[i], found[i | bit], low)
+                following[i | bit] = shuffle(b, found[i], found[i | bit], high)
+        found = following
+    return found
+
+
+def lanes_below(b: Any, count: Any) -> Any:
+    """The mask of the lanes below `count` (i64)."""
+    kind = ir.VectorType(I64, LANES)
+    one = b.insert_element(ir.Constant(kind, ir.Undefined), count, ir.Constant(I32, 0))
+    counts = b.shuffle_vector(
+        one, ir.Constant(kind, ir.Undefined), ir.Constant(ir.VectorType(I32, LANES), [0] * LANES)
+    )
+    return b.icmp_signed("<", ir.Constant(kind, list(range(LANES))), counts)
+
+
+def load_masked(b: Any, pointer: Any, mask: Any) -> Any:
+    """The lanes of the mask from memory, 0 in the others (whose memory is not touched)."""
+    kind = ir.FunctionType(VECTOR, [POINTER, I32, mask.type, VECTOR])
+    function = cgutils.get_or_insert_function(b.module, kind, f"llvm.masked.load.v{LANES}f32.p0")
+    return b.call(function, [pointer, ir.Constant(I32, 4), mask, constant(0)])
+
+
+def store_masked(b: Any, vector: Any, pointer: Any, mask: Any) -> None:
+    kind = ir.FunctionType(ir.VoidType(), [VECTOR, POINTER, I32, mask.type])
+    function = cgutils.get_or_insert_function(b.module, kind, f"llvm.masked.store.v{LANES}f32.p0")
+    b.call(function, [vector, pointer, ir.Constant(I32, 4), mask])
+
+
+@intrinsic
+def transpose_block(
+    _context: Any, source: Any, source_step: Any, target: Any, target_step: Any, rows: Any, columns: Any, lanes: Any
+) -> Any:
+    """Transpose `rows` x `columns` (at most 16 x 16) floats; steps are bytes between rows.
+
+    Each of the `columns` target rows gets `lanes` floats: what lies beyond `rows` is 0.
+    """
+
+    def codegen(context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
+        source, target = pointers(b, (arguments[0], arguments[2]))
+        source_step, target_step, rows, columns, lanes = arguments[1], *arguments[3:]
+        found = []
+        none = ir.Constant(I64, 0)
+        for i in range(LANES):
+            present = b.icmp_signed("<", ir.Constant(I64, i), rows)
+            pointer = at(b, source, b.mul(source_step, ir.Constant(I64, i)))
+            found.append(load_masked(b, pointer, lanes_below(b, b.select(present, columns, none))))
+        for i, vector in enumerate(transpose(b, found)):
+            present = b.icmp_signed("<", ir.Constant(I64, i), columns)
+            pointer = at(b, target, b.mul(target_step, ir.Constant(I64, i)))
+            store_masked(b, vector, pointer, lanes_below(b, b.select(present, lanes, none)))
+        return context.get_dummy_value()
+
+    return types.void(*[types.intp] * 7), codegen

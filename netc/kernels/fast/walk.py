@@ -1,0 +1,156 @@
+"""Walking a step table with several threads: one compiled interpreter, a spin barrier after each row.
+
+Threads are Python's, so exactly as many run as asked for (a threading layer may give fewer, and then a barrier would
+never open). They leave the GIL while they walk. A thread that waits spins for a while and then yields its core, so more
+threads than cores are slow but never stuck. Workers do not survive a fork: the child makes its own.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import sys
+import threading
+from queue import SimpleQueue
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netc.jit import cgutils, intrinsic, ir, kernel
+from netc.jit import numba_types as types
+from netc.kernels.fast.emit import I64, POINTER, arg
+from netc.kernels.fast.rows import HEADER, WIDTH
+
+SPINS = 4000  # about 50 us
+LINE = 8 * WIDTH
+FIRST = 8 * HEADER
+X86 = platform.machine().lower() in {"x86_64", "amd64", "i386", "i686"}
+
+
+@intrinsic
+def call_entry(_context: Any, address: Any, row: Any, tid: Any, nth: Any) -> Any:
+    """Call the machine code at `address`."""
+
+    def codegen(context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
+        kind = ir.FunctionType(ir.VoidType(), [I64] * 3)
+        b.call(b.inttoptr(arguments[0], kind.as_pointer()), arguments[1:])
+        return context.get_dummy_value()
+
+    return types.void(*[types.intp] * 4), codegen
+
+
+@intrinsic
+def call_yield(_context: Any, address: Any) -> Any:
+    """Call the system's function that gives the core to another thread."""
+
+    def codegen(context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
+        b.call(b.inttoptr(arguments[0], ir.FunctionType(I64, []).as_pointer()), [])
+        return context.get_dummy_value()
+
+    return types.void(types.intp), codegen
+
+
+@intrinsic
+def atomic_add(_context: Any, address: Any, value: Any) -> Any:
+    def codegen(_context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
+        return b.atomic_rmw("add", b.inttoptr(arguments[0], POINTER), arguments[1], "acq_rel")
+
+    return types.intp(types.intp, types.intp), codegen
+
+
+@intrinsic
+def atomic_load(_context: Any, address: Any) -> Any:
+    def codegen(_context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
+        return b.load_atomic(b.inttoptr(arguments[0], POINTER), "acquire", 8, typ=I64)
+
+    return types.intp(types.intp), codegen
+
+
+@intrinsic
+def pause(_context: Any) -> Any:
+    """Tell the processor that this is a spin loop."""
+
+    def codegen(context: Any, b: Any, _signature: Any, _arguments: Any) -> Any:
+        if X86:
+            kind = ir.FunctionType(ir.VoidType(), [])
+            b.call(cgutils.get_or_insert_function(b.module, kind, "llvm.x86.sse2.pause"), [])
+        return context.get_dummy_value()
+
+    return types.void(), codegen
+
+
+@kernel
+def walk(table: int, first: int, last: int, tid: int, nth: int, counter: int, passed: int, give_way: int) -> None:
+    """Run rows first..last-1 as thread `tid` of `nth`. `passed`: what the counter stood at before the first row."""
+    for index in range(first, last):
+        row = table + index * LINE
+        call_entry(arg(row, 0), row + FIRST, tid, nth)
+        if nth > 1 and (arg(row, 1) != 0 or index == last - 1):
+            passed += nth
+            atomic_add(counter, 1)
+            spins = 0
+            while atomic_load(counter) < passed:
+                spins += 1
+                if spins < SPINS:
+                    pause()
+                else:
+                    call_yield(give_way)
+
+
+def _yield_address() -> int:
+    library = ctypes.WinDLL("kernel32") if sys.platform == "win32" else ctypes.CDLL(None)
+    function = library.SwitchToThread if sys.platform == "win32" else library.sched_yield
+    return ctypes.cast(function, ctypes.c_void_p).value or 0
+
+
+class Team:
+    """`threads` threads that walk tables together: the caller's own and threads - 1 workers."""
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+        self._counter = np.zeros(16, np.int64)  # alone on its cache line
+        self._passed = 0
+        self._yield = _yield_address()
+        self._queues: list[SimpleQueue[tuple[int, ...] | None]] = []
+        self._owner = 0
+
+    def run(self, table: NDArray[np.int64], first: int = 0, last: int | None = None) -> None:
+        """Run rows first..last-1 of the table; returns when all are done."""
+        last = len(table) if last is None else last
+        if first >= last:
+            return
+        self._start()
+        waits = int(np.count_nonzero(table[first : last - 1, 1])) + 1
+        job = (table.ctypes.data, first, last)
+        rest = (self.threads, self._counter[8:].ctypes.data, self._passed, self._yield)
+        for tid, queue in enumerate(self._queues, 1):
+            queue.put((*job, tid, *rest))
+        walk(*job, 0, *rest)
+        self._passed += waits * self.threads if self.threads > 1 else 0
+
+    def close(self) -> None:
+        """End the workers."""
+        for queue in self._queues:
+            queue.put(None)
+        self._queues = []
+
+    def __del__(self) -> None:
+        self.close()
+
+    def _start(self) -> None:
+        if self._owner == os.getpid():
+            return
+        self._owner = os.getpid()
+        self._counter[:] = 0
+        self._passed = 0
+        _ = walk.compiled  # compile once, here, not in every thread
+        self._queues = [SimpleQueue() for _ in range(self.threads - 1)]
+        for queue in self._queues:
+            threading.Thread(target=_work, args=(queue,), daemon=True, name="netc").start()
+
+
+def _work(queue: SimpleQueue[tuple[int, ...] | None]) -> None:
+    while (job := queue.get()) is not None:
+        walk(*job)

@@ -1,0 +1,39 @@
+"""Running rows on arrays, for tests of kernels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from netc.kernels.fast.layout import Blocked
+from netc.kernels.fast.rows import Row, bind
+from netc.kernels.fast.walk import Team
+
+
+class Bench:
+    """Arrays by number; every array starts as NaN, so what a kernel forgets to write shows."""
+
+    def __init__(self) -> None:
+        self.arrays: list[np.ndarray] = []
+
+    def new(self, count: int, value: float = np.nan) -> int:
+        raw = np.full(count + 32, value, np.float32)
+        start = (-raw.ctypes.data % 64) // 4
+        self.arrays.append(raw[start : start + count])
+        return len(self.arrays) - 1
+
+    def put(self, values: np.ndarray) -> int:
+        index = self.new(values.size)
+        self.arrays[index][:] = values.ravel()
+        return index
+
+    def run(self, rows: list[Row], threads: int = 1) -> None:
+        team = Team(threads)
+        team.run(bind(rows, lambda array: self.arrays[array].ctypes.data))
+        team.close()
+
+    def full(self, blob: Blocked) -> np.ndarray:
+        """The blob with its halo: N x blocks x rows x columns x 16."""
+        shape = (blob.n, blob.blocks, blob.plane // blob.row, blob.row // 64, 16)
+        start = blob.base.offset // 4
+        strides = (blob.image, blob.plane, blob.row, 64, 4)
+        return np.lib.stride_tricks.as_strided(self.arrays[blob.base.array][start:], shape, strides)
