@@ -1,0 +1,118 @@
+"""Convolution kernels against sums written out in float64."""
+
+import numpy as np
+import pytest
+
+from netc.kernels.fast import conv as C
+from netc.kernels.fast.layout import Halo, blocked, blocks, clear_halo, copy_padded, pack, plain, unpack
+from netc.kernels.fast.rows import Ref
+from netc.kernels.fast.weights import (
+    BACKWARD,
+    FIRST,
+    add_bias_gradient,
+    add_weight_gradient,
+    pack_bias,
+    pack_weights,
+)
+
+from .harness import Bench
+
+CASES = [
+    (2, 19, 6, 7, C.Conv(19, 37, (3, 3), pad=(1, 1))),
+    (1, 16, 9, 8, C.Conv(16, 16, (5, 3), pad=(2, 0))),
+    (2, 32, 7, 7, C.Conv(32, 70, (1, 1))),
+    (1, 20, 9, 31, C.Conv(20, 16, (3, 3), stride=(2, 2), pad=(1, 1))),
+    (1, 17, 8, 9, C.Conv(17, 5, (3, 2), stride=(3, 2), pad=(2, 1))),
+    (2, 16, 7, 7, C.Conv(16, 33, (1, 1), stride=(2, 2))),
+    (1, 64, 5, 6, C.Conv(64, 32, (3, 3), pad=(1, 1), groups=2)),
+    (1, 5, 9, 9, C.Conv(5, 6, (3, 3), pad=(2, 1), dilation=(2, 2))),
+    (1, 18, 12, 11, C.Conv(18, 9, (7, 7), stride=(4, 4), pad=(3, 3))),
+    (1, 3, 4, 4, C.Conv(3, 4, (2, 2), stride=(3, 3))),
+]
+
+
+def reference(x, w, b, dy, conv):
+    n, _, h, width = x.shape
+    (kh, kw), (sh, sw), (ph, pw), (dh, dw_) = conv.kernel, conv.stride, conv.pad, conv.dilation
+    oh, ow = conv.top_size(0, h), conv.top_size(1, width)
+    padded = np.pad(x.astype(np.float64), ((0, 0), (0, 0), (ph, ph), (pw, pw)))
+    gi, go = conv.inputs // conv.groups, conv.outputs // conv.groups
+    y = np.zeros((n, conv.outputs, oh, ow))
+    dx, dw = np.zeros_like(padded), np.zeros(w.shape)
+    for g in range(conv.groups):
+        i, o = slice(g * gi, g * gi + gi), slice(g * go, g * go + go)
+        for ky in range(kh):
+            for kx in range(kw):
+                ys = slice(ky * dh, ky * dh + (oh - 1) * sh + 1, sh)
+                xs = slice(kx * dw_, kx * dw_ + (ow - 1) * sw + 1, sw)
+                y[:, o] += np.einsum("nihw,oi->nohw", padded[:, i, ys, xs], w[o, :, ky, kx])
+                dx[:, i, ys, xs] += np.einsum("nohw,oi->nihw", dy[:, o], w[o, :, ky, kx])
+                dw[o, :, ky, kx] = np.einsum("nohw,nihw->oi", dy[:, o], padded[:, i, ys, xs])
+    return y + b[None, :, None, None], dx[:, :, ph : ph + h, pw : pw + width], dw, dy.sum((0, 2, 3))
+
+
+def blob(bench, values, shape, halo):
+    source = plain(bench.put(values), shape)
+    target = blocked(bench.new(0), shape, halo)
+    bench.arrays[target.base.array] = bench.arrays[bench.new(target.image * shape[0] // 4)]
+    return target, [*clear_halo(target), *pack(source, target)]
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("case", CASES, ids=lambda c: f"{c[1]}-{c[4].outputs}k{c[4].kernel}s{c[4].stride}g{c[4].groups}")
+def test_convolution_and_its_gradients(case, threads):
+    n, c, h, w, conv = case
+    assert C.supported(conv)
+    rng = np.random.default_rng(1)
+    top = (n, conv.outputs, conv.top_size(0, h), conv.top_size(1, w))
+    x, dy = (rng.normal(size=s).astype(np.float32) for s in ((n, c, h, w), top))
+    weights = rng.normal(size=(conv.outputs, c // conv.groups, *conv.kernel)).astype(np.float32)
+    bias = rng.normal(size=conv.outputs).astype(np.float32)
+    y_, dx_, dw_, db_ = reference(x, weights, bias, dy, conv)
+    bench = Bench()
+    xb, rows = blob(bench, x, x.shape, conv.halo(h, w))
+    dyb, more = blob(bench, dy, top, conv.gradient_halo(h, w))
+    yb = blocked(bench.new(n * blocks(conv.outputs) * 16 * top[2] * top[3]), top, Halo())
+    dxb = blocked(bench.new(n * blocks(c) * 16 * h * w), x.shape, Halo())
+    plain_w, plain_b = Ref(bench.put(weights)), Ref(bench.put(bias))
+    forward, backward, dw = (Ref(bench.new(conv.packed_bytes // 4)) for _ in range(3))
+    lanes = conv.groups * conv.out_blocks * 16
+    packed_b, db = Ref(bench.new(lanes)), Ref(bench.new(lanes))
+    outs = [bench.new(a.size, 0) for a in (y_, dx_, dw_, db_)]
+    rows += more + pack_weights(plain_w, forward, conv) + pack_weights(plain_w, backward, conv, BACKWARD)
+    rows += pack_bias(plain_b, packed_b, conv)
+    rows += C.forward(xb, forward, packed_b, yb, conv, relu=True)
+    rows += C.data_gradient(dyb, backward, dxb, conv)
+    rows += C.weight_gradient(xb, dyb, dw, conv) + C.bias_gradient(dyb, db)
+    rows += unpack(yb, plain(outs[0], top)) + unpack(dxb, plain(outs[1], x.shape))
+    rows += add_weight_gradient(dw, Ref(outs[2]), conv) + add_bias_gradient(db, Ref(outs[3]), conv)
+    bench.run(rows, threads)
+    for index, wanted in zip(outs, (np.maximum(y_, 0), dx_, dw_, db_), strict=True):
+        np.testing.assert_allclose(bench.arrays[index].reshape(wanted.shape), wanted, rtol=1e-4, atol=1e-4)
+    for padded in (yb, dxb):
+        assert not np.isnan(bench.full(padded)).any()
+
+
+@pytest.mark.parametrize("conv", [C.Conv(3, 20, (7, 5), (2, 3), (3, 2)), C.Conv(1, 35, (3, 3), pad=(1, 1))])
+def test_the_first_layer_reads_a_plain_array(conv):
+    n, h, w = 2, 13, 15
+    rng = np.random.default_rng(2)
+    top = (n, conv.outputs, conv.top_size(0, h), conv.top_size(1, w))
+    x, dy = (rng.normal(size=s).astype(np.float32) for s in ((n, conv.inputs, h, w), top))
+    weights = rng.normal(size=(conv.outputs, conv.inputs, *conv.kernel)).astype(np.float32)
+    y_, _, dw_, _ = reference(x, weights, np.zeros(conv.outputs), dy, conv)
+    bench = Bench()
+    source = plain(bench.put(x), x.shape)
+    padded = plain(bench.new(0), x.shape, conv.halo(h, w))
+    bench.arrays[padded.base.array] = bench.arrays[bench.new(n * padded.image // 4)]
+    dyb, rows = blob(bench, dy, top, Halo(1, 0, 0, 1))
+    yb = blocked(bench.new(n * blocks(conv.outputs) * 16 * top[2] * top[3]), top, Halo())
+    size = conv.out_blocks * 16 * conv.inputs * conv.cells
+    packed, dw = Ref(bench.new(size)), Ref(bench.new(size))
+    outs = [bench.new(a.size, 0) for a in (y_, dw_)]
+    rows += copy_padded(source, padded) + pack_weights(Ref(bench.put(weights)), packed, conv, FIRST)
+    rows += C.forward_first(padded, packed, 0, yb, conv) + C.weight_gradient_first(padded, dyb, dw, conv)
+    rows += unpack(yb, plain(outs[0], top)) + add_weight_gradient(dw, Ref(outs[1]), conv, FIRST)
+    bench.run(rows, 2)
+    for index, wanted in zip(outs, (y_, dw_), strict=True):
+        np.testing.assert_allclose(bench.arrays[index].reshape(wanted.shape), wanted, rtol=1e-4, atol=1e-4)
