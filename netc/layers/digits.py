@@ -1,8 +1,8 @@
 """Digits: scikit-learn's 1,797 scans of handwritten digits (UCI's Optical Recognition of Handwritten Digits test set).
 
 Computes:
-    Batches of images (top 0) and, if there is a second top, of their labels 0..9. The `test` split is every fifth
-    image of each digit, `train` the others; `all` is both. Batches are in order and start again at the end; with
+    Batches of images (top 0) and, if there is a second top, of their labels 0..9. The `test` split has 400 images drawn
+    once and for all, `train` the other 1,397; `all` is both. Batches are in order and start again at the end; with
     `shuffle` every epoch has its own order. Pixels, 0..16 in the data, are multiplied by `scale`.
 
 Shapes:

@@ -1,0 +1,79 @@
+"""scikit-learn's handwritten digits: they come with the package, so everybody has them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netc.data.order import Order, permutation
+from netc.data.source import SourceType
+from netc.layer import Array, Phase, Shape
+from netc.schema.record import Record
+
+TEST_IMAGES = 400
+
+
+class Digits:
+    """Batches of one split; `shuffle` gives every epoch another order."""
+
+    def __init__(self, record: Record, phase: Phase, seed: int) -> None:
+        p = record.digits_param
+        self._shapes = _shapes(record, phase)
+        self._scale = p.scale
+        self._images, self._labels = split(p.split)
+        self._order = Order(len(self._labels), shuffle=p.shuffle, seed=seed)
+
+    def shapes(self) -> tuple[Shape, ...]:
+        return self._shapes
+
+    def next(self, out: Sequence[Array]) -> None:
+        records = self._order.take(len(out[0]))
+        np.multiply(self._images[records], self._scale, out=out[0])
+        if len(out) > 1:
+            out[1][...] = self._labels[records]
+
+    def state(self) -> dict[str, Any]:
+        return self._order.state()
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self._order.restore(state)
+
+
+def _shapes(record: Record, phase: Phase) -> tuple[Shape, ...]:
+    size = int(record.digits_param.batch_size)
+    return ((size, 1, 8, 8), (size,))[: len(record.top)]
+
+
+@cache
+def split(name: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Images (N x 1 x 8 x 8, pixels 0..16) and labels (0..9) of `train`, `test` or `all`.
+
+    The images are in one shuffled order, the same for everybody; the first 400 are the test split.
+    """
+    pixels, labels = _read()
+    order = permutation(len(labels), seed=0, stream=0)
+    part = {"test": order[:TEST_IMAGES], "train": order[TEST_IMAGES:], "all": order}[name]
+    return pixels[part].reshape(-1, 1, 8, 8).astype(np.float32), labels[part].astype(np.float32)
+
+
+def _read() -> tuple[NDArray[Any], NDArray[Any]]:
+    """Pixels (1797 x 64) and labels, read from scikit-learn's own file: importing scikit-learn takes a second."""
+    package = find_spec("sklearn")
+    for folder in package.submodule_search_locations or [] if package else []:
+        file = Path(folder) / "datasets" / "data" / "digits.csv.gz"
+        if file.exists():
+            table = np.loadtxt(file, delimiter=",")
+            return table[:, :-1], table[:, -1]
+    from sklearn.datasets import load_digits  # noqa: PLC0415 - only where scikit-learn keeps the file elsewhere
+
+    digits = load_digits()
+    return digits.data, digits.target
+
+
+DIGITS = SourceType("Digits", Digits, _shapes)
