@@ -3,5 +3,16 @@
 from netc.run.executor import Executor, Feed, Storage
 from netc.run.net import Net
 from netc.run.parameters import Parameter, Parameters
+from netc.run.weights import Loaded, load_weights, weights_of
 
-__all__ = ["Executor", "Feed", "Net", "Parameter", "Parameters", "Storage"]
+__all__ = [
+    "Executor",
+    "Feed",
+    "Loaded",
+    "Net",
+    "Parameter",
+    "Parameters",
+    "Storage",
+    "load_weights",
+    "weights_of",
+]

@@ -75,3 +75,19 @@ EXECUTOR = Code(
     why="A net is run by the reference executor (each layer's own kernels) or by the fast one.",
     fix='Use "reference" or "fast".',
 )
+WEIGHTS_SHAPE = Code(
+    "SNP010",
+    "weights do not fit the net",
+    why="A layer of this name has parameters in the weight file, but of other shapes, or another number of blobs. "
+    "Loading only a part of a layer, or reinterpreting its values, would silently give another net.",
+    example="# fc8 with num_output: 20, and a file in which fc8 has 1000 outputs",
+    fix="Give the layer another name, so that it starts fresh; or ask for layers that do not fit to start fresh "
+    "(`--reshape`).",
+)
+NOTHING_LOADED = Code(
+    "SNP011",
+    "the weight file has no layer of this net",
+    why="Weights are found by layer name. None of the names in the file is one of this net's layers with parameters, "
+    "so nothing would be loaded.",
+    fix="Check that it is the right file; `names` maps layer names of the file to those of the net.",
+)

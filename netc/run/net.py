@@ -45,7 +45,6 @@ class Net:
         self.plan = plan
         self.graph: Graph = plan.graph
         self.dtype: np.dtype[Any] = np.dtype(dtype)
-        self.seed = seed
         self.loss = 0.0
         self.parameters: Parameters = Parameters(plan, self.dtype, seed, params.parameters if params else None)
         self.feeds: dict[str, Feed] = dict(feeds or {})
@@ -162,6 +161,15 @@ class Net:
     @iteration.setter
     def iteration(self, count: int) -> None:
         self._storage.iteration = count
+
+    @property
+    def seed(self) -> int:
+        """The seed of all random draws from now on."""
+        return self._storage.seed
+
+    @seed.setter
+    def seed(self, seed: int) -> None:
+        self._storage.seed = seed
 
     @property
     def state(self) -> dict[tuple[str, str], Array]:

@@ -85,7 +85,7 @@ class Reference:
         if node.type.source and node.type.forward is None:
             self._feed(layer)
             return
-        call.iteration = self.storage.iteration
+        call.seed, call.iteration = self.storage.seed, self.storage.iteration
         if call.setup.dynamic:
             call.resized.clear()
             call.tops = tuple(self.arena.view(self.plan.data[v]) for v in node.tops)

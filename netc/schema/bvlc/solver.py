@@ -111,6 +111,7 @@ MESSAGES = (
             repeated("net", 3, "TrainingNet", "The train net, then the test nets.", origin="netc"),
             optional("best", 4, "double", doc="Best value that early stopping has seen.", origin="netc"),
             optional("waited", 5, "int32", doc="Tests since the best value.", origin="netc"),
+            optional("weights_crc", 6, "uint32", doc="Checksum of the weights written with this.", origin="netc"),
         ),
         doc="Where a run is, beyond what Caffe keeps: with it a resumed run gives the same bits.",
         origin="netc",

@@ -1,0 +1,79 @@
+"""What can be wrong with a solver, and with what it is given."""
+
+from netc.errors import Code
+
+UNKNOWN_NAME = Code(
+    "SOL010",
+    "the solver names something that does not exist",
+    why="`type`, `lr_policy` and `regularization_type` are names; a mistyped one would mean another training.",
+    example='type: "Nestrov" lr_policy: "fixd"',
+    fix="Use one of the names in the message.",
+)
+MISSING = Code(
+    "SOL011",
+    "the solver lacks a field that it needs",
+    why="The learning-rate policy or the update rule has no sensible default for it.",
+    example='lr_policy: "step" base_lr: 0.01 gamma: 0.1  # no stepsize',
+    fix='lr_policy: "step" base_lr: 0.01 gamma: 0.1 stepsize: 10000',
+)
+BAD_VALUE = Code(
+    "SOL012",
+    "a field of the solver has a value that it cannot have",
+    why="The value makes no sense for what the field controls; Caffe stops at it too, or would compute nonsense.",
+    example='type: "RMSProp" rms_decay: 1.5',
+    fix="The message says which values are possible.",
+)
+NOT_FINITE = Code(
+    "SOL013",
+    "the loss is not a finite number",
+    why="Once the loss is NaN or infinite, every parameter becomes NaN with the next update, and the run is lost. "
+    "Usual causes: a learning rate that is too high, inputs that are not scaled, a logarithm or division by zero. (A "
+    "loss stuck at 87.3365 is -log of the smallest float: the prediction is exactly zero.)",
+    example="base_lr: 10",
+    fix="Lower base_lr, add warmup_iter or clip_gradients, and look at the scale of the data.",
+)
+NO_OUTPUT = Code(
+    "SOL014",
+    "early stopping watches an output that no test net has",
+    why="Training stops when a value that the test net gives out does not get better any more.",
+    example='early_stop { output: "acuracy" patience: 5 }',
+    fix="Use the name of one of the test net's outputs; the message lists them.",
+)
+
+NOT_WRITTEN = Code(
+    "SNP020",
+    "a snapshot cannot be written",
+    why="A snapshot is first written under another name beside its place, and renamed when it is safely on the disk; "
+    "so an earlier snapshot is never harmed. This one could not be written at all.",
+    example='snapshot: 1000 snapshot_prefix: "missing/directory/lenet"',
+    fix="Make the directory, make room on the disk, or choose another snapshot_prefix.",
+)
+NO_PREFIX = Code(
+    "SNP021",
+    "snapshots are asked for, but not where",
+    why="`snapshot` says how often the state is saved, `snapshot_prefix` under which name.",
+    example="snapshot: 1000",
+    fix='snapshot: 1000 snapshot_prefix: "lenet"',
+)
+WRONG_STATE = Code(
+    "SNP022",
+    "the solver state does not fit the net or the solver",
+    why="The state holds the update rule's memory, blob by blob. It must come from the same net, trained by the same "
+    "rule, or training would go on from nonsense.",
+    fix="Use the solver and the net that the snapshot was made with; to start again from its weights only, use "
+    "`--weights`.",
+)
+INCOMPLETE = Code(
+    "SNP023",
+    "the snapshot is not complete",
+    why="The file ends before the size that it was written with, or the weights are not those that the state was "
+    "written with. Going on from it would not be the run that was stopped.",
+    fix="Resume from an earlier snapshot, or copy the files again.",
+)
+NO_WEIGHTS = Code(
+    "SNP024",
+    "the weights of a solver state are not there",
+    why="A solver state names the weight file that was written with it; it is looked for under that path, and beside "
+    "the state.",
+    fix="Put the .caffemodel file beside the .solverstate file.",
+)

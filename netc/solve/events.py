@@ -1,0 +1,61 @@
+"""What a solver tells while it works; the command line draws its progress from it. Solving itself never prints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from netc.errors import Diagnostic
+from netc.layer import Array
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One iteration done: `iteration` updates so far, its loss, the loss averaged over average_loss, the rate used.
+
+    outputs: the train net's outputs in this iteration (of its last pass, with iter_size). display: the solver file
+    asks for a report of this iteration.
+    """
+
+    iteration: int
+    loss: float
+    average_loss: float
+    rate: float
+    outputs: Mapping[str, Array]
+    display: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TestResult:
+    """One test of one test net: outputs averaged over its batches; `loss` if test_compute_loss asks for it."""
+
+    iteration: int
+    net: int
+    outputs: Mapping[str, Array]
+    loss: float | None
+
+
+class Events:
+    """Override what you want to hear of."""
+
+    def started(self, iteration: int, last: int) -> None:
+        """Training starts at an iteration, to run until `last`."""
+
+    def stepped(self, step: Step) -> None:
+        """An iteration is done."""
+
+    def test_batch(self, net: int, batch: int, batches: int) -> None:
+        """One batch of a test is done."""
+
+    def tested(self, result: TestResult) -> None:
+        """A test is done."""
+
+    def snapshot(self, weights: Path, state: Path) -> None:
+        """A snapshot has been written."""
+
+    def stopped(self, reason: str) -> None:
+        """Training ends before max_iter."""
+
+    def warned(self, diagnostic: Diagnostic) -> None:
+        """Something is suspicious."""

@@ -1,0 +1,107 @@
+"""The learning rate of an iteration: the policies of Caffe's solver, cosine, and a linear warm-up before any of them.
+
+A rate is a pure function of the solver's fields and the iteration, so resuming needs no state for it. Formulas: Caffe's
+`SGDSolver::GetLearningRate`; cosine, Loshchilov & Hutter 2017 (without restarts); warm-up, Goyal et al. 2017.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from netc.errors import Report, suggest
+from netc.schema.record import Record
+from netc.solve.codes import BAD_VALUE, MISSING, UNKNOWN_NAME
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A learning-rate policy: its formula for people, the fields it needs, and the rate before warm-up."""
+
+    formula: str
+    needs: tuple[str, ...]
+    rate: Callable[[Any, int], float]
+
+
+def steps_done(stepvalue: tuple[int, ...], iteration: int) -> int:
+    """How many values of `stepvalue` an iteration has passed; as in Caffe at most one is passed per iteration."""
+    done, at = 0, -1
+    for value in stepvalue:
+        at = max(at + 1, value)
+        if iteration < at:
+            break
+        done += 1
+    return done
+
+
+def _inv(p: Any, i: int) -> float:
+    return float(p.base_lr * (1 + p.gamma * i) ** -p.power)
+
+
+def _poly(p: Any, i: int) -> float:
+    return float(p.base_lr * max(0.0, 1 - i / p.max_iter) ** p.power)
+
+
+def _sigmoid(p: Any, i: int) -> float:
+    exponent = -p.gamma * (i - p.stepsize)
+    return float(p.base_lr / (1 + math.exp(min(exponent, 700.0))))
+
+
+def _cosine(p: Any, i: int) -> float:
+    share = min(i / p.max_iter, 1.0)
+    return float(p.min_lr + (p.base_lr - p.min_lr) * (1 + math.cos(math.pi * share)) / 2)
+
+
+POLICIES: dict[str, Policy] = {
+    "fixed": Policy("base_lr", (), lambda p, i: p.base_lr),
+    "step": Policy(
+        "base_lr gamma^floor(iter / stepsize)",
+        ("gamma", "stepsize"),
+        lambda p, i: p.base_lr * p.gamma ** (i // p.stepsize),
+    ),
+    "exp": Policy("base_lr gamma^iter", ("gamma",), lambda p, i: p.base_lr * p.gamma**i),
+    "inv": Policy("base_lr (1 + gamma iter)^-power", ("gamma", "power"), _inv),
+    "multistep": Policy(
+        "base_lr gamma^(number of stepvalue passed)",
+        ("gamma",),
+        lambda p, i: p.base_lr * p.gamma ** steps_done(p.stepvalue, i),
+    ),
+    "poly": Policy("base_lr (1 - iter / max_iter)^power", ("power", "max_iter"), _poly),
+    "sigmoid": Policy("base_lr / (1 + exp(-gamma (iter - stepsize)))", ("gamma", "stepsize"), _sigmoid),
+    "cosine": Policy("min_lr + (base_lr - min_lr) (1 + cos(pi iter / max_iter)) / 2", ("max_iter",), _cosine),
+}
+
+
+def learning_rate(p: Any, iteration: int) -> float:
+    """The rate of an iteration (counted from 0) by a SolverParameter that `check` has nothing against.
+
+    During the first `warmup_iter` iterations it grows linearly from `warmup_lr` to the policy's rate at their end.
+    """
+    policy = POLICIES[p.lr_policy or "fixed"]
+    if iteration < p.warmup_iter:
+        target = policy.rate(p, p.warmup_iter)
+        return float(p.warmup_lr + (target - p.warmup_lr) * iteration / p.warmup_iter)
+    return float(policy.rate(p, iteration))
+
+
+def check(p: Record, report: Report) -> None:
+    """Report what is wrong with the fields of the policy (SOL010, SOL011, SOL012)."""
+    name = p.lr_policy or "fixed"
+    policy = POLICIES.get(name)
+    if policy is None:
+        close = suggest(name, POLICIES)
+        help = f'did you mean "{close}"?' if close else f"the policies are {', '.join(POLICIES)}"
+        report.error(UNKNOWN_NAME, f'there is no lr_policy "{name}"', p.span_of("lr_policy"), help=help)
+        return
+    if not p.has("base_lr"):
+        report.error(MISSING, "base_lr, the learning rate, is missing", p.span)
+    for field in policy.needs:
+        if not p.has(field):
+            report.error(MISSING, f'lr_policy "{name}" needs {field}: {policy.formula}', p.span_of("lr_policy"))
+    for field, least in (("gamma", 0), ("stepsize", 1), ("max_iter", 0), ("warmup_iter", 0)):
+        if p.has(field) and getattr(p, field) < least:
+            report.error(BAD_VALUE, f"{field} must be at least {least}", p.span_of(field))
+    if list(p.stepvalue) != sorted(p.stepvalue):
+        report.error(BAD_VALUE, "stepvalue must grow from one to the next", p.span_of("stepvalue"))

@@ -1,0 +1,213 @@
+"""Snapshots: `PREFIX_iter_N.caffemodel` and `.solverstate`, as Caffe writes and reads them.
+
+Field `training` of the solver state (a field that Caffe skips) holds what exact resume needs besides: the seed and the
+counters of all random numbers, the place in every data source, the values that layers keep, and a checksum of the
+weights, so that two files of different runs are never taken for a pair.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Protocol, runtime_checkable
+from zlib import crc32
+
+import numpy as np
+
+from netc.errors import Diagnostic, NetError, Report
+from netc.layer import Array, format_shape
+from netc.run import Net
+from netc.run.weights import fits, load_weights, weights_of
+from netc.schema.record import Record
+from netc.schema.registry import MessageType, base_schema
+from netc.schema.scan import BYTES, WireError, encode_bytes, scan
+from netc.schema.weights import LayerWeights, SolverState, parse_solver_state, parse_weights
+from netc.schema.weights_write import write_solver_state, write_weights
+from netc.schema.wire import decode, encode
+from netc.solve.codes import INCOMPLETE, NO_PREFIX, NO_WEIGHTS, WRONG_STATE
+from netc.solve.files import probe, read_message, write_message
+from netc.solve.policies import steps_done
+
+if TYPE_CHECKING:
+    from netc.solve.solver import Solver
+
+_TRAINING = 1001  # the field of SolverState
+
+
+class Paths(NamedTuple):
+    """The two files of a snapshot."""
+
+    weights: Path
+    state: Path
+
+
+@runtime_checkable
+class Placed(Protocol):
+    """A source that can tell where it is, and go on from there."""
+
+    def position(self) -> int: ...
+
+    def seek(self, position: int) -> None: ...
+
+
+def check(p: Record, prefix: str | None, report: Report) -> None:
+    """Report what would keep snapshots from being written (SNP020, SNP021)."""
+    if p.snapshot and not prefix:
+        report.error(NO_PREFIX, f"snapshot: {p.snapshot} needs a snapshot_prefix", p.span_of("snapshot"))
+    if p.snapshot and prefix and (problem := probe(Path(f"{prefix}_iter_0"))):
+        report.error(problem.code, problem.message, p.span_of("snapshot_prefix"), help=problem.help)
+
+
+def paths(prefix: str, iteration: int) -> Paths:
+    """Where the snapshot of an iteration is."""
+    return Paths(Path(f"{prefix}_iter_{iteration}.caffemodel"), Path(f"{prefix}_iter_{iteration}.solverstate"))
+
+
+# ---------------------------------------------------------------- writing
+
+
+def write(solver: Solver) -> Paths:
+    """Write weights, then state; each is whole or not there. Raises NetError(SNP005, SNP020)."""
+    assert solver.prefix is not None
+    at, net = paths(solver.prefix, solver.iteration), solver.net
+    layers = weights_of(net, bool(solver.p.snapshot_diff)).layers
+    definition = net.graph.record.replace(layer=tuple(n.record for n in net.graph.nodes))
+    state = SolverState(solver.iteration, str(at.weights), _current_step(solver), tuple(_history(solver)))
+    training = encode_bytes(_TRAINING, encode(_training(solver, checksum(layers))))
+
+    def write_state(file: BinaryIO) -> None:
+        write_solver_state(file, state)
+        file.write(training)
+
+    write_message(at.weights, lambda file: write_weights(file, net.graph.name, layers, definition))
+    write_message(at.state, write_state)
+    return at
+
+
+def checksum(layers: Iterable[LayerWeights]) -> int:
+    """CRC-32 of all values of all blobs."""
+    value = 0
+    for layer in layers:
+        for blob in layer.blobs:
+            value = crc32(memoryview(np.ascontiguousarray(blob)).cast("B") if blob.size else b"", value)
+    return value
+
+
+def _current_step(solver: Solver) -> int:
+    """What Caffe calls current_step, after the last iteration done."""
+    p, last = solver.p, max(solver.iteration - 1, 0)
+    if p.lr_policy == "step":
+        return int(last // p.stepsize)
+    return steps_done(p.stepvalue, last) if p.lr_policy == "multistep" else 0
+
+
+def _history(solver: Solver) -> Iterator[Array]:
+    """As in Caffe: the first blob of every parameter (learned or not), then the second of every parameter."""
+    for blobs in solver.updater.history:
+        for parameter in solver.net.parameters.all:
+            yield blobs.get(parameter.param.index, np.zeros_like(parameter.data))
+
+
+def _training(solver: Solver, crc: int) -> Record:
+    best = None if math.isnan(solver.best) else solver.best
+    nets = tuple(_net_record(net) for net in (solver.net, *(t.net for t in solver.tests)))
+    values = {"seed": solver.net.seed, "loss": tuple(solver.losses), "net": nets, "waited": solver.waited}
+    return _message("TrainingState").make(**values, weights_crc=crc, **({} if best is None else {"best": best}))
+
+
+def _net_record(net: Net) -> Record:
+    sources = [(name, feed) for name, feed in net.feeds.items() if isinstance(feed, Placed)]
+    return _message("TrainingNet").make(
+        iteration=net.iteration,
+        source=tuple(_message("TrainingSource").make(layer=n, position=f.position()) for n, f in sources),
+        buffer=tuple(
+            _message("TrainingBuffer").make(layer=layer, name=name, data=array.tobytes())
+            for (layer, name), array in net.state.items()
+        ),
+    )
+
+
+def _message(name: str) -> MessageType:
+    return base_schema().message(name)
+
+
+# ---------------------------------------------------------------- reading
+
+
+def restore(solver: Solver, path: Path) -> None:
+    """Put a solver where a snapshot was taken, by netc or by Caffe.
+
+    Raises NetError: SNP001 to SNP004 for files that are no snapshots, SNP010, SNP022, SNP023, SNP024 for those that
+    do not fit; the solver is unchanged then.
+    """
+    data = read_message(path)
+    state, training = parse_solver_state(data, str(path)), _read_training(data, path)
+    history = _fitting_history(solver, state, path)
+    if state.learned_net:
+        found = _weights_path(state.learned_net, path)
+        weights = parse_weights(read_message(found), str(found))
+        if training is not None and training.weights_crc != checksum(weights.layers):
+            message = f"{found} does not hold the weights that {path} was written with"
+            raise NetError(Diagnostic(INCOMPLETE, message))
+        load_weights(solver.net, weights, source=str(found))
+    solver.iteration = state.iter
+    for blobs, arrays in zip(solver.updater.history, history, strict=True):
+        for index, blob in blobs.items():
+            blob[...] = arrays[index].reshape(blob.shape)
+    if training is not None:
+        _go_on(solver, training)
+    else:
+        solver.net.iteration = state.iter * solver.p.iter_size
+
+
+def _read_training(data: bytes, path: Path) -> Any:
+    try:
+        for number, wire, start, end in scan(data):
+            if number == _TRAINING and wire == BYTES:
+                return decode(data[start:end], _message("TrainingState"))
+    except WireError as error:
+        raise NetError(Diagnostic(INCOMPLETE, f"{path}: {error.message}")) from None
+    return None
+
+
+def _fitting_history(solver: Solver, state: SolverState, path: Path) -> list[tuple[Array, ...]]:
+    """The history blobs by kind and parameter; raises NetError(SNP022) if there are others than the rule needs."""
+    parameters, kinds = solver.net.parameters.all, len(solver.updater.history)
+    if len(state.history) != kinds * len(parameters):
+        rule = solver.updater.rule.name
+        message = f"{path} holds {len(state.history)} history blobs; {rule} has {kinds} for each of the net's "
+        raise NetError(Diagnostic(WRONG_STATE, message + f"{len(parameters)} parameter blobs"))
+    report = Report()
+    for index, blob in enumerate(state.history):
+        parameter = parameters[index % len(parameters)]
+        if not fits(parameter.data.shape, blob.shape):
+            shapes = f"{format_shape(parameter.data.shape)}, its history in {path} {format_shape(blob.shape)}"
+            report.error(WRONG_STATE, f'"{parameter.param.name}" has shape {shapes}')
+    report.finish()
+    return [state.history[k * len(parameters) : (k + 1) * len(parameters)] for k in range(kinds)]
+
+
+def _weights_path(named: str, state: Path) -> Path:
+    for path in (state.parent / Path(named).name, Path(named)):
+        if path.is_file():
+            return path
+    message = f"{state} names {named}, which is not there, nor beside it"
+    raise NetError(Diagnostic(NO_WEIGHTS, message))
+
+
+def _go_on(solver: Solver, training: Any) -> None:
+    solver.losses = list(training.loss)
+    solver.best = training.best if training.has("best") else math.nan
+    solver.waited = training.waited
+    for net, record in zip((solver.net, *(t.net for t in solver.tests)), training.net, strict=False):
+        net.seed, net.iteration = training.seed, record.iteration
+        for source in record.source:
+            feed = net.feeds.get(source.layer)
+            if isinstance(feed, Placed):
+                feed.seek(source.position)
+        state = net.state
+        for buffer in record.buffer:
+            array = state.get((buffer.layer, buffer.name))
+            if array is not None and array.nbytes == len(buffer.data):
+                array[...] = np.frombuffer(buffer.data, array.dtype).reshape(array.shape)

@@ -1,0 +1,215 @@
+"""The training loop: Caffe's `Solver::Step` and `Solve`, with tests, snapshots and early stopping."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from netc.errors import Diagnostic, NetError, Report
+from netc.layer import Array
+from netc.run import Net
+from netc.schema.record import Record
+from netc.solve import policies, snapshots, update
+from netc.solve.codes import NO_OUTPUT, NOT_FINITE
+from netc.solve.events import Events, Step, TestResult
+from netc.solve.update import Updater
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """A test net, and how many batches a test takes. The net uses the train net's parameters."""
+
+    net: Net
+    iterations: int
+
+
+class Solver:
+    """Trains a net as a SolverParameter says.
+
+    p: the solver's fields. net: planned with backward. tests: test nets with the train net's parameters.
+    snapshot_prefix: where snapshots go if the solver's fields do not say; without either, none is written.
+    Raises NetError with everything that is wrong with the fields (SOL010..SOL014, SNP...).
+    """
+
+    def __init__(
+        self,
+        p: Record,
+        net: Net,
+        tests: Sequence[Test] = (),
+        *,
+        events: Events | None = None,
+        snapshot_prefix: str | None = None,
+    ) -> None:
+        self.p: Any = p
+        self.net = net
+        self.tests = tuple(tests)
+        self.events = events or Events()
+        self.prefix: str | None = p.snapshot_prefix or snapshot_prefix
+        self._check()
+        self.updater = Updater(p, net)
+        self.iteration = 0
+        self.losses: list[float] = []
+        self.best = math.nan
+        self.waited = 0
+        self.results: list[TestResult] = []
+        self.last_snapshot: snapshots.Paths | None = None
+        self._request: Literal["stop", "snapshot"] | None = None
+        self._ended: str | None = None
+
+    def _check(self) -> None:
+        report = Report()
+        policies.check(self.p, report)
+        update.check(self.p, report)
+        snapshots.check(self.p, self.prefix, report)
+        if self.p.has("early_stop"):
+            known = [self.net_outputs(t.net) for t in self.tests]
+            if not any(self.p.early_stop.output in names for names in known):
+                have = ", ".join(sorted({n for names in known for n in names})) or "none"
+                message = f'early_stop watches "{self.p.early_stop.output}"; the test nets\' outputs are: {have}'
+                report.error(NO_OUTPUT, message, self.p.early_stop.span_of("output"))
+        for diagnostic in report.diagnostics:
+            if diagnostic.severity == "warning":
+                self.events.warned(diagnostic)
+        report.finish()
+
+    @staticmethod
+    def net_outputs(net: Net) -> list[str]:
+        """Names of a net's outputs."""
+        return [net.graph.values[v].name for v in net.graph.outputs]
+
+    # ------------------------------------------------------------ from outside
+
+    @property
+    def loss(self) -> float:
+        """The loss averaged over the last average_loss iterations; NaN before the first."""
+        return sum(self.losses) / len(self.losses) if self.losses else math.nan
+
+    def request_stop(self) -> None:
+        """Stop after the iteration that is running (safe to call from a signal handler)."""
+        self._request = "stop"
+
+    def request_snapshot(self) -> None:
+        """Write a snapshot after the iteration that is running, and go on (safe in a signal handler)."""
+        self._request = "snapshot"
+
+    @property
+    def ended(self) -> str | None:
+        """Why training ended before max_iter, or None."""
+        return self._ended
+
+    # ------------------------------------------------------------ the loop
+
+    def solve(self) -> None:
+        """Train until max_iter, a request to stop, or early stopping; then snapshot and test as Caffe does."""
+        self._ended = None
+        self.events.started(self.iteration, self.p.max_iter)
+        self.step(self.p.max_iter - self.iteration)
+        if self.p.snapshot_after_train and self.prefix and not self._just_saved():
+            self.snapshot()
+        if self._ended:
+            self.events.stopped(self._ended)
+            return
+        if self.p.test_interval and self.iteration % self.p.test_interval == 0:
+            self.test_all()
+
+    def step(self, count: int) -> None:
+        """Run this many iterations, with the tests and snapshots that fall between them."""
+        stop = self.iteration + count
+        while self.iteration < stop and not self._ended:
+            at, p = self.iteration, self.p
+            if p.test_interval and at % p.test_interval == 0 and (at > 0 or p.test_initialization):
+                self.test_all()
+                if self._ended:
+                    break
+            self._iterate()
+            wanted, self._request = self._request, None
+            if (p.snapshot and self.prefix and self.iteration % p.snapshot == 0) or wanted == "snapshot":
+                self.snapshot()
+            if wanted == "stop":
+                self._ended = "a stop was requested"
+
+    def _iterate(self) -> None:
+        p, loss = self.p, 0.0
+        outputs: dict[str, Array] = {}
+        self.net.zero_param_diffs()
+        for _ in range(p.iter_size):
+            outputs = self.net.forward()
+            loss += self.net.loss / p.iter_size
+            self._check_finite(loss)
+            self.net.backward()
+        self.losses = [*self.losses, loss][-p.average_loss :]
+        rate = self.updater.apply(self.iteration)
+        display = bool(p.display) and self.iteration % p.display == 0
+        self.iteration += 1
+        self.events.stepped(Step(self.iteration, loss, self.loss, rate, outputs, display))
+
+    def _check_finite(self, loss: float) -> None:
+        if not math.isfinite(loss):
+            message = f"the loss is {loss} in iteration {self.iteration}"
+            raise NetError(Diagnostic(NOT_FINITE, message, help="lower base_lr, or clip gradients"))
+
+    # ------------------------------------------------------------ tests
+
+    def test_all(self) -> None:
+        """Test every test net, unless a stop is requested meanwhile."""
+        for index in range(len(self.tests)):
+            result = self.test(index)
+            if result is None:
+                self._ended = "a stop was requested"
+                return
+            self.events.tested(result)
+            self.results.append(result)
+            self._consider_stopping(result)
+
+    def test(self, index: int = 0) -> TestResult | None:
+        """Average a test net's outputs over its batches; None if a stop was requested meanwhile."""
+        test, loss = self.tests[index], 0.0
+        sums: dict[str, Array] = {}
+        for batch in range(test.iterations):
+            if self._request == "stop":
+                self._request = None
+                return None
+            for name, value in test.net.forward().items():
+                sums[name] = sums.get(name, 0.0) + value.astype(np.float64)
+            loss += test.net.loss
+            self.events.test_batch(index, batch + 1, test.iterations)
+        means = {name: total / test.iterations for name, total in sums.items()}
+        wanted = self.p.test_compute_loss
+        return TestResult(self.iteration, index, means, loss / test.iterations if wanted else None)
+
+    def _consider_stopping(self, result: TestResult) -> None:
+        p = self.p.early_stop
+        if not self.p.has("early_stop") or p.output not in result.outputs:
+            return
+        if result.net != next(i for i, t in enumerate(self.tests) if p.output in self.net_outputs(t.net)):
+            return
+        value = float(result.outputs[p.output].mean())
+        gain = value - self.best if p.mode == "MAX" else self.best - value
+        if math.isnan(self.best) or gain > p.min_delta:
+            self.best, self.waited = value, 0
+            return
+        self.waited += 1
+        if self.waited >= p.patience:
+            self._ended = f"{p.output} has not got better than {self.best:g} in {self.waited} tests"
+
+    # ------------------------------------------------------------ snapshots
+
+    def snapshot(self) -> snapshots.Paths | None:
+        """Write weights and state; returns their paths, or None without a snapshot_prefix."""
+        if not self.prefix:
+            return None
+        self.last_snapshot = snapshots.write(self)
+        self.events.snapshot(*self.last_snapshot)
+        return self.last_snapshot
+
+    def _just_saved(self) -> bool:
+        return bool(self.p.snapshot) and self.iteration > 0 and self.iteration % self.p.snapshot == 0
+
+    def restore(self, state: str | Path) -> None:
+        """Go on from a snapshot's state file, and the weights that it names; raises NetError (SNP...)."""
+        snapshots.restore(self, Path(state))
