@@ -1,0 +1,193 @@
+"""The steps of forward and backward, the arrays that they read and write, and from when to when each array is needed.
+
+Every value has a data array; a value that a gradient flows through has a diff array. Where several layers give gradient
+to a value, the first to run (the last in the file) writes the diff, the others write a part that is then added. What a
+layer's backward reads (`Setup.reads`) decides which data lives on after forward.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import prod
+
+from netc.graph import Node
+from netc.layer import Shape
+from netc.plan.draft import Array, Draft
+from netc.plan.model import SlotKind, Step
+
+ALIGNMENT = 64
+BEFORE = -1  # the time before the first step
+ITEM_BYTES = {"float32": 4, "int32": 4, "int64": 8, "uint8": 1}
+
+
+def schedule(draft: Draft) -> None:
+    """Fill in the arrays with their lifetimes, and both lists of steps."""
+    graph = draft.graph
+    draft.skipped = {n.index for n in graph.nodes if _shares(draft, n)}
+    for value in graph.values:
+        draft.data.append(new_array(draft, "data", value.index, value.name, draft.shape(value.index)))
+    draft.diff = [None] * len(graph.values)
+    for node in graph.nodes:
+        draft.buffers.append({})
+        _forward(draft, node)
+    _backward(draft)
+    _outlive(draft)
+
+
+def _shares(draft: Draft, node: Node) -> bool:
+    """Whether the layer is nothing but other names for the same values."""
+    return draft.setup(node.index).shares and draft.options.share
+
+
+def new_array(draft: Draft, kind: SlotKind, owner: int, name: str, shape: Shape, dtype: str = "float32") -> int:
+    """Add an array that lives at no step yet; returns its index."""
+    index = len(draft.arrays)
+    nbytes = prod(shape) * ITEM_BYTES[dtype]
+    draft.arrays.append(Array(kind, owner, name, shape, dtype, nbytes, index, -2, -2))
+    return index
+
+
+def touch(draft: Draft, arrays: Iterable[int | None], step: int) -> None:
+    """Make arrays live at a step (and from their first step until it)."""
+    for index in arrays:
+        if index is None:
+            continue
+        array = draft.arrays[index]
+        array.first = step if array.first == -2 else min(array.first, step)
+        array.last = max(array.last, step)
+
+
+# ---------------------------------------------------------------- forward
+
+
+def _forward(draft: Draft, node: Node) -> None:
+    step = len(draft.forward)
+    draft.forward.append(Step("forward", node.index))
+    data = [draft.data[v] for v in (*node.bottoms, *node.tops)]
+    touch(draft, data, step)
+    if node.type.source:
+        touch(draft, (draft.data[v] for v in node.tops), BEFORE)
+    for buffer in draft.setup(node.index).buffers:
+        dtype = "float32" if buffer.dtype == "float" else buffer.dtype
+        index = new_array(draft, "buffer", node.index, buffer.name, buffer.shape, dtype)
+        draft.buffers[node.index][buffer.name] = index
+        touch(draft, (index,), step)
+
+
+# ---------------------------------------------------------------- backward
+
+
+def _backward(draft: Draft) -> None:
+    started: set[int] = set()  # values whose diff has been written
+    for node in reversed(draft.graph.nodes):
+        if not draft.needs_backward[node.index]:
+            continue
+        for value in node.tops:
+            _start(draft, value, started, node.index)
+        tops = tuple(_diff(draft, v) for v in node.tops)
+        bottoms, parts = _targets(draft, node, started)
+        if node.index in draft.skipped and len(tops) == 1 and bottoms[0] is not None:
+            _pass_on(draft, tops[0], bottoms[0])
+        else:
+            _step(draft, Step("backward", node.index, bottoms, tops))
+        for target, part in parts:
+            _step(draft, Step("add", node.index, target=target, source=part))
+
+
+def _diff(draft: Draft, value: int) -> int:
+    found = draft.diff[value]
+    if found is None:
+        found = new_array(draft, "diff", value, draft.graph.values[value].name, draft.shape(value))
+        draft.diff[value] = found
+    return found
+
+
+def _start(draft: Draft, value: int, started: set[int], layer: int) -> None:
+    """See that the diff of a value is written before it is read or added to."""
+    if value in started:
+        return
+    made = draft.graph.values[value]
+    weight = draft.graph.nodes[made.producer].loss_weights[made.top]
+    started.add(value)
+    kind: str = "loss" if weight else "zero"
+    target = _diff(draft, value)
+    _step(draft, Step("loss" if kind == "loss" else "zero", layer, target=target, weight=weight))
+
+
+def _targets(
+    draft: Draft, node: Node, started: set[int]
+) -> tuple[tuple[int | None, ...], list[tuple[int, int]]]:
+    """Where the gradient of each bottom goes, and which (diff, part) pairs to add up afterwards."""
+    targets: list[int | None] = []
+    parts: list[tuple[int, int]] = []
+    for value, wanted in zip(node.bottoms, draft.bottom_gradient[node.index], strict=True):
+        if not wanted:
+            targets.append(None)
+            continue
+        made = draft.graph.values[value]
+        if draft.graph.nodes[made.producer].loss_weights[made.top]:
+            _start(draft, value, started, made.producer)
+        diff = _diff(draft, value)
+        if value not in started:
+            started.add(value)
+            targets.append(diff)
+            continue
+        part = new_array(draft, "part", value, f"{made.name} from {node.name}", draft.shape(value))
+        parts.append((diff, part))
+        targets.append(part)
+    return tuple(targets), parts
+
+
+def _pass_on(draft: Draft, top: int, bottom: int) -> None:
+    """The bottom's gradient is the top's, in the same storage: from the last step that wrote it on."""
+    draft.arrays[bottom].storage = draft.arrays[top].storage
+    touch(draft, (bottom,), draft.arrays[top].last)
+
+
+def _step(draft: Draft, step: Step) -> None:
+    at = draft.steps
+    draft.backward.append(step)
+    if step.kind != "backward":
+        touch(draft, (step.target, step.source if step.source >= 0 else None), at)
+        return
+    node, setup = draft.graph.nodes[step.layer], draft.setup(step.layer)
+    touch(draft, (*step.bottom_diffs, *step.top_diffs), at)
+    for axis, values in (("x", node.bottoms), ("y", node.tops)):
+        read = (v for i, v in enumerate(values) if axis in setup.reads or f"{axis}{i}" in setup.reads)
+        touch(draft, (draft.data[v] for v in read), at)
+    for buffer in setup.buffers:
+        index = draft.buffers[step.layer][buffer.name]
+        if buffer.kind == "scratch":
+            index = _again(draft, index)
+        touch(draft, (index,), at)
+
+
+def _again(draft: Draft, index: int) -> int:
+    """A second life, at the same place, for scratch memory that forward and backward both use."""
+    old = draft.arrays[index]
+    again = new_array(draft, old.kind, old.owner, old.name, old.shape, old.dtype)
+    draft.arrays[again].storage = old.storage
+    return again
+
+
+# ---------------------------------------------------------------- what lives longer than its readers
+
+
+def _outlive(draft: Draft) -> None:
+    """Inputs, outputs and losses stay readable, as do gradients that no layer takes; state stays for ever."""
+    graph, end = draft.graph, max(0, draft.steps - 1)
+    losses = (v for n in graph.nodes for v, weight in zip(n.tops, n.loss_weights, strict=True) if weight)
+    touch(draft, (draft.data[v] for v in (*graph.inputs, *graph.outputs, *losses)), end)
+    for value in graph.values:
+        if not draft.needs_backward[value.producer]:
+            touch(draft, (draft.diff[value.index],), end)
+    for node in graph.nodes:
+        for buffer in draft.setup(node.index).buffers:
+            if buffer.kind == "state":
+                index = draft.buffers[node.index][buffer.name]
+                touch(draft, (index,), BEFORE)
+                touch(draft, (index,), end)
+    if draft.options.keep:
+        for index in (*draft.data, *draft.diff):
+            touch(draft, (index,), BEFORE)
+            touch(draft, (index,), end)

@@ -1,0 +1,138 @@
+"""The shapes of all values, by asking each layer's `setup` in order.
+
+A layer that refuses is reported, with the trail of the layers that made the shapes it was given; layers that do not
+depend on it are still asked, so that a person sees all that is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from math import prod
+
+from netc.errors import Diagnostic, suggest
+from netc.graph import Graph, Node
+from netc.layer import MISSING_FIELD, RefusalError, Setup, Shape, Site, format_shape
+from netc.plan.codes import BAD_DIMENSION, BAD_INPUT_SHAPE, TOO_LARGE, UNKNOWN_INPUT
+from netc.plan.draft import Draft
+from netc.plan.trail import trail
+from netc.schema.record import Record
+
+MOST_VALUES = 2**31 - 1
+
+
+def shapes(draft: Draft) -> None:
+    """Fill in `setups` and `shapes`; reports every layer that refuses and every shape that cannot be."""
+    graph = draft.graph
+    _check_options(draft)
+    draft.shapes = [None] * len(graph.values)
+    batch = _Batch(draft.options.batch)
+    for node in graph.nodes:
+        draft.setups.append(_setup(draft, node, batch))
+
+
+def _setup(draft: Draft, node: Node, batch: _Batch) -> Setup | None:
+    bottoms = tuple(s for v in node.bottoms if (s := draft.shapes[v]) is not None)
+    if len(bottoms) < len(node.bottoms):
+        return None
+    site = Site(node.record, node.type, bottoms, node.record.phase, draft.options.given.get(node.name))
+    try:
+        setup = _source(draft, node, site, batch) if node.type.source else node.type.setup(site)
+    except RefusalError as refusal:
+        draft.report.diagnostics += site.warnings
+        draft.report.diagnostics += [_with_trail(draft, node, d) for d in refusal.diagnostics]
+        return None
+    draft.report.diagnostics += site.warnings
+    for index, (value, shape) in enumerate(zip(node.tops, setup.tops, strict=True)):
+        if _possible(draft, node, index, shape):
+            draft.shapes[value] = shape
+    return setup
+
+
+def _with_trail(draft: Draft, node: Node, refusal: Diagnostic) -> Diagnostic:
+    if refusal.code is MISSING_FIELD:
+        return refusal
+    return replace(refusal, notes=(*refusal.notes, *trail(draft.graph, draft.shapes, node)))
+
+
+def _possible(draft: Draft, node: Node, index: int, shape: Shape) -> bool:
+    span = node.record.span_of("top", index)
+    where = f'layer "{node.name}" ({node.type.name})'
+    if any(dim < 1 for dim in shape):
+        message = f"{where} gives its top a dimension below 1: {format_shape(shape)}"
+        draft.report.error(BAD_DIMENSION, message, span, notes=trail(draft.graph, draft.shapes, node))
+        return False
+    if prod(shape) > MOST_VALUES:
+        message = f"{where} gives a top of {prod(shape):,} values: {format_shape(shape)}"
+        draft.report.error(TOO_LARGE, message, span, notes=trail(draft.graph, draft.shapes, node))
+        return False
+    return True
+
+
+# ---------------------------------------------------------------- what the caller says of inputs
+
+
+class _Batch:
+    """The caller's batch size: it replaces the first dimension of all inputs that have the first input's batch size."""
+
+    def __init__(self, size: int | None) -> None:
+        self.size = size
+        self.usual: int | None = None
+
+    def of(self, shape: Shape) -> Shape:
+        if self.size is None or not shape:
+            return shape
+        if self.usual is None:
+            self.usual = shape[0]
+        return (self.size, *shape[1:]) if shape[0] == self.usual else shape
+
+
+def _check_options(draft: Draft) -> None:
+    graph, options = draft.graph, draft.options
+    sources = source_tops(graph)
+    for name, shape in options.inputs.items():
+        if name not in sources:
+            close = suggest(name, sources)
+            help = f'did you mean "{close}"?' if close else f"its inputs are {', '.join(sources) or 'none'}"
+            draft.report.error(UNKNOWN_INPUT, f'the net has no input "{name}"', help=help)
+        elif any(dim < 1 for dim in shape):
+            message = f'input "{name}" cannot have shape {format_shape(shape)}'
+            draft.report.error(BAD_INPUT_SHAPE, message, help="every dimension must be at least 1")
+    if options.batch is not None and options.batch < 1:
+        draft.report.error(BAD_INPUT_SHAPE, f"a batch of {options.batch} is not possible", help="give 1 or more")
+
+
+def source_tops(graph: Graph) -> Mapping[str, int]:
+    """The blobs that are filled from outside, by name."""
+    return {graph.values[v].name: v for node in graph.nodes if node.type.source for v in node.tops}
+
+
+def _source(draft: Draft, node: Node, site: Site, batch: _Batch) -> Setup:
+    """The setup of an Input or data layer, with the shapes and the batch size that the caller gives."""
+    graph, inputs = draft.graph, draft.options.inputs
+    names = [graph.values[v].name for v in node.tops]
+    named = {i: inputs[name] for i, name in enumerate(names) if name in inputs}
+    if not named and site.given is None and _reads_a_source(site):
+        draft.assumed.append(node.name)
+    try:
+        setup = node.type.setup(site)
+        tops = _renamed(setup.tops, named) if named else tuple(map(batch.of, setup.tops))
+    except RefusalError:
+        if not named:
+            raise
+        rows = next(iter(named.values()))[:1]
+        tops = tuple(named.get(i, rows) for i in range(len(names)))
+        setup = node.type.setup(replace(site, given=tops))
+    return setup if tops == setup.tops else replace(node.type.setup(replace(site, given=tops)), tops=tops)
+
+
+def _renamed(tops: tuple[Shape, ...], named: Mapping[int, Shape]) -> tuple[Shape, ...]:
+    """Tops with the named shapes; the others follow their batch size."""
+    rows = {tops[i][0]: shape[0] for i, shape in named.items() if tops[i] and shape}
+    kept = (((rows.get(s[0], s[0]), *s[1:]) if s else s) for s in tops)
+    return tuple(named.get(i, shape) for i, shape in enumerate(kept))
+
+
+def _reads_a_source(site: Site) -> bool:
+    """Whether the layer's shape depends on a file or data base that it names."""
+    return isinstance(site.p, Record) and "source" in site.p.message_type.fields
