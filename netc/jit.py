@@ -1,9 +1,8 @@
 """Kernels: the decorator that compiles them and the on-disk cache. The only importer of numba.
 
 `import numba` takes 0.2 s, and most commands never run a kernel, so a `Kernel` compiles on its first call. Compiled
-code is cached under `$NETC_CACHE_DIR` (default: `netc` in the user's cache directory), in a folder named after a hash
-of the kernel's source file, of every netc file it takes something from, of numba's version and of the processor.
-numba's own key leaves out what a kernel calls in other files, and stale machine code would give wrong numbers silently.
+code is kept by `netc.kernel_files`, under a hash of the kernel's source file, of every file it takes a kernel or a
+netc kernel tool from, of numba's version and of the processor: stale machine code would give wrong numbers silently.
 """
 
 from __future__ import annotations
@@ -14,22 +13,14 @@ import importlib
 import importlib.metadata
 import os
 import sys
-import tempfile
 import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast, overload
 
+from netc import kernel_files
 from netc.errors import Code, Diagnostic, NetError
 
-CACHE_UNUSABLE = Code(
-    "RUN001",
-    "the kernel cache cannot be written",
-    why="Compiled kernels are kept on disk so that the next start is fast. The cache directory could not be written, "
-    "so kernels are compiled again in every process. Numbers are not affected.",
-    example="NETC_CACHE_DIR=/read-only netc train nets/digits.net",
-    fix="Set NETC_CACHE_DIR to a directory that can be written, or make room on its disk.",
-)
 UNKNOWN_FEATURES = Code(
     "RUN002",
     "NETC_FEATURES has an unknown value",
@@ -61,16 +52,10 @@ class Kernel:
     @functools.cached_property
     def compiled(self) -> Callable[..., Any]:
         """numba's dispatcher, with the kernels that this one calls resolved."""
-        numba = _numba()
-        _use_cache(numba, self.function)
-        options = {"cache": True, "nogil": True, "error_model": "numpy", **self.options}
-        try:
-            return cast(Callable[..., Any], numba.njit(**options)(_resolved(self.function)))
-        except RuntimeError as error:  # numba: "cannot cache function ...: no locator available"
-            if "cache" not in str(error):
-                raise
-            options["cache"] = False
-            return cast(Callable[..., Any], numba.njit(**options)(_resolved(self.function)))
+        options = {"nogil": True, "error_model": "numpy", **self.options}
+        dispatcher = _numba().njit(**options)(_resolved(self.function))
+        dispatcher._cache = _cache_of(dispatcher.py_func)
+        return cast(Callable[..., Any], dispatcher)
 
 
 @overload
@@ -96,17 +81,14 @@ class Entry:
 
     @functools.cached_property
     def compiled(self) -> Any:
-        numba = _numba()
-        _use_cache(numba, self.function)
-        integer = numba.types.intp
-        signature = numba.types.void(integer, integer, integer)
+        integer = _numba().types.intp
+        signature = integer, integer, integer
         body = _resolved(self.function)
-        try:
-            return numba.cfunc(signature, cache=True, error_model="numpy")(body)
-        except RuntimeError as error:  # as in Kernel: no place for the cache
-            if "cache" not in str(error):
-                raise
-            return numba.cfunc(signature, error_model="numpy")(body)
+        ccallback = importlib.import_module("numba.core.ccallback")
+        compiled = ccallback.CFunc(body, (signature, _numba().types.void), {}, {"error_model": "numpy"})
+        compiled._cache = _cache_of(body)
+        compiled.compile()
+        return compiled
 
     @property
     def address(self) -> int:
@@ -210,37 +192,21 @@ def _names(code: types.CodeType) -> set[str]:
     return found
 
 
-def cache_directory() -> Path:
-    """Where compiled kernels are kept: `$NETC_CACHE_DIR`, else `netc` in the user's cache directory."""
-    if given := os.environ.get("NETC_CACHE_DIR"):
-        return Path(given)
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "netc" / "cache"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "netc"
+def cache_warning() -> Diagnostic | None:
+    """Why compiled kernels could not be kept, if they could not."""
+    return kernel_files.warning
 
 
-def _use_cache(numba: Any, function: Callable[..., Any]) -> None:
-    directory = _usable_cache() / _key(sys.modules[function.__module__])
-    numba.config.CACHE_DIR = str(directory)
-
-
-@functools.cache
-def _usable_cache() -> Path:
-    """The cache directory, or a temporary one (with a warning kept in `cache_warning`) if it cannot be written."""
-    global cache_warning
-    directory = cache_directory()
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=directory) as probe:
-            probe.write(b"netc" * 1024)
-    except OSError as error:
-        message = f"cannot write the kernel cache {directory}: {error.strerror}"
-        cache_warning = Diagnostic(CACHE_UNUSABLE, message, help="set NETC_CACHE_DIR", severity="warning")
-        return Path(tempfile.mkdtemp(prefix="netc-kernels-"))
-    return directory
-
-
-cache_warning: Diagnostic | None = None
+def _cache_of(function: Callable[..., Any]) -> Any:
+    """numba's cache of a function, with netc's files under it."""
+    numba = _numba()
+    caching = importlib.import_module("numba.core.caching")
+    numba.config.CACHE_DIR = str(kernel_files.directory())  # numba finds no place for some modules otherwise
+    cache = caching.FunctionCache(function)
+    name = f"{function.__module__}.{function.__qualname__}"
+    dumps = importlib.import_module("numba.core.serialize").dumps
+    cache._cache_file = kernel_files.KernelFiles(name, _key(sys.modules[function.__module__]), dumps)
+    return cache
 
 
 @functools.cache
@@ -263,13 +229,15 @@ def _key(module: types.ModuleType) -> str:
 
 
 def _sources(module: types.ModuleType, seen: set[str]) -> set[str]:
-    """The module's file and those of the netc modules that its globals come from, transitively."""
+    """The module's file, those of the kernels among its globals and of the netc kernel tools there, transitively."""
     file = getattr(module, "__file__", None)
     if file is None or file in seen:
         return seen
     seen.add(file)
     for value in list(vars(module).values()):
-        name = value.__name__ if isinstance(value, types.ModuleType) else getattr(value, "__module__", None)
-        if isinstance(name, str) and name.startswith("netc.kernels") and name in sys.modules:
+        is_module = isinstance(value, types.ModuleType)
+        name = value.__name__ if is_module else getattr(value, "__module__", None)
+        wanted = isinstance(value, Kernel | Entry) or str(name).startswith("netc.kernels")
+        if wanted and name in sys.modules:
             _sources(sys.modules[name], seen)
     return seen

@@ -66,3 +66,21 @@ def net_options(default_phase: str) -> Callable[[F], F]:
         return function
 
     return decorate
+
+
+def executor_options(function: F) -> F:
+    """--executor and --threads: how the net is run."""
+    for option in (
+        click.option(
+            "--threads", type=click.IntRange(min=1), help="Threads to use (default: all cores)."
+        ),
+        click.option(
+            "--executor",
+            type=click.Choice(["reference", "fast"]),
+            default="reference",
+            show_default=True,
+            help="How the net is run: each layer's own kernels, or the compiled step.",
+        ),
+    ):
+        function = option(function)
+    return function

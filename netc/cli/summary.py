@@ -40,6 +40,4 @@ def command(
     _output.out.print(summary.table(plan))
     _output.out.print(summary.memory_line(plan))
     for name in plan.assumed:
-        _output.say(
-            f"data layer {name}: its source is not there, its shape is assumed; --input {name}=SHAPE sets it"
-        )
+        _output.say(f"data layer {name}: its source is not there, its shape is assumed; --input {name}=SHAPE sets it")

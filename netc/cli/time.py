@@ -1,0 +1,88 @@
+"""`netc time`: how long forward, backward and update take."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from netc.api.session import Net, time_solver
+from netc.cli import _output
+from netc.cli._options import executor_options, file_argument, net_options
+from netc.layer import Phase, Shape
+from netc.report.summary import readable
+
+
+@click.command("time")
+@file_argument
+@net_options("TRAIN")
+@click.option("--iterations", type=click.IntRange(min=1), default=10, show_default=True, help="Counted passes.")
+@executor_options
+@click.option("--json", "as_json", is_flag=True, help="The medians as one line of JSON.")
+def command(
+    file: Path,
+    phase: Phase,
+    level: int,
+    stages: tuple[str, ...],
+    batch: int | None,
+    inputs: tuple[tuple[str, Shape], ...],
+    layers: tuple[Path, ...],
+    iterations: int,
+    as_json: bool,
+    **run_options: Any,
+) -> None:
+    """Time FILE's net on random data: medians over --iterations passes, after two that are not counted.
+
+    Phase TRAIN times forward, backward and one SGD update; phase TEST times forward alone.
+    """
+    net = Net(
+        file,
+        phase,
+        level=level,
+        stages=stages,
+        batch=batch,
+        inputs=dict(inputs),
+        layers=layers,
+        synthetic=True,
+        **run_options,
+    )
+    _output.show((*net.definition.warnings, *net.plan.warnings))
+    parts: dict[str, Callable[[], object]] = {"forward": net.forward}
+    if net.plan.backward_planned:
+        update = time_solver(net)
+        parts |= {"backward": net.backward, "update": update}
+    times: dict[str, list[float]] = {name: [] for name in (*parts, "step")}
+    for i in range(iterations + 2):
+        begin = time.perf_counter()
+        taken = {name: _timed(run) for name, run in parts.items()}
+        taken["step"] = time.perf_counter() - begin
+        if i >= 2:
+            for name, seconds in taken.items():
+                times[name].append(seconds * 1e3)
+    medians = {f"{name}_ms": round(statistics.median(v), 4) for name, v in times.items()}
+    result = {"forward_ms": 0.0, "backward_ms": 0.0, "update_ms": 0.0, **medians, "peak_bytes": peak_bytes(net)}
+    if as_json:
+        _output.print_json(result)
+        return
+    for name, values in times.items():
+        low, high = np.percentile(values, (10, 90))
+        _output.out.print(f"{name:<10}{statistics.median(values):>10.3f} ms   (10-90 %: {low:.3f} to {high:.3f})")
+    _output.out.print(f"memory    {readable(peak_bytes(net)):>10}   (blobs, parameters and gradients)")
+
+
+def _timed(run: Callable[[], object]) -> float:
+    begin = time.perf_counter()
+    run()
+    return time.perf_counter() - begin
+
+
+def peak_bytes(net: Net) -> int:
+    """Bytes of the net itself: the arena, the parameters and their gradients."""
+    parameters = sum(a.nbytes for blobs in net.params.values() for a in blobs)
+    gradients = sum(a.nbytes for blobs in net.param_diffs.values() for a in blobs if a is not None)
+    return net.plan.memory.planned_bytes + parameters + gradients
