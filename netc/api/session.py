@@ -17,6 +17,7 @@ from netc.errors import Diagnostic
 from netc.graph import State
 from netc.layer import Phase, Shape
 from netc.plan.model import Plan
+from netc.schema.weights import read_weights
 from netc.solve.events import Events
 from netc.solve.update import Updater
 
@@ -64,7 +65,7 @@ class Net(run.Net):
         if synthetic:
             fill_inputs(self, seed)
         files = [weights] if isinstance(weights, str | Path) else weights
-        self.loaded = [solve.load_weights(self, Path(file)) for file in files]
+        self.loaded = load_files(self, files)
 
 
 class Solver(solve.Solver):
@@ -102,7 +103,13 @@ class Solver(solve.Solver):
         self.warnings: tuple[Diagnostic, ...] = tuple(dict.fromkeys(warnings))
         prefix = None if record.has("snapshot_prefix") else str(job.path.with_suffix(""))
         super().__init__(record, net, tests, events=events, snapshot_prefix=prefix)
-        self.loaded = [solve.load_weights(net, Path(file)) for file in weights]
+        self.loaded = load_files(net, weights)
+
+
+def load_files(net: run.Net, files: Iterable[PathLike]) -> dict[Path, run.Loaded]:
+    """Load weight files one after the other, by layer name; says what became of the layers of each."""
+    paths = [Path(file) for file in files]
+    return {path: run.load_weights(net, read_weights(path), source=str(path)) for path in paths}
 
 
 def open_feeds(plan: Plan, seed: int) -> dict[str, data.Source]:

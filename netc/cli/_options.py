@@ -71,9 +71,7 @@ def net_options(default_phase: str) -> Callable[[F], F]:
 def executor_options(function: F) -> F:
     """--executor and --threads: how the net is run."""
     for option in (
-        click.option(
-            "--threads", type=click.IntRange(min=1), help="Threads to use (default: all cores)."
-        ),
+        click.option("--threads", type=click.IntRange(min=1), help="Threads to use (default: all cores)."),
         click.option(
             "--executor",
             type=click.Choice(["reference", "fast"]),

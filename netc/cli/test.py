@@ -12,6 +12,7 @@ from rich.table import Table
 from netc.api.session import Net
 from netc.cli import _output
 from netc.cli._options import executor_options, file_argument, net_options
+from netc.cli._weights import show_loaded
 from netc.layer import Phase, Shape
 
 
@@ -49,8 +50,7 @@ def command(
         **run_options,
     )
     _output.show((*net.definition.warnings, *net.plan.warnings))
-    for report in net.loaded:
-        _output.say(str(report))
+    show_loaded(net.loaded)
     if net.inputs:
         _output.say(f"no data for {', '.join(net.inputs)}: they are zero", "yellow")
     sums: dict[str, Any] = {}

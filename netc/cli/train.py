@@ -16,6 +16,7 @@ from netc.api.session import Solver
 from netc.cli import _output
 from netc.cli._options import executor_options, file_argument
 from netc.cli._progress import Progress
+from netc.cli._weights import show_loaded
 
 
 @click.command("train")
@@ -57,8 +58,7 @@ def command(
             **run_options,
         )
         _output.show(solver.warnings)
-        for report in solver.loaded:
-            _output.say(str(report))
+        show_loaded(solver.loaded)
         if snapshot:
             solver.restore(snapshot)
         stack.enter_context(_Signals(solver))
