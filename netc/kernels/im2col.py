@@ -43,7 +43,8 @@ class Columns:
         return outer_table(self.axes[:-2])
 
     @cached_property
-    def _plane(self) -> tuple[int, ...]:
+    def plane(self) -> tuple[int, ...]:
+        """The last two axes as the kernels want them: (size, kernel, stride, pad, dilation, out) of each."""
         h, w = (_ONE, _ONE, *self.axes)[-2:]
         pairs = [(a.size, a.kernel, a.stride, a.before, a.dilation, a.out) for a in (h, w)]
         return (*pairs[0], *pairs[1])
@@ -53,7 +54,7 @@ class Columns:
         if self.same:
             return image.reshape(self.shape)
         matrix = columns.reshape(self.shape)
-        _gather(image.reshape(self.channels, -1), matrix, self._outer, self._plane)
+        _gather(image.reshape(self.channels, -1), matrix, self._outer, self.plane)
         return matrix
 
     def spread(self, columns: Array, image: Array) -> None:
@@ -63,11 +64,11 @@ class Columns:
             flat[:] = columns.reshape(self.shape)
             return
         flat[:] = 0
-        _spread(columns.reshape(self.shape), flat, self._outer, self._plane)
+        _spread(columns.reshape(self.shape), flat, self._outer, self.plane)
 
 
 @kernel
-def _inside(left: int, stride: int, size: int, out: int) -> tuple[int, int]:
+def inside(left: int, stride: int, size: int, out: int) -> tuple[int, int]:
     """The windows first <= o < last whose cell left + o * stride lies inside 0..size-1."""
     first = min(max(-(left // stride), 0), out)
     last = min(max(-((left - size) // stride), first), out)
@@ -83,7 +84,7 @@ def _gather(x: Array, columns: Array, outer: Array, plane: tuple[int, ...]) -> N
             for kh in range(kernel_h):
                 for kw in range(kernel_w):
                     left = kw * step_w - pad_w
-                    first, last = _inside(left, stride_w, width, out_w)
+                    first, last = inside(left, stride_w, width, out_w)
                     to = 0
                     for o in range(outer.shape[1]):
                         for oh in range(out_h):
@@ -113,7 +114,7 @@ def _spread(columns: Array, x: Array, outer: Array, plane: tuple[int, ...]) -> N
             for kh in range(kernel_h):
                 for kw in range(kernel_w):
                     left = kw * step_w - pad_w
-                    first, last = _inside(left, stride_w, width, out_w)
+                    first, last = inside(left, stride_w, width, out_w)
                     source = 0
                     for o in range(outer.shape[1]):
                         for oh in range(out_h):

@@ -7,7 +7,6 @@ Offsets name a cell of a window: th * kernel_w + tw, or kernel_h * kernel_w for 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -39,14 +38,53 @@ class Planes:
         """The smallest type that holds every offset of a cell in its window, and "none"."""
         return "uint8" if self.height.kernel * self.width.kernel < 256 else "int32"
 
-    def run(self, function: Callable[..., Any], x: Array, *others: Array, **more: Any) -> None:
-        """Call a kernel on x as (planes, cells) and the others as (planes, windows)."""
-        windows = self.height.out * self.width.out
-        flat = [a.reshape(-1, windows) for a in others]
+    @property
+    def steps(self) -> tuple[int, ...]:
         area = self.height.kernel * self.width.kernel
-        steps = (self.height.dilation, self.width.dilation, self.width.size, self.width.kernel, area)
-        planes = x.reshape(-1, self.height.size * self.width.size)
-        function(planes, *flat, self.rows, self.columns, steps, *more.values())
+        return self.height.dilation, self.width.dilation, self.width.size, self.width.kernel, area
+
+    def cells_of(self, x: Array) -> Array:
+        """An array of planes as (planes, cells)."""
+        return x.reshape(-1, self.height.size * self.width.size)
+
+    def windows_of(self, y: Array) -> Array:
+        """An array of results as (planes, windows)."""
+        return y.reshape(-1, self.height.out * self.width.out)
+
+
+Draws = tuple[int, int, int, int]
+
+
+def pool(planes: Planes, method: str, x: Array, y: Array, offsets: Array | None, draws: Draws) -> None:
+    """Write y; and offsets (None for AVE, and for STOCHASTIC in testing)."""
+    rest = (planes.rows, planes.columns, planes.steps)
+    x, y = planes.cells_of(x), planes.windows_of(y)
+    if offsets is None:
+        if method == "AVE":
+            average_forward(x, y, *rest)
+        else:
+            weighted_forward(x, y, *rest)
+    elif method == "MAX":
+        max_forward(x, y, planes.windows_of(offsets), *rest)
+    else:
+        draw_forward(x, y, planes.windows_of(offsets), *rest, draws)
+
+
+def pool_back(planes: Planes, method: str, dx: Array, dy: Array, offsets: Array | None, x: Array, y: Array) -> None:
+    """*Add* to dx; x and y are read only where STOCHASTIC has no offsets."""
+    rest = (planes.rows, planes.columns, planes.steps)
+    dx, dy = planes.cells_of(dx), planes.windows_of(dy)
+    if offsets is not None:
+        chosen_backward(dx, dy, planes.windows_of(offsets), *rest)
+    elif method == "AVE":
+        average_backward(dx, dy, *rest)
+    else:
+        weighted_backward(dx, dy, planes.cells_of(x), planes.windows_of(y), *rest)
+
+
+def mask(planes: Planes, offsets: Array, out: Array) -> None:
+    """Caffe's mask: the chosen cells' indices in their planes."""
+    mask_of(planes.windows_of(offsets), planes.windows_of(out), planes.rows, planes.columns, planes.steps)
 
 
 @kernel
@@ -73,9 +111,8 @@ def max_forward(x: Array, y: Array, offsets: Array, rows: Array, columns: Array,
 
 @kernel
 def chosen_backward(dx: Array, dy: Array, offsets: Array, rows: Array, columns: Array, steps: tuple[int, ...]) -> None:
-    """Each window's diff goes to the cell that was chosen in it."""
+    """Each window's diff is added to the cell that was chosen in it."""
     step_h, step_w, width, kernel_w, none = steps
-    dx[:] = 0
     for plane in range(dx.shape[0]):
         at = 0
         for oh in range(rows.shape[0]):
@@ -88,10 +125,10 @@ def chosen_backward(dx: Array, dy: Array, offsets: Array, rows: Array, columns: 
 
 
 @kernel
-def mask_of(x: Array, offsets: Array, mask: Array, rows: Array, columns: Array, steps: tuple[int, ...]) -> None:
+def mask_of(offsets: Array, mask: Array, rows: Array, columns: Array, steps: tuple[int, ...]) -> None:
     """Offsets as Caffe's mask: the chosen cell's index in its plane as a float, -1 for none."""
     step_h, step_w, width, kernel_w, none = steps
-    for plane in range(x.shape[0]):
+    for plane in range(mask.shape[0]):
         at = 0
         for oh in range(rows.shape[0]):
             for ow in range(columns.shape[0]):
@@ -123,9 +160,8 @@ def average_forward(x: Array, y: Array, rows: Array, columns: Array, steps: tupl
 
 @kernel
 def average_backward(dx: Array, dy: Array, rows: Array, columns: Array, steps: tuple[int, ...]) -> None:
-    """Each window's diff, divided by its count, goes to each of its cells."""
+    """Each window's diff, divided by its count, is added to each of its cells."""
     step_h, step_w, width, _kernel_w, _none = steps
-    dx[:] = 0
     for plane in range(dx.shape[0]):
         at = 0
         for oh in range(rows.shape[0]):
@@ -146,14 +182,15 @@ def draw_forward(
     rows: Array,
     columns: Array,
     steps: tuple[int, ...],
-    draws: tuple[int, int, int],
+    draws: tuple[int, int, int, int],
 ) -> None:
     """One cell of each window, drawn with probability cell / sum of the window (cells are not negative).
 
-    The drawn cell is the first at which the running sum reaches uniform * sum; `draws` is (seed, stream, iteration).
+    The drawn cell is the first at which the running sum reaches uniform * sum; `draws` is (seed, stream, iteration,
+    index of the first draw).
     """
     step_h, step_w, width, kernel_w, none = steps
-    seed, stream, iteration = draws
+    seed, stream, iteration, first = draws
     for plane in range(x.shape[0]):
         at = 0
         for oh in range(rows.shape[0]):
@@ -163,7 +200,7 @@ def draw_forward(
                     line = (rows[oh, 0] + th * step_h) * width + columns[ow, 0]
                     for tw in range(columns[ow, 1], columns[ow, 2]):
                         total += x[plane, line + tw * step_w]
-                goal = x.dtype.type(uniform(seed, stream, iteration, plane * y.shape[1] + at)) * total
+                goal = x.dtype.type(uniform(seed, stream, iteration, first + plane * y.shape[1] + at)) * total
                 value, found, reached = x.dtype.type(0), none, False
                 total = x.dtype.type(0)
                 for th in range(rows[oh, 1], rows[oh, 2]):
@@ -202,9 +239,8 @@ def weighted_forward(x: Array, y: Array, rows: Array, columns: Array, steps: tup
 def weighted_backward(
     dx: Array, dy: Array, x: Array, y: Array, rows: Array, columns: Array, steps: tuple[int, ...]
 ) -> None:
-    """dx = dy (2 x - y) / sum of the window, 0 where the sum is 0."""
+    """dx += dy (2 x - y) / sum of the window; nothing where the sum is 0."""
     step_h, step_w, width, _kernel_w, _none = steps
-    dx[:] = 0
     for plane in range(dx.shape[0]):
         at = 0
         for oh in range(rows.shape[0]):

@@ -25,7 +25,7 @@ from math import prod
 
 import numpy as np
 
-from netc.kernels.gemm_convolution import correlate, correlate_back, correlate_weights
+from netc.kernels.gemm_convolution import correlate, correlate_back, correlate_weights, is_depthwise
 from netc.kernels.im2col import Columns
 from netc.kernels.windows import WindowError, area, convolution_axes, positions
 from netc.layer import (
@@ -67,24 +67,40 @@ class Geometry:
 def setup(site: Site) -> Setup:
     p, bottom = site.p, same_shape(site)
     axis = site.axis(p.axis)
-    channels, spatial = bottom[axis], bottom[axis + 1 :]
-    _check_groups(site, channels)
+    _check_groups(site, bottom[axis], p.group)
+    return _setup(site, bottom, axis, p.group)
+
+
+def setup_depthwise(site: Site) -> Setup:
+    p, bottom = site.p, same_shape(site)
+    axis = site.axis(p.axis)
+    channels = bottom[axis]
+    if p.group not in {1, channels}:
+        message = f"each of the {channels} channels is a group here, but group is {p.group}"
+        site.refuse(BAD_FIELD, message, "group", help="use Convolution for other groups")
+    _check_groups(site, channels, channels)
+    return _setup(site, bottom, axis, channels)
+
+
+def _setup(site: Site, bottom: Shape, axis: int, groups: int) -> Setup:
+    p, channels, spatial = site.p, bottom[axis], bottom[axis + 1 :]
     try:
         axes = convolution_axes(p, spatial)
     except WindowError as error:
         site.refuse(KERNEL_TOO_LARGE if error.too_large else BAD_FIELD, str(error), error.field)
-    g = Geometry(prod(bottom[:axis]), p.group, p.num_output, Columns(channels, axes))
+    g = Geometry(prod(bottom[:axis]), groups, p.num_output, Columns(channels, axes))
     top: Shape = (*bottom[:axis], p.num_output, *(a.out for a in axes))
-    params = [ParamBlob("weights", (p.num_output, channels // p.group, *(a.kernel for a in axes)), p.weight_filler)]
+    params = [ParamBlob("weights", (p.num_output, channels // groups, *(a.kernel for a in axes)), p.weight_filler)]
     if p.bias_term:
         params.append(ParamBlob("bias", (p.num_output,), p.bias_filler))
-    scratch = () if g.columns.same else (Buffer("columns", g.columns.shape, kind="scratch"),)
+    direct = g.columns.same or is_depthwise(g.columns, groups)
+    scratch = () if direct else (Buffer("columns", g.columns.shape, kind="scratch"),)
     return Setup(
         tops=(top,) * len(site.bottoms),
         params=tuple(params),
         buffers=scratch,
         reads=("x",),
-        macs=len(site.bottoms) * prod(top) * (channels // p.group) * area(axes),
+        macs=len(site.bottoms) * prod(top) * (channels // groups) * area(axes),
         window=Window(
             tuple(a.kernel for a in axes),
             tuple(a.stride for a in axes),
@@ -95,14 +111,14 @@ def setup(site: Site) -> Setup:
     )
 
 
-def _check_groups(site: Site, channels: int) -> None:
+def _check_groups(site: Site, channels: int, groups: int) -> None:
     p = site.p
     if not p.num_output:
         site.refuse(MISSING_FIELD, "needs num_output, the number of output channels", "num_output")
-    if p.group < 1 or channels % p.group:
-        site.refuse(BAD_FIELD, f"group {p.group} does not divide the {channels} channels of its bottom", "group")
-    if p.num_output % p.group:
-        site.refuse(BAD_FIELD, f"group {p.group} does not divide num_output {p.num_output}", "group")
+    if groups < 1 or channels % groups:
+        site.refuse(BAD_FIELD, f"group {groups} does not divide the {channels} channels of its bottom", "group")
+    if p.num_output % groups:
+        site.refuse(BAD_FIELD, f"num_output {p.num_output} is not a multiple of group {groups}", "num_output", "group")
 
 
 def forward(call: Call) -> None:
@@ -129,6 +145,23 @@ def backward(call: Call) -> None:
         if dx is not None:
             correlate_back(dy, weights, dx.reshape(g.batch, -1), g.columns, scratch)
 
+
+DEPTHWISE = """Depthwise convolution: each channel by itself (MobileNet, Howard et al. 2017).
+
+Computes:
+    What Convolution computes with `group` equal to the number of channels.
+
+Shapes:
+    As Convolution; `num_output` is a multiple of the channels (mostly the channels themselves). Weights are
+    num_output x 1 x kernel.
+
+Gradient:
+    As Convolution.
+
+Caffe notes:
+    BVLC has no such type; a Convolution with `group` is the same. Forks call it DepthwiseConvolution (with `group` as
+    in Convolution) and ConvolutionDepthwise (`group` left out); both are taken either way.
+"""
 
 _FILL = 'weight_filler { type: "gaussian" std: 0.3 } bias_filler { type: "gaussian" std: 0.3 }'
 _SMALL = (Input((2, 4, 5, 6)),)
@@ -183,5 +216,29 @@ CONVOLUTION = LayerType(
         _refused("num_output: 4 kernel_size: 3 group: 3"),
         _refused("num_output: 3 kernel_size: 3 group: 2"),
         _refused("num_output: 3 kernel_size: 3 group: 0"),
+    ),
+)
+
+DEPTHWISE_CONVOLUTION = LayerType(
+    "DepthwiseConvolution",
+    DEPTHWISE,
+    setup_depthwise,
+    forward,
+    backward,
+    param="convolution_param",
+    bottoms=ANY,
+    tops="same",
+    origin="MobileNet forks",
+    aliases=("ConvolutionDepthwise", "ConvolutionDepthWise", "DepthwiseConv"),
+    examples=(
+        _example("num_output: 4 kernel_size: 3 pad: 1 stride: 2"),
+        _example("num_output: 4 kernel_size: 3 group: 4 bias_term: false"),
+        _example("num_output: 8 kernel_h: 3 kernel_w: 2 dilation: 2"),
+        _example("num_output: 4 kernel_size: 2", inputs=(Input((2, 4, 5)),)),
+    ),
+    refuses=(
+        Refused(MISSING_FIELD, "convolution_param { kernel_size: 3 }"),
+        _refused("num_output: 6 kernel_size: 3"),
+        _refused("num_output: 4 kernel_size: 3 group: 2"),
     ),
 )

@@ -24,21 +24,10 @@ Caffe notes:
     Caffe has STOCHASTIC on the GPU only.
 """
 
-from collections.abc import Callable
 from typing import Any
 
-from netc.kernels.pooling import (
-    Planes,
-    average_backward,
-    average_forward,
-    chosen_backward,
-    draw_forward,
-    mask_of,
-    max_forward,
-    weighted_backward,
-    weighted_forward,
-)
-from netc.kernels.windows import Axis, WindowError, check_fit, convolved, padding_of, pooled, positive
+from netc.kernels.pooling import Planes, mask, pool, pool_back
+from netc.kernels.windows import Axis, WindowError, check_fit, convolved, padding_of, per_axis, pooled, positive
 from netc.layer import (
     BAD_BOTTOM_SHAPE,
     BAD_FIELD,
@@ -111,13 +100,18 @@ def _axes(site: Site, sizes: tuple[int, ...]) -> tuple[Axis, Axis]:
         return same[0], same[1]
     _check_pad(site, kernel, stride, pad)
     rounding, any_pad = p.round_mode, any(pad)
-    axes = [pooled(*each, rounding=rounding, any_pad=any_pad) for each in zip(sizes, kernel, stride, pad, strict=True)]
+    dilation = per_axis(p, "dilation", None, 2, 1)
+    positive("dilation", dilation)
+    axes = [
+        pooled(*each, rounding=rounding, dilation=step, any_pad=any_pad)
+        for *each, step in zip(sizes, kernel, stride, pad, dilation, strict=True)
+    ]
     check_fit(tuple(axes), _written(p, "kernel"))
     for axis in axes:
-        if axis.kernel > axis.size + 2 * axis.before:
+        if axis.extent > axis.size + 2 * axis.before:
             site.warn(
                 KERNEL_TOO_LARGE,
-                f"a kernel of {axis.kernel} reaches over its padded input of {axis.size + 2 * axis.before}; "
+                f"a kernel of {axis.extent} reaches over its padded input of {axis.size + 2 * axis.before}; "
                 "sizes round up, so there is one window, cut at the end",
                 _written(p, "kernel"),
             )
@@ -173,37 +167,18 @@ def _written(p: Any, name: str) -> str:
 
 
 def forward(call: Call) -> None:
-    planes: Planes = call.g
-    x, y = call.bottoms[0], call.tops[0]
     offsets = call.buffers.get("offsets")
-    if offsets is None:
-        plain: Callable[..., Any] = average_forward if call.p.pool == "AVE" else weighted_forward
-        planes.run(plain, x, y)
-    elif call.p.pool == "MAX":
-        planes.run(max_forward, x, y, offsets)
-    else:
-        planes.run(draw_forward, x, y, offsets, draws=(call.seed, call.stream, call.iteration))
+    draws = (call.seed, call.stream, call.iteration, 0)
+    pool(call.g, call.p.pool, call.bottoms[0], call.tops[0], offsets, draws)
     if len(call.tops) > 1:
-        assert offsets is not None
-        planes.run(mask_of, x, offsets, call.tops[1])
+        mask(call.g, call.buffers["offsets"], call.tops[1])
 
 
 def backward(call: Call) -> None:
-    planes: Planes = call.g
-    dx, dy = call.bottom_diffs[0], call.top_diffs[0]
-    if dx is None:
-        return
-    if "offsets" in call.buffers:
-        planes.run(chosen_backward, dx, dy, call.buffers["offsets"])
-    elif call.p.pool == "AVE":
-        planes.run(average_backward, dx, dy)
-    else:
-        flat_x = call.bottoms[0].reshape(-1, planes.height.size * planes.width.size)
-
-        def with_values(dx: Any, dy: Any, y: Any, rows: Any, columns: Any, steps: Any) -> None:
-            weighted_backward(dx, dy, flat_x, y, rows, columns, steps)
-
-        planes.run(with_values, dx, dy, call.tops[0])
+    if (dx := call.bottom_diffs[0]) is not None:
+        dx[...] = 0
+        offsets = call.buffers.get("offsets")
+        pool_back(call.g, call.p.pool, dx, call.top_diffs[0], offsets, call.bottoms[0], call.tops[0])
 
 
 _DISTINCT = (Input((2, 3, 5, 6), "distinct"),)
