@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -16,7 +16,7 @@ from netc.run.parameters import Parameters
 class Feed(Protocol):
     """Where a data layer's tops come from: `next` writes one batch into arrays of the tops' shapes."""
 
-    def next(self, out: tuple[Array, ...]) -> None: ...
+    def next(self, out: Sequence[Array]) -> None: ...
 
 
 @dataclass

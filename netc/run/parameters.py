@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from math import prod
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 
 from netc.errors import Report
 from netc.kernels.fillers import fill
-from netc.layer import Array, format_shape
+from netc.layer import Array, Shape, format_shape
 from netc.plan.model import Param, Plan
 from netc.run.arena import ALIGNMENT, aligned_bytes
 from netc.run.codes import PARAMETER_SHAPE
@@ -45,8 +45,9 @@ class Parameters:
         self.all = tuple(Parameter(p, names[p.layer], arrays[p.index], diffs.get(p.index)) for p in plan.params)
 
     def of_layer(self, layer: int) -> tuple[Parameter, ...]:
-        """The blobs that a layer uses, in the type's order."""
-        return tuple(self.all[i] for i in self.plan.layers[layer].params)
+        """The blobs that a layer uses, in the type's order and in its own shapes (PERMISSIVE sharing may reshape)."""
+        planned = self.plan.layers[layer]
+        return tuple(_shaped(self.all[i], b.shape) for i, b in zip(planned.params, planned.setup.params, strict=True))
 
     def by_layer(self) -> dict[str, tuple[Parameter, ...]]:
         """The blobs of each layer that has some."""
@@ -57,6 +58,12 @@ class Parameters:
 def stream(name: str, position: int) -> int:
     """The random stream of a layer's blob: it depends on names only, so that other layers do not change the draws."""
     return int.from_bytes(blake2b(f"{name}\0{position}".encode(), digest_size=4).digest(), "little")
+
+
+def _shaped(blob: Parameter, shape: Shape) -> Parameter:
+    if blob.data.shape == shape:
+        return blob
+    return replace(blob, data=blob.data.reshape(shape), diff=None if blob.diff is None else blob.diff.reshape(shape))
 
 
 def _shared(plan: Plan, names: list[str], other: Parameters | None) -> dict[int, Array]:

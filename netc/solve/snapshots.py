@@ -7,8 +7,9 @@ weights, so that two files of different runs are never taken for a pair.
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Protocol, runtime_checkable
 from zlib import crc32
@@ -46,9 +47,11 @@ class Paths(NamedTuple):
 class Placed(Protocol):
     """A source that can tell where it is, and go on from there."""
 
-    def position(self) -> int: ...
+    def state(self) -> dict[str, Any]:
+        """Where it is: plain numbers and strings."""
 
-    def seek(self, position: int) -> None: ...
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from there."""
 
 
 def check(p: Record, prefix: str | None, report: Report) -> None:
@@ -90,7 +93,8 @@ def checksum(layers: Iterable[LayerWeights]) -> int:
     value = 0
     for layer in layers:
         for blob in layer.blobs:
-            value = crc32(memoryview(np.ascontiguousarray(blob)).cast("B") if blob.size else b"", value)
+            flat: Any = np.ascontiguousarray(blob).reshape(-1).view(np.uint8)
+            value = crc32(flat, value)
     return value
 
 
@@ -120,7 +124,9 @@ def _net_record(net: Net) -> Record:
     sources = [(name, feed) for name, feed in net.feeds.items() if isinstance(feed, Placed)]
     return _message("TrainingNet").make(
         iteration=net.iteration,
-        source=tuple(_message("TrainingSource").make(layer=n, position=f.position()) for n, f in sources),
+        source=tuple(
+            _message("TrainingSource").make(layer=n, state=json.dumps(f.state(), sort_keys=True)) for n, f in sources
+        ),
         buffer=tuple(
             _message("TrainingBuffer").make(layer=layer, name=name, data=array.tobytes())
             for (layer, name), array in net.state.items()
@@ -205,7 +211,7 @@ def _go_on(solver: Solver, training: Any) -> None:
         for source in record.source:
             feed = net.feeds.get(source.layer)
             if isinstance(feed, Placed):
-                feed.seek(source.position)
+                feed.restore(json.loads(source.state))
         state = net.state
         for buffer in record.buffer:
             array = state.get((buffer.layer, buffer.name))

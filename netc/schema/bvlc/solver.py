@@ -132,7 +132,7 @@ MESSAGES = (
         "TrainingSource",
         (
             optional("layer", 1, "string", doc="Name of the data layer.", origin="netc"),
-            optional("position", 2, "int64", doc="Samples given so far.", origin="netc"),
+            optional("state", 2, "string", doc="What the source says of its place, as JSON.", origin="netc"),
         ),
         doc="The place in a data source.",
         origin="netc",

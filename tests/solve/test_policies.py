@@ -1,0 +1,68 @@
+"""Learning rates: Caffe's policies by their formulas, cosine, warm-up, and what is refused."""
+
+import math
+from typing import Any
+
+import pytest
+
+from netc.errors import Report
+from netc.schema.registry import base_schema
+from netc.solve.policies import POLICIES, check, learning_rate, steps_done
+
+
+def solver(**fields: Any) -> Any:
+    return base_schema().message("SolverParameter").make(**{"base_lr": 0.1, **fields})
+
+
+@pytest.mark.parametrize(
+    ("fields", "iteration", "rate"),
+    [
+        ({"lr_policy": "fixed"}, 123, 0.1),
+        ({"lr_policy": "step", "gamma": 0.5, "stepsize": 10}, 9, 0.1),
+        ({"lr_policy": "step", "gamma": 0.5, "stepsize": 10}, 20, 0.025),
+        ({"lr_policy": "exp", "gamma": 0.9}, 3, 0.1 * 0.9**3),
+        ({"lr_policy": "inv", "gamma": 0.01, "power": 0.75}, 100, 0.1 * 2**-0.75),
+        ({"lr_policy": "multistep", "gamma": 0.1, "stepvalue": (5, 8)}, 4, 0.1),
+        ({"lr_policy": "multistep", "gamma": 0.1, "stepvalue": (5, 8)}, 5, 0.01),
+        ({"lr_policy": "multistep", "gamma": 0.1, "stepvalue": (5, 8)}, 100, 0.001),
+        ({"lr_policy": "poly", "power": 2.0, "max_iter": 100}, 50, 0.025),
+        ({"lr_policy": "poly", "power": 2.0, "max_iter": 100}, 100, 0.0),
+        ({"lr_policy": "sigmoid", "gamma": 0.1, "stepsize": 10}, 20, 0.1 / (1 + math.exp(-1))),
+        ({"lr_policy": "sigmoid", "gamma": 900.0, "stepsize": 10}, 0, 0.0),
+        ({"lr_policy": "cosine", "max_iter": 100, "min_lr": 0.02}, 50, 0.06),
+        ({"lr_policy": "cosine", "max_iter": 100, "min_lr": 0.02}, 100, 0.02),
+        ({"lr_policy": "fixed", "warmup_iter": 10, "warmup_lr": 0.02}, 0, 0.02),
+        ({"lr_policy": "fixed", "warmup_iter": 10, "warmup_lr": 0.02}, 5, 0.06),
+        ({"lr_policy": "fixed", "warmup_iter": 10, "warmup_lr": 0.02}, 10, 0.1),
+        ({"lr_policy": "step", "gamma": 0.5, "stepsize": 5, "warmup_iter": 5}, 4, 0.04),
+    ],
+)
+def test_rate(fields: dict[str, Any], iteration: int, rate: float) -> None:
+    assert learning_rate(solver(**fields), iteration) == pytest.approx(rate, rel=1e-12, abs=1e-300)
+
+
+def test_at_most_one_step_is_passed_per_iteration() -> None:
+    assert [steps_done((3, 3, 5), i) for i in range(7)] == [0, 0, 0, 1, 2, 3, 3]
+
+
+@pytest.mark.parametrize(
+    ("fields", "codes", "words"),
+    [
+        ({"lr_policy": "setp"}, ["SOL010"], 'did you mean "step"?'),
+        ({"lr_policy": "quux"}, ["SOL010"], "the policies are fixed, step"),
+        ({"lr_policy": "step"}, ["SOL011", "SOL011"], "needs gamma"),
+        ({"lr_policy": "step", "gamma": 0.1, "stepsize": 0}, ["SOL012"], "stepsize must be at least 1"),
+        ({"lr_policy": "exp", "gamma": -1.0}, ["SOL012"], "gamma must be at least 0"),
+        ({"lr_policy": "multistep", "gamma": 0.1, "stepvalue": (8, 5)}, ["SOL012"], "stepvalue must grow"),
+        ({"base_lr": None}, ["SOL011"], "base_lr"),
+    ],
+)
+def test_refused(fields: dict[str, Any], codes: list[str], words: str) -> None:
+    report = Report()
+    check(solver(**fields), report)
+    assert [d.code.id for d in report.diagnostics] == codes
+    assert words in "\n".join(d.render() for d in report.diagnostics)
+
+
+def test_every_policy_tells_its_formula() -> None:
+    assert all(policy.formula for policy in POLICIES.values())
