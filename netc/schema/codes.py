@@ -15,9 +15,9 @@ UNKNOWN_FIELD = Code(
 )
 FORK_FIELD = Code(
     "SCH002",
-    "field of a fork of Caffe",
-    "This field exists only in a fork of Caffe, and netc does not know what it would have to compute. Without it the "
-    "net would be another net.",
+    "field or value of a fork of Caffe",
+    "This field (or enum value) exists only in a fork of Caffe, and netc does not know what it would have to compute. "
+    "Without it the net would be another net.",
     'layer { name: "roi" type: "ROIPooling" bottom: "conv5" bottom: "rois" top: "roi"\n'
     "  roi_pooling_param { pooled_w: 7 pooled_h: 7 spatial_scale: 0.0625 } }",
     "Take the layer out, replace it by layers of BVLC Caffe, or add a layer file that declares the field.",

@@ -66,6 +66,8 @@ def _field(out: FieldDescriptorProto, field: FieldType, package: str) -> None:
         out.type = getattr(FieldDescriptorProto, f"TYPE_{field.type.upper()}")
     if field.declaration.packed:
         out.options.packed = True
+    if field.declaration.deprecated:
+        out.options.deprecated = True
     default = field.declaration.default
     if default is not None:
         out.default_value = str(default).lower() if isinstance(default, bool) else str(default)

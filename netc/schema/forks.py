@@ -1,6 +1,209 @@
-"""Fields and layer types that exist only in forks of Caffe, and whose they are: for diagnostics that name the fork."""
+"""Fields, layer types and enum values that exist only in forks of Caffe, and whose they are.
+
+For diagnostics that name the fork. What netc itself can do is declared as a field (with its `origin`) or has a layer
+file; it is then never looked up here.
+"""
 
 from __future__ import annotations
 
-FORK_FIELDS: dict[tuple[str, str], str] = {}
-FORK_TYPES: dict[str, str] = {}
+SSD = "SSD (weiliu89/caffe)"
+FAST_RCNN = "Fast R-CNN (rbgirshick/caffe-fast-rcnn)"
+RFCN = "R-FCN (daijifeng001/caffe-rfcn)"
+SEGNET = "SegNet (alexgkendall/caffe-segnet)"
+DEEPLAB = "DeepLab (cdmh/deeplab-public)"
+PSPNET = "PSPNet (hszhao/PSPNet)"
+NVCAFFE = "NVCaffe (NVIDIA/caffe)"
+INTEL = "Intel's Caffe (intel/caffe)"
+JACINTO = "Caffe-Jacinto (tidsp/caffe-jacinto)"
+YOLO = "MobileNet-YOLO (eric612/MobileNet-YOLO)"
+GREENTEA = "Greentea (naibaf7/caffe)"
+YJXIONG = "yjxiong/caffe"
+NORMFACE = "NormFace (happynear/caffe-windows)"
+LSTM = "caffe-lstm (junhyukoh/caffe-lstm)"
+CRFRNN = "CRF-RNN (torrvision/crfasrnn)"
+DEEPDETECT = "DeepDetect's Caffe (jolibrain/caffe)"
+FCN = "FCN (longjon/caffe, branch future)"
+SENET = "SENet (hujie-frank/SENet)"
+SHUFFLENET = "ShuffleNet (farmingyard/ShuffleNet)"
+DEPTHWISE = "DepthwiseConvolution (yonghenglh6/DepthwiseConvolution)"
+CENTER_LOSS = "Center loss (ydwen/caffe-face)"
+SPHEREFACE = "SphereFace (wy1iu/sphereface)"
+DIGITS = "NVIDIA DIGITS' plug-ins (NVIDIA/DIGITS)"
+C3D = "C3D (facebook/C3D)"
+FLOWNET = "FlowNet (lmb-freiburg/flownet2)"
+RISTRETTO = "Ristretto (pmgysel/caffe)"
+DEFORMABLE = "Deformable convolution (unsky/Deformable-ConvNets-caffe)"
+OPENPOSE = "OpenPose (CMU-Perceptual-Computing-Lab/caffe)"
+
+# fork -> message -> names of fields
+_FIELDS: dict[str, dict[str, str]] = {
+    SSD: {
+        "LayerParameter": "annotated_data_param detection_evaluate_param detection_output_param multibox_loss_param "
+        "norm_param permute_param prior_box_param video_data_param",
+        "NetParameter": "item",
+        "SolverParameter": "eval_type ap_version show_per_class_result plateau_winsize",
+        "SolverState": "minimum_loss iter_last_event",
+        "TransformationParameter": "noise_param distort_param expand_param emit_constraint crop_h crop_w",
+    },
+    FAST_RCNN: {"LayerParameter": "roi_pooling_param smooth_l1_loss_param"},
+    RFCN: {
+        "LayerParameter": "psroi_pooling_param box_annotator_ohem_param proposal_param roi_align_param",
+        "LossParameter": "pre_fixed_normalizer",
+    },
+    SEGNET: {
+        "LayerParameter": "bn_param dense_image_data_param upsample_param",
+        "DropoutParameter": "sample_weights_test",
+    },
+    DEEPLAB: {
+        "V1LayerParameter": "interp_param mat_read_param mat_write_param padding_param seg_accuracy_param strict_dim "
+        "softmaxloss_param densecrf_param",
+        "LayerParameter": "mat_read_param mat_write_param seg_accuracy_param densecrf_param image_seg_data_param",
+        "ImageDataParameter": "has_label label_type",
+    },
+    PSPNET: {"LayerParameter": "interp_param"},
+    NVCAFFE: {
+        "NetParameter": "default_forward_type default_backward_type default_forward_math default_backward_math "
+        "default_conv_algos_override default_cudnn_math_override global_grad_scale global_grad_scale_adaptive "
+        "reduce_buckets eltwise_mem_sharing",
+        "LayerParameter": "forward_type backward_type forward_math backward_math detectnet_groundtruth_param "
+        "detectnet_augmentation_param",
+        "SolverParameter": "rampup_interval rampup_lr store_blobs_in_old_format larc larc_policy larc_turbo local_lr "
+        "local_lr_ratio local_lr_auto local_gw_ratio min_lr weight_decay_policy clip_gradients_mode "
+        "momentum_policy max_momentum momentum_power",
+        "TransformationParameter": "img_rand_resize_lower img_rand_resize_upper rand_resize_ratio_lower "
+        "rand_resize_ratio_upper vertical_stretch_lower vertical_stretch_upper horizontal_stretch_lower "
+        "horizontal_stretch_upper interpolation_algo_up interpolation_algo_down allow_upscale use_gpu_transform "
+        "random_seed display",
+        "DataParameter": "cache",
+    },
+    INTEL: {
+        "NetParameter": "multinode bn_stats_batch_size engine compile_net_state",
+        "LayerParameter": "quantization_param eval_detection_param multinode",
+        "BatchNormParameter": "filler bias_filler use_weight_bias relu engine",
+        "ConvolutionParameter": "relu negative_slope fusion_type sum_type conv_algo",
+        "DataParameter": "shuffle",
+        "SolverParameter": "warmup_start_lr disabled_update engine force_cpu local_lr_auto larc",
+        "TransformationParameter": "random_aspect_ratio_param random_resize_param pad",
+    },
+    JACINTO: {
+        "NetParameter": "quantize net_quantization_param",
+        "LayerParameter": "image_label_data_param quantization_param",
+        "SolverParameter": "display_sparsity sparse_mode sparsity_itr_increment_bfr_applying sparsity_start_factor "
+        "sparsity_start_iter sparsity_step_factor sparsity_step_iter sparsity_target sparsity_threshold_maxratio "
+        "sparsity_threshold_value_max",
+    },
+    YOLO: {
+        "LayerParameter": "region_loss_param reorg_param segmentation_evaluate_param yolo_detection_output_param "
+        "yolo_seg_param yolov3_detection_output_param yolov3_param lane_data_param assisted_excitation_param",
+        "SolverParameter": "stagelr stageiter",
+        "TransformationParameter": "geometry_param",
+    },
+    GREENTEA: {
+        "NetParameter": "benchmark process train",
+        "LayerParameter": "affinity_param mergecrop_param malis_param device buffer",
+        "ConvolutionParameter": "fuse_type eltwise_param",
+    },
+    YJXIONG: {
+        "LayerParameter": "seg_data_param bn_param roi_param",
+        "TransformationParameter": "fix_crop is_flow max_distort multi_scale scale_ratios stride upper_shift",
+        "SolverParameter": "richness",
+    },
+    NORMFACE: {
+        "LayerParameter": "general_contrastive_loss_param general_triplet_loss_param inner_distance_param "
+        "label_specific_rescale_param normalize_param flip_param",
+        "AccuracyParameter": "min_is_better",
+        "InnerProductParameter": "normalize",
+        "ParameterParameter": "blob_filler",
+        "ScaleParameter": "min_value max_value",
+        "SoftmaxParameter": "normalize_type",
+    },
+    LSTM: {"LayerParameter": "lstm_param"},
+    CRFRNN: {
+        "LayerParameter": "multi_stage_meanfield_param",
+        "V1LayerParameter": "multi_stage_meanfield_param",
+    },
+    DEEPDETECT: {
+        "LayerParameter": "continuation_indicator_param ctc_loss_param labelsequence_accuracy_param "
+        "sparse_data_param memory_sparse_data_param",
+    },
+    SHUFFLENET: {"LayerParameter": "shuffle_channel_param"},
+    CENTER_LOSS: {"LayerParameter": "center_loss_param"},
+    SPHEREFACE: {"LayerParameter": "margin_inner_product_param"},
+    DEFORMABLE: {"LayerParameter": "deformable_convolution_param"},
+    FLOWNET: {"LayerParameter": "correlation_param flow_warp_param resample_param l1_loss_param"},
+    C3D: {"ConvolutionParameter": "kernel_depth temporal_stride temporal_pad", "PoolingParameter": "kernel_depth"},
+}
+
+FORK_FIELDS: dict[tuple[str, str], str] = {
+    (message, name): fork
+    for fork, messages in _FIELDS.items()
+    for message, names in messages.items()
+    for name in names.split()
+}
+"""(message, name of a field) -> whose it is."""
+
+# What to write instead of a fork's field, where BVLC Caffe or netc has the same thing.
+REPLACEMENTS: dict[tuple[str, str], str] = {
+    ("SolverParameter", "warmup_start_lr"): "netc's own field is `warmup_lr`",
+    ("SolverParameter", "rampup_interval"): "netc's own field is `warmup_iter`",
+    ("SolverParameter", "rampup_lr"): "netc's own field is `warmup_lr`",
+    (
+        "LayerParameter",
+        "lstm_param",
+    ): 'BVLC Caffe has a layer `type: "LSTM"` with `recurrent_param`; it reads time first',
+    ("LayerParameter", "bn_param"): "BVLC Caffe has BatchNorm followed by Scale",
+    ("ParameterParameter", "blob_filler"): "take it out: weights that are loaded replace it",
+}
+
+# fork -> layer types
+_TYPES: dict[str, str] = {
+    SSD: "AnnotatedData DetectionEvaluate DetectionOutput MultiBoxLoss Normalize Permute PriorBox VideoData",
+    FAST_RCNN: "ROIPooling SmoothL1Loss",
+    RFCN: "PSROIPooling BoxAnnotatorOHEM SmoothL1LossOHEM SoftmaxWithLossOHEM Proposal ROIAlign",
+    SEGNET: "BN DenseImageData Upsample",
+    DEEPLAB: "ImageSegData MatRead MatWrite SegAccuracy DenseCRF UniqueLabel",
+    PSPNET: "Interp",
+    NVCAFFE: "DetectNetTransformation L1Loss",
+    INTEL: "EvalDetection",
+    JACINTO: "ImageLabelData IOUAccuracy",
+    YOLO: "AssistedExcitation LaneData ReLU6 RegionLoss Reorg SegmentationEvaluate YoloDetectionOutput YoloSeg Yolov3 "
+    "Yolov3DetectionOutput YoloLoss",
+    GREENTEA: "Affinity ConnectedComponent MalisLoss MergeCrop DataRandTransform",
+    YJXIONG: "Gather SegData",
+    NORMFACE: "Flip GeneralContrastiveLoss GeneralTripletLoss InnerDistance LabelSpecificRescale",
+    LSTM: "Lstm",
+    CRFRNN: "MultiStageMeanfield",
+    DEEPDETECT: "ContinuationIndicator CtcLoss LabelsequenceAccuracy SparseData",
+    SENET: "Axpy",
+    SHUFFLENET: "ShuffleChannel",
+    DEPTHWISE: "DepthwiseConvolution ConvolutionDepthwise",
+    CENTER_LOSS: "CenterLoss",
+    SPHEREFACE: "MarginInnerProduct",
+    DEFORMABLE: "DeformableConvolution",
+    FLOWNET: "Correlation FlowWarp Resample L1LossLayer ChannelNorm",
+    C3D: "Convolution3D Pooling3D VolumeData",
+    OPENPOSE: "Nms ImResize CPMData",
+    RISTRETTO: "ConvolutionRistretto FcRistretto DeconvolutionRistretto LRNRistretto",
+}
+
+FORK_TYPES: dict[str, str] = {name: fork for fork, names in _TYPES.items() for name in names.split()}
+"""Layer type -> whose it is."""
+
+FORK_VALUES: dict[tuple[str, str], str] = {
+    ("V1LayerParameter.LayerType", "CROP"): FCN,
+    ("V1LayerParameter.LayerType", "IMAGE_SEG_DATA"): DEEPLAB,
+    ("V1LayerParameter.LayerType", "INTERP"): DEEPLAB,
+    ("V1LayerParameter.LayerType", "MAT_READ"): DEEPLAB,
+    ("V1LayerParameter.LayerType", "MAT_WRITE"): DEEPLAB,
+    ("V1LayerParameter.LayerType", "PADDING"): DEEPLAB,
+    ("V1LayerParameter.LayerType", "SEG_ACCURACY"): DEEPLAB,
+    ("V1LayerParameter.LayerType", "DENSECRF"): DEEPLAB,
+    ("V1LayerParameter.LayerType", "MULTI_STAGE_MEANFIELD"): CRFRNN,
+    ("V1LayerParameter.LayerType", "CONVOLUTION3D"): C3D,
+    ("V1LayerParameter.LayerType", "POOLING3D"): C3D,
+    ("LossParameter.NormalizationMode", "PRE_FIXED"): RFCN,
+    ("LossParameter.NormalizationMode", "NONE_VALID"): SSD,
+    ("ConvolutionParameter.Engine", "MKL2017"): INTEL,
+    ("ConvolutionParameter.Engine", "MKLDNN"): INTEL,
+}
+"""(enum, name of a value) -> whose it is."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from netc.errors import suggest
 from netc.schema import codes
-from netc.schema.forks import FORK_FIELDS
+from netc.schema.forks import FORK_FIELDS, REPLACEMENTS
 from netc.schema.registry import MessageType
 from netc.schema.values import BadValueError
 
@@ -136,7 +136,8 @@ def explain_unknown(name: str, type: MessageType, beside: set[str]) -> BadValueE
     fork = FORK_FIELDS.get((type.name, name))
     if fork is not None:
         what = f"`{name}` is not a field of BVLC Caffe's {type.name}; it comes from {fork}"
-        return BadValueError(codes.FORK_FIELD, what, "netc does not know this field")
+        help = REPLACEMENTS.get((type.name, name), "netc does not know this field")
+        return BadValueError(codes.FORK_FIELD, what, help)
     what = f"{type.name} has no field `{name}`"
     return BadValueError(codes.UNKNOWN_FIELD, what, _help(name, type, beside))
 

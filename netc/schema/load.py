@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from netc.errors import Report
 from netc.schema import codes
+from netc.schema.hints import explain_unknown
 from netc.schema.record import Record
 from netc.schema.registry import Schema
 from netc.schema.typing import type_document
@@ -20,7 +21,9 @@ def load_net(document: Document, schema: Schema, report: Report) -> Record:
 
     All that is wrong is reported (codes SCH0xx); the record holds what is right.
     """
-    if _is_other(document, schema, "SolverParameter", "NetParameter", report):
+    if _is_other(document, schema, "SolverParameter", "NetParameter", report) or _is_unknown(
+        document, schema, "NetParameter", report
+    ):
         return schema.message("NetParameter").empty
     return upgrade_net(type_document(document.block, schema.message("NetParameter"), report), report)
 
@@ -30,7 +33,9 @@ def load_solver(document: Document, schema: Schema, report: Report) -> Record:
 
     All that is wrong is reported (codes SCH0xx); the record holds what is right.
     """
-    if _is_other(document, schema, "NetParameter", "SolverParameter", report):
+    if _is_other(document, schema, "NetParameter", "SolverParameter", report) or _is_unknown(
+        document, schema, "SolverParameter", report
+    ):
         return schema.message("SolverParameter").empty
     return upgrade_solver(type_document(document.block, schema.message("SolverParameter"), report), report)
 
@@ -45,4 +50,20 @@ def _is_other(document: Document, schema: Schema, other: str, expected: str, rep
     kinds = {"NetParameter": "a net", "SolverParameter": "a solver"}
     message = f"this file is {kinds[other]}, not {kinds[expected]}: `{foreign[0].name}` is a field of {other}"
     report.error(codes.NOT_A_SOLVER, message, foreign[0].name_span)
+    return True
+
+
+def _is_unknown(document: Document, schema: Schema, expected: str, report: Report) -> bool:
+    """Whether no field of the file is one of the message's, nor like one of them; reports it."""
+    type = schema.message(expected)
+    names = {field.name for field in document.block.fields}
+    if not names or len(names) > 20 or any(name in type.fields for name in names):
+        return False
+    reasons = [explain_unknown(name, type, names) for name in names]
+    if any(reason.help and reason.code is codes.UNKNOWN_FIELD for reason in reasons):
+        return False
+    first = document.block.fields[0]
+    kind = "net" if expected == "NetParameter" else "solver"
+    reason = explain_unknown(first.name, type, names)
+    report.error(reason.code, f"this file is not a {kind}: {reason.message}", first.name_span)
     return True

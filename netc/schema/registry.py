@@ -49,9 +49,24 @@ class EnumType:
 
 
 class FieldType:
-    """A field with its type resolved. `enum` or `message` is set for a field of that kind."""
+    """A field with its type resolved. `enum` or `message` is set for a field of that kind.
 
-    __slots__ = ("declaration", "default", "enum", "kind", "message", "name", "repeated", "required", "tag", "type")
+    foreign: the field comes from a fork of Caffe.
+    """
+
+    __slots__ = (
+        "declaration",
+        "default",
+        "enum",
+        "foreign",
+        "kind",
+        "message",
+        "name",
+        "repeated",
+        "required",
+        "tag",
+        "type",
+    )
 
     def __init__(self, declaration: Field, enum: EnumType | None, message: MessageType | None) -> None:
         self.declaration = declaration
@@ -64,6 +79,7 @@ class FieldType:
         self.repeated = declaration.label == "repeated"
         self.required = declaration.label == "required"
         self.default: Any = self._default()
+        self.foreign = declaration.origin not in ("caffe", "netc")
 
     def _default(self) -> Any:
         """The value an unset field reads as; None for a message, which reads as an empty one."""

@@ -47,7 +47,7 @@ class _Typing:
             if field is None:
                 self._unknown(written, type, block)
                 continue
-            if field.declaration.origin not in ("caffe", "netc"):
+            if field.foreign:
                 self._extension(written, field, type)
             if field.repeated:
                 self._repeated(written, field, values, spans, depth)
@@ -145,8 +145,10 @@ class _Typing:
         self._mistake(BadValueError(codes.GIVEN_TWICE, what), written.name_span, (Note("first given here", first),))
 
     def _extension(self, written: Field, field: FieldType, type: MessageType) -> None:
+        """Say, once for each field, that BVLC Caffe would refuse it; a fork's whole layer type goes without saying."""
         key = (type.name, field.name)
-        if key not in self.extensions:
+        own_type = type.declaration.origin != "caffe" or (type.name == "LayerParameter" and field.kind == "message")
+        if key not in self.extensions and not own_type:
             self.extensions.add(key)
             declared = field.declaration
             what = f"`{field.name}` is a field of {declared.origin}; BVLC Caffe refuses it in {type.name}"

@@ -13,6 +13,7 @@ from netc.schema import codes
 from netc.schema.bvlc.legacy import V1_PARAMETERS, V1_TYPES
 from netc.schema.record import Record
 from netc.schema.registry import Schema
+from netc.schema.upgrade_fork import upgrade_fork_fields
 from netc.schema.upgrade_v0 import upgrade_v0
 
 _MOVED = ("scale", "mean_file", "crop_size", "mirror")
@@ -62,6 +63,7 @@ def upgrade_net(record: Record, report: Report) -> Record:
         record = _upgrade_layers(record, schema, report)
     if record.has("input"):
         record = _upgrade_inputs(record, schema, report)
+    record = upgrade_fork_fields(record)
     if any(layer.values.get("type") == "BatchNorm" and len(layer.param) == 3 for layer in record.layer):
         record = with_field(record, "layer", tuple(_freeze_batch_norm(layer) for layer in record.layer))
     if record.has("solver"):

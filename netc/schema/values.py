@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from netc.errors import Code, suggest
 from netc.schema import codes
+from netc.schema.forks import FORK_VALUES
 from netc.schema.registry import INTEGER_RANGES, FieldType
 
 if TYPE_CHECKING:
@@ -187,6 +188,10 @@ def _enum(scalar: Scalar, field: FieldType) -> str:
             return name
     elif text in enum.values:
         return text
+    fork = FORK_VALUES.get((enum.name, text))
+    if fork is not None:
+        message = f"`{field.name}` has no value {shown(scalar)} in BVLC Caffe; it comes from {fork}"
+        raise BadValueError(codes.FORK_FIELD, message, "netc does not know this value")
     known = ", ".join(enum.values) if len(enum.values) <= 12 else f"{len(enum.values)} names"
     guess = suggest(text, enum.values) if scalar.kind != "number" else None
     help = f"did you mean {guess}?" if guess else None

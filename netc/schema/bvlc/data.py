@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from netc.schema.declare import Enum, Field, Message, optional, repeated
+from netc.schema.forks import GREENTEA, NVCAFFE, SSD
 
 _OLD = "transform_param"
 
@@ -28,8 +29,34 @@ MESSAGES = (
             repeated("mean_value", 5, "float", "Mean to subtract: one for all channels, or one each."),
             optional("force_color", 6, "bool", False, "Decode images to 3 channels."),
             optional("force_gray", 7, "bool", False, "Decode images to 1 channel."),
+            optional("resize_param", 1008, "ResizeParameter", doc="Resize images before the crop.", origin=SSD),
         ),
         doc="What is done to an image before it enters the net.",
+    ),
+    Message(
+        "ResizeParameter",
+        (
+            optional("prob", 1, "float", 1.0, "Probability that an image is resized."),
+            optional("resize_mode", 2, "ResizeParameter.Resize_mode", "WARP", "How the aspect ratio is treated."),
+            optional("height", 3, "uint32", 0, "Rows to resize to."),
+            optional("width", 4, "uint32", 0, "Columns to resize to."),
+            optional("height_scale", 8, "uint32", 0, "Rows that FIT_SMALL_SIZE scales to, if not `height`."),
+            optional("width_scale", 9, "uint32", 0, "Columns that FIT_SMALL_SIZE scales to, if not `width`."),
+            optional("pad_mode", 5, "ResizeParameter.Pad_mode", "CONSTANT", "What fills the border."),
+            repeated("pad_value", 6, "float", "Values that fill the border: one, or one for each channel."),
+            repeated("interp_mode", 7, "ResizeParameter.Interp_mode", "Interpolation; one of these at random."),
+        ),
+        (
+            Enum(
+                "Resize_mode",
+                {"WARP": 1, "FIT_SMALL_SIZE": 2, "FIT_LARGE_SIZE_AND_PAD": 3},
+                "Ignore the aspect ratio, keep it by cutting, or keep it by padding.",
+            ),
+            Enum("Pad_mode", {"CONSTANT": 1, "MIRRORED": 2, "REPEAT_NEAREST": 3}, "What fills the border."),
+            Enum("Interp_mode", {"LINEAR": 1, "AREA": 2, "NEAREST": 3, "CUBIC": 4, "LANCZOS4": 5}, "As in OpenCV."),
+        ),
+        doc="How images are resized.",
+        origin=SSD,
     ),
     Message(
         "DataParameter",
@@ -41,6 +68,8 @@ MESSAGES = (
             *_moved(2, 3, 5, 6),
             optional("force_encoded_color", 9, "bool", False, "Decode images to 3 channels."),
             optional("prefetch", 10, "uint32", 4, "Batches read ahead."),
+            optional("threads", 1001, "uint32", 0, "Threads that decode; ignored.", origin=NVCAFFE),
+            optional("parser_threads", 1002, "uint32", 0, "Threads that parse; ignored.", origin=NVCAFFE),
         ),
         (Enum("DB", {"LEVELDB": 0, "LMDB": 1}, "Kind of database."),),
         doc="Images from a database of `Datum` records.",
@@ -100,6 +129,7 @@ MESSAGES = (
             optional("channels", 2, "uint32", doc="Channels of an image."),
             optional("height", 3, "uint32", doc="Rows of an image."),
             optional("width", 4, "uint32", doc="Columns of an image."),
+            repeated("dim", 1001, "uint32", "Sizes of the batch, batch_size first.", origin=GREENTEA),
         ),
         doc="Arrays that a program hands over.",
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from netc.schema.declare import Enum, Field, Message, optional, repeated
+from netc.schema.forks import DEEPLAB, GREENTEA, INTEL
 
 ENGINE = Enum("Engine", {"DEFAULT": 0, "CAFFE": 1, "CUDNN": 2}, "Implementation in Caffe; ignored by netc.")
 
@@ -44,6 +45,10 @@ _CONVOLUTION = (
     engine(15, "ConvolutionParameter"),
     optional("axis", 16, "int32", 1, "The channel axis; the axes after it are spatial."),
     optional("force_nd_im2col", 17, "bool", False, "Use the N-d code for 2-D images too; no effect on the numbers."),
+    optional("hole", 1001, "uint32", 1, "Distance between kernel cells.", origin=DEEPLAB, deprecated="`dilation`"),
+    optional("hole_h", 1002, "uint32", 1, "Vertical distance.", origin=DEEPLAB, deprecated="`dilation`"),
+    optional("hole_w", 1003, "uint32", 1, "Horizontal distance.", origin=DEEPLAB, deprecated="`dilation`"),
+    optional("conv_algorithm", 1004, "string", doc="Implementation; ignored.", origin=INTEL),
     optional(
         "padding", 1000, "ConvolutionParameter.Padding", "EXPLICIT", "SAME or VALID, instead of `pad`.", origin="netc"
     ),
@@ -63,6 +68,16 @@ _POOLING = (
     engine(11, "PoolingParameter"),
     optional("global_pooling", 12, "bool", False, "The window is the whole image."),
     optional("round_mode", 13, "PoolingParameter.RoundMode", "CEIL", "How the output size is rounded."),
+    optional(
+        "ceil_mode",
+        1001,
+        "bool",
+        True,
+        "Round the output size up.",
+        origin="several forks of Caffe",
+        deprecated="`round_mode: FLOOR` or CEIL",
+    ),
+    repeated("dilation", 1002, "uint32", "Distance between window cells; 1 if unset.", origin=GREENTEA),
     optional(
         "padding", 1000, "PoolingParameter.Padding", "EXPLICIT", "SAME or VALID, instead of `pad`.", origin="netc"
     ),
