@@ -1,0 +1,92 @@
+"""From a graph to a plan: a list of passes, one a file, each filling in its part of a draft. Nothing is allocated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from netc.errors import Report
+from netc.graph import Graph
+from netc.layer import Shape
+from netc.plan.draft import Draft, Options
+from netc.plan.gradients import gradients
+from netc.plan.memory import memory
+from netc.plan.model import Layer, Plan, Slot
+from netc.plan.params import params
+from netc.plan.receptive import receptive
+from netc.plan.schedule import schedule
+from netc.plan.shapes import shapes
+from netc.plan.sharing import sharing
+from netc.plan.verify import verify
+
+__all__ = ["CHECKS", "LAYOUT", "Plan", "plan"]
+
+# Passes that may find mistakes of the net: all of them run before the planner gives up.
+CHECKS: tuple[Callable[[Draft], None], ...] = (shapes, params, gradients)
+# Passes over a net that will run.
+LAYOUT: tuple[Callable[[Draft], None], ...] = (receptive, schedule, sharing, memory)
+
+
+def plan(
+    graph: Graph,
+    *,
+    training: bool | None = None,
+    given: Mapping[str, tuple[Shape, ...]] | None = None,
+    inputs: Mapping[str, Shape] | None = None,
+    batch: int | None = None,
+    keep: bool = False,
+    share: bool = True,
+) -> Plan:
+    """Settle everything about a net that can be known before memory is allocated.
+
+    training: plan backward too (default: in phase TRAIN, and with force_backward). given: shapes of data layers' tops,
+    by layer name. inputs: shapes of input or data blobs, by blob name. batch: instead of the inputs' batch size.
+    keep: every blob and gradient keeps its memory, for inspection. share: False gives every array its own memory.
+    Raises NetError with all that is wrong with the net (LAY..., PLN...).
+    """
+    if training is None:
+        training = graph.state.phase == "TRAIN" or graph.force_backward
+    options = Options(training, given or {}, inputs or {}, batch, keep, share and not keep)
+    draft = Draft(graph, options, Report())
+    for check in CHECKS:
+        check(draft)
+    draft.report.finish()
+    for layout in LAYOUT:
+        layout(draft)
+    planned = _plan(draft)
+    verify(planned)
+    return planned
+
+
+def _plan(draft: Draft) -> Plan:
+    graph = draft.graph
+    layers = (
+        Layer(
+            draft.setup(node.index),
+            draft.layer_params[node.index],
+            draft.needs_backward[node.index],
+            draft.bottom_gradient[node.index],
+            tuple(draft.fields[v] for v in node.tops),
+        )
+        for node in graph.nodes
+    )
+    slots = (
+        Slot(a.kind, a.owner, a.name, a.shape, a.dtype, a.offset, a.nbytes, a.first, a.last, a.storage)
+        for a in draft.arrays
+    )
+    return Plan(
+        graph=graph,
+        layers=tuple(layers),
+        shapes=tuple(draft.shape(v.index) for v in graph.values),
+        params=tuple(draft.params),
+        backward_planned=draft.options.training,
+        slots=tuple(slots),
+        data=tuple(draft.data),
+        diff=tuple(draft.diff),
+        buffers=tuple(draft.buffers),
+        forward=tuple(draft.forward),
+        backward=tuple(draft.backward),
+        skipped=frozenset(draft.skipped),
+        memory=draft.memory,
+        assumed=tuple(draft.assumed),
+        warnings=(*graph.warnings, *draft.report.diagnostics),
+    )

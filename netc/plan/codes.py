@@ -9,8 +9,8 @@ BAD_DIMENSION = Code(
     "a dimension that is zero or negative",
     why="A blob with such a dimension holds nothing, so nothing that reads it can compute anything.",
     example='layer { name: "slice" type: "Slice" bottom: "x" top: "a" top: "b" slice_param { slice_point: 0 } }',
-    fix="Follow the trail in the notes to the layer that makes the dimension vanish; often an input is too small for the "
-    "strides and kernels that follow.",
+    fix="Follow the trail in the notes to the layer that makes the dimension vanish; often an input is too small for "
+    "the strides and kernels that follow.",
 )
 TOO_LARGE = Code(
     "PLN002",
@@ -40,14 +40,15 @@ SHARED_MULTIPLIER = Code(
 TOO_MANY_SPECS = Code(
     "PLN005",
     "more `param` than the layer has parameters",
-    why="Each `param` belongs to one parameter blob, in order. One too many is a mistake about which layer learns what.",
+    why="Each `param` belongs to one parameter blob, in order. One too many is a mistake about who learns what.",
     example='layer { name: "relu" type: "ReLU" bottom: "x" top: "x" param { lr_mult: 1 } }',
     fix="Take the `param` out; `netc explain TYPE` lists the parameters of a type.",
 )
 NO_GRADIENT = Code(
     "PLN006",
     "a gradient has to pass a layer that gives none",
-    why="The layer stands between a loss and layers that learn, but its output does not change smoothly with its input.",
+    why="The layer stands between a loss and layers that learn, but its output does not change smoothly with its "
+    "input.",
     example='layer { name: "t" type: "Threshold" bottom: "conv1" top: "t" }\n'
     'layer { name: "loss" type: "EuclideanLoss" bottom: "t" bottom: "label" }',
     fix="Use a layer that has a gradient, or stop the gradient with `propagate_down: false` in the layer.",
@@ -72,11 +73,4 @@ BAD_INPUT_SHAPE = Code(
     why="A batch size replaces the first dimension of the inputs; every dimension must be at least 1.",
     example="netc summary net.prototxt --batch 0",
     fix="Give whole numbers of at least 1.",
-)
-ASSUMED = Code(
-    "PLN010",
-    "the shape of a data layer is assumed",
-    why="The layer's source is not there, so its shape comes from batch_size, crop_size and 3 channels (1 with "
-    "force_gray). This is a warning.",
-    fix="Give the true shape with --input blob=SHAPE, or put the source where the layer looks for it.",
 )

@@ -25,7 +25,7 @@ class Options:
 
 @dataclass(slots=True)
 class Array:
-    """A slot before it has a place. `spans` are the intervals of steps in which it holds something; -1 is before all.
+    """A slot before it has a place, alive from step `first` to step `last`; -1 is before the first step.
 
     `storage` is the index of the array whose memory it lives in (its own, unless they share).
     """
@@ -64,7 +64,7 @@ class Draft:
     forward: list[Step] = field(default_factory=list)
     backward: list[Step] = field(default_factory=list)
     skipped: set[int] = field(default_factory=set)
-    memory: Memory = Memory(0, 0, 0)
+    memory: Memory = field(default_factory=lambda: Memory(0, 0, 0))
 
     @property
     def steps(self) -> int:

@@ -43,7 +43,9 @@ def _by_need(draft: Draft) -> None:
     wanting: set[int] = set()  # values for which something before them wants a gradient
     wanted: list[tuple[bool, ...]] = []  # per bottom of each layer
     for node in nodes:
-        wanted.append(tuple(v in wanting if p is None else p for v, p in zip(node.bottoms, node.propagate, strict=True)))
+        wanted.append(
+            tuple(v in wanting if p is None else p for v, p in zip(node.bottoms, node.propagate, strict=True))
+        )
         if _learns(draft, node) or not wanting.isdisjoint(node.bottoms):
             wanting.update(node.tops)
     reached: set[int] = set()  # values that a loss depends on

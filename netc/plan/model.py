@@ -67,12 +67,14 @@ SlotKind = Literal["data", "diff", "part", "buffer"]
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One array in the arena, alive from step `first` to step `last` (inclusive).
+    """One array in the arena, alive from step `first` to step `last` (inclusive; -1 is before the first step).
 
-    kind "data" and "diff" belong to value `owner`; "part" is the gradient that one consumer adds to value `owner`'s diff
-    (where a value has several consumers that give gradient, the first to run writes the diff itself, later ones write a
-    part that the following "add" step adds); "buffer" belongs to layer `owner` and has a `name`.
-    Slots that share storage (in place, Reshape, Split) have the same `storage` number and overlap on purpose.
+    Steps count through `Plan.forward`, then `Plan.backward`. kind "data" and "diff" belong to value `owner`; "part" is
+    the gradient that one consumer adds to value `owner`'s diff (where a value has several consumers that give gradient,
+    the first to run writes the diff itself, later ones write a part that the following "add" step adds); "buffer"
+    belongs to layer `owner` and has a `name`.
+    Slots that share storage (in place, Reshape, Split) have the same `storage` number and overlap on purpose. Scratch
+    that forward and backward both use has two slots with one storage and one offset, as it is free in between.
     """
 
     kind: SlotKind
@@ -91,9 +93,11 @@ class Slot:
 class Step:
     """One entry of the schedule. The executor of a net walks `Plan.forward`, then `Plan.backward`.
 
-    forward: run the layer's forward. backward: run its backward; `bottom_diffs` are slot indices to write (None: no
+    forward: run the layer's forward; there is one such step for each layer, in order (a no-op for sources without
+    kernels and for `Plan.skipped`). backward: run its backward; `bottom_diffs` are slot indices to write (None: no
     gradient asked for), `top_diffs` slot indices to read. zero: fill slot `target` with 0 (a top's diff that nothing
-    contributes to). loss: fill slot `target` with `weight`. add: slot `target` += slot `source`.
+    contributes to), or with the caller's gradient if there is one. loss: fill slot `target` with `weight`. add: slot
+    `target` += slot `source`. `layer` is the layer whose backward the step belongs to.
     """
 
     kind: Literal["forward", "backward", "zero", "loss", "add"]

@@ -15,7 +15,6 @@ from netc.layer import Shape
 from netc.plan.draft import Array, Draft
 from netc.plan.model import SlotKind, Step
 
-ALIGNMENT = 64
 BEFORE = -1  # the time before the first step
 ITEM_BYTES = {"float32": 4, "int32": 4, "int64": 8, "uint8": 1}
 
@@ -109,14 +108,10 @@ def _start(draft: Draft, value: int, started: set[int], layer: int) -> None:
     made = draft.graph.values[value]
     weight = draft.graph.nodes[made.producer].loss_weights[made.top]
     started.add(value)
-    kind: str = "loss" if weight else "zero"
-    target = _diff(draft, value)
-    _step(draft, Step("loss" if kind == "loss" else "zero", layer, target=target, weight=weight))
+    _step(draft, Step("loss" if weight else "zero", layer, target=_diff(draft, value), weight=weight))
 
 
-def _targets(
-    draft: Draft, node: Node, started: set[int]
-) -> tuple[tuple[int | None, ...], list[tuple[int, int]]]:
+def _targets(draft: Draft, node: Node, started: set[int]) -> tuple[tuple[int | None, ...], list[tuple[int, int]]]:
     """Where the gradient of each bottom goes, and which (diff, part) pairs to add up afterwards."""
     targets: list[int | None] = []
     parts: list[tuple[int, int]] = []
@@ -178,9 +173,7 @@ def _outlive(draft: Draft) -> None:
     graph, end = draft.graph, max(0, draft.steps - 1)
     losses = (v for n in graph.nodes for v, weight in zip(n.tops, n.loss_weights, strict=True) if weight)
     touch(draft, (draft.data[v] for v in (*graph.inputs, *graph.outputs, *losses)), end)
-    for value in graph.values:
-        if not draft.needs_backward[value.producer]:
-            touch(draft, (draft.diff[value.index],), end)
+    touch(draft, (draft.diff[v.index] for v in graph.values if not draft.needs_backward[v.producer]), end)
     for node in graph.nodes:
         for buffer in draft.setup(node.index).buffers:
             if buffer.kind == "state":
@@ -188,6 +181,5 @@ def _outlive(draft: Draft) -> None:
                 touch(draft, (index,), BEFORE)
                 touch(draft, (index,), end)
     if draft.options.keep:
-        for index in (*draft.data, *draft.diff):
-            touch(draft, (index,), BEFORE)
-            touch(draft, (index,), end)
+        for step in (BEFORE, end):
+            touch(draft, (*draft.data, *draft.diff), step)

@@ -1,0 +1,166 @@
+"""Where blocks of memory lie that live at different times: best fit over lifetimes.
+
+Offline dynamic storage allocation is NP-hard; the plans of nets are kind, though. In training, blocks that live across
+the turn from forward to backward nest like brackets, so they are stacked from the bottom in the order of their birth,
+and what lives shortly is put into the best gap above them. If that is not tight, other orders are tried over all gaps.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+
+ALIGNMENT = 64
+CLOSE_ENOUGH = 1.01  # of the lower bound; then no other order is tried
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Memory of `size` bytes that is needed in each of `spans`: intervals of steps, both ends included, ascending."""
+
+    size: int
+    spans: tuple[tuple[int, int], ...]
+
+    @property
+    def first(self) -> int:
+        return self.spans[0][0]
+
+    @property
+    def last(self) -> int:
+        return self.spans[-1][1]
+
+
+def aligned(size: int) -> int:
+    """A size rounded up to whole cache lines."""
+    return -(-size // ALIGNMENT) * ALIGNMENT
+
+
+def lower_bound(blocks: Iterable[Block]) -> int:
+    """The largest number of bytes that live at one step: no placement needs less."""
+    change: dict[int, int] = {}
+    for block in blocks:
+        for first, last in block.spans:
+            change[first] = change.get(first, 0) + block.size
+            change[last + 1] = change.get(last + 1, 0) - block.size
+    return max(accumulate(change[step] for step in sorted(change)), default=0)
+
+
+def allocate(blocks: Sequence[Block], turn: int) -> tuple[list[int], int]:
+    """An offset for each block, and the bytes that all take. Sizes must be aligned. `turn`: the first backward step."""
+    bound = lower_bound(blocks)
+    best = _stack(blocks, turn)
+    for order in (_longest, _largest, _earliest):
+        if best[1] <= bound * CLOSE_ENOUGH:
+            break
+        found = _fit(blocks, order(blocks))
+        if found[1] < best[1]:
+            best = found
+    return best
+
+
+# ---------------------------------------------------------------- stacking across the turn
+
+
+def _stack(blocks: Sequence[Block], turn: int) -> tuple[list[int], int]:
+    """Blocks that live across the turn at the bottom, in order of birth; the others in gaps above those alive."""
+    offsets, peak = [0] * len(blocks), 0
+    across = [i for i, b in enumerate(blocks) if any(first < turn <= last for first, last in b.spans)]
+    across.sort(key=lambda i: (blocks[i].first, -blocks[i].last))
+    end = max((b.last for b in blocks), default=0)
+    floor = [0] * (end + 2)
+    for i in across:
+        offsets[i] = peak
+        peak += blocks[i].size
+    for i in across:  # the floor at a step is the top of the highest block that lives then
+        for step in range(blocks[i].first, blocks[i].last + 1):
+            floor[step] = max(floor[step], offsets[i] + blocks[i].size)
+    alive: list[list[tuple[int, int]]] = [[] for _ in range(end + 2)]
+    below = set(across)
+    rest = sorted((i for i in range(len(blocks)) if i not in below), key=lambda i: (-blocks[i].size, blocks[i].first))
+    for i in rest:
+        block = blocks[i]
+        steps = [step for first, last in block.spans for step in range(first, last + 1)]
+        taken = {place for step in steps for place in alive[step]}
+        offsets[i] = _best_gap(sorted(taken), block.size, max(floor[step] for step in steps))
+        top = offsets[i] + block.size
+        peak = max(peak, top)
+        for step in steps:
+            insort(alive[step], (offsets[i], top))
+    return offsets, peak
+
+
+def _best_gap(taken: Iterable[tuple[int, int]], size: int, floor: int) -> int:
+    """The start of the smallest gap between taken places that holds a size; above all of them if none does."""
+    best, room, at = -1, 0, floor
+    for start, end in taken:
+        gap = start - at
+        if gap >= size and (best < 0 or gap < room):
+            best, room = at, gap
+        at = max(at, end)
+    return at if best < 0 else best
+
+
+# ---------------------------------------------------------------- best fit over all gaps
+
+
+def _longest(blocks: Sequence[Block]) -> list[int]:
+    return sorted(
+        range(len(blocks)), key=lambda i: (blocks[i].first - blocks[i].last, -blocks[i].size, blocks[i].first)
+    )
+
+
+def _largest(blocks: Sequence[Block]) -> list[int]:
+    return sorted(
+        range(len(blocks)), key=lambda i: (-blocks[i].size, blocks[i].first - blocks[i].last, blocks[i].first)
+    )
+
+
+def _earliest(blocks: Sequence[Block]) -> list[int]:
+    return sorted(range(len(blocks)), key=lambda i: (blocks[i].first, -blocks[i].last, -blocks[i].size))
+
+
+def _fit(blocks: Sequence[Block], order: Sequence[int]) -> tuple[list[int], int]:
+    """Blocks one after the other, each in the smallest gap that is free in all its life."""
+    rows = [(i, first, last) for i in order for first, last in blocks[i].spans]
+    first, last = (np.array([row[k] for row in rows], np.int64) for k in (1, 2))
+    start, end = (np.array([-1] * len(rows), np.int64) for _ in range(2))
+    offsets, peak, placed = [0] * len(blocks), 0, 0
+    for i in order:
+        block = blocks[i]
+        meets = np.flatnonzero(_meets(block.spans, first[:placed], last[:placed]))
+        meets = meets[np.argsort(start[:placed][meets], kind="stable")]
+        at = _best_gap_of(start[meets], end[meets], block.size)
+        offsets[i] = at
+        peak = max(peak, at + block.size)
+        count = len(block.spans)
+        start[placed : placed + count] = at
+        end[placed : placed + count] = at + block.size
+        placed += count
+    return offsets, peak
+
+
+def _meets(spans: Sequence[tuple[int, int]], first: Ints, last: Ints) -> NDArray[np.bool_]:
+    found = (first <= spans[0][1]) & (last >= spans[0][0])
+    for begin, until in spans[1:]:
+        found |= (first <= until) & (last >= begin)
+    return found
+
+
+def _best_gap_of(start: Ints, end: Ints, size: int) -> int:
+    """As `_best_gap`, over arrays sorted by start."""
+    if not start.size:
+        return 0
+    tops = np.maximum.accumulate(end)
+    lows = np.concatenate(([0], tops[:-1]))
+    gaps = start - lows
+    fits = np.flatnonzero(gaps >= size)
+    if not fits.size:
+        return int(tops[-1])
+    return int(lows[fits[np.argmin(gaps[fits])]])

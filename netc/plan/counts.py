@@ -1,0 +1,44 @@
+"""Counts of a plan: parameters, blob values, multiply-adds and activation bytes, of one layer or of the net."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+from netc.plan.model import Plan
+
+VALUE_BYTES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """parameters: values that are learned. blob_values: values of all parameter blobs (BatchNorm's three included).
+
+    macs: multiply-adds of one forward pass over the whole batch. activation_bytes: of all tops, as float32.
+    """
+
+    parameters: int
+    blob_values: int
+    macs: int
+    activation_bytes: int
+
+
+def count_layer(plan: Plan, layer: int) -> Counts:
+    """What one layer uses; a shared parameter counts in each layer that uses it."""
+    setup = plan.layers[layer].setup
+    return Counts(
+        sum(prod(b.shape) for b in setup.params if b.learned),
+        sum(prod(b.shape) for b in setup.params),
+        setup.macs,
+        VALUE_BYTES * sum(prod(shape) for shape in setup.tops),
+    )
+
+
+def count_net(plan: Plan) -> Counts:
+    """What the net uses; a shared parameter counts once."""
+    return Counts(
+        sum(prod(p.shape) for p in plan.params if p.blob.learned),
+        sum(prod(p.shape) for p in plan.params),
+        sum(layer.setup.macs for layer in plan.layers),
+        VALUE_BYTES * sum(prod(shape) for layer in plan.layers for shape in layer.setup.tops),
+    )

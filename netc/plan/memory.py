@@ -1,0 +1,41 @@
+"""Offsets of all arrays in one arena: storages with their lifetimes, placed by best fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from netc.plan.allocate import Block, aligned, allocate, lower_bound
+from netc.plan.draft import Draft
+from netc.plan.model import Memory
+
+
+def memory(draft: Draft) -> None:
+    """Fill in every array's offset, and the report of the arena."""
+    members: dict[int, list[int]] = {}
+    for index, array in enumerate(draft.arrays):
+        members.setdefault(array.storage, []).append(index)
+    blocks = []
+    for indices in members.values():
+        size = aligned(max(draft.arrays[i].nbytes for i in indices))
+        blocks.append(Block(size, _merged((draft.arrays[i].first + 1, draft.arrays[i].last + 1) for i in indices)))
+    offsets, planned = allocate(blocks, len(draft.forward) + 1)
+    for offset, indices in zip(offsets, members.values(), strict=True):
+        for index in indices:
+            draft.arrays[index].offset = offset
+    draft.memory = Memory(planned, lower_bound(blocks), _unshared(draft))
+
+
+def _merged(spans: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """Intervals as few intervals that cover the same steps."""
+    out: list[tuple[int, int]] = []
+    for first, last in sorted(spans):
+        if out and first <= out[-1][1] + 1:
+            out[-1] = (out[-1][0], max(out[-1][1], last))
+        else:
+            out.append((first, last))
+    return tuple(out)
+
+
+def _unshared(draft: Draft) -> int:
+    """What separate memory for every value, gradient and buffer takes."""
+    return sum(aligned(a.nbytes) for i, a in enumerate(draft.arrays) if a.kind != "buffer" or a.storage == i)
