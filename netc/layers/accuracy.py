@@ -52,7 +52,7 @@ def setup(site: Site) -> Setup:
     axis = site.axis(p.axis)
     classes = scores[axis]
     if prod(labels) * classes != prod(scores):
-        message = f"scores of shape {format_shape(scores)} need {prod(scores) // classes} labels, one for each position, "
+        message = f"scores of shape {format_shape(scores)} need {prod(scores) // classes} labels, one a position, "
         site.refuse(BAD_BOTTOM_SHAPE, message + f"but the labels are {format_shape(labels)}", "bottom", "axis")
     if p.top_k > classes:
         site.refuse(BAD_FIELD, f"top_k is {p.top_k}, more than the {classes} classes", "top_k")

@@ -1,0 +1,177 @@
+"""What the recurrent layers share: the layout of their bottoms, the input transform, carried states, the LSTM cell.
+
+Arrays are (steps T, streams N, values). `cont` (T, N) is 0 where a sequence begins: the state before it counts as 0.
+Blobs come in the order W_x, b, W_static (only with a static input), W_h, then whatever the type adds.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netc.jit import kernel
+
+Array = NDArray[Any]
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Sizes of a recurrent layer: T steps of N streams, I inputs, D outputs, S static inputs (0: none).
+
+    states: how many states (h; h and c) are carried. exposed: they are bottoms and tops, not kept inside.
+    """
+
+    steps: int
+    streams: int
+    inputs: int
+    outputs: int
+    static: int
+    states: int
+    exposed: bool
+
+    @property
+    def rows(self) -> int:
+        return self.steps * self.streams
+
+    @property
+    def first_state(self) -> int:
+        """Index of the first bottom that is a state, where states are exposed."""
+        return 3 if self.static else 2
+
+    @property
+    def hidden(self) -> int:
+        """Index of the blob W_h."""
+        return 3 if self.static else 2
+
+    @property
+    def state(self) -> Shape:
+        return (self.streams, self.outputs)
+
+    @property
+    def tops(self) -> tuple[Shape, ...]:
+        states = ((1, *self.state),) * (self.states if self.exposed else 0)
+        return ((self.steps, *self.state), *states)
+
+    def macs(self, gates: int) -> int:
+        """Multiply-adds of `gates` transforms of the input, of the state and of the static input."""
+        return gates * self.outputs * (self.rows * (self.inputs + self.outputs) + self.streams * self.static)
+
+
+def layout(bottoms: tuple[Shape, ...], outputs: int, states: int, exposed: bool) -> Layout:
+    """The layout of bottoms that `problem` has nothing against."""
+    x = bottoms[0]
+    static = prod(bottoms[2][1:]) if len(bottoms) > 2 + states * exposed else 0
+    return Layout(x[0], x[1], prod(x[2:]), outputs, static, states, exposed)
+
+
+def problem(bottoms: tuple[Shape, ...], outputs: int, states: int, exposed: bool) -> str | None:
+    """What speaks against these bottoms, in words, or None."""
+    x, cont = bottoms[:2]
+    shown = ["x".join(map(str, shape)) for shape in bottoms]
+    if len(x) < 3:
+        return f"the first bottom must be steps x streams x values, but is {shown[0]}"
+    if cont != x[:2]:
+        return f"the second bottom (cont) must be {x[0]}x{x[1]}, one number for each step and stream, but is {shown[1]}"
+    least = 2 + states * exposed
+    if not least <= len(bottoms) <= least + 1:
+        what = f", {states} states" if exposed else ""
+        return f"needs x, cont, perhaps a static input{what}: {least} or {least + 1} bottoms, but has {len(bottoms)}"
+    if len(bottoms) > least and (len(bottoms[2]) < 2 or bottoms[2][0] != x[1]):
+        return f"the static input must be {x[1]} (streams) x values, but is {shown[2]}"
+    for shape in bottoms[len(bottoms) - states * exposed :] if exposed else ():
+        if shape != (1, x[1], outputs):
+            return f"a state must be 1x{x[1]}x{outputs}, but is {'x'.join(map(str, shape))}"
+    return None
+
+
+def transform_input(call: Any, at: Layout, out: Array) -> None:
+    """out (T, N, G) = W_x x + b (+ W_static x_static at every step)."""
+    flat = out.reshape(at.rows, -1)
+    np.matmul(call.bottoms[0].reshape(at.rows, at.inputs), call.params[0].T, out=flat)
+    flat += call.params[1]
+    if at.static:
+        out += call.bottoms[2].reshape(at.streams, at.static) @ call.params[2].T
+
+
+def input_gradients(call: Any, at: Layout, dgates: Array) -> None:
+    """Gradients of x, x_static and their blobs from those of the transformed input; exposed states get none (0)."""
+    flat, x = dgates.reshape(at.rows, -1), call.bottoms[0].reshape(at.rows, at.inputs)
+    add_product(call.param_diffs[0], flat, x)
+    if call.param_diffs[1] is not None:
+        call.param_diffs[1][...] += flat.sum(axis=0)
+    if (dx := call.bottom_diffs[0]) is not None:
+        np.matmul(flat, call.params[0], out=dx.reshape(at.rows, at.inputs))
+    if at.static:
+        total = dgates.sum(axis=0)
+        add_product(call.param_diffs[2], total, call.bottoms[2].reshape(at.streams, at.static))
+        if (dx := call.bottom_diffs[2]) is not None:
+            np.matmul(total, call.params[2], out=dx.reshape(at.streams, at.static))
+    for dx in call.bottom_diffs[at.first_state :]:
+        if dx is not None:
+            dx[...] = 0
+
+
+def add_product(diff: Array | None, dy: Array, x: Array) -> None:
+    """diff += dy^T x, if a gradient is asked for."""
+    if diff is not None:
+        diff += dy.T @ x
+
+
+def begin(call: Any, at: Layout, names: tuple[str, ...]) -> None:
+    """Put the states before the first step into the buffers `names`: from the bottoms, or from the last call."""
+    for i, name in enumerate(names):
+        source = call.bottoms[at.first_state + i] if at.exposed else call.buffers[f"{name}_carried"]
+        call.buffers[name][...] = source.reshape(at.state)
+
+
+def end(call: Any, at: Layout, names: tuple[str, ...], last: tuple[Array, ...]) -> None:
+    """Hand on the states after the last step: as tops, or to the next call."""
+    for i, (name, value) in enumerate(zip(names, last, strict=True)):
+        target = call.tops[1 + i] if at.exposed else call.buffers[f"{name}_carried"]
+        target[...] = value.reshape(target.shape)
+
+
+def previous(states: Array, first: Array, cont: Array) -> Array:
+    """The state before each step, times cont: (T, N, D)."""
+    before = np.concatenate([first[None], states[:-1]])
+    before *= cont[:, :, None]
+    return before
+
+
+@kernel
+def lstm_cell(x: Array, acts: Array, c_before: Array, cont: Array, c: Array, h: Array) -> None:
+    """One step: gates (N, 4D) in the order i, f, o, g to cell and hidden state (N, D); `acts` may be `x`."""
+    size = c.shape[1]
+    for n in range(c.shape[0]):
+        for d in range(size):
+            i = 1 / (1 + math.exp(-x[n, d]))
+            f = 0.0 if cont[n] == 0 else cont[n] / (1 + math.exp(-x[n, size + d]))
+            o = 1 / (1 + math.exp(-x[n, 2 * size + d]))
+            g = math.tanh(x[n, 3 * size + d])
+            acts[n, d], acts[n, size + d], acts[n, 2 * size + d], acts[n, 3 * size + d] = i, f, o, g
+            c[n, d] = f * c_before[n, d] + i * g
+            h[n, d] = o * math.tanh(c[n, d])
+
+
+@kernel
+def lstm_cell_gradient(
+    acts: Array, c_before: Array, c: Array, dc: Array, dh: Array, dx: Array, dc_before: Array
+) -> None:
+    """Gradients of the gates (N, 4D) and of the cell before from those of the cell and hidden state (N, D)."""
+    size = c.shape[1]
+    for n in range(c.shape[0]):
+        for d in range(size):
+            i, f, o, g = acts[n, d], acts[n, size + d], acts[n, 2 * size + d], acts[n, 3 * size + d]
+            squashed = math.tanh(c[n, d])
+            through = dc[n, d] + dh[n, d] * o * (1 - squashed * squashed)
+            dx[n, d] = through * g * i * (1 - i)
+            dx[n, size + d] = through * c_before[n, d] * f * (1 - f)
+            dx[n, 2 * size + d] = dh[n, d] * squashed * o * (1 - o)
+            dx[n, 3 * size + d] = through * i * (1 - g * g)
+            dc_before[n, d] = through * f

@@ -1,0 +1,154 @@
+"""Gated recurrent unit (Cho et al. 2014).
+
+Computes:
+    For each step t, with s = cont_t h_{t-1} and u = W_x x_t + b (+ W_x_static x_static): r = sigmoid(u_r + W_hr s),
+    z = sigmoid(u_z + W_hz s), n = tanh(u_n + W_hn (r s)), h_t = z s + (1 - z) n. The top is h.
+
+Shapes:
+    Bottoms: x (T x N x ...: T steps of N streams), cont (T x N; 0 where a sequence begins), and perhaps a static input
+    (N x ...). Top: T x N x num_output. With `expose_hidden` there is one more bottom, h_0, and one more top, h_T, each
+    1 x N x num_output. Blobs, each in thirds r, z, n: W_x (3D x I), b (3D), W_x_static (3D x S) with a static input,
+    W_h (3D x D).
+
+Gradient:
+    Backpropagation through all T steps; it stops at the states before the first and after the last step.
+
+Caffe notes:
+    Caffe has no GRU; bottoms, states and fields are those of its LSTM. The reset gate stands before the product with
+    W_hn, as in the paper.
+"""
+
+import numpy as np
+
+from netc.kernels.recurrent import (
+    Layout,
+    add_product,
+    begin,
+    end,
+    input_gradients,
+    layout,
+    previous,
+    problem,
+    transform_input,
+)
+from netc.layer import (
+    BAD_BOTTOM_SHAPE,
+    BAD_FIELD,
+    MISSING_FIELD,
+    Arity,
+    Array,
+    Buffer,
+    Call,
+    Example,
+    Input,
+    LayerType,
+    ParamBlob,
+    Refused,
+    Setup,
+    Site,
+)
+
+_STATES = ("h_0",)
+
+
+def setup(site: Site) -> Setup:
+    p = site.p
+    if not p.num_output:
+        site.refuse(MISSING_FIELD, "needs num_output, the size of the state", "num_output")
+    if message := problem(site.bottoms, p.num_output, 1, p.expose_hidden):
+        site.refuse(BAD_BOTTOM_SHAPE, message, "bottom")
+    at = layout(site.bottoms, p.num_output, 1, p.expose_hidden)
+    if site.top_count != len(at.tops):
+        message = f"needs {len(at.tops)} tops {'with' if at.exposed else 'without'} expose_hidden"
+        site.refuse(BAD_FIELD, f"{message}, but has {site.top_count}", "top", "expose_hidden")
+    gates = 3 * at.outputs
+    params = [ParamBlob("W_x", (gates, at.inputs), p.weight_filler), ParamBlob("b", (gates,), p.bias_filler)]
+    if at.static:
+        params.append(ParamBlob("W_x_static", (gates, at.static), p.weight_filler))
+    params.append(ParamBlob("W_h", (gates, at.outputs), p.weight_filler))
+    buffers = [Buffer("gates", (at.steps, at.streams, gates)), Buffer("h_0", at.state)]
+    buffers.append(Buffer("dgates", (at.steps, at.streams, gates), kind="scratch"))
+    if not at.exposed:
+        buffers.append(Buffer("h_0_carried", at.state, kind="state"))
+    reads = ("x0", "x1", "x2", "y0") if at.static else ("x0", "x1", "y0")
+    return Setup(at.tops, tuple(params), tuple(buffers), reads, macs=at.macs(3), geometry=at)
+
+
+def _sigmoid(x: Array) -> Array:
+    return 0.5 * (np.tanh(0.5 * x) + 1)  # no overflow
+
+
+def forward(call: Call) -> None:
+    at: Layout = call.g
+    size = at.outputs
+    cont, gates, h = call.bottoms[1], call.buffers["gates"], call.tops[0]
+    begin(call, at, _STATES)
+    before = call.buffers["h_0"]
+    transform_input(call, at, gates)
+    weights = call.params[at.hidden].T
+    for t in range(at.steps):
+        s, gate = before * cont[t, :, None], gates[t]
+        gate[:, : 2 * size] = _sigmoid(gate[:, : 2 * size] + s @ weights[:, : 2 * size])
+        r, z, n = gate[:, :size], gate[:, size : 2 * size], gate[:, 2 * size :]
+        n[...] = np.tanh(n + (r * s) @ weights[:, 2 * size :])
+        h[t] = z * s + (1 - z) * n
+        before = h[t]
+    end(call, at, _STATES, (before,))
+
+
+def backward(call: Call) -> None:
+    at: Layout = call.g
+    size = at.outputs
+    cont, gates, dgates = call.bottoms[1], call.buffers["gates"], call.buffers["dgates"]
+    weights = call.params[at.hidden]
+    states = previous(call.tops[0], call.buffers["h_0"], cont)
+    after = np.zeros_like(states[0])
+    for t in reversed(range(at.steps)):
+        s, dh = states[t], call.top_diffs[0][t] + after
+        r, z, n = gates[t][:, :size], gates[t][:, size : 2 * size], gates[t][:, 2 * size :]
+        dn = dh * (1 - z) * (1 - n * n)
+        reset = dn @ weights[2 * size :]
+        dgates[t][:, :size] = reset * s * r * (1 - r)
+        dgates[t][:, size : 2 * size] = dh * (s - n) * z * (1 - z)
+        dgates[t][:, 2 * size :] = dn
+        after = (dh * z + reset * r + dgates[t][:, : 2 * size] @ weights[: 2 * size]) * cont[t, :, None]
+    flat = dgates.reshape(at.rows, -1)
+    if (dw := call.param_diffs[at.hidden]) is not None:
+        add_product(dw[: 2 * size], flat[:, : 2 * size], states.reshape(at.rows, -1))
+        add_product(dw[2 * size :], flat[:, 2 * size :], (gates[:, :, :size] * states).reshape(at.rows, -1))
+    input_gradients(call, at, dgates)
+
+
+_FILLERS = 'weight_filler { type: "uniform" min: -0.4 max: 0.4 } bias_filler { type: "uniform" min: -0.2 max: 0.2 }'
+_CONT = Input((4, 2), "values", values=(0, 0, 1, 1, 1, 0, 1, 1))
+
+GRU = LayerType(
+    "GRU",
+    __doc__,
+    setup,
+    forward,
+    backward,
+    param="recurrent_param",
+    bottoms=Arity(2, 4),
+    tops=Arity(1, 2),
+    differentiable=(True, False, True),
+    origin="netc",
+    examples=(
+        Example(f"recurrent_param {{ num_output: 3 {_FILLERS} }}", inputs=(Input((4, 2, 3)), _CONT)),
+        Example(
+            f"recurrent_param {{ num_output: 3 {_FILLERS} }}", inputs=(Input((4, 2, 2, 2)), _CONT, Input((2, 2, 3)))
+        ),
+        Example(
+            f"recurrent_param {{ num_output: 3 expose_hidden: true {_FILLERS} }}",
+            inputs=(Input((4, 2, 3)), _CONT, Input((1, 2, 3))),
+            tops=2,
+            gradient=False,
+            note="The exposed state takes and gives no gradient, like Caffe's LSTM's.",
+        ),
+    ),
+    refuses=(
+        Refused(MISSING_FIELD, "", bottoms=((4, 2, 3), (4, 2))),
+        Refused(BAD_BOTTOM_SHAPE, "recurrent_param { num_output: 3 }", bottoms=((4, 2, 3), (4, 3))),
+        Refused(BAD_FIELD, "recurrent_param { num_output: 3 }", bottoms=((4, 2, 3), (4, 2)), tops=2),
+    ),
+)

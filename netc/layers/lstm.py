@@ -1,0 +1,150 @@
+"""Long short-term memory (Hochreiter & Schmidhuber 1997; this form: Graves 2013 without peepholes).
+
+Computes:
+    For each step t: gates = W_xc x_t + b_c (+ W_xc_static x_static) + W_hc (cont_t h_{t-1}); i, f, o = sigmoid and
+    g = tanh of the gates' quarters; c_t = cont_t f c_{t-1} + i g; h_t = o tanh(c_t). The top is h.
+
+Shapes:
+    Bottoms: x (T x N x ...: T steps of N streams), cont (T x N; 0 where a sequence begins), and perhaps a static input
+    (N x ...). Top: T x N x num_output. With `expose_hidden` there are two more bottoms, h_0 and c_0, and two more tops,
+    h_T and c_T, each 1 x N x num_output. Blobs: W_xc (4D x I), b_c (4D), W_xc_static (4D x S) with a static input,
+    W_hc (4D x D).
+
+Gradient:
+    Backpropagation through all T steps; it stops at the states before the first and after the last step.
+
+Caffe notes:
+    Without `expose_hidden` the states after the last step are kept for the next forward pass, which begins with them
+    unless cont says otherwise; they are zero at first. As in Caffe, exposed states take and give no gradient.
+    `debug_info` is ignored.
+"""
+
+import numpy as np
+
+from netc.kernels.recurrent import (
+    Layout,
+    add_product,
+    begin,
+    end,
+    input_gradients,
+    layout,
+    lstm_cell,
+    lstm_cell_gradient,
+    previous,
+    problem,
+    transform_input,
+)
+from netc.layer import (
+    BAD_BOTTOM_SHAPE,
+    BAD_FIELD,
+    MISSING_FIELD,
+    Arity,
+    Buffer,
+    Call,
+    Example,
+    Input,
+    LayerType,
+    ParamBlob,
+    Refused,
+    Setup,
+    Site,
+)
+
+_STATES = ("h_0", "c_0")
+
+
+def setup(site: Site) -> Setup:
+    p = site.p
+    if not p.num_output:
+        site.refuse(MISSING_FIELD, "needs num_output, the size of the state", "num_output")
+    if message := problem(site.bottoms, p.num_output, 2, p.expose_hidden):
+        site.refuse(BAD_BOTTOM_SHAPE, message, "bottom")
+    at = layout(site.bottoms, p.num_output, 2, p.expose_hidden)
+    if site.top_count != len(at.tops):
+        message = f"needs {len(at.tops)} tops {'with' if at.exposed else 'without'} expose_hidden"
+        site.refuse(BAD_FIELD, f"{message}, but has {site.top_count}", "top", "expose_hidden")
+    gates = 4 * at.outputs
+    params = [ParamBlob("W_xc", (gates, at.inputs), p.weight_filler), ParamBlob("b_c", (gates,), p.bias_filler)]
+    if at.static:
+        params.append(ParamBlob("W_xc_static", (gates, at.static), p.weight_filler))
+    params.append(ParamBlob("W_hc", (gates, at.outputs), p.weight_filler))
+    buffers = [Buffer("gates", (at.steps, at.streams, gates)), Buffer("c", (at.steps, *at.state))]
+    buffers.append(Buffer("dgates", (at.steps, at.streams, gates), kind="scratch"))
+    buffers += [Buffer(name, at.state) for name in _STATES]
+    if not at.exposed:
+        buffers += [Buffer(f"{name}_carried", at.state, kind="state") for name in _STATES]
+    reads = ("x0", "x1", "x2", "y0") if at.static else ("x0", "x1", "y0")
+    return Setup(at.tops, tuple(params), tuple(buffers), reads, macs=at.macs(4), geometry=at)
+
+
+def forward(call: Call) -> None:
+    at: Layout = call.g
+    cont, h = call.bottoms[1], call.tops[0]
+    gates, c = call.buffers["gates"], call.buffers["c"]
+    begin(call, at, _STATES)
+    h_before, c_before = (call.buffers[name] for name in _STATES)
+    transform_input(call, at, gates)
+    weights = call.params[at.hidden].T
+    for t in range(at.steps):
+        gates[t] += (h_before * cont[t, :, None]) @ weights
+        lstm_cell(gates[t], gates[t], c_before, cont[t], c[t], h[t])
+        h_before, c_before = h[t], c[t]
+    end(call, at, _STATES, (h_before, c_before))
+
+
+def backward(call: Call) -> None:
+    at: Layout = call.g
+    cont, h, dh = call.bottoms[1], call.tops[0], call.top_diffs[0]
+    gates, dgates, c = (call.buffers[name] for name in ("gates", "dgates", "c"))
+    weights = call.params[at.hidden]
+    dh_after, dc = np.zeros_like(h[0]), np.zeros_like(h[0])
+    for t in reversed(range(at.steps)):
+        c_before = c[t - 1] if t else call.buffers["c_0"]
+        dc_before = np.empty_like(dc)
+        lstm_cell_gradient(gates[t], c_before, c[t], dc, dh[t] + dh_after, dgates[t], dc_before)
+        dh_after, dc = (dgates[t] @ weights) * cont[t, :, None], dc_before
+    before = previous(h, call.buffers["h_0"], cont)
+    add_product(call.param_diffs[at.hidden], dgates.reshape(at.rows, -1), before.reshape(at.rows, -1))
+    input_gradients(call, at, dgates)
+
+
+_FILLERS = 'weight_filler { type: "uniform" min: -0.4 max: 0.4 } bias_filler { type: "uniform" min: -0.2 max: 0.2 }'
+_CONT = Input((4, 2), "values", values=(0, 0, 1, 1, 1, 0, 1, 1))
+
+LSTM = LayerType(
+    "LSTM",
+    __doc__,
+    setup,
+    forward,
+    backward,
+    param="recurrent_param",
+    bottoms=Arity(2, 5),
+    tops=Arity(1, 3),
+    differentiable=(True, False, True),
+    examples=(
+        Example(f"recurrent_param {{ num_output: 3 {_FILLERS} }}", inputs=(Input((4, 2, 3)), _CONT)),
+        Example(
+            f"recurrent_param {{ num_output: 3 {_FILLERS} }}", inputs=(Input((4, 2, 2, 2)), _CONT, Input((2, 2, 3)))
+        ),
+        Example(
+            f"recurrent_param {{ num_output: 3 expose_hidden: true {_FILLERS} }}",
+            inputs=(Input((4, 2, 3)), _CONT, Input((1, 2, 3)), Input((1, 2, 3))),
+            tops=3,
+            gradient=False,
+            note="Exposed states take and give no gradient, as in Caffe.",
+        ),
+    ),
+    refuses=(
+        Refused(MISSING_FIELD, "", bottoms=((4, 2, 3), (4, 2))),
+        Refused(BAD_BOTTOM_SHAPE, "recurrent_param { num_output: 3 }", bottoms=((4, 2, 3), (4, 3))),
+        Refused(BAD_BOTTOM_SHAPE, "recurrent_param { num_output: 3 }", bottoms=((4, 2), (4, 2))),
+        Refused(BAD_BOTTOM_SHAPE, "recurrent_param { num_output: 3 }", bottoms=((4, 2, 3), (4, 2), (3, 2))),
+        Refused(
+            BAD_BOTTOM_SHAPE,
+            "recurrent_param { num_output: 3 expose_hidden: true }",
+            bottoms=((4, 2, 3), (4, 2), (1, 2, 3), (1, 2, 4)),
+            tops=3,
+        ),
+        Refused(BAD_FIELD, "recurrent_param { num_output: 3 }", bottoms=((4, 2, 3), (4, 2)), tops=2),
+    ),
+)
