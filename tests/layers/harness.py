@@ -123,6 +123,7 @@ class Bench:
     setup: Setup
     bottoms: tuple[Array, ...]
     params: tuple[Array, ...]
+    discrete: frozenset[int] = frozenset()  # bottoms that hold labels or choices: no difference quotients
     dtype: Any = np.float64
     weights: dict[int, Array] = field(default_factory=dict)
     use_weights: bool = False
@@ -133,7 +134,9 @@ class Bench:
         place = site(layer_type, example.fields, shapes, example.tops, example.phase)
         setup = layer_type.setup(place)
         bottoms = tuple(values_of(given, i) for i, given in enumerate(example.inputs))
-        return cls(layer_type, place, setup, bottoms, tuple(start_of(p, i) for i, p in enumerate(setup.params)))
+        params = tuple(start_of(p, i) for i, p in enumerate(setup.params))
+        discrete = frozenset(i for i, given in enumerate(example.inputs) if given.kind in {"labels", "binary"})
+        return cls(layer_type, place, setup, bottoms, params, discrete)
 
     def call(self) -> Call:
         """Fresh copies of everything; tops and buffers hold garbage."""

@@ -99,7 +99,7 @@ def test_gradient(layer_type: LayerType, example: Example) -> None:
         ("parameter", bench.params, run.param_diffs),
     ):
         for i, (array, diff) in enumerate(zip(arrays, diffs, strict=True)):
-            if diff is not None:
+            if diff is not None and not (kind == "bottom" and i in bench.discrete):
                 for at, slope in slopes(bench, array):
                     got = diff.flat[at]
                     assert abs(got - slope) <= ATOL + RTOL * abs(slope), (

@@ -52,7 +52,7 @@ def test_golden(path: Path) -> None:
     site = Site(record, layer_type, shapes, meta["phase"])
     setup = layer_type.setup(site)
     params = tuple(float32(numbers[f"param/{record.name}/{i}"]) for i in range(len(setup.params)))
-    bench = Bench(layer_type, site, setup, (), params, np.float32)
+    bench = Bench(layer_type, site, setup, (), params, dtype=np.float32)
     for step in range(meta["steps"]):
         bench.bottoms = tuple(float32(numbers[f"step{step}/in/{name}"]) for name in record.bottom)
         one_step(bench, numbers, f"step{step}", backward)
