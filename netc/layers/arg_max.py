@@ -5,8 +5,8 @@ Computes:
     largest first. With `out_max_val` the values: beside the indices (without `axis`), or instead of them (with it).
 
 Shapes:
-    Without `axis`: N x 1 x top_k, or N x 2 x top_k with `out_max_val` (indices, then values), with as many 1s at the end
-    as the bottom has axes beyond three. With `axis`: the bottom's shape with top_k along `axis`.
+    Without `axis`: N x 1 x top_k, or N x 2 x top_k with `out_max_val` (indices, then values), with as many 1s at the
+    end as the bottom has axes beyond three. With `axis`: the bottom's shape with top_k along `axis`.
 
 Gradient:
     None.

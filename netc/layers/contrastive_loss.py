@@ -12,8 +12,8 @@ Gradient:
     `legacy_version`: -w (a - b) where d^2 < margin); else 0. w = weight / N, db = -da.
 
 Caffe notes:
-    The formula of `legacy_version` is that of Caffe's first versions. 1e-4 keeps the gradient finite where d = 0. A pair
-    is like if y, cut to an integer, is not 0. NaN in a or b makes the loss NaN.
+    The formula of `legacy_version` is that of Caffe's first versions. 1e-4 keeps the gradient finite where d = 0. A
+    pair is like if y, cut to an integer, is not 0. NaN in a or b makes the loss NaN.
 """
 
 from math import prod
@@ -53,10 +53,9 @@ def _pairs(call: Call) -> tuple[Array, Array, Array]:
 def forward(call: Call) -> None:
     difference, square, like = _pairs(call)
     margin = call.p.margin
-    if call.p.legacy_version:
-        unlike = np.maximum(margin - square, 0)
-    else:
-        unlike = np.maximum(margin - np.sqrt(square), 0) ** 2
+    unlike = np.maximum(margin - (square if call.p.legacy_version else np.sqrt(square)), 0)
+    if not call.p.legacy_version:
+        unlike = unlike * unlike
     call.tops[0][...] = np.where(like, square, unlike).sum(dtype=np.float64) / (2 * len(difference))
 
 

@@ -88,7 +88,7 @@ HINGE_LOSS = LayerType(
     examples=(
         Example(inputs=(Input((6, 7)), Input((6,), "labels", 0, 7))),
         Example("hinge_loss_param { norm: L2 }", inputs=_BOTTOMS),
-        Example("hinge_loss_param { norm: L1 } loss_weight: 0.5", inputs=(Input((3, 2, 2)), Input((3, 1), "labels", 0, 4))),
+        Example("loss_weight: 0.5", inputs=(Input((3, 2, 2)), Input((3, 1), "labels", 0, 4))),
     ),
     refuses=(Refused(BAD_BOTTOM_SHAPE, bottoms=((4, 3), (3,))),),
 )

@@ -1,8 +1,8 @@
 """Mean-variance normalization of each image.
 
 Computes:
-    y = (x - mean) / (std + eps), with the mean and standard deviation of each channel of each image (of each whole image
-    with `across_channels`); y = x - mean without `normalize_variance`.
+    y = (x - mean) / (std + eps), with the mean and standard deviation of each channel of each image (of each whole
+    image with `across_channels`); y = x - mean without `normalize_variance`.
 
 Shapes:
     The top has the bottom's shape: num x channels x anything.
@@ -37,7 +37,8 @@ def setup(site: Site) -> Setup:
 
 
 def _mean(values: Array) -> Array:
-    return values.mean(axis=1, keepdims=True, dtype=np.float64).astype(values.dtype)
+    mean: Array = values.mean(axis=1, keepdims=True, dtype=np.float64).astype(values.dtype)
+    return mean
 
 
 def forward(call: Call) -> None:

@@ -59,7 +59,8 @@ def _counts(call: Call) -> Array:
     targets = call.bottoms[1].ravel()
     if call.g.ignore is None:
         return np.ones(targets.shape, np.bool_)
-    return np.not_equal(np.trunc(targets), call.g.ignore)
+    counts: Array = np.trunc(targets) != call.g.ignore
+    return counts
 
 
 def _divisor(call: Call, counts: Array) -> float:
