@@ -7,14 +7,14 @@ meet that phase. Packed weights lie as [group][out block][in block][kh][kw][16 i
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass, replace
 
-from netc.jit import Entry, entry
-from netc.kernels.fast.emit import LANES, arg, tile, tile_budget
+from netc.kernels.fast.conv_kernels import bias_sums, line_tiles, weight_tiles, weight_tiles_first
+from netc.kernels.fast.emit import LANES, tile_budget
 from netc.kernels.fast.layout import PIXEL, Blocked, Halo, Plain, blocks
 from netc.kernels.fast.rows import NOTHING, Ref, Row, together
 from netc.kernels.fast.tiles import Cut, cut_line, cut_line_with
+from netc.kernels.windows import Axis
 
 BLOCK = LANES * LANES * 4  # bytes of a 16 x 16 block of weights
 TARGET_PIXELS = 200  # a block of lines that stays in the first-level cache with its weights
@@ -24,15 +24,29 @@ FLOAT_ONE = 0x3F800000
 
 @dataclass(frozen=True, slots=True)
 class Conv:
-    """A convolution's geometry; sizes are (height, width). `inputs` and `outputs` are channels over all groups."""
+    """A convolution's geometry; pairs are (height, width). `inputs` and `outputs` are channels over all groups.
+
+    size: of the bottom; out: of the top; pad: cells before the first (what comes after follows from the sizes).
+    """
 
     inputs: int
     outputs: int
+    size: tuple[int, int]
+    out: tuple[int, int]
     kernel: tuple[int, int]
     stride: tuple[int, int] = (1, 1)
     pad: tuple[int, int] = (0, 0)
     dilation: tuple[int, int] = (1, 1)
     groups: int = 1
+
+    @staticmethod
+    def of(inputs: int, outputs: int, groups: int, axes: tuple[Axis, Axis]) -> Conv:
+        """The convolution whose windows are these."""
+        h, w = axes
+        return Conv(
+            inputs, outputs, (h.size, w.size), (h.out, w.out), (h.kernel, w.kernel), (h.stride, w.stride),
+            (h.before, w.before), (h.dilation, w.dilation), groups,
+        )  # fmt: skip
 
     @property
     def in_blocks(self) -> int:
@@ -52,26 +66,23 @@ class Conv:
         """The size of packed weights, either way round."""
         return self.groups * self.out_blocks * self.in_blocks * self.cells * BLOCK
 
-    def top_size(self, axis: int, size: int) -> int:
-        reach = self.dilation[axis] * (self.kernel[axis] - 1) + 1
-        return (size + 2 * self.pad[axis] - reach) // self.stride[axis] + 1
-
-    def halo(self, h: int, w: int) -> Halo:
-        """The halo that forward and weight gradient need around a bottom of h x w."""
+    @property
+    def halo(self) -> Halo:
+        """The halo that forward and weight gradient need around the bottom."""
         ends = []
-        for axis, size in enumerate((h, w)):
-            last = (self.top_size(axis, size) - 1) * self.stride[axis] + self.dilation[axis] * (self.kernel[axis] - 1)
+        for axis, size in enumerate(self.size):
+            last = (self.out[axis] - 1) * self.stride[axis] + self.dilation[axis] * (self.kernel[axis] - 1)
             ends.append(max(0, last - self.pad[axis] - size + 1))
         return Halo(self.pad[0], self.pad[1], ends[0], ends[1])
 
-    def gradient_halo(self, h: int, w: int) -> Halo:
-        """The halo that the data gradient (for a bottom of h x w) needs around the top's diff."""
+    @property
+    def gradient_halo(self) -> Halo:
+        """The halo that the data gradient needs around the top's diff."""
         before, after = [0, 0], [0, 0]
-        for axis, size in enumerate((h, w)):
-            top = self.top_size(axis, size)
-            for phase in _phases(self, axis, size):
+        for axis in (0, 1):
+            for phase in _phases(self, axis):
                 before[axis] = max(before[axis], (phase.taps - 1) * phase.back - phase.first)
-                after[axis] = max(after[axis], phase.first + phase.count - top)
+                after[axis] = max(after[axis], phase.first + phase.count - self.out[axis])
         return Halo(before[0], before[1], after[0], after[1])
 
 
@@ -89,15 +100,16 @@ class Phase:
     back: int
 
 
-def _phases(conv: Conv, axis: int, size: int) -> list[Phase]:
-    stride, pad, kernel, dilation = conv.stride[axis], conv.pad[axis], conv.kernel[axis], conv.dilation[axis]
+def _phases(conv: Conv, axis: int) -> list[Phase]:
+    size, stride, pad = conv.size[axis], conv.stride[axis], conv.pad[axis]
+    kernel, dilation = conv.kernel[axis], conv.dilation[axis]
     if dilation > 1:  # only with stride 1: position y reads tops y + pad - dilation * cell
         return [Phase(0, size, kernel, 0, 1, pad, dilation)]
     found = []
     for start in range(min(stride, size)):
         cell = (start + pad) % stride
-        taps = len(range(cell, kernel, stride))
-        found.append(Phase(start, len(range(start, size, stride)), taps, cell, stride, (start + pad - cell) // stride, 1))
+        taps, count = len(range(cell, kernel, stride)), len(range(start, size, stride))
+        found.append(Phase(start, count, taps, cell, stride, (start + pad - cell) // stride, 1))
     return found
 
 
@@ -152,10 +164,10 @@ def forward_first(
 
 def data_gradient(dy: Blocked, weights: Ref, dx: Blocked, conv: Conv, label: str = "") -> list[Row]:
     """dx from dy; the weights are packed the other way round: [group][in block][out block][kh][kw][16 out][16 in]."""
-    (kh, kw), (sh, sw) = conv.kernel, conv.stride
+    kw, (sh, sw) = conv.kernel[1], conv.stride
     rows = []
-    for down in _phases(conv, 0, dx.h):
-        for across in _phases(conv, 1, dx.w):
+    for down in _phases(conv, 0):
+        for across in _phases(conv, 1):
             loops = (
                 conv.out_blocks, dy.plane, conv.cells * BLOCK,
                 down.taps, -down.back * dy.row, down.skip * kw * BLOCK,
@@ -190,7 +202,7 @@ def weight_gradient(x: Blocked, dy: Blocked, dw: Ref, conv: Conv, label: str = "
             conv.out_blocks * conv.in_blocks * conv.cells * BLOCK, conv.in_blocks * conv.cells * BLOCK,
             conv.cells * BLOCK, max(1, min(dy.h, TARGET_PIXELS // dy.w)),
         )  # fmt: skip
-        rows.append(Row(_weights(lanes, vectors), arguments, label))
+        rows.append(Row(weight_tiles(lanes, vectors), arguments, label))
     return together(rows)
 
 
@@ -206,14 +218,14 @@ def weight_gradient_first(x: Plain, dy: Blocked, dw: Ref, conv: Conv, label: str
             x.image, x.plane, sh * x.row, sw * 4, dh * x.row, dy.image, dy.plane, dy.row, out_block,
             conv.cells * PIXEL, kw * PIXEL, max(1, min(dy.h, TARGET_PIXELS // dy.w)),
         )  # fmt: skip
-        rows.append(Row(_weights_first(kw, vectors, dwid * 4), arguments, label))
+        rows.append(Row(weight_tiles_first(kw, vectors, dwid * 4), arguments, label))
     return together(rows)
 
 
 def bias_gradient(dy: Blocked, db: Ref, label: str = "") -> list[Row]:
     """Write the sum of dy over images and pixels, 16 floats a block."""
     arguments = (dy.inner, db, dy.n, dy.blocks, dy.h, dy.w, dy.image, dy.plane, dy.row, FLOAT_ONE)
-    return [Row(_bias, arguments, label)]
+    return [Row(bias_sums, arguments, label)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +278,7 @@ def _line_row(s: _Lines, cut: Cut, count: int, label: str) -> Row:
         s.source_line, s.target_line, s.out_block, target.plane, *s.loops,
         max(1, min(s.height, TARGET_PIXELS // s.width)), int(large), PIXEL if isinstance(s.bias, Ref) else 0,
     )  # fmt: skip
-    return Row(_lines(cut.rows, cut.rest, vectors, s.unroll, s.source_pixel, s.target_pixel), arguments, label)
+    return Row(line_tiles(cut.rows, cut.rest, vectors, s.unroll, s.source_pixel, s.target_pixel), arguments, label)
 
 
 def _vector_groups(total: int, vectors: int) -> list[tuple[int, int, int]]:
@@ -282,137 +294,3 @@ def _distance(other: Blocked, y: Blocked) -> int:
     assert (other.row, other.plane, other.image) == (y.row, y.plane, y.image)
     assert other.inner.array == y.inner.array
     return other.inner.offset - y.inner.offset
-
-
-# ---------------------------------------------------------------- kernels
-
-
-@functools.cache
-def _lines(rows: int, rest: int, vectors: int, unroll: int, a_row: int, c_row: int) -> Entry:
-    """Lines of pixels, cut into tiles of `rows` pixels and one of `rest`."""
-    last = rest or rows
-
-    @entry
-    def body(row: int, tid: int, nth: int) -> None:
-        source, weights, target = arg(row, 0), arg(row, 1), arg(row, 2)
-        bias, add, relu = arg(row, 3), arg(row, 4), arg(row, 5)
-        images, groups, outs, height, full = arg(row, 6), arg(row, 7), arg(row, 8), arg(row, 9), arg(row, 10)
-        a_image, a_group, c_image, c_group = arg(row, 11), arg(row, 12), arg(row, 13), arg(row, 14)
-        b_group, bias_group, a_line, c_line = arg(row, 15), arg(row, 16), arg(row, 17), arg(row, 18)
-        b_vector, c_vector = arg(row, 19), arg(row, 20)
-        n0, a0, b0, n1, a1, b1 = arg(row, 21), arg(row, 22), arg(row, 23), arg(row, 24), arg(row, 25), arg(row, 26)
-        n2, a2, b2, lines, large, bias_vector = (
-            arg(row, 27), arg(row, 28), arg(row, 29), arg(row, 30), arg(row, 31), arg(row, 32),
-        )  # fmt: skip
-        bands = (height + lines - 1) // lines
-        spots = images * bands
-        outs *= groups
-        for item in range(spots * outs * tid // nth, spots * outs * (tid + 1) // nth):
-            if large:
-                out, spot = item // spots, item % spots
-            else:
-                spot, out = item // outs, item % outs
-            n, top = spot // bands, spot % bands * lines
-            group, out = out * groups // outs, out % (outs // groups)
-            a_start = source + n * a_image + group * a_group
-            c_start = target + n * c_image + group * c_group + out * vectors * c_vector
-            b = weights + group * b_group + out * vectors * b_vector
-            bias_at = bias + group * bias_group + out * vectors * bias_vector
-            for y in range(top, min(top + lines, height)):
-                a, c = a_start + y * a_line, c_start + y * c_line
-                for _ in range(full):
-                    tile(
-                        rows, vectors, unroll, a_row, c_row, a, b, c, bias_at, add, relu, b_vector, c_vector,
-                        n0, a0, b0, n1, a1, b1, n2, a2, b2,
-                    )  # fmt: skip
-                    a += rows * a_row
-                    c += rows * c_row
-                if rest > 0:
-                    tile(
-                        last, vectors, unroll, a_row, c_row, a, b, c, bias_at, add, relu, b_vector, c_vector,
-                        n0, a0, b0, n1, a1, b1, n2, a2, b2,
-                    )  # fmt: skip
-
-    return body
-
-
-@functools.cache
-def _weights(lanes: int, vectors: int) -> Entry:
-    """Tiles of `lanes` input channels by `vectors` output blocks, summed over the pixels of a band of lines."""
-    parts = LANES // lanes
-
-    @entry
-    def body(row: int, tid: int, nth: int) -> None:
-        x, dy, dw = arg(row, 0), arg(row, 1), arg(row, 2)
-        images, groups, outs, ins, kh, kw = arg(row, 3), arg(row, 4), arg(row, 5), arg(row, 6), arg(row, 7), arg(row, 8)
-        height, width = arg(row, 9), arg(row, 10)
-        a_image, a_group, a_plane, a_line, a_pixel = arg(row, 11), arg(row, 12), arg(row, 13), arg(row, 14), arg(row, 15)
-        cell_line, cell_pixel = arg(row, 16), arg(row, 17)
-        b_image, b_group, b_plane, b_line = arg(row, 18), arg(row, 19), arg(row, 20), arg(row, 21)
-        c_group, c_out, c_in, lines = arg(row, 22), arg(row, 23), arg(row, 24), arg(row, 25)
-        items = groups * outs * ins * kh
-        for item in range(items * tid // nth, items * (tid + 1) // nth):
-            ky, rest = item % kh, item // kh
-            i, rest = rest % ins, rest // ins
-            out, group = rest % outs, rest // outs
-            a_start = x + group * a_group + i * a_plane + ky * cell_line
-            b_start = dy + group * b_group + out * vectors * b_plane
-            c_start = dw + group * c_group + out * vectors * c_out + i * c_in + ky * kw * 1024
-            add = -1
-            for n in range(images):
-                for top in range(0, height, lines):
-                    here = min(lines, height - top)
-                    a = a_start + n * a_image + top * a_line
-                    b = b_start + n * b_image + top * b_line
-                    for kx in range(kw):
-                        for part in range(parts):
-                            tile(
-                                lanes, vectors, 1, 4, 64, a + kx * cell_pixel + part * lanes * 4, b,
-                                c_start + kx * 1024 + part * lanes * 64, 0, add, 0, b_plane, c_out,
-                                1, 0, 0, here, a_line, b_line, width, a_pixel, 64,
-                            )  # fmt: skip
-                    add = 0
-
-    return body
-
-
-@functools.cache
-def _weights_first(columns: int, vectors: int, a_row: int) -> Entry:
-    @entry
-    def body(row: int, tid: int, nth: int) -> None:
-        x, dy, dw = arg(row, 0), arg(row, 1), arg(row, 2)
-        images, outs, ins, kh, height, width = arg(row, 3), arg(row, 4), arg(row, 5), arg(row, 6), arg(row, 7), arg(row, 8)
-        a_image, a_plane, a_line, a_pixel, cell_line = arg(row, 9), arg(row, 10), arg(row, 11), arg(row, 12), arg(row, 13)
-        b_image, b_plane, b_line = arg(row, 14), arg(row, 15), arg(row, 16)
-        c_out, c_in, c_line, lines = arg(row, 17), arg(row, 18), arg(row, 19), arg(row, 20)
-        items = outs * ins * kh
-        for item in range(items * tid // nth, items * (tid + 1) // nth):
-            ky, rest = item % kh, item // kh
-            i, out = rest % ins, rest // ins
-            a_start = x + i * a_plane + ky * cell_line
-            b_start = dy + out * vectors * b_plane
-            c = dw + out * vectors * c_out + i * c_in + ky * c_line
-            add = -1
-            for n in range(images):
-                for top in range(0, height, lines):
-                    tile(
-                        columns, vectors, 1, a_row, 64, a_start + n * a_image + top * a_line,
-                        b_start + n * b_image + top * b_line, c, 0, add, 0, b_plane, c_out,
-                        1, 0, 0, min(lines, height - top), a_line, b_line, width, a_pixel, 64,
-                    )  # fmt: skip
-                    add = 0
-
-    return body
-
-
-@entry
-def _bias(row: int, tid: int, nth: int) -> None:
-    dy, db, images, planes = arg(row, 0), arg(row, 1), arg(row, 2), arg(row, 3)
-    height, width, image, plane, line = arg(row, 4), arg(row, 5), arg(row, 6), arg(row, 7), arg(row, 8)
-    one = row + 9 * 8  # the sum is a product with the float 1 in the row itself
-    for block in range(planes * tid // nth, planes * (tid + 1) // nth):
-        for n in range(images):
-            tile(
-                1, 1, 1, 0, 64, one, dy + n * image + block * plane, db + block * 64, 0, -1 if n == 0 else 0, 0, 0, 0,
-                1, 0, 0, height, 0, line, width, 0, 64,
-            )  # fmt: skip

@@ -51,9 +51,9 @@ def constant(value: float) -> Any:
     return ir.Constant(VECTOR, [float(value)] * LANES)
 
 
-def shuffle(b: Any, x: Any, y: Any, lanes: Sequence[int]) -> Any:
+def shuffle(b: Any, x: Any, y: Any, lanes: list[int]) -> Any:
     """Lanes 0-15 pick from x, 16-31 from y."""
-    return b.shuffle_vector(x, y, ir.Constant(ir.VectorType(I32, len(lanes)), list(lanes)))
+    return b.shuffle_vector(x, y, ir.Constant(ir.VectorType(I32, len(lanes)), lanes))
 
 
 def splat(b: Any, scalar: Any) -> Any:
@@ -255,9 +255,7 @@ def lanes_below(b: Any, count: Any) -> Any:
     """The mask of the lanes below `count` (i64)."""
     kind = ir.VectorType(I64, LANES)
     one = b.insert_element(ir.Constant(kind, ir.Undefined), count, ir.Constant(I32, 0))
-    counts = b.shuffle_vector(
-        one, ir.Constant(kind, ir.Undefined), ir.Constant(ir.VectorType(I32, LANES), [0] * LANES)
-    )
+    counts = b.shuffle_vector(one, ir.Constant(kind, ir.Undefined), ir.Constant(ir.VectorType(I32, LANES), [0] * LANES))
     return b.icmp_signed("<", ir.Constant(kind, list(range(LANES))), counts)
 
 
@@ -284,18 +282,23 @@ def transpose_block(
     """
 
     def codegen(context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
-        source, target = pointers(b, (arguments[0], arguments[2]))
-        source_step, target_step, rows, columns, lanes = arguments[1], *arguments[3:]
-        found = []
-        none = ir.Constant(I64, 0)
-        for i in range(LANES):
-            present = b.icmp_signed("<", ir.Constant(I64, i), rows)
-            pointer = at(b, source, b.mul(source_step, ir.Constant(I64, i)))
-            found.append(load_masked(b, pointer, lanes_below(b, b.select(present, columns, none))))
-        for i, vector in enumerate(transpose(b, found)):
-            present = b.icmp_signed("<", ir.Constant(I64, i), columns)
-            pointer = at(b, target, b.mul(target_step, ir.Constant(I64, i)))
-            store_masked(b, vector, pointer, lanes_below(b, b.select(present, lanes, none)))
+        _emit_transpose(b, *arguments)
         return context.get_dummy_value()
 
     return types.void(*[types.intp] * 7), codegen
+
+
+def _emit_transpose(
+    b: Any, source: Any, source_step: Any, target: Any, target_step: Any, rows: Any, columns: Any, lanes: Any
+) -> None:
+    source, target = pointers(b, (source, target))
+    none = ir.Constant(I64, 0)
+    found = []
+    for i in range(LANES):
+        present = b.icmp_signed("<", ir.Constant(I64, i), rows)
+        pointer = at(b, source, b.mul(source_step, ir.Constant(I64, i)))
+        found.append(load_masked(b, pointer, lanes_below(b, b.select(present, columns, none))))
+    for i, vector in enumerate(transpose(b, found)):
+        present = b.icmp_signed("<", ir.Constant(I64, i), columns)
+        pointer = at(b, target, b.mul(target_step, ir.Constant(I64, i)))
+        store_masked(b, vector, pointer, lanes_below(b, b.select(present, lanes, none)))

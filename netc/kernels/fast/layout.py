@@ -1,7 +1,7 @@
 """Blocked blobs: nChw16c with a halo of zeros, and the kernels that go between them and plain NCHW arrays.
 
-A blob of shape N x C x H x W lies as [N][C/16][top + H + bottom][left + W + right][16]. Two promises hold between kernels:
-the halo is zero (so convolutions have no border code), and so are the channels beyond C in the last block.
+A blob of shape N x C x H x W lies as [N][C/16][top + H + bottom][left + W + right][16]. Two promises hold between
+kernels: the halo is zero (so convolutions have no border code), and so are the channels beyond C in the last block.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ class Plain:
         return self.base + (self.halo.top + y) * self.row + (self.halo.left + x) * 4
 
 
-def plain(array: int, shape: tuple[int, ...], halo: Halo = Halo()) -> Plain:  # noqa: B008 - immutable
+def plain(array: int, shape: tuple[int, ...], halo: Halo = Halo()) -> Plain:
     n, c, h, w = (*shape, 1, 1, 1)[:4]
     return Plain(Ref(array), n, c, h, w, halo)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from netc.jit import intrinsic, kernel, numba
+from netc.jit import intrinsic, ir, kernel, numba
 from netc.jit import numba_types as types
-from netc.kernels.fast.emit import POINTER
+from netc.kernels.fast.emit import F32, I64, POINTER
 
 carray = numba.carray
 _FLOATS = types.CPointer(types.float32)
@@ -25,6 +25,17 @@ def _float_pointer(_context: Any, address: Any) -> Any:
 def floats(address: int, count: int) -> Any:
     """`count` floats at an address, as an array."""
     return carray(_float_pointer(address), (count,))
+
+
+@intrinsic
+def float_of(_context: Any, row: Any, index: Any) -> Any:
+    """Entry `index` of a row, which holds the bits of a float32."""
+
+    def codegen(_context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
+        address = b.add(arguments[0], b.shl(arguments[1], ir.Constant(I64, 3)))
+        return b.load(b.inttoptr(address, POINTER), typ=F32)
+
+    return types.float32(types.intp, types.intp), codegen
 
 
 @kernel

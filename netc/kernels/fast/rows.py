@@ -1,7 +1,7 @@
 """Rows of a step table: which kernel runs on which addresses. A row is made before memory exists.
 
-The kernels' files make rows (they alone know the order of a kernel's arguments), the lowering pass strings them together
-and the executor binds references to addresses.
+The kernels' files make rows (they alone know the order of a kernel's arguments), the lowering pass strings them
+together and the executor binds references to addresses.
 """
 
 from __future__ import annotations

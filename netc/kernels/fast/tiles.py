@@ -1,4 +1,4 @@
-"""Which tile a line of pixels is cut into: a pure function of its length, the channel blocks and the host's features."""
+"""Which tile a line of pixels is cut into: a function of its length, the channel blocks and the host."""
 
 from __future__ import annotations
 

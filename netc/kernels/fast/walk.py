@@ -100,8 +100,9 @@ def walk(table: int, first: int, last: int, tid: int, nth: int, counter: int, pa
 
 
 def _yield_address() -> int:
-    library = ctypes.WinDLL("kernel32") if sys.platform == "win32" else ctypes.CDLL(None)
-    function = library.SwitchToThread if sys.platform == "win32" else library.sched_yield
+    windows = sys.platform == "win32"
+    library = ctypes.CDLL("kernel32" if windows else None)
+    function = library.SwitchToThread if windows else library.sched_yield
     return ctypes.cast(function, ctypes.c_void_p).value or 0
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from netc.kernels.fast import conv as C
+from netc.kernels.fast import conv as convolution
 from netc.kernels.fast.layout import Halo, blocked, blocks, clear_halo, copy_padded, pack, plain, unpack
 from netc.kernels.fast.rows import Ref
 from netc.kernels.fast.weights import (
@@ -14,28 +14,36 @@ from netc.kernels.fast.weights import (
     pack_bias,
     pack_weights,
 )
+from netc.kernels.windows import convolved
 
 from .harness import Bench
 
+
+def make(inputs, outputs, size, kernel, stride=(1, 1), pad=(0, 0), dilation=(1, 1), groups=1):
+    per = zip(size, kernel, stride, pad, dilation, strict=True)
+    return convolution.Conv.of(inputs, outputs, groups, tuple(convolved(*each) for each in per))
+
+
 CASES = [
-    (2, 19, 6, 7, C.Conv(19, 37, (3, 3), pad=(1, 1))),
-    (1, 16, 9, 8, C.Conv(16, 16, (5, 3), pad=(2, 0))),
-    (2, 32, 7, 7, C.Conv(32, 70, (1, 1))),
-    (1, 20, 9, 31, C.Conv(20, 16, (3, 3), stride=(2, 2), pad=(1, 1))),
-    (1, 17, 8, 9, C.Conv(17, 5, (3, 2), stride=(3, 2), pad=(2, 1))),
-    (2, 16, 7, 7, C.Conv(16, 33, (1, 1), stride=(2, 2))),
-    (1, 64, 5, 6, C.Conv(64, 32, (3, 3), pad=(1, 1), groups=2)),
-    (1, 5, 9, 9, C.Conv(5, 6, (3, 3), pad=(2, 1), dilation=(2, 2))),
-    (1, 18, 12, 11, C.Conv(18, 9, (7, 7), stride=(4, 4), pad=(3, 3))),
-    (1, 3, 4, 4, C.Conv(3, 4, (2, 2), stride=(3, 3))),
+    (2, make(19, 37, (6, 7), (3, 3), pad=(1, 1))),
+    (1, make(16, 16, (9, 8), (5, 3), pad=(2, 0))),
+    (2, make(32, 70, (7, 7), (1, 1))),
+    (1, make(20, 16, (9, 31), (3, 3), stride=(2, 2), pad=(1, 1))),
+    (1, make(17, 5, (8, 9), (3, 2), stride=(3, 2), pad=(2, 1))),
+    (2, make(16, 33, (7, 7), (1, 1), stride=(2, 2))),
+    (1, make(64, 32, (5, 6), (3, 3), pad=(1, 1), groups=2)),
+    (1, make(5, 6, (9, 9), (3, 3), pad=(2, 1), dilation=(2, 2))),
+    (1, make(18, 9, (12, 11), (7, 7), stride=(4, 4), pad=(3, 3))),
+    (1, make(3, 4, (4, 4), (2, 2), stride=(3, 3))),
+    (1, convolution.Conv.of(4, 3, 1, tuple(convolved(n, 2, 1, 0, 1, "SAME") for n in (6, 5)))),
 ]
 
 
 def reference(x, w, b, dy, conv):
     n, _, h, width = x.shape
     (kh, kw), (sh, sw), (ph, pw), (dh, dw_) = conv.kernel, conv.stride, conv.pad, conv.dilation
-    oh, ow = conv.top_size(0, h), conv.top_size(1, width)
-    padded = np.pad(x.astype(np.float64), ((0, 0), (0, 0), (ph, ph), (pw, pw)))
+    oh, ow = conv.out
+    padded = np.pad(x.astype(np.float64), ((0, 0), (0, 0), (ph, ph + kh), (pw, pw + kw)))
     gi, go = conv.inputs // conv.groups, conv.outputs // conv.groups
     y = np.zeros((n, conv.outputs, oh, ow))
     dx, dw = np.zeros_like(padded), np.zeros(w.shape)
@@ -59,19 +67,20 @@ def blob(bench, values, shape, halo):
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-@pytest.mark.parametrize("case", CASES, ids=lambda c: f"{c[1]}-{c[4].outputs}k{c[4].kernel}s{c[4].stride}g{c[4].groups}")
+@pytest.mark.parametrize("case", CASES, ids=lambda c: f"{c[1].inputs}-{c[1].outputs}k{c[1].kernel}s{c[1].stride}")
 def test_convolution_and_its_gradients(case, threads):
-    n, c, h, w, conv = case
-    assert C.supported(conv)
+    n, conv = case
+    c, (h, w) = conv.inputs, conv.size
+    assert convolution.supported(conv)
     rng = np.random.default_rng(1)
-    top = (n, conv.outputs, conv.top_size(0, h), conv.top_size(1, w))
+    top = (n, conv.outputs, *conv.out)
     x, dy = (rng.normal(size=s).astype(np.float32) for s in ((n, c, h, w), top))
     weights = rng.normal(size=(conv.outputs, c // conv.groups, *conv.kernel)).astype(np.float32)
     bias = rng.normal(size=conv.outputs).astype(np.float32)
     y_, dx_, dw_, db_ = reference(x, weights, bias, dy, conv)
     bench = Bench()
-    xb, rows = blob(bench, x, x.shape, conv.halo(h, w))
-    dyb, more = blob(bench, dy, top, conv.gradient_halo(h, w))
+    xb, rows = blob(bench, x, x.shape, conv.halo)
+    dyb, more = blob(bench, dy, top, conv.gradient_halo)
     yb = blocked(bench.new(n * blocks(conv.outputs) * 16 * top[2] * top[3]), top, Halo())
     dxb = blocked(bench.new(n * blocks(c) * 16 * h * w), x.shape, Halo())
     plain_w, plain_b = Ref(bench.put(weights)), Ref(bench.put(bias))
@@ -81,9 +90,9 @@ def test_convolution_and_its_gradients(case, threads):
     outs = [bench.new(a.size, 0) for a in (y_, dx_, dw_, db_)]
     rows += more + pack_weights(plain_w, forward, conv) + pack_weights(plain_w, backward, conv, BACKWARD)
     rows += pack_bias(plain_b, packed_b, conv)
-    rows += C.forward(xb, forward, packed_b, yb, conv, relu=True)
-    rows += C.data_gradient(dyb, backward, dxb, conv)
-    rows += C.weight_gradient(xb, dyb, dw, conv) + C.bias_gradient(dyb, db)
+    rows += convolution.forward(xb, forward, packed_b, yb, conv, relu=True)
+    rows += convolution.data_gradient(dyb, backward, dxb, conv)
+    rows += convolution.weight_gradient(xb, dyb, dw, conv) + convolution.bias_gradient(dyb, db)
     rows += unpack(yb, plain(outs[0], top)) + unpack(dxb, plain(outs[1], x.shape))
     rows += add_weight_gradient(dw, Ref(outs[2]), conv) + add_bias_gradient(db, Ref(outs[3]), conv)
     bench.run(rows, threads)
@@ -93,17 +102,19 @@ def test_convolution_and_its_gradients(case, threads):
         assert not np.isnan(bench.full(padded)).any()
 
 
-@pytest.mark.parametrize("conv", [C.Conv(3, 20, (7, 5), (2, 3), (3, 2)), C.Conv(1, 35, (3, 3), pad=(1, 1))])
+@pytest.mark.parametrize(
+    "conv", [make(3, 20, (13, 15), (7, 5), (2, 3), (3, 2)), make(1, 35, (13, 15), (3, 3), pad=(1, 1))]
+)
 def test_the_first_layer_reads_a_plain_array(conv):
-    n, h, w = 2, 13, 15
+    n, (h, w) = 2, conv.size
     rng = np.random.default_rng(2)
-    top = (n, conv.outputs, conv.top_size(0, h), conv.top_size(1, w))
+    top = (n, conv.outputs, *conv.out)
     x, dy = (rng.normal(size=s).astype(np.float32) for s in ((n, conv.inputs, h, w), top))
     weights = rng.normal(size=(conv.outputs, conv.inputs, *conv.kernel)).astype(np.float32)
     y_, _, dw_, _ = reference(x, weights, np.zeros(conv.outputs), dy, conv)
     bench = Bench()
     source = plain(bench.put(x), x.shape)
-    padded = plain(bench.new(0), x.shape, conv.halo(h, w))
+    padded = plain(bench.new(0), x.shape, conv.halo)
     bench.arrays[padded.base.array] = bench.arrays[bench.new(n * padded.image // 4)]
     dyb, rows = blob(bench, dy, top, Halo(1, 0, 0, 1))
     yb = blocked(bench.new(n * blocks(conv.outputs) * 16 * top[2] * top[3]), top, Halo())
@@ -111,7 +122,9 @@ def test_the_first_layer_reads_a_plain_array(conv):
     packed, dw = Ref(bench.new(size)), Ref(bench.new(size))
     outs = [bench.new(a.size, 0) for a in (y_, dw_)]
     rows += copy_padded(source, padded) + pack_weights(Ref(bench.put(weights)), packed, conv, FIRST)
-    rows += C.forward_first(padded, packed, 0, yb, conv) + C.weight_gradient_first(padded, dyb, dw, conv)
+    rows += convolution.forward_first(padded, packed, 0, yb, conv) + convolution.weight_gradient_first(
+        padded, dyb, dw, conv
+    )
     rows += unpack(yb, plain(outs[0], top)) + add_weight_gradient(dw, Ref(outs[1]), conv, FIRST)
     bench.run(rows, 2)
     for index, wanted in zip(outs, (y_, dw_), strict=True):
