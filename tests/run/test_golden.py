@@ -56,7 +56,8 @@ def run(net: Net, data: dict[str, Array], step: str) -> None:
         close(f"output {name}", outputs[name], value)
     net.backward(diffs=group(data, step + "topdiff/"))
     for name, value in group(data, step + "indiff/").items():
-        close(f"gradient of {name}", net.diffs[name], value)
+        if name in net.diffs:  # elsewhere Caffe ran no backward either: zeros, or what the layer used the memory for
+            close(f"gradient of {name}", net.diffs[name], value)
     for name, value in group(data, step + "paramdiff/").items():
         close(f"gradient of parameter {name}", zero_if_none(net, name), value)
     for name, value in group(data, step + "param_after/").items():
