@@ -74,6 +74,9 @@ class Builder:
         self.depth -= 1
         return Block(tuple(v[1]), Span(self.source, v[0][0], v[2][1]))
 
+    def same(self, v: Values) -> Any:
+        return v[0]
+
     def items_one(self, v: Values) -> Values:
         return v
 

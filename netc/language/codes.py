@@ -153,3 +153,129 @@ ENCODING = Code(
     "",
     "Save the file as UTF-8.",
 )
+STATEMENT = Code(
+    "SYN030",
+    "statements in a plain prototxt",
+    "A file named .prototxt, .pt or .pbtxt is read by Caffe as well, which knows fields only. Statements (`let`, "
+    "`def`, `y = ReLU(x)`, ...) belong in .net files.",
+    "# net.prototxt\nlet width = 64",
+    "# net.net\nlet width = 64",
+)
+UNKNOWN_NAME = Code(
+    "SYN031",
+    "an unknown name",
+    "The name was not declared before this place: no `let`, parameter or loop makes it a constant, or no input or "
+    "assignment of this composite makes it a blob. A composite sees no blob from outside but its inputs.",
+    "let width = 64\nlet twice = 2 * widht",
+    "let width = 64\nlet twice = 2 * width",
+)
+NAME_TAKEN = Code(
+    "SYN032",
+    "a name that means something else already",
+    "In one scope a name is one constant, one blob or one composite. Constants never change.",
+    "let width = 64\nlet width = 128",
+    "let width = 64\nlet wide = 128",
+)
+OPERANDS = Code(
+    "SYN033",
+    "an operator or function that does not take such values",
+    "Arithmetic takes numbers, `+` also two strings; conditions are booleans; lists and strings are indexed with integers.",
+    'let a = "x" * 2',
+    "let a = 3 * 2",
+)
+OUT_OF_RANGE = Code(
+    "SYN034",
+    "a computed value is out of range",
+    "A division by zero, an integer beyond 64 bits, a floating-point number that is not finite, or an index beyond a list.",
+    "let a = 1 / 0",
+    "let a = 1 / 2",
+)
+NOT_ITERABLE = Code(
+    "SYN035",
+    "a loop over something that is no range or list of this shape",
+    "`for` goes over integers, `first..last` (both included), or over a list; with several names, over a list of lists "
+    "of as many items.",
+    "for w, s in [[64, 1], [128]] { }",
+    "for w, s in [[64, 1], [128, 2]] { }",
+)
+ARGUMENTS = Code(
+    "SYN036",
+    "a composite is called with the wrong number of inputs or targets",
+    "A composite takes exactly the inputs before its `;` and gives at most the outputs after its `->`.",
+    "def f(x) -> y { y = ReLU(x) }\na = f(b, c)",
+    "def f(x) -> y { y = ReLU(x) }\na = f(b)",
+)
+PARAMETERS = Code(
+    "SYN037",
+    "a composite's parameters are not given as it declares them",
+    "In the body of the call each parameter without a default is given once, and nothing else is.",
+    "def f(x; n) -> y { y = InnerProduct(x) { num_output: n } }\na = f(b) { m: 3 }",
+    "def f(x; n) -> y { y = InnerProduct(x) { num_output: n } }\na = f(b) { n: 3 }",
+)
+RECURSION = Code(
+    "SYN038",
+    "a composite that calls itself",
+    "Expansion must end, so a composite may not call itself, not even through another one. A loop repeats layers.",
+    "def f(x) -> y { y = f(x) }\na = f(b)",
+    "for i in 1..3 { a = ReLU(a) }",
+)
+IMPORT_PATH = Code(
+    "SYN039",
+    "a file that may not be imported",
+    "Imports are relative to the importing file and stay inside the project's root, so that a net file from elsewhere "
+    "reads nothing it should not.",
+    'import "/etc/passwd"',
+    'import "blocks/resnet.net"',
+)
+IMPORT_CYCLE = Code(
+    "SYN040",
+    "files that import each other",
+    "A file is evaluated when it is imported, so it cannot import a file that is waiting for it.",
+    'import "self.net"',
+    "",
+)
+MISPLACED = Code(
+    "SYN041",
+    "a statement or field where it may not stand",
+    "Layers are made by a file, a composite, a loop, a condition or a phase block, not inside a layer; an imported file "
+    "declares only; composites are declared by files.",
+    "a = ReLU(b) { c = ReLU(d) }",
+    "c = ReLU(d)\na = ReLU(b)",
+)
+TOO_LARGE_EXPANSION = Code(
+    "SYN042",
+    "the expanded net is too large",
+    "Expansion is bounded: 20,000 layers, 500,000 statements and fields, strings of 65,536 characters, 200 imported files.",
+    "for i in 1..1000000 { a = ReLU(a) }",
+    "for i in 1..10 { a = ReLU(a) }",
+)
+PHASE = Code(
+    "SYN043",
+    "phases that contradict each other",
+    "A layer in a phase block exists in that phase only. What a layer reads must exist in each of its phases, and be the "
+    "same blob there.",
+    "train { data, label = Digits() }\nh = ReLU(data)",
+    "train { data, label = Digits() }\ntest { data, label = Digits() }\nh = ReLU(data)",
+)
+NO_OUTPUT = Code(
+    "SYN044",
+    "a composite does not make its output",
+    "Every name after `->` must have been assigned when the body ends.",
+    "def f(x) -> y { z = ReLU(x) }\na = f(b)",
+    "def f(x) -> y { y = ReLU(x) }\na = f(b)",
+)
+UNKNOWN_TYPE = Code(
+    "SYN045",
+    "neither a layer type nor a composite",
+    "The name before the parentheses is a composite declared above, or a layer type (`netc explain TYPE` describes each).",
+    "a = Convolutoin(b)",
+    "a = Convolution(b)",
+)
+NO_VALUE = Code(
+    "SYN046",
+    "a value of the wrong kind for its place",
+    "A field holds a number, string, identifier, a block, or a list of these; lists of lists and composites are no "
+    "values of fields. A label is a string or a name.",
+    "a: [[1, 2]]",
+    "a: [1, 2]",
+)

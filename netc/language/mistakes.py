@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 from netc.errors import Note, Report, Source, Span
 from netc.language import codes
-from netc.language.lexer import BAD_CHARACTER, BAD_NUMBER, NAMES, NUMBERS, OPEN_STRING, SCANNER
+from netc.language.lexer import BAD_CHARACTER, BAD_NUMBER, NAMES, OPEN_STRING, scanner
 
 Action = Literal["insert", "as", "drop", "again", "split", "skip"]
 
@@ -23,9 +24,29 @@ class Repair(NamedTuple):
 
 SKIP, DROP, AGAIN, SPLIT = Repair("skip"), Repair("drop"), Repair("again"), Repair("split")
 
+_STARTS = ("fields", "items", "LBRACE", "")
 _OPENERS = ("LBRACE", "LANGLE", "LSQUARE")
 _PLACEHOLDER = re.compile(r"\$\{?\w+\}?|\{\{[^}\n]*\}\}|\{%[^}\n]*%\}|@\w+@|%\(?\w+\)?s?|\$\(\w+\)")
 _QUOTES = "\u201c\u201d\u2018\u2019`"
+_SHOWN = {
+    "NAME": "a name",
+    "NUMBER": "a number",
+    "STRING": "a string",
+    "COLON": "`:`",
+    "LBRACE": "`{`",
+    "RBRACE": "`}`",
+    "LSQUARE": "`[`",
+    "RSQUARE": "`]`",
+    "LPAREN": "`(`",
+    "RPAREN": "`)`",
+    "COMMA": "`,`",
+    "SEMICOLON": "`;`",
+    "EQUALS": "`=`",
+    "ARROW": "`->`",
+    "IN": "`in`",
+    "AS": "`as`",
+    "DOTDOT": "`..`",
+}
 _ENTRY = re.compile(r"[ \t]*[:{<=]")
 _WORD = re.compile(r"[^\s{};,\"'#]+")
 
@@ -39,6 +60,7 @@ class Mistake:
     values: list[Any]
     match: re.Match[str]
     kind: int
+    wanted: tuple[str, ...]
 
     @property
     def start(self) -> int:
@@ -55,35 +77,52 @@ class Mistake:
     @property
     def opener(self) -> str:
         """The innermost bracket that is open: LBRACE, LANGLE, LSQUARE or nothing."""
-        return next((s for s in reversed(self.symbols) if s in _OPENERS), "")
+        return self.symbols[at] if (at := self.opener_at) else ""
 
     @property
-    def context(self) -> Literal["name", "value", "after", "item"]:
-        """What was just read: a field's name, its colon, its whole value, or a whole entry."""
-        top, below = self.symbols[-1], self.symbols[-2] if len(self.symbols) > 1 else ""
-        if top in ("fields", "entry", "LBRACE", "LANGLE", ""):
+    def opener_at(self) -> int:
+        """Where the innermost bracket stands in `symbols`, or 0."""
+        return next((at for at in range(len(self.symbols) - 1, 0, -1) if _opens(self.symbols, at)), 0)
+
+    @cached_property
+    def entry(self) -> int:
+        """Where in `symbols` the entry that is being read begins."""
+        at = len(self.symbols) - 1
+        while at > 0 and self.symbols[at] not in _STARTS:
+            at -= 1
+        return at + 1
+
+    @property
+    def context(self) -> Literal["name", "value", "after", "item", "statement"]:
+        """What was just read: a field's name, its colon, its whole value, a whole entry, or a part of a statement."""
+        read = self.symbols[self.entry :]
+        if not read or read[0] in ("entry", "item", "pair"):
             return "item"
-        if top in ("COLON", "MINUS", "LSQUARE") or (top == "COMMA" and self.opener == "LSQUARE"):
-            return "value"
-        if top == "NAME" and below not in ("COLON", "MINUS", "LSQUARE", "COMMA"):
+        if read == ["NAME"]:
             return "name"
-        return "item" if top in ("COMMA", "SEMICOLON") else "after"
+        if read[0] != "NAME" or read[1] not in ("COLON", "LSQUARE", "block", "body", "list", "angle"):
+            return "statement"
+        if read[-1] in ("COLON", "MINUS", "LSQUARE") or (read[-1] == "COMMA" and self.opener == "LSQUARE"):
+            return "value"
+        return "after"
 
     def name(self) -> tuple[str, Span] | None:
         """The name of the field that is being read."""
-        for at in range(len(self.symbols) - 1, 0, -1):
-            if self.symbols[at] == "NAME" and self.symbols[at - 1] not in ("COLON", "MINUS"):
-                start, end = self.values[at - 1]
-                return self.source.text[start:end], Span(self.source, start, end)
-            if self.symbols[at] == "fields":
-                return None
-        return None
+        if self.symbols[self.entry : self.entry + 1] != ["NAME"]:
+            return None
+        start, end = self.values[self.entry - 1]
+        return self.source.text[start:end], Span(self.source, start, end)
 
     def same_line(self) -> bool:
         """Whether this terminal stands on the line where the one before it ended."""
         if not self.values or not isinstance(self.values[-1], tuple):
             return True
         return "\n" not in self.source.text[self.values[-1][1] : self.start]
+
+
+def _opens(symbols: list[str], at: int) -> bool:
+    """Whether a symbol is an opening bracket, and not a comparison's `<`."""
+    return symbols[at] in _OPENERS and not (symbols[at] == "LANGLE" and symbols[at - 1] == "sum")
 
 
 def explain(mistake: Mistake, report: Report) -> Repair:
@@ -104,13 +143,15 @@ def explain(mistake: Mistake, report: Report) -> Repair:
             return _after_value(mistake, kind, report)
         case "item":
             return _no_item(mistake, kind, report)
+        case "statement":
+            return _statement(mistake, kind, report)
 
 
 def _placeholder(m: Mistake, report: Report) -> Repair | None:
     text, start = m.source.text, m.start
     if NAMES[m.kind] == "LBRACE" and text[start - 1 : start] == "{":
         start -= 1
-    elif NAMES[m.kind] != BAD_CHARACTER:
+    elif NAMES[m.kind] not in (BAD_CHARACTER, "PERCENT"):
         return None
     found = _PLACEHOLDER.match(text, start)
     if found is None:
@@ -164,8 +205,7 @@ def _closer(m: Mistake, kind: str, report: Report) -> Repair:
         report.error(codes.STRAY_CLOSE, f"`{m.written}` closes no block", m.span)
         return DROP
     wanted = {"LBRACE": "}", "LANGLE": ">", "LSQUARE": "]"}[m.opener]
-    at = next(i for i in range(len(m.symbols) - 1, 0, -1) if m.symbols[i] == m.opener)
-    opened = Span(m.source, *m.values[at - 1])
+    opened = Span(m.source, *m.values[m.opener_at - 1])
     report.error(
         codes.UNEXPECTED, f"`{wanted}` expected, not `{m.written}`", m.span, notes=[Note("opened here", opened)]
     )
@@ -232,17 +272,33 @@ def _no_item(m: Mistake, kind: str, report: Report) -> Repair:
     return SKIP
 
 
-def explain_end(source: Source, symbols: list[str], values: list[Any], report: Report) -> None:
+def _statement(m: Mistake, kind: str, report: Report) -> Repair:
+    read = m.symbols[m.entry :]
+    if read == ["target", "EQUALS"] and kind in ("NUMBER", "STRING", "MINUS", "LSQUARE", "LBRACE", "LPAREN"):
+        start, end = m.values[m.entry - 1].name.span.start, m.values[m.entry - 1].name.span.end
+        name, equals = m.source.text[start:end], Span(m.source, *m.values[m.entry])
+        hint = f"write `{name}: ...`; a constant is declared with `let {name} = ...`"
+        report.error(codes.EQUALS, f"`{name}` is given its value with `:`, not `=`", equals, help=hint)
+        return SKIP
+    wanted = [_SHOWN.get(terminal, terminal.lower()) for terminal in m.wanted if terminal != "END"]
+    shown = " or ".join(wanted) if len(wanted) <= 4 else ""
+    expected = f"expected {shown}" if shown else None
+    report.error(codes.UNEXPECTED, f"`{m.written}` does not fit here", m.span, help=expected)
+    return SKIP
+
+
+def explain_end(mistake: Mistake, report: Report) -> None:
     """Report what the end of the text leaves open: a field without its value, and the brackets never closed."""
+    source, symbols, values = mistake.source, mistake.symbols, mistake.values
     end = max(0, len(source.text) - 1)
-    match = SCANNER.match(source.text, len(source.text))
-    assert match is not None
-    mistake = Mistake(source, symbols, values, match, NUMBERS["END"])
+    before = len(report.diagnostics)
     if mistake.context in ("name", "value") and (found := mistake.name()):
         report.error(codes.MISSING_VALUE, f"`{found[0]}` has no value", found[1])
-    open_at = [values[i - 1][0] for i, symbol in enumerate(symbols) if symbol in _OPENERS]
+    open_at = [values[i - 1][0] for i in range(1, len(symbols)) if _opens(symbols, i)]
     open_at = [at for at in open_at if source.text[at] in "{<["]
     if not open_at:
+        if len(report.diagnostics) == before:
+            report.error(codes.UNEXPECTED, "the text ends in the middle of a statement", Span(source, end, end + 1))
         return
     likely = _unclosed(source)
     notes = [Note("the text ends here", Span(source, end, len(source.text)))]
@@ -259,7 +315,7 @@ def _unclosed(source: Source) -> list[int]:
     text, found = source.text, []
     stack: list[tuple[int, int, bool]] = []  # offset of `{`, indentation of its line, whether its content is indented
     fresh = False
-    for match in SCANNER.finditer(text):
+    for match in scanner("plain").finditer(text):
         kind, start = NAMES[match.lastindex or 0], match.start(match.lastindex or 0)
         column = _indentation(text, start)
         if fresh and stack and column is not None:

@@ -7,20 +7,25 @@ import re
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
-from netc.errors import Report, Source, Span
+from netc.errors import NetError, Report, Source, Span
 from netc.language import codes
 from netc.language.builder import MAX_DEPTH, Builder, TooDeepError
-from netc.language.lexer import NAMES, NUMBERS, SCANNER
+from netc.language.lexer import NAMES, NUMBERS, scanner
 from netc.language.mistakes import Mistake, explain, explain_end
+from netc.language.program import Alias, Entry
+from netc.language.program_builder import PHASES, ProgramBuilder
 from netc.language.tree import Document
 
+MAX_STACK = 2000
+"""Bounds what blocks do not: `- - - 1`, `(((1)))`."""
 MAX_MISTAKES = 20
 """A file with more mistakes than this is not a net; the rest would not help."""
 
 Scan = Iterator[re.Match[str]]
-_RESTS = ("fields", "LBRACE", "LANGLE", "")
+PLAIN_SUFFIXES = (".prototxt", ".pt", ".pbtxt")
+"""Files of these names hold plain text format: no statements."""
 
 
 class Tables(NamedTuple):
@@ -55,40 +60,70 @@ def parse(text: str, path: str = "<string>") -> Document:
     Raises `NetError` with every mistake found (codes SYN0xx).
     """
     source = Source(path, text.removeprefix("\ufeff"))
+    strict = path.endswith(PLAIN_SUFFIXES)
+    document, report = _attempt(source, "plain")
+    if document is not None and (strict or not _computed(document)):
+        return document
+    program, mistakes = _attempt(source, "program")
+    if program is not None and not strict:
+        return program
+    if program is not None and _states(program):
+        report.error(
+            codes.STATEMENT,
+            f"{path} holds statements, which plain text format does not have",
+            report.diagnostics[0].span,
+            help="name the file .net, or write it out with `netc expand`",
+        )
+        del report.diagnostics[:-1]
+    raise NetError((report if strict else mistakes).diagnostics)
+
+
+def _attempt(source: Source, start: str) -> tuple[Document | None, Report]:
     report = Report()
-    document = Parser(source, report, "plain").run()
+    document: Document | None = Parser(source, report, start).run()
     report.diagnostics.sort(key=lambda d: d.span.start if d.span else 0)
-    report.finish()
-    assert document is not None
-    return document
+    return (None if report.failed else document), report
+
+
+def _states(document: Document) -> bool:
+    """Whether a text holds what can be nothing but a statement (`a = b` may be a field with `=` for `:`)."""
+    items = document.program.items if document.program else ()
+    return any(not isinstance(item, (Entry, Alias)) for item in items)
+
+
+def _computed(document: Document) -> bool:
+    """Whether a text that plain text format accepts means something else among statements."""
+    return "${" in document.source.text or any(field.name in PHASES for field in document.block.fields)
 
 
 class Parser:
     """One parse: the stacks, and what to do when the tables have no action."""
 
-    def __init__(self, source: Source, report: Report, start: str) -> None:
+    def __init__(self, source: Source, report: Report, start: str, first: int = 0, end: int | None = None) -> None:
         self.tables = load_tables()
         self.source = source
         self.report = report
-        self.builder = Builder(source, report)
+        self.builder = Builder(source, report) if start == "plain" else ProgramBuilder(source, report)
         self.start = start
+        self.first = first
+        self.end = len(source.text) if end is None else end
         self.states = [self.tables.starts[start]]
         self.values: list[Any] = []
 
-    def run(self) -> Document | None:
-        """The tree, or None if the text ends in the middle of something."""
+    def run(self) -> Any:
+        """The tree (a document or an expression), or None if it could not be made."""
         try:
             return self._run()
         except TooDeepError:
             return None
 
-    def _run(self) -> Document | None:
+    def _run(self) -> Any:
         states, values, actions = self.states, self.values, self.tables.states
         accept = self.tables.ends[self.start]
         rules: list[tuple[str, int, Callable[[list[Any]], Any]]] = [
-            (left, -length, getattr(self.builder, method)) for left, length, method in self.tables.rules
+            (left, -length, getattr(self.builder, method, list)) for left, length, method in self.tables.rules
         ]
-        scan = SCANNER.finditer(self.source.text)
+        scan = scanner(self.start).finditer(self.source.text, self.first, self.end)
         for match in scan:
             kind = match.lastindex
             assert kind is not None
@@ -97,7 +132,7 @@ class Parser:
                 act = row.get(kind)
                 if act is None:
                     if states[-1] == accept:
-                        return values[-1]  # type: ignore[no-any-return]
+                        return values[-1]
                     found = self._recover(match, kind, scan)
                     if found is None:
                         return None
@@ -109,6 +144,8 @@ class Parser:
                     values.append(match.span(kind))
                     break
                 else:
+                    if len(states) > MAX_STACK:
+                        self._too_deep(match.start(kind), "too much is open here")
                     left, size, method = rules[~act]
                     if size:
                         value = method(values[size:])
@@ -123,10 +160,11 @@ class Parser:
         try:
             return method([])
         except TooDeepError:
-            start, end = self.values[-1]
-            span = Span(self.source, start, end)
-            self.report.error(codes.TOO_DEEP, f"more than {MAX_DEPTH} blocks are open here", span)
-            raise
+            self._too_deep(self.values[-1][0], f"more than {MAX_DEPTH} blocks are open here")
+
+    def _too_deep(self, at: int, message: str) -> NoReturn:
+        self.report.error(codes.TOO_DEEP, message, Span(self.source, at, at + 1))
+        raise TooDeepError
 
     def _symbols(self) -> list[str]:
         return [self.tables.symbols[state] for state in self.states]
@@ -137,10 +175,14 @@ class Parser:
         Returns the terminal to go on with (kind 0: with the next one), or None to give up.
         """
         if kind == NUMBERS["END"]:
-            explain_end(self.source, self._symbols(), self.values, self.report)
+            explain_end(Mistake(self.source, self._symbols(), self.values, match, kind, ()), self.report)
             return None
-        mistake = Mistake(self.source, self._symbols(), self.values, match, kind)
+        row = self.tables.states[self.states[-1]]
+        wanted = tuple(NAMES[number] for number in row if isinstance(number, int))
+        mistake = Mistake(self.source, self._symbols(), self.values, match, kind, wanted)
         action, terminal = explain(mistake, self.report)
+        if self.start == "expression":
+            return None
         if len(self.report.diagnostics) >= MAX_MISTAKES:
             return None
         if action == "as":
@@ -180,14 +222,20 @@ class Parser:
 
     def _unwind(self) -> None:
         """Take the entry that is being read off the stacks."""
-        symbols = self.tables.symbols
-        while symbols[self.states[-1]] not in _RESTS:
+        while not (opened := self._rest()):
             self.states.pop()
             self.values.pop()
-        if symbols[self.states[-1]] != "fields":
-            self.states.append(self.tables.states[self.states[-1]]["fields"])
+        if self.tables.symbols[self.states[-1]] != opened:
+            self.states.append(self.tables.states[self.states[-1]][opened])
             self.values.append([])
             self.builder.depth += 1
+
+    def _rest(self) -> str:
+        """`fields` or `items` if the stacks end with such or with what it follows, otherwise nothing."""
+        symbol, row = self.tables.symbols[self.states[-1]], self.tables.states[self.states[-1]]
+        if symbol in ("fields", "items"):
+            return symbol
+        return "fields" if "fields" in row else "items" if "items" in row else ""
 
     def _skip(self, match: re.Match[str], kind: int, scan: Scan) -> tuple[re.Match[str], int]:
         """Give up the entry that is being read: go on at the next one that begins a line, or at the block's end."""

@@ -7,9 +7,12 @@ knows a layer, a message or a field name.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from netc.errors import Source, Span
+
+if TYPE_CHECKING:
+    from netc.language.program import Body
 
 ScalarKind = Literal["number", "string", "identifier"]
 
@@ -51,7 +54,8 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A parsed file."""
+    """A parsed file. If it holds statements, `program` is what was written and `block` is empty until `expand`."""
 
     block: Block
     source: Source
+    program: Body | None = None
