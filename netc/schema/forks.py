@@ -155,6 +155,15 @@ REPLACEMENTS: dict[tuple[str, str], str] = {
     ("ParameterParameter", "blob_filler"): "take it out: weights that are loaded replace it",
 }
 
+# Singular fields that a fork takes several times: whose form it is, and what to write for BVLC Caffe.
+FORK_REPEATED: dict[tuple[str, str], tuple[str, str]] = {
+    ("PoolingParameter", "kernel_size"): (GREENTEA, "for two sizes write `kernel_h` and `kernel_w`"),
+    ("PoolingParameter", "stride"): (GREENTEA, "for two strides write `stride_h` and `stride_w`"),
+    ("PoolingParameter", "pad"): (GREENTEA, "for two pads write `pad_h` and `pad_w`"),
+    ("TransformationParameter", "resize_param"): (YOLO, "keep one"),
+    ("SolverParameter", "device_id"): (YJXIONG, "write one number; netc runs on the CPU and ignores it"),
+}
+
 # fork -> layer types
 _TYPES: dict[str, str] = {
     SSD: "AnnotatedData DetectionEvaluate DetectionOutput MultiBoxLoss Normalize Permute PriorBox VideoData",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from netc.errors import Note, Report, Span
 from netc.schema import codes
+from netc.schema.forks import FORK_REPEATED
 from netc.schema.hints import explain_unknown
 from netc.schema.record import Record
 from netc.schema.registry import FieldType, MessageType
@@ -54,7 +55,7 @@ class _Typing:
             elif name in values:
                 self._twice(written, type, spans[name])
             else:
-                self._singular(written, field, values, spans, depth)
+                self._singular(written, field, type, values, spans, depth)
         for name, found in values.items():
             if found.__class__ is list:
                 values[name] = tuple(found)
@@ -63,7 +64,13 @@ class _Typing:
         return Record(type, values, spans, span)
 
     def _singular(
-        self, written: Field, field: FieldType, values: dict[str, Any], spans: dict[str, Any], depth: int
+        self,
+        written: Field,
+        field: FieldType,
+        type: MessageType,
+        values: dict[str, Any],
+        spans: dict[str, Any],
+        depth: int,
     ) -> None:
         value: Any = written.value
         kind = field.kind
@@ -76,7 +83,7 @@ class _Typing:
         converter = CONVERTERS[kind]
         try:
             if not hasattr(value, "text"):
-                raise self._not_scalar(value, field)
+                raise self._not_scalar(value, field, type)
             values[field.name] = converter(value, field)
             spans[field.name] = value.span
         except BadValueError as bad:
@@ -100,7 +107,7 @@ class _Typing:
         for item in items:
             try:
                 if not hasattr(item, "text"):
-                    raise self._not_scalar(item, field)
+                    raise self._not_scalar(item, field, None)
                 into.append(converter(item, field))
                 places.append(item.span)
             except BadValueError as bad:
@@ -121,10 +128,13 @@ class _Typing:
         block: Block = value  # type: ignore[assignment]
         return self.message(block, message, written.span, depth + 1)
 
-    def _not_scalar(self, value: ListValue | Block, field: FieldType) -> BadValueError:
+    def _not_scalar(self, value: ListValue | Block, field: FieldType, type: MessageType | None) -> BadValueError:
         if hasattr(value, "items"):
-            help = f"write a single value: `{field.name}: ...`"
-            return BadValueError(codes.NOT_REPEATED, f"`{field.name}` takes a single value, not a list", help)
+            what = f"`{field.name}` takes a single value, not a list"
+            fork, help = FORK_REPEATED.get(("" if type is None else type.name, field.name), (None, None))
+            if fork is not None:
+                what += f" (a list is a form of {fork})"
+            return BadValueError(codes.NOT_REPEATED, what, help or f"write a single value: `{field.name}: ...`")
         return BadValueError(codes.WRONG_TYPE, f"`{field.name}` takes {wanted(field)}, not {_kind(value)}")
 
     def _mistake(self, bad: BadValueError, span: Span, notes: tuple[Note, ...] = ()) -> None:
@@ -142,7 +152,11 @@ class _Typing:
 
     def _twice(self, written: Field, type: MessageType, first: Span) -> None:
         what = f"`{written.name}` is given twice; {type.name} has one"
-        self._mistake(BadValueError(codes.GIVEN_TWICE, what), written.name_span, (Note("first given here", first),))
+        fork, help = FORK_REPEATED.get((type.name, written.name), (None, None))
+        if fork is not None:
+            what += f" (more than one is a form of {fork})"
+        bad = BadValueError(codes.GIVEN_TWICE, what, help)
+        self._mistake(bad, written.name_span, (Note("first given here", first),))
 
     def _extension(self, written: Field, field: FieldType, type: MessageType) -> None:
         """Say, once for each field, that BVLC Caffe would refuse it; a fork's whole layer type goes without saying."""

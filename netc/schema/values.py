@@ -22,7 +22,7 @@ _SPECIAL = {"inf": inf, "infinity": inf, "nan": float("nan"), "inff": inf, "infi
 _TRUE = frozenset({"true", "True", "t"})
 _FALSE = frozenset({"false", "False", "f"})
 _FLOAT_DIGITS = 7
-"""A decimal number of so few characters survives rounding to single precision and back."""
+"""A decimal number of so few characters, without exponent, survives rounding to single precision and back."""
 
 
 class BadValueError(Exception):
@@ -140,7 +140,8 @@ def _float(scalar: Scalar, field: FieldType) -> float:
             help = f"write {digits.lstrip('-0')}: a whole number that starts with 0 would be octal"
             raise BadValueError(codes.WRONG_TYPE, f"`{field.name}` takes a decimal number, not {shown(scalar)}", help)
         value = float(digits if " " not in digits else "".join(digits.split()))
-        return value if field.type == "double" or len(digits) <= _FLOAT_DIGITS else single(value)
+        exact = len(digits) <= _FLOAT_DIGITS and "e" not in digits and "E" not in digits
+        return value if exact or field.type == "double" else single(value)
     if scalar.kind == "identifier":
         negative = text.startswith("-")
         special = _SPECIAL.get(text.lstrip("- \t\r\n").lower())

@@ -1,0 +1,36 @@
+"""Typing a text, and what was reported about it."""
+
+from __future__ import annotations
+
+from netc.errors import Report, Span
+from netc.language.parse import parse
+from netc.schema.load import load_net, load_solver
+from netc.schema.record import Record
+from netc.schema.registry import base_schema
+from netc.schema.typing import type_document
+
+
+def typed(text: str, message: str = "NetParameter") -> tuple[Record, Report]:
+    report = Report()
+    return type_document(parse(text).block, base_schema().message(message), report), report
+
+
+def net(text: str) -> tuple[Record, Report]:
+    report = Report()
+    return load_net(parse(text), base_schema(), report), report
+
+
+def solver(text: str) -> tuple[Record, Report]:
+    report = Report()
+    return load_solver(parse(text), base_schema(), report), report
+
+
+def covered(span: Span | None) -> str:
+    """The text that a span covers."""
+    assert span is not None
+    return span.source.text[span.start : span.end]
+
+
+def found(report: Report) -> list[tuple[str, str]]:
+    """Code and covered text of every diagnostic."""
+    return [(d.code.id, covered(d.span)) for d in report.diagnostics]
