@@ -13,8 +13,8 @@ from rich.text import Text
 
 from netc.errors import Diagnostic
 
-out = Console(soft_wrap=True, highlight=False)
-err = Console(stderr=True, soft_wrap=True, highlight=False)
+out = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else 200)
+err = Console(stderr=True, soft_wrap=True, highlight=False, width=None if sys.stderr.isatty() else 200)
 
 COLOURS = {"error": "bold red", "warning": "bold yellow"}
 

@@ -27,6 +27,8 @@ class Net:
     dtype: float32, or float64 (gradient checks). seed: of all random numbers: fillers, dropout.
     params: another net whose parameters this one uses, layer by layer, by name (test nets use the train net's).
     feeds: sources of data layers, by layer name; the tops of other data layers are inputs that the caller sets.
+    executor: "reference" (each layer's own kernels) or "fast" (the compiled step, on `threads` threads: all cores by
+    default; the bits do not depend on it).
     debug: poison memory that is not alive with NaN, and check what each step writes (slow; reference executor only).
     Raises NetError(RUN015, RUN019, RUN020).
     """
@@ -41,6 +43,7 @@ class Net:
         feeds: Mapping[str, Feed] | None = None,
         debug: bool = False,
         executor: str = "reference",
+        threads: int | None = None,
     ) -> None:
         self.plan = plan
         self.graph: Graph = plan.graph
@@ -49,7 +52,7 @@ class Net:
         self.parameters: Parameters = Parameters(plan, self.dtype, seed, params.parameters if params else None)
         self.feeds: dict[str, Feed] = dict(feeds or {})
         self._storage = Storage(plan, self.dtype, self.parameters, self._input_arrays(), self.feeds, seed)
-        self.executor = _executor(executor, self._storage, debug)
+        self.executor = _executor(executor, self._storage, debug, threads)
 
     # ------------------------------------------------------------ inputs
 
@@ -208,10 +211,10 @@ def _lookup(names: Mapping[str, T], name: str, code: Code, kind: str = "") -> T:
     raise NetError(Diagnostic(code, f'the net has no {kind} "{name}"', help=known))
 
 
-def _executor(name: str, storage: Storage, debug: bool) -> Executor:
+def _executor(name: str, storage: Storage, debug: bool, threads: int | None) -> Executor:
     if name == "reference":
         return Reference(storage, debug)
     if name == "fast":
         fast: Any = import_module("netc.run.fast")  # only when asked for: its kernels are costly to import
-        return cast(Executor, fast.Fast(storage))
+        return cast(Executor, fast.Fast(storage, threads))
     raise NetError(Diagnostic(EXECUTOR, f'there is no executor "{name}"'))
