@@ -64,9 +64,10 @@ def command(
         stack.enter_context(_Signals(solver))
         solver.solve()
     seconds = time.perf_counter() - start
-    _show_results(solver, progress, seconds)
     if as_json:
         _output.print_json(_result(solver, progress, seconds))
+    else:
+        _show_results(solver, progress, seconds)
     return 130 if progress.interrupted else 0
 
 
@@ -95,7 +96,7 @@ def _show_results(solver: Solver, progress: Progress, seconds: float) -> None:
     )
     written = str(progress.written[0]) if progress.written else "none"
     table.add_row(f"{solver.iteration:,}", f"{solver.loss:.4g}", tests or "none", f"{seconds:.1f}", written)
-    _output.err.print(table)
+    _output.out.print(table)
 
 
 class _Signals:
