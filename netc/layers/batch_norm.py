@@ -238,6 +238,12 @@ BATCH_NORM = LayerType(
         Example("batch_norm_param { use_global_stats: false }", inputs=(Input((4, 3, 2, 2)),), phase="TEST"),
         Example("batch_norm_param { eps: 0.5 }", inputs=(Input((2, 3, 4)),), phase="TEST"),
         Example(inputs=(Input((8,)),)),
+        Example("batch_norm_param { scale_bias: true }", inputs=(Input((4, 3, 2, 2)),)),
+        Example(
+            'batch_norm_param { scale_filler { type: "uniform" min: 0.5 max: 1.5 } bias_filler { value: 0.1 } eps: 0.5 }',
+            inputs=(Input((4, 3, 2)),),
+            phase="TEST",
+        ),
     ),
     refuses=(Refused(BAD_BOTTOM_SHAPE, bottoms=((),)),),
 )
