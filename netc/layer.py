@@ -236,7 +236,8 @@ class Example:
     """A small layer: the text of its fields (without name, type, bottom and top), its inputs, how many tops.
 
     The generic tests check its gradient, its shapes and that it runs in place like out of place; `netc explain` shows
-    the first. `gradient` False only where the derivative is not defined by the formula (say why in `note`).
+    the first. `gradient` False only where the derivative is not defined by the formula (say why in `note`). `given`:
+    the shapes of a data layer's tops, where only its data knows them.
     """
 
     fields: str = ""
@@ -245,6 +246,7 @@ class Example:
     phase: Phase = "TRAIN"
     gradient: bool = True
     note: str = ""
+    given: tuple[Shape, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -481,4 +483,11 @@ UNSUPPORTED = Code(
     "a combination that the layer does not support",
     why="Caffe refuses it too, or it has no defined result.",
     fix="The message says what to use instead.",
+)
+SHAPE_UNKNOWN = Code(
+    "LAY010",
+    "the shape of a data layer is not known",
+    why="The data is not there, and the file does not say how large it is: without crop_size images keep their size.",
+    example='data_param { source: "not_here_lmdb" batch_size: 64 }',
+    fix="Give the shape with --input data=64x3x227x227, or put the data where the layer looks for it.",
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -131,7 +131,7 @@ class Bench:
     @classmethod
     def of(cls, layer_type: LayerType, example: Example) -> Bench:
         shapes = tuple(given.shape for given in example.inputs)
-        place = site(layer_type, example.fields, shapes, example.tops, example.phase)
+        place = replace(site(layer_type, example.fields, shapes, example.tops, example.phase), given=example.given)
         setup = layer_type.setup(place)
         bottoms = tuple(values_of(given, i) for i, given in enumerate(example.inputs))
         params = tuple(start_of(p, i) for i, p in enumerate(setup.params))

@@ -1,0 +1,20 @@
+"""Sizes of the images that a data layer gives, as far as its fields say them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def image_shape(transform: Any, *, crop: int = 0, resize: tuple[int, int] = (0, 0), gray: bool = False) -> Any:
+    """Channels, height and width of images, or None if only the data knows them.
+
+    transform: the TransformationParameter. crop: the layer's own old `crop_size`. resize: height and width that images
+    are resized to before they are cropped. Channels are 1 with `force_gray` or `gray`, else 3.
+    """
+    channels = 1 if transform.force_gray or (gray and not transform.force_color) else 3
+    if side := transform.crop_size or crop:
+        return channels, int(side), int(side)
+    height, width = (int(transform.resize_param.height), int(transform.resize_param.width))
+    if not (height and width):
+        height, width = resize
+    return (channels, height, width) if height and width else None

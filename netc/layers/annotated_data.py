@@ -1,0 +1,129 @@
+"""AnnotatedData: images and their boxes from a database of `AnnotatedDatum` records.
+
+Computes:
+    Batches of images, transformed as `transform_param` says, and, if there is a second top, of their boxes: item,
+    label, number of the box, four corners, and whether it is difficult.
+
+Shapes:
+    batch_size x channels x height x width, and 1 x 1 x boxes x 8. Where the data is not there the sizes are assumed
+    from `crop_size` or `resize_param`, with 3 channels (1 with `force_gray`) and one box.
+
+Gradient:
+    None.
+
+Caffe notes:
+    A layer of SSD's fork (Liu et al. 2016).
+"""
+
+from netc.kernels.image_shape import image_shape
+from netc.layer import (
+    MISSING_FIELD,
+    NONE,
+    SHAPE_UNKNOWN,
+    Arity,
+    Example,
+    LayerType,
+    Param,
+    Refused,
+    Setup,
+    Site,
+)
+from netc.schema.declare import Enum, Field, Message, optional, repeated
+
+SSD = "SSD (weiliu89/caffe)"
+_OVERLAPS = ("jaccard_overlap", "sample_coverage", "object_coverage")
+
+
+def _bounds(tag: int, name: str, doc: str) -> tuple[Field, Field]:
+    return (
+        optional(f"min_{name}", tag, "float", doc=f"Smallest {doc}.", origin=SSD),
+        optional(f"max_{name}", tag + 1, "float", doc=f"Largest {doc}.", origin=SSD),
+    )
+
+
+MESSAGES = (
+    Message(
+        "Sampler",
+        (
+            optional("min_scale", 1, "float", 1.0, "Smallest area of the sample, as a share of the image.", origin=SSD),
+            optional("max_scale", 2, "float", 1.0, "Largest area of the sample.", origin=SSD),
+            optional("min_aspect_ratio", 3, "float", 1.0, "Smallest width / height.", origin=SSD),
+            optional("max_aspect_ratio", 4, "float", 1.0, "Largest width / height.", origin=SSD),
+        ),
+        doc="How a random part of an image is drawn.",
+        origin=SSD,
+    ),
+    Message(
+        "SampleConstraint",
+        tuple(f for i, n in enumerate(_OVERLAPS) for f in _bounds(2 * i + 1, n, n.replace("_", " "))),
+        doc="Which random parts of an image are used.",
+        origin=SSD,
+    ),
+    Message(
+        "BatchSampler",
+        (
+            optional("use_original_image", 1, "bool", True, "Sample from the whole image.", origin=SSD),
+            optional("sampler", 2, "Sampler", doc="How a part is drawn.", origin=SSD),
+            optional("sample_constraint", 3, "SampleConstraint", doc="Which parts are used.", origin=SSD),
+            optional("max_sample", 4, "uint32", doc="Stop after this many parts.", origin=SSD),
+            optional("max_trials", 5, "uint32", 100, "Draw at most so often.", origin=SSD),
+        ),
+        doc="Random parts of an image.",
+        origin=SSD,
+    ),
+    Message(
+        "AnnotatedDataParameter",
+        (
+            repeated("batch_sampler", 1, "BatchSampler", "Random parts of the image to use instead.", origin=SSD),
+            optional("label_map_file", 2, "string", doc="Names of the labels.", origin=SSD),
+            optional("anno_type", 3, "AnnotatedDataParameter.AnnotationType", "BBOX", "Kind of note.", origin=SSD),
+        ),
+        (Enum("AnnotationType", {"BBOX": 0}, "What is noted about an image."),),
+        doc="Images with boxes.",
+        origin=SSD,
+    ),
+)
+
+
+def setup(site: Site) -> Setup:
+    if site.given is not None:
+        return Setup(tops=site.given, reads=())
+    p = site.p
+    if not p.batch_size:
+        site.refuse(
+            MISSING_FIELD, "needs data_param { batch_size: ... }, the number of images in a batch", "batch_size"
+        )
+    image = image_shape(site.record.transform_param, crop=p.crop_size)
+    if image is None:
+        message = f'the data "{p.source}" is not there, and no crop_size or resize_param says how large its images are'
+        help = f"give the shape with --input {site.record.top[0]}={p.batch_size}x3xHEIGHTxWIDTH"
+        site.refuse(SHAPE_UNKNOWN, message, "source", help=help)
+    return Setup(tops=((p.batch_size, *image), (1, 1, 1, 8))[: site.top_count], reads=())
+
+
+ANNOTATED_DATA = LayerType(
+    "AnnotatedData",
+    __doc__,
+    setup,
+    param="data_param",
+    own=Param(
+        optional("annotated_data_param", 200, "AnnotatedDataParameter", doc="Boxes and samples.", origin=SSD), MESSAGES
+    ),
+    bottoms=NONE,
+    tops=Arity(1, 2),
+    source=True,
+    origin=SSD,
+    examples=(
+        Example(
+            'data_param { source: "voc_lmdb" batch_size: 8 backend: LMDB } '
+            "transform_param { resize_param { height: 300 width: 300 } } "
+            'annotated_data_param { batch_sampler { max_sample: 1 max_trials: 1 } label_map_file: "voc.prototxt" }',
+            inputs=(),
+            tops=2,
+        ),
+    ),
+    refuses=(
+        Refused(MISSING_FIELD, "transform_param { crop_size: 8 }", bottoms=()),
+        Refused(SHAPE_UNKNOWN, 'data_param { source: "x" batch_size: 2 }', bottoms=(), tops=2),
+    ),
+)
