@@ -1,0 +1,127 @@
+"""Stop and resume: the same bits as a run that never stopped, and nothing half-written is ever taken."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from netc.errors import NetError
+from netc.schema.weights import read_solver_state, read_weights
+from netc.solve import Solver
+from tests.solve.common import GOLDEN, bits, solver_for
+from tests.solve.test_solver import Log, build
+
+EXTRA = 'snapshot: 4 average_loss: 3 test_interval: 3 early_stop { output: "loss" patience: 50 mode: MIN } '
+RULES = ["SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam", "AdamW"]
+
+
+def settings(rule: str) -> str:
+    return f'type: "{rule}" {EXTRA}'
+
+
+def trained(tmp_path: Path, rule: str) -> tuple[Solver, Log]:
+    solver, log = started(tmp_path, rule)
+    solver.solve()
+    return solver, log
+
+
+def started(tmp_path: Path, rule: str) -> tuple[Solver, Log]:
+    tmp_path.mkdir(exist_ok=True)
+    return build(settings(rule), tests=1, snapshot_prefix=str(tmp_path / "net"))
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_resume_gives_the_same_bits(tmp_path: Path, rule: str) -> None:
+    whole, log = trained(tmp_path, rule)
+    resumed, again = started(tmp_path / "again", rule)
+    resumed.restore(tmp_path / "net_iter_4.solverstate")
+    assert resumed.iteration == 4
+    resumed.solve()
+    assert bits(resumed.net) == bits(whole.net)
+    assert [s.average_loss for s in again.steps] == [s.average_loss for s in log.steps[4:]]
+    assert [r.outputs for r in again.tests] == [r.outputs for r in log.tests if r.iteration > 4]
+    assert (resumed.best, resumed.waited) == (whole.best, whole.waited)
+    first, second = (tmp_path / "net_iter_12.caffemodel", tmp_path / "again" / "net_iter_12.caffemodel")
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_another_seed_goes_on_with_the_snapshots(tmp_path: Path) -> None:
+    whole, _ = trained(tmp_path, "SGD")
+    resumed, _ = build(settings("SGD"), seed=99, tests=1, snapshot_prefix=str(tmp_path / "other"))
+    resumed.restore(tmp_path / "net_iter_8.solverstate")
+    resumed.solve()
+    assert bits(resumed.net) == bits(whole.net)
+
+
+def test_files_are_caffes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read by the reader that knows Caffe's fields only; a snapshot of Caffe's run holds what Caffe's own holds."""
+    monkeypatch.chdir(tmp_path)  # the run's own snapshot_prefix is "adam"
+    solver, _ = solver_for("adam")
+    solver.step(5)
+    solver.snapshot()
+    ours = read_solver_state(tmp_path / "adam_iter_5.solverstate")
+    theirs = read_solver_state(GOLDEN / "interop" / "adam_iter_5.solverstate")
+    assert (ours.iter, ours.current_step) == (theirs.iter, theirs.current_step)
+    assert [h.shape for h in ours.history] == [h.shape for h in theirs.history]
+    for a, b in zip(ours.history, theirs.history, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-6)
+    mine = read_weights(tmp_path / "adam_iter_5.caffemodel")
+    caffes = read_weights(GOLDEN / "interop" / "adam_iter_5.caffemodel")
+    assert mine.name == caffes.name
+    assert [(x.name, x.type) for x in mine.layers] == [(x.name, x.type) for x in caffes.layers]
+    for left, right in zip(mine.layers, caffes.layers, strict=True):
+        for a, b in zip(left.blobs, right.blobs, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_files_cut_anywhere_are_refused(tmp_path: Path) -> None:
+    trained(tmp_path, "SGD")
+    state, weights = tmp_path / "net_iter_4.solverstate", tmp_path / "net_iter_4.caffemodel"
+    for path in (state, weights):
+        whole = path.read_bytes()
+        for size in np.linspace(0, len(whole) - 1, 100).astype(int):
+            path.write_bytes(whole[:size])
+            solver, _ = started(tmp_path / "again", "SGD")
+            before = bits(solver.net)
+            with pytest.raises(NetError) as caught:
+                solver.restore(state)
+            assert caught.value.diagnostics[0].code.id in {"SNP001", "SNP002", "SNP023"}
+            assert bits(solver.net) == before
+        path.write_bytes(whole)
+
+
+def test_weights_of_another_run_are_refused(tmp_path: Path) -> None:
+    trained(tmp_path, "SGD")
+    shutil.copy(tmp_path / "net_iter_8.caffemodel", tmp_path / "net_iter_4.caffemodel")
+    solver, _ = started(tmp_path / "again", "SGD")
+    with pytest.raises(NetError) as caught:
+        solver.restore(tmp_path / "net_iter_4.solverstate")
+    assert caught.value.diagnostics[0].code.id == "SNP023"
+    (tmp_path / "net_iter_4.caffemodel").unlink()
+    with pytest.raises(NetError) as caught:
+        solver.restore(tmp_path / "net_iter_4.solverstate")
+    assert caught.value.diagnostics[0].code.id == "SNP024"
+
+
+def test_state_of_another_rule_is_refused(tmp_path: Path) -> None:
+    trained(tmp_path, "Adam")
+    solver, _ = started(tmp_path / "again", "SGD")
+    with pytest.raises(NetError) as caught:
+        solver.restore(tmp_path / "net_iter_4.solverstate")
+    assert [d.code.id for d in caught.value.diagnostics] == ["SNP022"]
+    assert "SGD has 1 for each of the net's 7 parameter blobs" in str(caught.value)
+
+
+def test_which_snapshots_are_written(tmp_path: Path) -> None:
+    solver, log = started(tmp_path, "SGD")
+    log.at_step = lambda step: solver.request_snapshot() if step.iteration == 5 else None
+    solver.solve()
+    assert solver.iteration == 12
+    names = sorted(p.name for p in tmp_path.glob("*"))
+    assert names == sorted(f"net_iter_{i}.{kind}" for i in (4, 5, 8, 12) for kind in ("caffemodel", "solverstate"))
+    other, log = started(tmp_path / "stopped", "SGD")
+    log.at_step = lambda step: other.request_stop() if step.iteration == 6 else None
+    other.solve()
+    assert other.last_snapshot is not None
+    assert other.last_snapshot.state.name == "net_iter_6.solverstate"
