@@ -225,7 +225,8 @@ def test_files_of_another_kind() -> None:
 ACCEPTED = [
     "name: 'n' input: 'data' input_dim: [1, 3, 0x10, 017] force_backward: t state { level: -3 stage: 'a' 'b' }",
     LAYER % "loss_weight: [1, .5, 1e-3] param { lr_mult: 1. } param < decay_mult: 0 > propagate_down: [true, 0]",
-    LAYER % "convolution_param { num_output: 3 pad: 1; pad: 2, weight_filler { type: 'xavier' variance_norm: AVERAGE } }",
+    LAYER
+    % "convolution_param { num_output: 3 pad: 1; pad: 2, weight_filler { type: 'xavier' variance_norm: AVERAGE } }",
     LAYER % "lrn_param { alpha: 1e-40 beta: 3.4028235e38 k: 0.333333333 norm_region: 1 } reshape_param { axis: -1 }",
     "layers { type: CONVOLUTION blobs_lr: 1 blobs_lr: 2 blobs { data: [1, 2.5] shape { dim: 2 } } layer { k: 2 } }",
 ]
