@@ -162,9 +162,13 @@ class Site:
     def refuse(
         self, code: Code, message: str, *fields: str, notes: Sequence[Note] = (), help: str | None = None
     ) -> NoReturn:
-        """Raise the diagnostic that this layer cannot be: its span is that of the first of `fields` written."""
+        """Raise the diagnostic that this layer cannot be: its span is that of the first of `fields` written.
+
+        Without `help`, the code's own fix is shown, where it says more than the message.
+        """
+        general = None if code.fix.startswith("The message") else code.fix
         text = f'layer "{self.record.name}" ({self.type.name}): {message}'
-        raise RefusalError(Diagnostic(code, text, self.span(*fields), tuple(notes), help))
+        raise RefusalError(Diagnostic(code, text, self.span(*fields), tuple(notes), help or general))
 
     def warn(self, code: Code, message: str, *fields: str, help: str | None = None) -> None:
         text = f'layer "{self.record.name}" ({self.type.name}): {message}'

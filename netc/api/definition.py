@@ -37,12 +37,16 @@ def schema_of(types: Catalogue) -> Schema:
     return base_schema().extended(types.messages, types.layer_fields)
 
 
-def typed(document: language.Document, path: Path, types: Catalogue) -> Definition:
-    """A parsed net file as a definition."""
-    schema, report = schema_of(types), Report()
-    record = load_net(document, schema, report)
-    report.finish()
-    return Definition(path, record, types, schema, tuple(report.diagnostics))
+def typed(document: language.Document, path: Path, types: Catalogue, report: Report | None = None) -> Definition:
+    """A parsed net file as a definition.
+
+    Raises NetError with all that is wrong. With a `report`, diagnostics go there, and wrong fields are left out.
+    """
+    schema, collected = schema_of(types), Report() if report is None else report
+    record = load_net(document, schema, collected)
+    if report is None:
+        collected.finish()
+    return Definition(path, record, types, schema, tuple(collected.diagnostics))
 
 
 def typed_solver(document: language.Document, types: Catalogue) -> tuple[Record, tuple[Diagnostic, ...]]:

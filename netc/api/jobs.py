@@ -155,7 +155,7 @@ def _state(net: Record, asked: Record | None, phase: str) -> State:
     level, stages = 0, list[str]()
     for state in (net.state if net.has("state") else None, asked):
         if state is not None:
-            phase = state.phase if state.has("phase") and state is asked else phase
+            phase = state.phase if state is asked and state.has("phase") else phase
             level = state.level if state.has("level") else level
             stages += state.stage
     return State("TRAIN" if phase == "TRAIN" else "TEST", level, tuple(stages))

@@ -8,8 +8,8 @@ from pathlib import Path
 from netc import data, language
 from netc.api.definition import Definition, PathLike, is_solver, typed
 from netc.api.jobs import load_job
-from netc.errors import Diagnostic, NetError
-from netc.graph import State, build
+from netc.errors import Diagnostic, NetError, Report
+from netc.graph import Graph, State, build
 from netc.layer import Phase, Shape, catalogue
 from netc.plan import plan as plan_graph
 from netc.plan.model import Plan
@@ -67,35 +67,45 @@ def plan_state(
 ) -> Plan:
     """As `plan`, for any state."""
     built = build(definition.record, definition.types, state)
-    given = {}
-    for node in built.nodes:
-        if node.type.source and (shapes := data.probe(node.record, state.phase)) is not None:
-            given[node.name] = shapes
-    return plan_graph(built, training=training, given=given, inputs=inputs or {}, batch=batch, keep=keep)
+    return plan_graph(built, training=training, given=_given(built), inputs=inputs or {}, batch=batch, keep=keep)
 
 
 def check(path: PathLike, *, layers: Iterable[Path] = ()) -> tuple[Diagnostic, ...]:
-    """Load and plan a file in each of its phases; returns the warnings, raises NetError if anything is wrong."""
-    layers = tuple(layers)
+    """Type and plan a file in each of its phases; returns the warnings.
+
+    Raises NetError with all that is wrong: what one stage finds does not keep the later ones from looking.
+    """
+    layers, report = tuple(layers), Report()
     document = language.read(path)
     if is_solver(document):
         job = load_job(path, layers=layers)
+        report.diagnostics += job.warnings
         nets = [(job.train, job.train_state), *((t.definition, t.state) for t in job.tests)]
-        warnings = [*job.warnings, *(w for d, _ in nets for w in d.warnings)]
+        for definition, _ in nets:
+            report.diagnostics += definition.warnings
     else:
-        definition = typed(document, Path(path), catalogue(layers))
+        definition = typed(document, Path(path), catalogue(layers), report)
         nets = [(definition, State(phase)) for phase in phases(definition)]
-        warnings = list(definition.warnings)
-    found: list[Diagnostic] = list(warnings)
     for definition, state in nets:
-        try:
-            found += plan_state(definition, state, training=state.phase == "TRAIN").warnings
-        except NetError as error:
-            found += error.diagnostics
-    unique = tuple(dict.fromkeys(found))
-    if any(d.severity == "error" for d in unique):
-        raise NetError(unique)
-    return unique
+        _check_net(definition, state, report)
+    report.diagnostics = list(dict.fromkeys(report.diagnostics))
+    report.finish()
+    return tuple(report.diagnostics)
+
+
+def _check_net(definition: Definition, state: State, report: Report) -> None:
+    try:
+        graph = build(definition.record, definition.types, state, report)
+        planned = plan_graph(graph, training=state.phase == "TRAIN", given=_given(graph))
+        report.diagnostics += planned.warnings
+    except NetError as error:
+        report.diagnostics += error.diagnostics
+
+
+def _given(graph: Graph) -> dict[str, tuple[Shape, ...]]:
+    """The shapes of the data layers whose data is there."""
+    nodes = [n for n in graph.nodes if n.type.source]
+    return {n.name: shapes for n in nodes if (shapes := data.probe(n.record, graph.state.phase)) is not None}
 
 
 def phases(definition: Definition) -> tuple[Phase, ...]:

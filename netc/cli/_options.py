@@ -13,7 +13,7 @@ from netc.layer import Shape
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class ShapeOption(click.ParamType):
+class ShapeOption(click.ParamType):  # type: ignore[type-arg, unused-ignore]
     """`blob=1x3x224x224` (commas work too)."""
 
     name = "BLOB=SHAPE"
