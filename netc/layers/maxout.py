@@ -1,72 +1,76 @@
 """Maxout (Goodfellow et al. 2013).
 
 Computes:
-    y = the maximum of each `pieces` consecutive channels (positions along `axis`).
+    y[c] = the largest of x[k c], x[k c + 1], ..., x[k c + k - 1] along `axis`, with k = `pieces`.
 
 Shapes:
     The top has the bottom's shape, with the size of `axis` divided by `pieces`.
 
 Gradient:
-    dy goes to the channel that was largest (the first one, if several are); the others get 0.
+    dy goes to the piece that was the largest (the first of equal ones); its number is kept in a byte.
 
 Caffe notes:
-    Caffe has no such layer. Put it after a Convolution or InnerProduct with `pieces` times as many outputs. NaN in a
-    piece makes its maximum NaN.
+    Caffe has no such layer.
 """
-
-from math import prod
 
 import numpy as np
 
-from netc.layer import BAD_FIELD, Array, Buffer, Call, Example, Input, LayerType, Param, Refused, Setup, Site
-from netc.schema.declare import Field, Message, optional
+from netc.layer import (
+    AXIS_OUT_OF_RANGE,
+    BAD_FIELD,
+    Array,
+    Buffer,
+    Call,
+    Example,
+    Input,
+    LayerType,
+    Param,
+    Refused,
+    Setup,
+    Site,
+    flat,
+)
+from netc.schema.declare import Message, optional
 
-OWN = Param(
-    Field("maxout_param", 2103, "MaxoutParameter", "Fields of Maxout layers.", origin="netc"),
+PARAMETER = Message(
+    "MaxoutParameter",
     (
-        Message(
-            "MaxoutParameter",
-            (
-                optional("pieces", 1, "uint32", 2, "Channels that become one."),
-                optional("axis", 2, "int32", 1, "Axis of the channels."),
-            ),
-            doc="Maximum over groups of channels.",
-            origin="netc",
-        ),
+        optional("pieces", 1, "uint32", 2, "Values that compete for one output; at most 256.", origin="netc"),
+        optional("axis", 2, "int32", 1, "Axis along which they lie; may be negative.", origin="netc"),
     ),
+    doc="The largest of several values.",
+    origin="netc",
 )
 
 
 def setup(site: Site) -> Setup:
     p, bottom = site.p, site.bottoms[0]
     axis = site.axis(p.axis)
-    if not p.pieces or bottom[axis] % p.pieces:
-        site.refuse(BAD_FIELD, f"pieces is {p.pieces}: it must divide the {bottom[axis]} channels", "pieces")
-    groups = bottom[axis] // p.pieces
-    top = (*bottom[:axis], groups, *bottom[axis + 1 :])
-    return Setup(
-        tops=(top,),
-        buffers=(Buffer("winner", top, "int32"),),
-        reads=(),
-        geometry=(prod(bottom[:axis]) * groups, p.pieces, prod(bottom[axis + 1 :])),
-    )
+    if not 1 <= p.pieces <= 256 or bottom[axis] % p.pieces:
+        message = f"pieces: {p.pieces} must be from 1 to 256 and divide the size of axis {axis}, {bottom[axis]}"
+        site.refuse(BAD_FIELD, message, "pieces")
+    top = (*bottom[:axis], bottom[axis] // p.pieces, *bottom[axis + 1 :])
+    return Setup(tops=(top,), buffers=(Buffer("index", top, "uint8"),), reads=(), geometry=axis)
+
+
+def _pieces(call: Call, array: Array) -> Array:
+    """The bottom as outer x outputs x pieces x inner."""
+    outer, size, inner = flat(array, call.g).shape
+    return array.reshape(outer, size // call.p.pieces, call.p.pieces, inner)
 
 
 def forward(call: Call) -> None:
-    x = call.bottoms[0].reshape(call.g)
-    winner = x.argmax(axis=1)
-    call.buffers["winner"][...] = winner.reshape(call.tops[0].shape)
-    call.tops[0][...] = np.take_along_axis(x, winner[:, None, :], axis=1).reshape(call.tops[0].shape)
+    x, index = _pieces(call, call.bottoms[0]), flat(call.buffers["index"], call.g)
+    index[...] = x.argmax(axis=2)
+    np.max(x, axis=2, out=flat(call.tops[0], call.g))
 
 
 def backward(call: Call) -> None:
     dx = call.bottom_diffs[0]
-    if dx is None:
-        return
-    rows, pieces, inner = call.g
-    winner: Array = call.buffers["winner"].reshape(rows, 1, inner)
-    dy = call.top_diffs[0].reshape(rows, 1, inner)
-    np.multiply(dy, np.arange(pieces)[:, None] == winner, out=dx.reshape(call.g))
+    if dx is not None:
+        dx.fill(0)
+        index, dy = flat(call.buffers["index"], call.g), flat(call.top_diffs[0], call.g)
+        np.put_along_axis(_pieces(call, dx), index[:, :, None].astype(np.intp), dy[:, :, None], axis=2)
 
 
 MAXOUT = LayerType(
@@ -76,11 +80,18 @@ MAXOUT = LayerType(
     forward,
     backward,
     param="maxout_param",
-    own=OWN,
+    own=Param(
+        optional("maxout_param", 1104, "MaxoutParameter", doc="Fields of Maxout layers.", origin="netc"), (PARAMETER,)
+    ),
     origin="netc",
     examples=(
-        Example(inputs=(Input((2, 4, 2, 3), "distinct"),)),
-        Example("maxout_param { pieces: 3 axis: -1 }", inputs=(Input((2, 2, 6), "distinct"),)),
+        Example("maxout_param { pieces: 3 }", inputs=(Input((2, 6, 3, 2), "distinct"),)),
+        Example(inputs=(Input((3, 4), "distinct"),)),
+        Example("maxout_param { axis: -1 }", inputs=(Input((2, 3, 4), "distinct"),)),
     ),
-    refuses=(Refused(BAD_FIELD, "maxout_param { pieces: 2 }"), Refused(BAD_FIELD, "maxout_param { pieces: 0 }")),
+    refuses=(
+        Refused(BAD_FIELD, "maxout_param { pieces: 2 }"),
+        Refused(BAD_FIELD, "maxout_param { pieces: 0 }"),
+        Refused(AXIS_OUT_OF_RANGE, "maxout_param { axis: 4 }"),
+    ),
 )

@@ -1,0 +1,90 @@
+"""HDF5Output: writes blobs to an HDF5 file.
+
+Computes:
+    Every forward pass appends the rows of the first bottom to the dataset `data` and those of the second to the dataset
+    `label` of the file `file_name`, which is made anew by the first pass.
+
+Shapes:
+    Two bottoms with the same number of items; no tops.
+
+Gradient:
+    None: the layer gives no gradient to its bottoms.
+
+Caffe notes:
+    Caffe writes the datasets of one forward pass and fails on the second; netc appends. The package h5py is needed.
+"""
+
+import importlib
+from typing import Any
+
+from netc.errors import Code, Diagnostic, NetError
+from netc.layer import (
+    BAD_BOTTOM_SHAPE,
+    MISSING_FIELD,
+    NONE,
+    Arity,
+    Call,
+    Example,
+    Input,
+    LayerType,
+    Refused,
+    Setup,
+    Site,
+    format_shape,
+)
+
+CANNOT_WRITE = Code(
+    "LAY113",
+    "an HDF5 file cannot be written",
+    why="HDF5Output writes what the net computes into a file, with the package h5py.",
+    example='hdf5_output_param { file_name: "/no/such/folder/out.h5" }',
+    fix="Use a path that can be written, or install what is missing: pip install 'netc[data]'.",
+)
+
+
+def setup(site: Site) -> Setup:
+    data, label = site.bottoms
+    if not site.p.file_name:
+        site.refuse(MISSING_FIELD, "needs file_name, the file to write", "file_name")
+    if not data or not label or data[0] != label[0]:
+        message = f"its bottoms, {format_shape(data)} and {format_shape(label)}, need the same number of items"
+        site.refuse(BAD_BOTTOM_SHAPE, message, "bottom")
+    return Setup(tops=(), reads=())
+
+
+def forward(call: Call) -> None:
+    try:
+        h5py: Any = importlib.import_module("h5py")
+        with h5py.File(call.p.file_name, "a" if "started" in call.memory else "w") as file:
+            for name, bottom in zip(("data", "label"), call.bottoms, strict=True):
+                _append(file, name, bottom)
+    except (ImportError, OSError) as error:
+        message = f'layer "{call.record.name}" (HDF5Output): cannot write "{call.p.file_name}": {error}'
+        raise NetError(Diagnostic(CANNOT_WRITE, message, call.record.span)) from error
+    call.memory["started"] = True
+
+
+def _append(file: Any, name: str, rows: Any) -> None:
+    if name not in file:
+        file.create_dataset(name, data=rows, maxshape=(None, *rows.shape[1:]), chunks=True)
+        return
+    dataset = file[name]
+    dataset.resize(len(dataset) + len(rows), axis=0)
+    dataset[-len(rows) :] = rows
+
+
+HDF5_OUTPUT = LayerType(
+    "HDF5Output",
+    __doc__,
+    setup,
+    forward,
+    param="hdf5_output_param",
+    bottoms=Arity(2, 2),
+    tops=NONE,
+    examples=(Example('hdf5_output_param { file_name: "out.h5" }', inputs=(Input((4, 3, 2, 2)), Input((4,))), tops=0),),
+    refuses=(
+        Refused(MISSING_FIELD, bottoms=((4, 3), (4,)), tops=0),
+        Refused(BAD_BOTTOM_SHAPE, 'hdf5_output_param { file_name: "x" }', bottoms=((4, 3), (5,)), tops=0),
+    ),
+    codes=(CANNOT_WRITE,),
+)
