@@ -63,7 +63,7 @@ TOO_DEEP = Code(
     "SCH008",
     "messages nested too deeply",
     "Messages inside messages are read down to 100 levels, as protobuf does; nothing sensible needs more than ten.",
-    "solver { net_param { solver { net_param { } } } }  # and so on, 100 times",
+    "",
     "Take the inner messages out.",
 )
 NOT_REPEATED = Code(
@@ -110,18 +110,11 @@ SOLVER_TYPE_TWICE = Code(
     'base_lr: 0.1\ntype: "Adam"\nsolver_type: SGD',
     'Keep `type: "Adam"`.',
 )
-OLD_FORM = Code(
-    "SCH024",
-    "deprecated field",
-    "The field still works, but a newer one says the same better. This is a warning.",
-    'layer { name: "cat" type: "Concat" bottom: "a" bottom: "b" top: "c" concat_param { concat_dim: 1 } }',
-    "Write the field that the message names, here `axis: 1`.",
-)
 NOT_A_SOLVER = Code(
     "SCH025",
     "a net where a solver is expected, or the other way round",
     "Nets have layers; solvers have learning rates and point to nets. They are different files.",
-    'base_lr: 0.01\nlayer { name: "relu" type: "ReLU" bottom: "data" top: "data" }',
+    'base_lr: 0.01\nmax_iter: 1000\nlr_policy: "fixed"  # given where a net is asked for',
     "Give the command the other file; or put the solver's fields into a block `solver { }` of the net file.",
 )
 
