@@ -240,7 +240,7 @@ BATCH_NORM = LayerType(
         Example(inputs=(Input((8,)),)),
         Example("batch_norm_param { scale_bias: true }", inputs=(Input((4, 3, 2, 2)),)),
         Example(
-            'batch_norm_param { scale_filler { type: "uniform" min: 0.5 max: 1.5 } bias_filler { value: 0.1 } eps: 0.5 }',
+            'batch_norm_param { scale_filler { type: "uniform" min: 0.5 max: 1.5 } bias_filler { value: 1 } }',
             inputs=(Input((4, 3, 2)),),
             phase="TEST",
         ),

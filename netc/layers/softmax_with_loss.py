@@ -16,7 +16,8 @@ Caffe notes:
     `normalize` is the legacy form: true is VALID, false BATCH_SIZE. The second top gives no gradient. Labels are
     floats, cut to integers; one that is not a class is an error. NaN in a score makes the loss NaN.
     `class_weighting` is SegNet's: w is the weight of the label's class (M counts positions, not weights); it needs
-    one number for each class. Elsewhere w = 1.
+    one number for each class. Elsewhere w = 1. WeightedSoftmaxWithLoss is the same with a third bottom: a weight for
+    each position, multiplied to w; it takes no gradient.
 """
 
 from dataclasses import dataclass
@@ -56,7 +57,7 @@ class Geometry:
 
 
 def setup(site: Site) -> Setup:
-    p, (scores, labels) = site.p, site.bottoms
+    p, (scores, labels) = site.p, site.bottoms[:2]
     axis = site.record.softmax_param.axis
     if not -len(scores) <= axis < len(scores):
         message = f"softmax_param {{ axis: {axis} }} is out of range for scores of shape {format_shape(scores)}"
@@ -66,6 +67,9 @@ def setup(site: Site) -> Setup:
     if prod(labels) != positions:
         message = f"scores of shape {format_shape(scores)} need {positions} labels, one for each position, "
         site.refuse(BAD_BOTTOM_SHAPE, message + f"but the labels are {format_shape(labels)}", "bottom")
+    if len(site.bottoms) > 2 and prod(site.bottoms[2]) != positions:
+        message = f"needs {positions} weights, one for each position, but they are {format_shape(site.bottoms[2])}"
+        site.refuse(BAD_BOTTOM_SHAPE, message, "bottom")
     if not 0 <= p.label_smoothing < 1:
         site.refuse(BAD_FIELD, f"label_smoothing is {p.label_smoothing:g}: it must be in [0, 1)", "label_smoothing")
     ignore = p.ignore_label if p.has("ignore_label") else None
@@ -74,7 +78,8 @@ def setup(site: Site) -> Setup:
     if site.top_count < 2:
         buffers.append(Buffer("prob", scores))
     tops = ((), scores)[: max(1, site.top_count)]
-    return Setup(tops=tops, buffers=tuple(buffers), reads=("y1",) if len(tops) > 1 else (), geometry=g)
+    reads = ("y1",) * (len(tops) > 1) + ("x2",) * (len(site.bottoms) > 2)
+    return Setup(tops=tops, buffers=tuple(buffers), reads=reads, geometry=g)
 
 
 def _class_weights(site: Site, classes: int) -> tuple[float, ...]:
@@ -95,7 +100,7 @@ def forward(call: Call) -> None:
     call.buffers["classes"][:] = found
     softmax(scores, prob)
     classes = found.reshape(prob.shape[0], prob.shape[2])
-    loss = cross_entropy(prob, classes, _weights(g, classes), call.p.label_smoothing)
+    loss = cross_entropy(prob, classes, _weights(call, classes), call.p.label_smoothing)
     call.tops[0][...] = loss / _divisor(g, classes)
 
 
@@ -106,7 +111,7 @@ def backward(call: Call) -> None:
     g: Geometry = call.g
     prob = _prob(call)
     classes = call.buffers["classes"].reshape(prob.shape[0], prob.shape[2])
-    weights = _weights(g, classes) * (float(call.top_diffs[0].item()) / _divisor(g, classes))
+    weights = _weights(call, classes) * (call.top_diffs[0].item() / _divisor(g, classes))
     cross_entropy_gradient(prob, classes, weights, call.p.label_smoothing, flat(dx, g.axis))
 
 
@@ -114,9 +119,11 @@ def _prob(call: Call) -> Array:
     return flat(call.tops[1] if len(call.tops) > 1 else call.buffers["prob"], call.g.axis)
 
 
-def _weights(g: Geometry, classes: Array) -> Array:
-    """The weight of each position: that of its class; 0 where the label is ignored."""
-    weights = np.array(g.weights)[classes] if g.weights else np.ones(classes.shape)
+def _weights(call: Call, classes: Array) -> Array:
+    """The weight of each position: that of its class, times its own; 0 where the label is ignored."""
+    weights = np.array(call.g.weights)[classes] if call.g.weights else np.ones(classes.shape)
+    if len(call.bottoms) > 2:
+        weights = weights * call.bottoms[2].reshape(classes.shape)
     return np.where(classes < 0, 0.0, weights)
 
 
@@ -162,4 +169,28 @@ SOFTMAX_WITH_LOSS = LayerType(
         Refused(BAD_FIELD, "loss_param { label_smoothing: 1 }", bottoms=((4, 3), (4,))),
         Refused(BAD_FIELD, "loss_param { class_weighting: [1, 2] }", bottoms=((4, 3), (4,))),
     ),
+)
+
+WEIGHTED_SOFTMAX_WITH_LOSS = LayerType(
+    "WeightedSoftmaxWithLoss",
+    __doc__,
+    setup,
+    forward,
+    backward,
+    param="loss_param",
+    bottoms=Arity(3, 3),
+    tops=Arity(1, 2),
+    differentiable=(True, False, False),
+    loss=True,
+    auto_tops=True,
+    origin="netc",
+    codes=(LABEL_OUT_OF_RANGE,),
+    examples=(
+        Example(inputs=(*_ROWS, Input((6,), "uniform", 0, 2))),
+        Example(
+            "loss_param { ignore_label: 2 label_smoothing: 0.1 class_weighting: [0.5, 2, 1, 1, 3] }",
+            inputs=(*_IMAGE, Input((2, 1, 3, 4), "uniform", 0, 2)),
+        ),
+    ),
+    refuses=(Refused(BAD_BOTTOM_SHAPE, bottoms=((4, 3), (4,), (3,))),),
 )
