@@ -2,7 +2,7 @@
 
 Offline dynamic storage allocation is NP-hard; the plans of nets are kind, though. In training, blocks that live across
 the turn from forward to backward nest like brackets, so they are stacked from the bottom in the order of their birth,
-and what lives shortly is put into the best gap above them. If that is not tight, other orders are tried over all gaps.
+and what lives shortly is put into the best gap above them. If that is not tight, other orders are tried.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from bisect import insort
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from random import Random
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ Ints = NDArray[np.int64]
 
 ALIGNMENT = 64
 CLOSE_ENOUGH = 1.01  # of the lower bound; then no other order is tried
+WORK = 1000  # blocks placed while looking for a better order
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +58,30 @@ def allocate(blocks: Sequence[Block], turn: int) -> tuple[list[int], int]:
     """An offset for each block, and the bytes that all take. Sizes must be aligned. `turn`: the first backward step."""
     bound = lower_bound(blocks)
     best = _stack(blocks, turn)
-    for order in (_longest, _largest, _earliest):
+    if best[1] > bound * CLOSE_ENOUGH:
+        best = min(best, _search(blocks, bound), key=lambda found: found[1])
+    return best
+
+
+def _search(blocks: Sequence[Block], bound: int) -> tuple[list[int], int]:
+    """Best fit, again and again: what did not fit under the bound in the last try comes earlier, or at the other end.
+
+    The choices are random, with a fixed seed: the same blocks always get the same places.
+    """
+    random, high = Random(0), set[int]()
+    order = sorted(range(len(blocks)), key=lambda i: (-blocks[i].size, blocks[i].first - blocks[i].last))
+    best = found = _fit(blocks, order, bound, high)
+    for _ in range(WORK // max(1, len(blocks))):
         if best[1] <= bound * CLOSE_ENOUGH:
             break
-        found = _fit(blocks, order(blocks))
-        if found[1] < best[1]:
-            best = found
+        high ^= {random.randrange(len(blocks))}
+        for i in [i for i, block in enumerate(blocks) if found[0][i] + block.size > bound]:
+            if random.random() < 0.5:
+                high ^= {i}
+            at = order.index(i)
+            order.insert(random.randrange(at + 1), order.pop(at))
+        found = _fit(blocks, order, bound, high)
+        best = min(best, found, key=lambda each: each[1])
     return best
 
 
@@ -110,24 +130,8 @@ def _best_gap(taken: Iterable[tuple[int, int]], size: int, floor: int) -> int:
 # ---------------------------------------------------------------- best fit over all gaps
 
 
-def _longest(blocks: Sequence[Block]) -> list[int]:
-    return sorted(
-        range(len(blocks)), key=lambda i: (blocks[i].first - blocks[i].last, -blocks[i].size, blocks[i].first)
-    )
-
-
-def _largest(blocks: Sequence[Block]) -> list[int]:
-    return sorted(
-        range(len(blocks)), key=lambda i: (-blocks[i].size, blocks[i].first - blocks[i].last, blocks[i].first)
-    )
-
-
-def _earliest(blocks: Sequence[Block]) -> list[int]:
-    return sorted(range(len(blocks)), key=lambda i: (blocks[i].first, -blocks[i].last, -blocks[i].size))
-
-
-def _fit(blocks: Sequence[Block], order: Sequence[int]) -> tuple[list[int], int]:
-    """Blocks one after the other, each in the smallest gap that is free in all its life."""
+def _fit(blocks: Sequence[Block], order: Sequence[int], bound: int, high: set[int]) -> tuple[list[int], int]:
+    """Blocks one after the other, each in the smallest gap that is free in all its life; some at its high end."""
     rows = [(i, first, last) for i in order for first, last in blocks[i].spans]
     first, last = (np.array([row[k] for row in rows], np.int64) for k in (1, 2))
     start, end = (np.array([-1] * len(rows), np.int64) for _ in range(2))
@@ -136,7 +140,9 @@ def _fit(blocks: Sequence[Block], order: Sequence[int]) -> tuple[list[int], int]
         block = blocks[i]
         meets = np.flatnonzero(_meets(block.spans, first[:placed], last[:placed]))
         meets = meets[np.argsort(start[:placed][meets], kind="stable")]
-        at = _best_gap_of(start[meets], end[meets], block.size)
+        at, room = _best_gap_of(start[meets], end[meets], block.size, bound)
+        if i in high:
+            at += room - block.size
         offsets[i] = at
         peak = max(peak, at + block.size)
         count = len(block.spans)
@@ -153,14 +159,15 @@ def _meets(spans: Sequence[tuple[int, int]], first: Ints, last: Ints) -> NDArray
     return found
 
 
-def _best_gap_of(start: Ints, end: Ints, size: int) -> int:
-    """As `_best_gap`, over arrays sorted by start."""
-    if not start.size:
-        return 0
-    tops = np.maximum.accumulate(end)
-    lows = np.concatenate(([0], tops[:-1]))
-    gaps = start - lows
+def _best_gap_of(start: Ints, end: Ints, size: int, bound: int) -> tuple[int, int]:
+    """Start and size of the smallest gap below the bound that holds a size; places above all if none does.
+
+    start, end: taken places, sorted by start.
+    """
+    tops = np.concatenate(([0], np.maximum.accumulate(end)))
+    gaps = np.concatenate((start, [bound])) - tops
     fits = np.flatnonzero(gaps >= size)
     if not fits.size:
-        return int(tops[-1])
-    return int(lows[fits[np.argmin(gaps[fits])]])
+        return int(tops[-1]), size
+    best = fits[np.argmin(gaps[fits])]
+    return int(tops[best]), int(gaps[best])

@@ -104,7 +104,8 @@ class Run:
 
     def combine(self, step: Step) -> None:
         if step.kind != "add":
-            self.write(step.target, frozenset([step.kind] if step.kind == "loss" else []))
+            value = self.plan.slots[step.target].owner
+            self.write(step.target, frozenset([("loss", value)] if step.kind == "loss" else []))
             return
         target, source = self.content(step.target), self.content(step.source)
         assert not target & source, "a gradient added twice"
@@ -116,27 +117,19 @@ class Run:
         for other, content in self.holds.items():
             theirs = self.plan.slots[other]
             if (theirs.offset, theirs.storage) == (mine.offset, mine.storage) and isinstance(content, frozenset):
-                node = self.passed(index)
-                return frozenset([node]) if node and index != other else content
+                return content
         raise AssertionError(f"{mine} holds no gradient at {self.at}")
 
-    def passed(self, index: int) -> tuple[int, int] | None:
-        """The skipped layer whose bottom's gradient this slot is, if its storage is the top's."""
-        mine = self.plan.slots[index]
-        if mine.kind not in {"part", "diff"}:
-            return None
-        for layer in self.plan.skipped:
-            node = self.plan.graph.nodes[layer]
-            diff = self.plan.diff[node.tops[0]] if len(node.tops) == 1 else None
-            if diff is not None and node.bottoms[0] == mine.owner and self.plan.slots[diff].storage == mine.storage:
-                return (layer, 0)
-        return None
-
     def gradient(self, value: int) -> frozenset[object]:
-        """What the whole gradient of a value is the sum of."""
+        """What the whole gradient of a value is the sum of; layers that only give other names pass theirs on."""
         made = self.plan.graph.values[value]
-        parts: list[object] = [
-            (layer, bottom) for layer, bottom in made.consumers if self.plan.layers[layer].bottom_gradient[bottom]
-        ]
-        weighted = self.plan.graph.nodes[made.producer].loss_weights[made.top] != 0
-        return frozenset([*parts, *(["loss"] if weighted else [])])
+        parts: set[object] = set()
+        for layer, bottom in made.consumers:
+            node = self.plan.graph.nodes[layer]
+            if not self.plan.layers[layer].bottom_gradient[bottom]:
+                continue
+            passes = layer in self.plan.skipped and len(node.tops) == 1
+            parts |= self.gradient(node.tops[0]) if passes else {(layer, bottom)}
+        if self.plan.graph.nodes[made.producer].loss_weights[made.top]:
+            parts.add(("loss", value))
+        return frozenset(parts)
