@@ -1,8 +1,23 @@
 """Text to tree and back: the grammar, the parser and the writer. Knows no layer type and no message."""
 
+from netc.language.expand import expand
 from netc.language.parse import parse
 from netc.language.read import read, read_text
 from netc.language.tree import Block, Document, Field, ListValue, Scalar
+from netc.language.vocabulary import Vocabulary
 from netc.language.write import write, write_scalar
 
-__all__ = ["Block", "Document", "Field", "ListValue", "Scalar", "parse", "read", "read_text", "write", "write_scalar"]
+__all__ = [
+    "Block",
+    "Document",
+    "Field",
+    "ListValue",
+    "Scalar",
+    "Vocabulary",
+    "expand",
+    "parse",
+    "read",
+    "read_text",
+    "write",
+    "write_scalar",
+]

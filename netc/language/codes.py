@@ -179,14 +179,16 @@ NAME_TAKEN = Code(
 OPERANDS = Code(
     "SYN033",
     "an operator or function that does not take such values",
-    "Arithmetic takes numbers, `+` also two strings; conditions are booleans; lists and strings are indexed with integers.",
+    "Arithmetic takes numbers, `+` also two strings; conditions are booleans; lists and strings are indexed "
+    "with integers.",
     'let a = "x" * 2',
     "let a = 3 * 2",
 )
 OUT_OF_RANGE = Code(
     "SYN034",
     "a computed value is out of range",
-    "A division by zero, an integer beyond 64 bits, a floating-point number that is not finite, or an index beyond a list.",
+    "A division by zero, an integer beyond 64 bits, a floating-point number that is not finite, or an index "
+    "beyond a list.",
     "let a = 1 / 0",
     "let a = 1 / 2",
 )
@@ -237,23 +239,24 @@ IMPORT_CYCLE = Code(
 MISPLACED = Code(
     "SYN041",
     "a statement or field where it may not stand",
-    "Layers are made by a file, a composite, a loop, a condition or a phase block, not inside a layer; an imported file "
-    "declares only; composites are declared by files.",
+    "Layers are made by a file, a composite, a loop, a condition or a phase block, not inside a layer; an imported "
+    "file declares only; composites are declared by files.",
     "a = ReLU(b) { c = ReLU(d) }",
     "c = ReLU(d)\na = ReLU(b)",
 )
 TOO_LARGE_EXPANSION = Code(
     "SYN042",
     "the expanded net is too large",
-    "Expansion is bounded: 20,000 layers, 500,000 statements and fields, strings of 65,536 characters, 200 imported files.",
+    "Expansion is bounded: 20,000 layers, 500,000 statements and fields, strings of 65,536 characters, 200 imported "
+    "files.",
     "for i in 1..1000000 { a = ReLU(a) }",
     "for i in 1..10 { a = ReLU(a) }",
 )
 PHASE = Code(
     "SYN043",
     "phases that contradict each other",
-    "A layer in a phase block exists in that phase only. What a layer reads must exist in each of its phases, and be the "
-    "same blob there.",
+    "A layer in a phase block exists in that phase only. What a layer reads must exist in each of its phases, and be "
+    "the same blob there.",
     "train { data, label = Digits() }\nh = ReLU(data)",
     "train { data, label = Digits() }\ntest { data, label = Digits() }\nh = ReLU(data)",
 )
@@ -267,7 +270,8 @@ NO_OUTPUT = Code(
 UNKNOWN_TYPE = Code(
     "SYN045",
     "neither a layer type nor a composite",
-    "The name before the parentheses is a composite declared above, or a layer type (`netc explain TYPE` describes each).",
+    "The name before the parentheses is a composite declared above, or a layer type (`netc explain TYPE` describes "
+    "each).",
     "a = Convolutoin(b)",
     "a = Convolution(b)",
 )

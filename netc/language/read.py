@@ -19,12 +19,13 @@ def read(path: str | os.PathLike[str]) -> Document:
     return parse(read_text(path), os.fspath(path))
 
 
-def read_text(path: str | os.PathLike[str]) -> str:
+def read_text(path: str | os.PathLike[str], shown: str | None = None) -> str:
     """The text of a file: UTF-8, without its byte order mark; other bytes become lone surrogates (`surrogateescape`).
 
-    Raises `NetError`: a missing file, a directory, no permission, more than `MAX_BYTES`, binary data, UTF-16.
+    Diagnostics name the file `shown`. Raises `NetError`: a missing file, a directory, no permission, more than
+    `MAX_BYTES`, binary data, UTF-16.
     """
-    shown = os.fspath(path)
+    shown = os.fspath(path) if shown is None else shown
     try:
         if Path(path).is_dir():
             raise _refuse(codes.UNREADABLE, shown, "it is a directory", "name a file in it")

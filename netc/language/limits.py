@@ -1,0 +1,57 @@
+"""How much an expansion may do, and where it keeps what is wrong."""
+
+from __future__ import annotations
+
+from netc.errors import Code, Note, Report, Span
+from netc.language import codes
+
+MAX_LAYERS = 20_000
+MAX_STEPS = 500_000
+MAX_STRING = 65_536
+MAX_FILES = 200
+MAX_NESTING = 60
+MAX_MISTAKES = 20
+
+
+class Failed(Exception):  # noqa: N818
+    """This statement or value cannot be made; why has been reported."""
+
+
+class Stop(Exception):  # noqa: N818
+    """A limit was passed or too much is wrong: expansion ends here."""
+
+
+class Limits:
+    """Counts what an expansion does and collects its diagnostics, each place and message once."""
+
+    def __init__(self) -> None:
+        self.report = Report()
+        self.steps = 0
+        self.layers = 0
+        self._said: set[tuple[str, int, int, str]] = set()
+
+    def fail(
+        self, code: Code, message: str, span: Span, help: str | None = None, notes: tuple[Note, ...] = ()
+    ) -> Failed:
+        """Report a mistake, unless a loop has met it before; too many end the expansion."""
+        said = (code.id, id(span.source), span.start, message)
+        if said not in self._said:
+            self._said.add(said)
+            self.report.error(code, message, span, help=help, notes=notes)
+            if len(self._said) >= MAX_MISTAKES:
+                raise Stop
+        return Failed()
+
+    def step(self, count: int, span: Span) -> None:
+        """Count statements and fields carried out."""
+        self.steps += count
+        if self.steps > MAX_STEPS:
+            self.fail(codes.TOO_LARGE_EXPANSION, f"more than {MAX_STEPS:,} statements and fields are made here", span)
+            raise Stop
+
+    def layer(self, span: Span) -> None:
+        """Count a layer."""
+        self.layers += 1
+        if self.layers > MAX_LAYERS:
+            self.fail(codes.TOO_LARGE_EXPANSION, f"more than {MAX_LAYERS:,} layers are made here", span)
+            raise Stop

@@ -1,0 +1,116 @@
+"""The values of expressions, and their way into fields and strings and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from netc.errors import Span
+from netc.language.tree import Block, ListValue, Scalar
+
+
+@dataclass(frozen=True, slots=True)
+class Identifier:
+    """A name that means nothing here: an enum's value, most likely."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A block of fields, how many fields are in it in all, and how deep it is."""
+
+    block: Block
+    size: int
+    depth: int
+
+
+Value = int | float | bool | str | Identifier | Group | tuple["Value", ...]
+
+MAX_INTEGER = 2**63 - 1
+
+
+def kind_of(value: Value) -> str:
+    """What a value is called in a message."""
+    names = {
+        bool: "a boolean",
+        int: "an integer",
+        float: "a number",
+        str: "a string",
+        Group: "a block",
+        tuple: "a list",
+    }
+    return names.get(type(value), f"the unknown name `{value.text}`" if isinstance(value, Identifier) else "?")
+
+
+def number(text: str) -> int | float:
+    """A number as it is written in a file."""
+    digits = text.lstrip("-")
+    sign = -1 if text.startswith("-") else 1
+    if digits[:2] in ("0x", "0X"):
+        return sign * int(digits, 16)
+    if digits.isdigit() and len(digits) <= 100:
+        return sign * int(digits, 8 if digits.startswith("0") and len(digits) > 1 else 10)
+    return sign * float(digits.rstrip("fF"))
+
+
+def group(block: Block) -> Group:
+    """A block with its size and depth."""
+    size, depth, level = 0, 0, [block]
+    while level:
+        depth += 1
+        inner: list[Block] = []
+        for part in level:
+            size += len(part.fields)
+            for field in part.fields:
+                values = field.value.items if isinstance(field.value, ListValue) else (field.value,)
+                inner += [value for value in values if isinstance(value, Block)]
+        level = inner
+    return Group(block, size, depth)
+
+
+def from_scalar(scalar: Scalar) -> Value:
+    """The value of a scalar as it stands, without looking anything up."""
+    if scalar.kind == "number":
+        return number(scalar.text)
+    if scalar.kind == "string":
+        return scalar.text
+    return {"true": True, "false": False}.get(scalar.text, Identifier(scalar.text))
+
+
+def from_field(value: Scalar | ListValue | Block) -> Value:
+    """The value that a field of plain text holds."""
+    if isinstance(value, Scalar):
+        return from_scalar(value)
+    if isinstance(value, Block):
+        return group(value)
+    return tuple(from_field(item) for item in value.items)
+
+
+def to_text(value: int | float | bool | str | Identifier) -> str:
+    """A value as it appears in a string."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Identifier):
+        return value.text
+    return value if isinstance(value, str) else repr(value)
+
+
+def to_item(value: Value, span: Span) -> Scalar | Block | None:
+    """A value as a field's value or a list's item; None for a list."""
+    if isinstance(value, tuple):
+        return None
+    if isinstance(value, Group):
+        return Block(value.block.fields, span)
+    if isinstance(value, str):
+        return Scalar("string", value, span)
+    named = isinstance(value, bool | Identifier)
+    return Scalar("identifier" if named else "number", to_text(value), span)
+
+
+def to_field(value: Value, span: Span) -> Scalar | ListValue | Block | None:
+    """A value as a field's value; None for a list of lists."""
+    if not isinstance(value, tuple):
+        return to_item(value, span)
+    items = [to_item(item, span) for item in value]
+    made = tuple(item for item in items if item is not None)
+    return ListValue(made, span) if len(made) == len(items) else None
