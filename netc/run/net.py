@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, TypeVar, cast
 
@@ -14,7 +15,7 @@ from netc.graph import Graph
 from netc.layer import Array, format_shape
 from netc.plan.model import Plan
 from netc.run.codes import BLOB_REUSED, EXECUTOR, INPUT_SHAPE, NO_BACKWARD, UNKNOWN_BLOB, UNKNOWN_LAYER
-from netc.run.executor import Executor, Feed, Storage
+from netc.run.executor import Executor, Feed, Observer, Storage
 from netc.run.parameters import Parameter, Parameters
 from netc.run.reference import Reference
 
@@ -153,6 +154,15 @@ class Net:
     def zero_param_diffs(self) -> None:
         """Set every parameter's gradient to zero; backward adds to it."""
         self.parameters.gradient[:] = 0
+
+    @contextmanager
+    def observed(self, observer: Observer) -> Iterator[None]:
+        """Within `with`, the observer sees each layer's arrays right after its forward and its backward."""
+        before, self._storage.observer = self._storage.observer, observer
+        try:
+            yield
+        finally:
+            self._storage.observer = before
 
     # ------------------------------------------------------------ state between iterations
 

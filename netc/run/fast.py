@@ -1,0 +1,237 @@
+"""The fast executor: what lowering made of the plan, as step tables walked by a team of threads.
+
+Layers that lowering does not know run on their own kernels in between, on plain arrays of the same arena.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import groupby
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netc.errors import Diagnostic, NetError
+from netc.kernels.fast.layout import Blocked, unpack
+from netc.kernels.fast.layout import plain as plain_at
+from netc.kernels.fast.rows import bind
+from netc.kernels.fast.walk import Team
+from netc.layer import Array, Call, Shape
+from netc.plan.model import Step
+from netc.run.arena import aligned_bytes
+from netc.run.codes import NO_DATA
+from netc.run.executor import Executor, Storage
+from netc.run.lowering import Lowered, lower
+from netc.run.lowering.model import Item
+from netc.run.parameters import stream
+from netc.run.reference import Reference
+from netc.run.reference import _one_thread as one_thread
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Rows between two calls of reference kernels, or one such call. `end`: the group that is done after it."""
+
+    end: int
+    table: NDArray[np.int64] | None = None
+    step: Step | None = None
+
+
+def thread_count() -> int:
+    """`$NETC_THREADS`, else as many as the process may use cores."""
+    if given := os.environ.get("NETC_THREADS"):
+        return max(1, int(given))
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def executor(storage: Storage, threads: int | None = None) -> Executor:
+    """A fast executor; the reference one for what has no compiled steps (other types than float32, dynamic shapes)."""
+    dynamic = any(layer.setup.dynamic for layer in storage.plan.layers)
+    if storage.dtype != np.dtype(np.float32) or dynamic:
+        return Reference(storage)
+    return Fast(storage, threads)
+
+
+class Fast:
+    """Runs a lowered plan. Owns the arena, the tables and the threads."""
+
+    def __init__(self, storage: Storage, threads: int | None = None) -> None:
+        self.storage = storage
+        self.plan = storage.plan
+        self.team = Team(threads or thread_count())
+        exact = os.environ.get("NETC_PRECISION", "fast") == "exact"
+        self.program: Lowered = lower(self.plan, self.team.threads, exact)
+        self.arena = aligned_bytes(self.program.planned_bytes)
+        self.at = -1  # the last group that was run
+        self._segments: dict[tuple[str, int, int], list[Segment]] = {}
+        self._value_of_diff = {slot: v for v, slot in enumerate(self.plan.diff) if slot is not None}
+        self._backward_of = {s.layer: s for s in self.plan.backward if s.kind == "backward"}
+        self.calls: dict[int, Call] = {}
+        for item in (*self.program.forward, *self.program.backward):
+            if item.step is not None and item.step.kind in ("forward", "backward") and item.layer not in self.calls:
+                self.calls[item.layer] = self._call(item.layer)
+        for buffer in self.state().values():
+            buffer[...] = 0
+
+    # ------------------------------------------------------------ running
+
+    def forward(self, first: int, last: int) -> float:
+        self._run("forward", self.program.forward, first, last)
+        return sum(self._loss(layer) for layer in range(first, last + 1))
+
+    def backward(self, first: int, last: int) -> None:
+        self._run("backward", self.program.backward, first, last)
+
+    def _run(self, name: str, items: Iterable[Item], first: int, last: int) -> None:
+        key = (name, first, last)
+        if key not in self._segments:
+            self._segments[key] = self._cut([i for i in items if first <= i.layer <= last])
+        for segment in self._segments[key]:
+            if segment.table is not None:
+                self.team.run(segment.table)
+            else:
+                assert segment.step is not None
+                with one_thread():
+                    self._do(segment.step)
+            self.at = segment.end
+
+    def _cut(self, items: list[Item]) -> list[Segment]:
+        segments = []
+        for rows, run in groupby(items, lambda item: item.row is not None):
+            part = list(run)
+            if rows:
+                segments.append(Segment(part[-1].group, bind([i.row for i in part if i.row], self._address)))
+            else:
+                segments += [Segment(i.group, step=i.step) for i in part]
+        return segments
+
+    def _do(self, step: Step) -> None:
+        if step.kind == "forward":
+            self._forward(step.layer)
+        elif step.kind == "backward":
+            backward = self.plan.graph.nodes[step.layer].type.backward
+            if backward is not None:
+                backward(self.calls[step.layer])
+        elif step.kind == "add":
+            target = self._slot(step.target)
+            np.add(target, self._slot(step.source), out=target)
+        else:
+            value = self._value_of_diff.get(step.target, -1)
+            self._slot(step.target)[...] = self.storage.seeds.get(value, step.weight)
+
+    def _forward(self, layer: int) -> None:
+        node, call = self.plan.graph.nodes[layer], self.calls[layer]
+        if node.type.source and node.type.forward is None:
+            self._feed(layer)
+            return
+        call.iteration, call.seed = self.storage.iteration, self.storage.seed
+        if node.type.forward is not None:
+            node.type.forward(call)
+
+    def _feed(self, layer: int) -> None:
+        node, call = self.plan.graph.nodes[layer], self.calls[layer]
+        feed = self.storage.feeds.get(node.name)
+        if feed is not None:
+            feed.next(call.tops)
+            return
+        for value, top in zip(node.tops, call.tops, strict=True):
+            if value not in self.storage.inputs:
+                message = f'layer "{node.name}" ({node.type.name}) has no source to fill its tops'
+                raise NetError(Diagnostic(NO_DATA, message, node.record.span))
+            top[...] = self.storage.inputs[value]
+
+    def _loss(self, layer: int) -> float:
+        node = self.plan.graph.nodes[layer]
+        pairs = zip(node.loss_weights, node.tops, strict=False)
+        return sum(w * float(self._slot(self.plan.data[v]).sum(dtype=np.float64)) for w, v in pairs if w)
+
+    # ------------------------------------------------------------ arrays
+
+    def value(self, index: int) -> Array | None:
+        return self._read(self.plan.data[index])
+
+    def gradient(self, index: int) -> Array | None:
+        slot = self.plan.diff[index]
+        return None if slot is None else self._read(slot)
+
+    def state(self) -> dict[tuple[int, str], Array]:
+        return {
+            (layer, b.name): self._buffer(layer, b.name)
+            for layer, planned in enumerate(self.plan.layers)
+            for b in planned.setup.buffers
+            if b.kind == "state" and (layer, b.name) in self.program.buffers
+        }
+
+    def _read(self, slot: int) -> Array | None:
+        """The slot's array as plain, from whichever layout is alive."""
+        home = self.program.homes.get(slot)
+        if home is None:
+            return None
+        if home.plain is not None and self._alive(home.plain.base.array):
+            return self._slot(slot)
+        if home.blocked is not None and self._alive(home.blocked.base.array):
+            return self._unpacked(home.blocked, self.program.shapes[slot])
+        return None
+
+    def _alive(self, array: int) -> bool:
+        memory = self.program.memory[array]
+        return memory.first <= self.at <= memory.last
+
+    def _unpacked(self, blob: Blocked, shape: Shape) -> Array:
+        result = np.empty(shape, np.float32)
+        here = len(self.program.memory)
+        rows = unpack(blob, plain_at(here, shape))
+        self.team.run(bind(rows, lambda array: result.ctypes.data if array == here else self._address(array)))
+        return result
+
+    def _slot(self, slot: int) -> Array:
+        home = self.program.homes[slot].plain
+        assert home is not None
+        return self._view(home.base.array, self.program.shapes[slot], np.dtype(np.float32))
+
+    def _buffer(self, layer: int, name: str) -> Array:
+        slot = self.plan.slots[self.plan.buffers[layer][name]]
+        return self._view(self.program.buffers[layer, name], slot.shape, np.dtype(slot.dtype))
+
+    def _view(self, array: int, shape: Shape, dtype: np.dtype[Any]) -> Array:
+        start = self.program.memory[array].offset
+        return self.arena[start : start + prod(shape) * dtype.itemsize].view(dtype).reshape(shape)
+
+    def _address(self, array: int) -> int:
+        memory = self.program.memory[array]
+        if memory.external is None:
+            return int(self.arena.ctypes.data) + memory.offset
+        blob = self.storage.parameters.all[memory.external.param]
+        target = blob.data if memory.external.kind == "param" else blob.diff
+        assert target is not None
+        assert target.flags.c_contiguous
+        return int(target.ctypes.data)
+
+    # ------------------------------------------------------------ calls of reference kernels
+
+    def _call(self, layer: int) -> Call:
+        node, planned = self.plan.graph.nodes[layer], self.plan.layers[layer]
+        blobs, step = self.storage.parameters.of_layer(layer), self._backward_of.get(layer)
+        names = [b.name for b in planned.setup.buffers if (layer, b.name) in self.program.buffers]
+        return Call(
+            record=node.record,
+            p=getattr(node.record, node.type.param) if node.type.param else node.record,
+            setup=planned.setup,
+            phase=self.plan.graph.state.phase,
+            bottoms=self._plains(self.plan.data[v] for v in node.bottoms),
+            tops=self._plains(self.plan.data[v] for v in node.tops),
+            params=tuple(b.data for b in blobs),
+            buffers={name: self._buffer(layer, name) for name in names},
+            bottom_diffs=tuple(None if s is None else self._slot(s) for s in step.bottom_diffs) if step else (),
+            top_diffs=self._plains(step.top_diffs) if step else (),
+            param_diffs=tuple(b.diff for b in blobs),
+            seed=self.storage.seed,
+            stream=stream(node.name, -1),
+        )
+
+    def _plains(self, slots: Iterable[int]) -> tuple[Array, ...]:
+        return tuple(self._slot(slot) for slot in slots)

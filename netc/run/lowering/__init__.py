@@ -1,0 +1,155 @@
+"""Lowering: from a plan to a program of compiled steps on blocked blobs, and of reference kernels for the rest.
+
+A pure function of the plan, the host's features, the precision and the number of threads (which decides only about
+workspace). What it knows of a layer type is in `rules`; a layer without a rule runs on its own kernels.
+"""
+
+from __future__ import annotations
+
+from netc.plan.allocate import Block, aligned, allocate, lower_bound
+from netc.plan.model import Plan, Step
+from netc.run.lowering.builder import Builder
+from netc.run.lowering.fuse import fuse
+from netc.run.lowering.model import Lowered
+from netc.run.lowering.pointwise import add
+from netc.run.lowering.rules import RULES
+
+__all__ = ["Lowered", "lower"]
+
+
+def lower(plan: Plan, threads: int = 1, exact: bool = False) -> Lowered:
+    """The program of a plan. exact: no Winograd, sums in the order that the kernels' files document."""
+    b = Builder(plan, threads, exact)
+    _accept(b)
+    fuse(b)
+    for step in plan.forward:
+        _forward(b, step)
+    _outputs(b)
+    turn, turn_group = len(b.items), b.group
+    for step in plan.backward:
+        _backward(b, step)
+    planned, bound = _place(b, turn_group)
+    return Lowered(
+        tuple(b.items[:turn]), tuple(b.items[turn:]), tuple(b.memory), b.homes,
+        {i: s.shape for i, s in enumerate(plan.slots)}, b.buffers, b.fused, planned, bound,
+    )  # fmt: skip
+
+
+def _accept(b: Builder) -> None:
+    for node in b.plan.graph.nodes:
+        rule = RULES.get(node.type.name)
+        if rule is not None and node.index not in b.plan.skipped and rule.accepts(b, node.index):
+            b.accepted.add(node.index)
+            for value in node.tops:
+                b.native[value] = "blocked"
+        elif node.index in b.plan.skipped:
+            for value in node.tops:
+                same = b.plan.shapes[value] == b.plan.shapes[node.bottoms[0]]
+                b.native[value] = b.native.get(node.bottoms[0], "plain") if same else "plain"
+
+
+# ---------------------------------------------------------------- forward
+
+
+def _forward(b: Builder, step: Step) -> None:
+    layer = b.layer = step.layer
+    node = b.plan.graph.nodes[layer]
+    if layer in b.fused:
+        return
+    if layer in b.plan.skipped:
+        for value in node.tops:
+            _skip(b, b.data(value), b.bottom(layer))
+    elif layer in b.accepted:
+        RULES[node.type.name].forward(b, layer)
+    else:
+        inputs = [b.read_plain(b.data(v)).base.array for v in node.bottoms]
+        outputs = [b.write_plain(b.data(v)).base.array for v in node.tops]
+        b.call(step, (*inputs, *outputs, *_buffers(b, layer)))
+
+
+def _skip(b: Builder, top: int, bottom: int) -> None:
+    """Another name for the same values: as blocked if the shape is the same too, else plain."""
+    if b.shape(top) == b.shape(bottom) and b.holds(bottom, "blocked"):
+        b.write(top)
+        if b.holds(bottom, "plain"):
+            b.shares(top, bottom)
+    else:
+        b.shares(top, bottom)
+
+
+def _buffers(b: Builder, layer: int) -> list[int]:
+    return [b.buffer(layer, buffer.name) for buffer in b.planned(layer).setup.buffers]
+
+
+def _outputs(b: Builder) -> None:
+    """What callers read after a pass is plain."""
+    for value in b.plan.graph.outputs:
+        b.layer = b.plan.graph.values[value].producer
+        b.read_plain(b.data(value))
+
+
+# ---------------------------------------------------------------- backward
+
+
+def _backward(b: Builder, step: Step) -> None:
+    b.layer = step.layer
+    if step.kind == "add":
+        add(b, step)
+    elif step.kind != "backward":
+        b.call(step, [b.write_plain(step.target).base.array])
+    elif step.layer in b.plan.skipped:
+        _skip_back(b, step)
+    elif step.layer in b.accepted:
+        RULES[b.plan.graph.nodes[step.layer].type.name].backward(b, step)
+    else:
+        _reference_backward(b, step)
+
+
+def _skip_back(b: Builder, step: Step) -> None:
+    """A layer of several tops with shared values (Split): its backward adds, so it runs."""
+    _reference_backward(b, step)
+
+
+def _reference_backward(b: Builder, step: Step) -> None:
+    node, setup = b.plan.graph.nodes[step.layer], b.planned(step.layer).setup
+    arrays = [b.read_plain(slot).base.array for slot in step.top_diffs]
+    for axis, values in (("x", node.bottoms), ("y", node.tops)):
+        for i, value in enumerate(values):
+            if axis in setup.reads or f"{axis}{i}" in setup.reads:
+                arrays.append(b.read_plain(b.data(value)).base.array)
+    arrays += [b.write_plain(slot).base.array for slot in step.bottom_diffs if slot is not None]
+    b.call(step, (*arrays, *_buffers(b, step.layer)))
+
+
+# ---------------------------------------------------------------- memory
+
+
+def _place(b: Builder, turn: int) -> tuple[int, int]:
+    """Offsets of all arrays of the arena; its size and the largest set alive at one time."""
+    end = b.group
+    _outlive(b, turn, end)
+    inside = [m for m in b.memory if m.external is None and m.last >= 0]
+    blocks = [Block(aligned(m.nbytes), ((m.first, m.last),)) for m in inside]
+    offsets, planned = allocate(blocks, turn)
+    for memory, offset in zip(inside, offsets, strict=True):
+        memory.offset = offset
+    return planned, lower_bound(blocks)
+
+
+def _outlive(b: Builder, turn: int, end: int) -> None:
+    """What the plan keeps to the end of a pass lives so here too, and state lives for ever."""
+    plan = b.plan
+    last_step = max(0, len(plan.forward) + len(plan.backward) - 1)
+    for slot, home in b.homes.items():
+        if plan.slots[slot].last < last_step:
+            continue
+        for place in (home.plain, home.blocked):
+            if place is not None:
+                b.memory[place.base.array].touch(end)
+                if plan.slots[slot].first < 0:
+                    b.memory[place.base.array].touch(0)
+    for (layer, name), array in b.buffers.items():
+        if any(x.name == name and x.kind == "state" for x in b.planned(layer).setup.buffers):
+            b.memory[array].touch(0)
+            b.memory[array].touch(end)
+

@@ -1,0 +1,256 @@
+"""The state of lowering: which layouts each slot's array has, and the program so far."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from math import prod
+
+from netc.kernels.fast.layout import Blocked, Halo, Plain, blocked, clear_halo, copy_padded, pack, plain, unpack
+from netc.kernels.fast.rows import Ref, Row
+from netc.layer import Shape
+from netc.plan.model import Layer, Plan, Step
+from netc.run.lowering.model import External, Home, Item, Layout, Memory
+
+Key = tuple[int, Shape]  # a storage of the plan, and the shape as which it is seen (4 axes)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A blob that lives in some channels of another (Concat)."""
+
+    of: Key
+    first: int
+
+
+class Builder:
+    """First all rules say what they want (halos, parts of larger blobs), then they emit rows.
+
+    A slot's array may exist plain, blocked, or both; `read_*` converts where the layout that is asked for is not there
+    yet, `write_*` makes that layout the only one that holds.
+    """
+
+    def __init__(self, plan: Plan, threads: int, exact: bool) -> None:
+        self.plan = plan
+        self.threads = threads
+        self.exact = exact
+        self.memory: list[Memory] = []
+        self.items: list[Item] = []
+        self.group = 0
+        self.layer = -1
+        self.fused: dict[int, int] = {}
+        self.accepted: set[int] = set()
+        self.native: dict[int, Layout] = {}  # of each value
+        self.buffers: dict[tuple[int, str], int] = {}
+        self.kept: dict[tuple[int, str], Ref] = {}  # what a rule keeps from forward to backward
+        self._halos: dict[Key, Halo] = {}
+        self._parts: dict[Key, Part] = {}
+        self._blocked: dict[Key, Blocked] = {}
+        self._plain: dict[int, int] = {}
+        self._padded: dict[tuple[Key, Halo], Plain] = {}
+        self._holds: dict[int, set[Layout]] = {}
+        self._clean: set[Key] = set()
+        self._written: dict[int, int] = {}  # storage -> the slot that was last written there
+        self._external: dict[External, int] = {}
+        self.homes: dict[int, Home] = {}
+
+    # ------------------------------------------------------------ the plan
+
+    def planned(self, layer: int) -> Layer:
+        return self.plan.layers[layer]
+
+    def data(self, value: int) -> int:
+        return self.plan.data[value]
+
+    def shape(self, slot: int) -> Shape:
+        return self.plan.slots[slot].shape
+
+    def bottom(self, layer: int, index: int = 0) -> int:
+        """The data slot of a bottom."""
+        return self.plan.data[self.plan.graph.nodes[layer].bottoms[index]]
+
+    def top(self, layer: int, index: int = 0) -> int:
+        return self.plan.data[self.plan.graph.nodes[layer].tops[index]]
+
+    # ------------------------------------------------------------ wishes
+
+    def want(self, slot: int | None, halo: Halo) -> None:
+        """The slot's blocked array needs at least this halo."""
+        if slot is not None:
+            key = self._root(self._key(slot))
+            self._halos[key] = self._halos.get(key, Halo()) | halo
+
+    def place_in(self, slot: int, whole: int, first: int) -> None:
+        """Let the slot's blocked array be channels `first`... of another's."""
+        key, target = self._key(slot), self._key(whole)
+        self._halos[self._root(target)] = self._halos.get(self._root(target), Halo()) | self._halos.pop(key, Halo())
+        self._parts[key] = Part(target, first)
+
+    def is_part(self, slot: int) -> bool:
+        return self._key(slot) in self._parts
+
+    def same_place(self, slot: int, other: int) -> bool:
+        return self.plan.slots[slot].storage == self.plan.slots[other].storage
+
+    # ------------------------------------------------------------ arrays
+
+    def new(self, name: str, nbytes: int) -> Ref:
+        self.memory.append(Memory(name, -(-nbytes // 64) * 64))
+        return Ref(len(self.memory) - 1)
+
+    def param(self, layer: int, position: int) -> Ref:
+        """A parameter blob's values."""
+        return self._outside(External("param", self.planned(layer).params[position]))
+
+    def param_gradient(self, layer: int, position: int) -> Ref | None:
+        """A parameter blob's gradient, None if it takes none."""
+        index = self.planned(layer).params[position]
+        return self._outside(External("gradient", index)) if self.plan.params[index].learned else None
+
+    def _outside(self, external: External) -> Ref:
+        if external not in self._external:
+            self._external[external] = len(self.memory)
+            size = prod(self.plan.params[external.param].shape) * 4
+            self.memory.append(Memory(f"{external.kind} {external.param}", size, external))
+        return Ref(self._external[external])
+
+    def blocked(self, slot: int) -> Blocked:
+        """The slot's blocked array."""
+        return self._blocked_of(self._key(slot))
+
+    def plain(self, slot: int) -> Plain:
+        """The slot's plain array."""
+        storage = self.plan.slots[slot].storage
+        if storage not in self._plain:
+            nbytes = max(s.nbytes for s in self.plan.slots if s.storage == storage)
+            self._plain[storage] = self.new(self.plan.slots[slot].name, nbytes).array
+        return plain(self._plain[storage], self._key(slot)[1])
+
+    def buffer(self, layer: int, name: str) -> int:
+        """The array of a reference layer's buffer."""
+        if (layer, name) not in self.buffers:
+            slot = self.plan.slots[self.plan.buffers[layer][name]]
+            self.buffers[layer, name] = self.new(f"{slot.name} buffer", slot.nbytes).array
+        return self.buffers[layer, name]
+
+    def _key(self, slot: int) -> Key:
+        shape = self.plan.slots[slot].shape
+        return self.plan.slots[slot].storage, (*shape, 1, 1, 1, 1)[: max(4, len(shape))]
+
+    def _root(self, key: Key) -> Key:
+        while key in self._parts:
+            key = self._parts[key].of
+        return key
+
+    def _blocked_of(self, key: Key) -> Blocked:
+        if key not in self._blocked:
+            part = self._parts.get(key)
+            if part is None:
+                blob = blocked(0, key[1], self._halos.get(key, Halo()))
+                made = replace(blob, base=self.new(self.plan.slots[key[0]].name, blob.n * blob.image))
+            else:
+                made = self._blocked_of(part.of).part(part.first, key[1][1])
+            self._blocked[key] = made
+        return self._blocked[key]
+
+    # ------------------------------------------------------------ layouts
+
+    def holds(self, slot: int, layout: Layout) -> bool:
+        return layout in self._holds.get(slot, ())
+
+    def read(self, slot: int) -> Blocked:
+        """The slot's blocked array, filled."""
+        self._adopt(slot)
+        if not self.holds(slot, "blocked"):
+            self._clear(slot)
+            self.emit(pack(self.plain(slot), self.blocked(slot), "pack"))
+            self._hold(slot, "blocked")
+        return self.blocked(slot)
+
+    def read_plain(self, slot: int) -> Plain:
+        """The slot's plain array, filled."""
+        self._adopt(slot)
+        if not self.holds(slot, "plain"):
+            self.emit(unpack(self.blocked(slot), self.plain(slot), "unpack"))
+            self._hold(slot, "plain")
+        return self.plain(slot)
+
+    def read_padded(self, slot: int, halo: Halo) -> Plain:
+        """A plain copy with a halo, filled; the array itself where no halo is needed."""
+        source = self.read_plain(slot)
+        if halo == Halo():
+            return source
+        key = (self._key(slot), halo)
+        if key not in self._padded:
+            copy = replace(source, halo=halo)
+            self._padded[key] = replace(copy, base=self.new("padded", copy.n * copy.image))
+        if not self.holds(slot, "padded"):
+            self.emit(copy_padded(source, self._padded[key], "pad"))
+            self._hold(slot, "padded")
+        return self._padded[key]
+
+    def write(self, slot: int) -> Blocked:
+        """The slot's blocked array, about to be written; its halo is zero from here on."""
+        self._clear(slot)
+        self._fresh(slot, "blocked")
+        return self.blocked(slot)
+
+    def write_plain(self, slot: int) -> Plain:
+        """The slot's plain array, about to be written."""
+        self._fresh(slot, "plain")
+        return self.plain(slot)
+
+    def shares(self, slot: int, other: int) -> None:
+        """The first slot is another name for the plain array of the other, which is filled."""
+        self.read_plain(other)
+        self._hold(slot, "plain")
+
+    def _fresh(self, slot: int, layout: Layout) -> None:
+        self._holds[slot] = set()
+        self._hold(slot, layout)
+        self._written[self.plan.slots[slot].storage] = slot
+
+    def _adopt(self, slot: int) -> None:
+        """A slot that no step wrote is another name for what was last written to its storage (Flatten's gradient)."""
+        if self._holds.get(slot):
+            return
+        other = self._written[self.plan.slots[slot].storage]
+        if self.shape(other) == self.shape(slot) and self.holds(other, "blocked"):
+            self._hold(slot, "blocked")
+        else:
+            self.shares(slot, other)
+
+    def _hold(self, slot: int, layout: Layout) -> None:
+        self._holds.setdefault(slot, set()).add(layout)
+        home = self.homes.get(slot, Home())
+        if layout == "plain":
+            self.homes[slot] = replace(home, plain=self.plain(slot))
+        elif layout == "blocked":
+            self.homes[slot] = replace(home, blocked=self.blocked(slot))
+
+    def _clear(self, slot: int) -> None:
+        """Zero the halo once in the life of an array (of the whole, for a part: others may write there first)."""
+        root = self._root(self._key(slot))
+        if root not in self._clean:
+            self._clean.add(root)
+            self.emit(clear_halo(self._blocked_of(root), "halo"))
+
+    # ------------------------------------------------------------ the program
+
+    def emit(self, rows: Iterable[Row]) -> None:
+        for row in rows:
+            for argument in row.arguments:
+                if isinstance(argument, Ref):
+                    self.memory[argument.array].touch(self.group)
+            self.items.append(Item(self.layer, self.group, row))
+            if row.wait:
+                self.group += 1
+
+    def call(self, step: Step, arrays: Iterable[int]) -> None:
+        """A step by the layer's own kernels, on these arrays."""
+        if self.items and self.items[-1].group == self.group:
+            self.group += 1
+        for array in arrays:
+            self.memory[array].touch(self.group)
+        self.items.append(Item(self.layer, self.group, step=step))
+        self.group += 1

@@ -1,0 +1,73 @@
+"""What lowering makes of a plan: rows of compiled steps and calls of reference kernels over one arena."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from netc.kernels.fast.layout import Blocked, Plain
+from netc.kernels.fast.rows import Row
+from netc.layer import Shape
+from netc.plan.model import Step
+
+Layout = Literal["plain", "blocked", "padded"]
+
+
+@dataclass(frozen=True, slots=True)
+class External:
+    """Memory that is not in the arena: a parameter blob's values or gradient, by index in `Plan.params`."""
+
+    kind: Literal["param", "gradient"]
+    param: int
+
+
+@dataclass(slots=True)
+class Memory:
+    """One array. `first` and `last` are the groups of items that use it; offset is its place in the arena."""
+
+    name: str
+    nbytes: int
+    external: External | None = None
+    first: int = -1
+    last: int = -1
+    offset: int = 0
+
+    def touch(self, group: int) -> None:
+        self.first = group if self.first < 0 else min(self.first, group)
+        self.last = max(self.last, group)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing to do: a row of the step table, or a step of the plan by the layer's own kernels.
+
+    layer: the layer it belongs to. group: items between two barriers, which may run at the same time, share a number.
+    """
+
+    layer: int
+    group: int
+    row: Row | None = None
+    step: Step | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where the array of a slot is, in each layout that it has at some time."""
+
+    plain: Plain | None = None
+    blocked: Blocked | None = None
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """The program of a net. `homes`: by slot of the plan; `buffers`: by layer and name of a reference layer's buffer."""
+
+    forward: tuple[Item, ...]
+    backward: tuple[Item, ...]
+    memory: tuple[Memory, ...]
+    homes: dict[int, Home]
+    shapes: dict[int, Shape]
+    buffers: dict[tuple[int, str], int]
+    fused: dict[int, int]  # layer -> the layer whose rows do its work
+    planned_bytes: int
+    lower_bound_bytes: int

@@ -1,0 +1,116 @@
+"""Convolution on blocked blobs; the first layer, of few channels, reads its plain bottom."""
+
+from __future__ import annotations
+
+from netc.kernels.fast import conv as kernels
+from netc.kernels.fast.conv import BLOCK, Conv
+from netc.kernels.fast.emit import LANES, VECTOR_BYTES
+from netc.kernels.fast.rows import NOTHING, Ref
+from netc.kernels.fast.weights import (
+    BACKWARD,
+    FIRST,
+    FORWARD,
+    add_bias_gradient,
+    add_weight_gradient,
+    pack_bias,
+    pack_weights,
+)
+from netc.plan.model import Step
+from netc.run.lowering.builder import Builder
+from netc.run.lowering.rule import Rule
+
+FEW_CHANNELS = 4
+
+
+def geometry(b: Builder, layer: int) -> Conv | None:
+    """The layer as the kernels know it: one bottom of 4 axes, channels at axis 1."""
+    node, g = b.plan.graph.nodes[layer], b.planned(layer).setup.geometry
+    bottom = b.plan.shapes[node.bottoms[0]]
+    if len(node.bottoms) != 1 or len(bottom) != 4 or len(g.columns.axes) != 2 or g.columns.channels != bottom[1]:
+        return None
+    return Conv.of(g.columns.channels, g.outputs, g.groups, g.columns.axes)
+
+
+def _geometry(b: Builder, layer: int) -> Conv:
+    conv = geometry(b, layer)
+    assert conv is not None
+    return conv
+
+
+def is_first(b: Builder, layer: int, conv: Conv) -> bool:
+    """Whether the layer reads a plain array: few channels, and no gradient for them."""
+    plain = b.native.get(b.plan.graph.nodes[layer].bottoms[0], "plain") == "plain"
+    no_gradient = not any(b.planned(layer).bottom_gradient)
+    return plain and no_gradient and conv.groups == 1 and conv.inputs <= FEW_CHANNELS
+
+
+def accepts(b: Builder, layer: int) -> bool:
+    conv = geometry(b, layer)
+    if conv is None or not kernels.supported(conv):
+        return False
+    if not is_first(b, layer, conv):
+        b.want(b.bottom(layer), conv.halo)
+    step = next((s for s in b.plan.backward if s.kind == "backward" and s.layer == layer), None)
+    if step is not None and step.bottom_diffs[0] is not None:
+        b.want(step.top_diffs[0], conv.gradient_halo)
+    return True
+
+
+def _weights(b: Builder, layer: int, conv: Conv, order: int) -> Ref:
+    """Emit the packing of the weights; the place of the packed ones."""
+    packed = b.new("packed weights", _packed_bytes(conv, order))
+    b.emit(pack_weights(b.param(layer, 0), packed, conv, order, "weights"))
+    return packed
+
+
+def _packed_bytes(conv: Conv, order: int) -> int:
+    return conv.packed_bytes if order != FIRST else conv.out_blocks * conv.inputs * conv.cells * VECTOR_BYTES
+
+
+def _has_bias(b: Builder, layer: int) -> bool:
+    return len(b.planned(layer).params) > 1
+
+
+def forward(b: Builder, layer: int) -> None:
+    conv = _geometry(b, layer)
+    last = max([layer, *(absorbed for absorbed, head in b.fused.items() if head == layer)])
+    relu = last != layer
+    first = is_first(b, layer, conv)
+    bias: Ref | int = NOTHING
+    if _has_bias(b, layer):
+        bias = b.new("packed bias", conv.groups * conv.out_blocks * VECTOR_BYTES)
+        b.emit(pack_bias(b.param(layer, 1), bias, conv, "bias"))
+    weights = _weights(b, layer, conv, FIRST if first else FORWARD)
+    if first:
+        x = b.read_padded(b.bottom(layer), conv.halo)
+        b.emit(kernels.forward_first(x, weights, bias, b.write(b.top(last)), conv, relu, "first convolution"))
+    else:
+        blob = b.read(b.bottom(layer))
+        b.emit(kernels.forward(blob, weights, bias, b.write(b.top(last)), conv, relu, label="convolution"))
+
+
+def backward(b: Builder, step: Step) -> None:
+    layer = step.layer
+    conv = _geometry(b, layer)
+    dy = b.read(step.top_diffs[0])
+    if _has_bias(b, layer) and (bias := b.param_gradient(layer, 1)) is not None:
+        sums = b.new("bias gradient", conv.groups * conv.out_blocks * VECTOR_BYTES)
+        b.emit(kernels.bias_gradient(dy, sums, "bias gradient"))
+        b.emit(add_bias_gradient(sums, bias, conv, "bias gradient"))
+    if (gradient := b.param_gradient(layer, 0)) is not None:
+        order = FIRST if is_first(b, layer, conv) else FORWARD
+        packed = b.new("weight gradient", _packed_bytes(conv, order))
+        if order == FIRST:
+            x = b.read_padded(b.bottom(layer), conv.halo)
+            b.emit(kernels.weight_gradient_first(x, dy, packed, conv, "weight gradient"))
+        else:
+            blob = b.read(b.bottom(layer))
+            b.emit(kernels.weight_gradient(blob, dy, packed, conv, "weight gradient"))
+        b.emit(add_weight_gradient(packed, gradient, conv, order, "weight gradient"))
+    if (target := step.bottom_diffs[0]) is not None:
+        weights = _weights(b, layer, conv, BACKWARD)
+        b.emit(kernels.data_gradient(dy, weights, b.write(target), conv, "data gradient"))
+
+
+RULE = Rule(("Convolution",), accepts, forward, backward)
+assert BLOCK == LANES * VECTOR_BYTES
