@@ -22,7 +22,7 @@ CONFUSIONS: dict[str, tuple[str, ...]] = {
     "bias_init": ("bias_filler",),
     "bias_lr": ("lr_mult",),
     "biasterm": ("bias_term",),
-    "blobs_lr": ("lr_mult", "param"),
+    "blobs_lr": ("lr_mult",),
     "bn_param": ("batch_norm_param",),
     "bottoms": ("bottom",),
     "channel": ("channels",),
@@ -131,19 +131,42 @@ CONFUSIONS: dict[str, tuple[str, ...]] = {
 }
 
 
-def explain_unknown(name: str, type: MessageType, beside: set[str]) -> BadValueError:
-    """Why a message has no such field, and what to write; `beside` are the names of the fields it stands among."""
+# Fields of one form that people write in another form, and of one message in another.
+_WRITE: dict[tuple[str, str], str] = {
+    ("LayerParameter", "blobs_lr"): "write `param { lr_mult: ... }`, one `param` for each parameter",
+    ("LayerParameter", "weight_decay"): "write `param { decay_mult: ... }`, one `param` for each parameter",
+    ("LayerParameter", "blob_share_mode"): "write `param { share_mode: ... }`",
+    ("LayerParameter", "layer"): "layers do not nest: close the one before with `}`",
+    ("V1LayerParameter", "layers"): "layers do not nest: close the one before with `}`",
+    ("V1LayerParameter", "lr_mult"): "in `layers` this is `blobs_lr: ...`, once for each parameter",
+    ("V1LayerParameter", "decay_mult"): "in `layers` this is `weight_decay: ...`, once for each parameter",
+    ("NetParameter", "input_param"): 'write `layer { type: "Input" top: ... input_param { ... } }`',
+    ("NetParameter", "bottom"): "it stands in a layer: `layer { ... bottom: ... }`",
+    ("NetParameter", "top"): "it stands in a layer: `layer { ... top: ... }`",
+    ("ConvolutionParameter", "kernel_d"): "for three axes write `kernel_size` three times: depth, height, width",
+    ("ConvolutionParameter", "kernel_depth"): "for three axes write `kernel_size` three times: depth, height, width",
+}
+
+
+def explain_unknown(name: str, type: MessageType, beside: set[str], layer_type: str = "") -> BadValueError:
+    """Why a message has no such field, and what to write.
+
+    `beside` are the names of the fields it stands among; `layer_type` is the `type` of the layer it stands in.
+    """
     fork = FORK_FIELDS.get((type.name, name))
     if fork is not None:
         what = f"`{name}` is not a field of BVLC Caffe's {type.name}; it comes from {fork}"
         help = REPLACEMENTS.get((type.name, name), "netc does not know this field")
         return BadValueError(codes.FORK_FIELD, what, help)
     what = f"{type.name} has no field `{name}`"
-    return BadValueError(codes.UNKNOWN_FIELD, what, _help(name, type, beside))
+    holders = beside | {f.name for f in type.fields.values() if f.type == f"{layer_type}Parameter"}
+    return BadValueError(codes.UNKNOWN_FIELD, what, _help(name, type, holders))
 
 
 def _help(name: str, type: MessageType, beside: set[str]) -> str | None:
     fields = type.fields
+    if (type.name, name) in _WRITE:
+        return _WRITE[type.name, name]
     for meant in CONFUSIONS.get(name.lower(), ()):
         if meant in fields:
             return f"did you mean `{meant}`?"

@@ -148,7 +148,8 @@ class _Typing:
         if self.mistakes >= MAX_MISTAKES:
             return
         beside = {each.name for each in block.fields[:200]}
-        self._mistake(explain_unknown(written.name, type, beside), written.name_span)
+        kinds = (getattr(each.value, "text", "") for each in block.fields[:200] if each.name == "type")
+        self._mistake(explain_unknown(written.name, type, beside, next(kinds, "")), written.name_span)
 
     def _twice(self, written: Field, type: MessageType, first: Span) -> None:
         what = f"`{written.name}` is given twice; {type.name} has one"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from netc.errors import Code, suggest
 from netc.schema import codes
+from netc.schema.bvlc.legacy import V1_TYPES
 from netc.schema.forks import FORK_VALUES
 from netc.schema.registry import INTEGER_RANGES, FieldType
 
@@ -67,7 +68,8 @@ def shown(scalar: Scalar) -> str:
 def _mismatch(scalar: Scalar, field: FieldType) -> BadValueError:
     help = None
     if field.kind in ("string", "bytes") and scalar.kind != "string":
-        help = f'put it in quotes: "{scalar.text}"'
+        text = V1_TYPES[scalar.text][1] if field.name == "type" and scalar.text in V1_TYPES else scalar.text
+        help = f'put it in quotes: "{text}"'
     elif scalar.kind == "string" and _fits(scalar.text, field):
         help = f"take the quotes away: {scalar.text}"
     elif field.kind in _WANTED:

@@ -70,7 +70,7 @@ def read_weights(path: FilePath) -> Weights:
 def parse_weights(data: bytes, path: str = "<bytes>") -> Weights:
     """The weights in the bytes of a NetParameter message; `path` is the name diagnostics show."""
     name, layers = "", []
-    with _Reading(path, data, "a weight file (.caffemodel)"):
+    with Reading(path, data, "a weight file (.caffemodel)"):
         for number, wire, start, end in scan(data):
             if wire != BYTES:
                 continue
@@ -95,7 +95,7 @@ def parse_solver_state(data: bytes, path: str = "<bytes>") -> SolverState:
     """The state in the bytes of a SolverState message; `path` is the name diagnostics show."""
     iter, learned_net, current_step = None, "", 0
     history: list[Array] = []
-    with _Reading(path, data, "a solver state (.solverstate)"):
+    with Reading(path, data, "a solver state (.solverstate)"):
         for number, wire, start, end in scan(data):
             if number == 1 and wire == VARINT:
                 iter = signed(start, 32)
@@ -118,7 +118,7 @@ def read_blob(path: FilePath) -> Array:
 
 def parse_blob(data: bytes, path: str = "<bytes>") -> Array:
     """The array in the bytes of a BlobProto message; `path` is the name diagnostics show."""
-    with _Reading(path, data, "a blob file (.binaryproto)"):
+    with Reading(path, data, "a blob file (.binaryproto)"):
         array = _blob(data, 0, len(data), "the blob")[0]
         if not array.size:
             raise WireError("it holds no values", 0)
@@ -134,7 +134,7 @@ def read_file(path: FilePath) -> bytes:
         raise NetError(Diagnostic(codes.UNREADABLE, f"{path}: {reason.lower()}")) from None
 
 
-class _Reading:
+class Reading:
     """Turns what is wrong with the bytes into a diagnostic that names the file."""
 
     def __init__(self, path: str, data: bytes, kind: str) -> None:

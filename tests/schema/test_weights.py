@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from netc.errors import NetError
+from netc.errors import NetError, Report
 from netc.schema import weights_write
+from netc.schema.model import parse_model
 from netc.schema.registry import base_schema
 from netc.schema.scan import encode_bytes, encode_key, encode_varint
 from netc.schema.weights import (
@@ -213,3 +214,17 @@ def test_two_gigabytes_are_refused_before_anything_is_written(monkeypatch: pytes
     assert code_of(write_weights, file, "n", layers) == "SNP005"
     assert not file.getvalue()
     assert code_of(write_solver_state, file, SolverState(1, "x", 0, (np.zeros(50, np.float32),))) == "SNP005"
+
+
+def test_the_net_inside() -> None:
+    report = Report()
+    data = (GOLDEN / "sgd_fixed_iter_5.caffemodel").read_bytes()
+    net = parse_model(data, SCHEMA, report)
+    assert not report.diagnostics
+    assert not any(layer.has("blobs") for layer in net.layer)
+    whole = from_message(message("NetParameter", data), SCHEMA)
+    assert [layer.replace(blobs=None) for layer in whole.layer] == list(net.layer)
+    old = encode_bytes(4, b"conv") + b"\x28\x04" + encode_bytes(6, b"\x08\x01") + encode_bytes(7, b"\0\0\0\0")
+    net = parse_model(encode_bytes(2, old) + encode_bytes(1, b"n"), SCHEMA, report)
+    assert (net.layer[0].name, net.layer[0].type, net.layer[0].param[0].lr_mult) == ("conv", "Convolution", 0.0)
+    assert code_of(parse_model, data[:-3], SCHEMA, report) == "SNP001"
