@@ -101,8 +101,8 @@ def _drawn(call: Call, count: int) -> Array:
     if call.p.frequency:
         cumulated = np.cumsum(np.array(call.p.frequency, np.float64) ** call.p.power)
         found = np.searchsorted(cumulated, draws * cumulated[-1], side="right")
-    found = np.minimum(found, classes - 1)
-    return found
+    below: Array = np.minimum(found, classes - 1)
+    return below
 
 
 def forward(call: Call) -> None:
