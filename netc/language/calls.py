@@ -59,7 +59,7 @@ class CallMaker(FieldMaker):
         except Failed:
             # The targets are declared all the same, so that their uses are not reported as well.
             for target in call.targets:
-                if not isinstance(at.scope.find(target.name.text), Blob):
+                if at.scope.find(target.name.text) is None:
                     name = at.run.prefix + target.name.text
                     at.scope.assign(target.name.text, Blob(dict.fromkeys(EVERY_PHASE, name), target.name.span))
             raise
@@ -113,7 +113,7 @@ class CallMaker(FieldMaker):
 
     def _absent(self, blob: Blob, written: Expression, missing: Iterable[str], at: Context) -> None:
         there = " and ".join(sorted(blob.names)) or "no phase"
-        wanted = " and ".join(sorted(missing))
+        wanted = " and ".join(sorted(set(missing) - {"deploy"} or missing))
         message = f"`{getattr(written, 'text', 'this')}` exists in {there} only, and is read in {wanted}"
         notes = (Note("made here", blob.span),)
         raise self.limits.fail(codes.PHASE, message, at.run.place(written.span), notes=notes)

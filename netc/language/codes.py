@@ -247,7 +247,7 @@ MISPLACED = Code(
 TOO_LARGE_EXPANSION = Code(
     "SYN042",
     "the expanded net is too large",
-    "Expansion is bounded: 20,000 layers, 500,000 statements and fields, strings of 65,536 characters, 200 imported "
+    "Expansion is bounded: 10,000 layers, 200,000 statements and fields, strings of 65,536 characters, 200 imported "
     "files.",
     "for i in 1..1000000 { a = ReLU(a) }",
     "for i in 1..10 { a = ReLU(a) }",

@@ -171,20 +171,18 @@ class Evaluator:
             return self._index(made, values, at)
         if name in FUNCTIONS:
             return self._function(made, values, at)
-        if len(values) == 2:
-            left, right = values
-            if isinstance(left, str) and isinstance(right, str):
-                if name == "+":
-                    return self._joined(left + right, made.span, at)
-                if name in _ORDER:
-                    return _ORDER[name](left, right)
-            if _numeric(left, right):
-                return self._binary(name, left, right)
-            shown = f"`{name}` does not take {kind_of(left)} and {kind_of(right)}"
-            raise self.fail(codes.OPERANDS, shown, made.span, at)
-        if name == "-":
-            raise self.fail(codes.OPERANDS, f"`-` does not take {kind_of(values[0])}", made.span, at)
-        raise self._no_function(made, at)
+        if name.isidentifier():
+            raise self._no_function(made, at)
+        if len(values) == 2 and _numeric(*values):
+            return self._binary(name, *values)
+        if len(values) == 2 and all(isinstance(value, str) for value in values):
+            left, right = map(str, values)
+            if name == "+":
+                return self._joined(left + right, made.span, at)
+            if name in _ORDER:
+                return _ORDER[name](left, right)
+        shown = " and ".join(kind_of(value) for value in values)
+        raise self.fail(codes.OPERANDS, f"`{name}` does not take {shown}", made.span, at)
 
     def _binary(self, name: str, left: Any, right: Any) -> Value:
         if name in _ORDER:

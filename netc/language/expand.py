@@ -181,12 +181,8 @@ class Expander(CallMaker):
             return loaded
         if len(self.files) > MAX_FILES:
             raise self.fail(codes.TOO_LARGE_EXPANSION, f"more than {MAX_FILES} files are imported", item.span, at)
-        try:
-            document = parse(read_text(path, shown), shown)
-        except NetError as error:
-            self.limits.report.diagnostics += error.diagnostics
-            raise Failed from None
-        inner = Context(Scope(own=True), Run(call=None), depth=at.depth + 1, imported=True)
+        document = self._read(path, shown, item, at)
+        inner = Context(Scope(own=True), Run(), depth=at.depth + 1, imported=True)
         self.files[path] = None
         self.enter(inner, item.span)
         if document.program is None and document.block.fields:
@@ -195,6 +191,18 @@ class Expander(CallMaker):
             self.run_body(document.program, inner)
         loaded = self.files[path] = (inner.scope, document.source)
         return loaded
+
+    def _read(self, path: str, shown: str, item: Import, at: Context) -> Document:
+        try:
+            text = read_text(path, shown)
+        except NetError as error:
+            (why,) = error.diagnostics
+            raise self.fail(why.code, why.message, item.path.span, at, why.help) from None
+        try:
+            return parse(text, shown)
+        except NetError as error:
+            self.limits.report.diagnostics += error.diagnostics
+            raise Failed from None
 
 
 def _rule(**fields: str) -> tuple[tuple[str, str], ...]:

@@ -26,5 +26,5 @@ def resolve(written: str, importer: str, root: Path) -> Path | str:
     base = Path(importer).parent if os.path.exists(importer) else root
     found = Path(os.path.realpath(base / written))
     if not found.is_relative_to(os.path.realpath(root)):
-        return f"it lies outside the project's root, {root}"
+        return "it lies outside the project's root"
     return found

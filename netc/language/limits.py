@@ -5,8 +5,8 @@ from __future__ import annotations
 from netc.errors import Code, Note, Report, Span
 from netc.language import codes
 
-MAX_LAYERS = 20_000
-MAX_STEPS = 500_000
+MAX_LAYERS = 10_000
+MAX_STEPS = 200_000
 MAX_STRING = 65_536
 MAX_FILES = 200
 MAX_NESTING = 60

@@ -283,6 +283,8 @@ def _statement(m: Mistake, kind: str, report: Report) -> Repair:
     wanted = [_SHOWN.get(terminal, terminal.lower()) for terminal in m.wanted if terminal != "END"]
     shown = " or ".join(wanted) if len(wanted) <= 4 else ""
     expected = f"expected {shown}" if shown else None
+    if kind == "LPAREN" and m.symbols[-1] == "NAME" and "LPAREN" in read:
+        expected = "a layer's input has a name: assign the inner layer to one first"
     report.error(codes.UNEXPECTED, f"`{m.written}` does not fit here", m.span, help=expected)
     return SKIP
 
@@ -298,7 +300,9 @@ def explain_end(mistake: Mistake, report: Report) -> None:
     open_at = [at for at in open_at if source.text[at] in "{<["]
     if not open_at:
         if len(report.diagnostics) == before:
-            report.error(codes.UNEXPECTED, "the text ends in the middle of a statement", Span(source, end, end + 1))
+            part = mistake.start < len(source.text)
+            what, at = ("expression", mistake.start) if part else ("statement", end)
+            report.error(codes.UNEXPECTED, f"the {what} ends too early", Span(source, at, at + 1))
         return
     likely = _unclosed(source)
     notes = [Note("the text ends here", Span(source, end, len(source.text)))]

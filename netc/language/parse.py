@@ -24,6 +24,7 @@ MAX_MISTAKES = 20
 """A file with more mistakes than this is not a net; the rest would not help."""
 
 Scan = Iterator[re.Match[str]]
+_BEGINNINGS = ("NAME", "LET", "DEF", "FOR", "IF", "IMPORT")
 PLAIN_SUFFIXES = (".prototxt", ".pt", ".pbtxt")
 """Files of these names hold plain text format: no statements."""
 
@@ -246,7 +247,7 @@ class Parser:
             name = NAMES[kind]
             if name == "END" or (depth == 0 and inside and name in ("RBRACE", "RANGLE")):
                 return match, kind
-            if depth == 0 and not first and name == "NAME" and self._begins_line(match.start(kind)):
+            if depth == 0 and not first and name in _BEGINNINGS and self._begins_line(match.start(kind)):
                 return match, kind
             depth = max(0, depth + (name == "LBRACE") - (name == "RBRACE"))
             first = False

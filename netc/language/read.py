@@ -52,11 +52,11 @@ def _refuse(code: Code, path: str, why: str, help: str | None = None) -> NetErro
 
 def _near(path: Path) -> str | None:
     try:
-        names = [entry.name for entry in path.parent.iterdir()]
+        names = {entry.stem: entry.name for entry in path.parent.iterdir()}
     except OSError:
         return None
-    found = suggest(path.name, names)
-    return f"did you mean {path.parent / found}?" if found else None
+    found = suggest(path.stem, names)
+    return f"did you mean {names[found]}?" if found else None
 
 
 def _binary(data: bytes, path: str) -> tuple[str, str | None] | None:

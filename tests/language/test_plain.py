@@ -168,12 +168,8 @@ def test_parse_undoes_write(block: Block) -> None:
     assert write(again.block) == written
 
 
-_pieces = st.sampled_from(
-    "m f i s { } < > [ ] : , ; - 1 0x1f 010 1.5 .5 1e3 true \"a\" 'b' \" ' \\ inf = $x \u00e9 3x .. ( / % #c\n".split(
-        " "
-    )
-    + ["\n", "\t"]
-)
+_WRITTEN = """m f i s { } < > [ ] : , ; - 1 0x1f 010 1.5 .5 1e3 true "a" 'b' " ' \\ inf = $x \u00e9 3x .. ( / %"""
+_pieces = st.sampled_from([*_WRITTEN.split(), "\n", "\t", "#c\n"])
 
 
 @given(st.lists(_pieces, max_size=25).map(" ".join))
