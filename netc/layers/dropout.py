@@ -12,7 +12,8 @@ Gradient:
 
 Caffe notes:
     The share of zeros is Caffe's, the places are not: Caffe's random numbers depend on the order of all draws before.
-    `scale_train` is a field of several forks.
+    `scale_train` is a field of several forks; `sample_weights_test`, a field of SegNet's, drops values at test as while
+    training (Bayesian SegNet, Kendall et al. 2015).
 """
 
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ def setup(site: Site) -> Setup:
     ratio = site.p.dropout_ratio
     if not 0 <= ratio < 1:
         site.refuse(BAD_FIELD, f"dropout_ratio: {ratio:g} must be at least 0 and less than 1", "dropout_ratio")
-    training, scale_train = site.phase == "TRAIN", site.p.scale_train
+    training, scale_train = site.phase == "TRAIN" or site.p.sample_weights_test, site.p.scale_train
     factor = 1.0
     if training and scale_train:
         factor = 1 / (1 - ratio)
@@ -84,6 +85,7 @@ DROPOUT = LayerType(
         Example("dropout_param { dropout_ratio: 0.4 }", phase="TEST"),
         Example("dropout_param { dropout_ratio: 0.4 scale_train: false }", inputs=(Input((3, 7)),)),
         Example("dropout_param { dropout_ratio: 0.4 scale_train: false }", inputs=(Input((3, 7)),), phase="TEST"),
+        Example("dropout_param { sample_weights_test: true }", inputs=(Input((3, 7)),), phase="TEST"),
         Example("dropout_param { dropout_ratio: 0 }", inputs=(Input((5,)),)),
     ),
     refuses=(

@@ -52,7 +52,6 @@ _FIELDS: dict[str, dict[str, str]] = {
     },
     SEGNET: {
         "LayerParameter": "bn_param dense_image_data_param upsample_param",
-        "DropoutParameter": "sample_weights_test",
     },
     DEEPLAB: {
         "V1LayerParameter": "interp_param mat_read_param mat_write_param padding_param seg_accuracy_param strict_dim "
@@ -97,6 +96,8 @@ _FIELDS: dict[str, dict[str, str]] = {
         "yolo_seg_param yolov3_detection_output_param yolov3_param lane_data_param assisted_excitation_param",
         "SolverParameter": "stagelr stageiter",
         "TransformationParameter": "geometry_param",
+        "AnnotatedDataParameter": "yolo_data_type yolo_data_jitter single_class seg_scales train_diffcult "
+        "iters_label_map_file",
     },
     GREENTEA: {
         "NetParameter": "benchmark process train",
