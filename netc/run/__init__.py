@@ -1,6 +1,6 @@
 """From a plan to a net in memory that runs forward and backward."""
 
-from netc.run.executor import Executor, Feed, Storage
+from netc.run.executor import Executor, Feed, Observer, Storage
 from netc.run.net import Net
 from netc.run.parameters import Parameter, Parameters
 from netc.run.weights import Loaded, load_weights, weights_of
@@ -10,6 +10,7 @@ __all__ = [
     "Feed",
     "Loaded",
     "Net",
+    "Observer",
     "Parameter",
     "Parameters",
     "Storage",

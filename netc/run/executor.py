@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from netc.layer import Array
+from netc.layer import Array, Call
 from netc.plan.model import Plan
 from netc.run.parameters import Parameters
 
@@ -17,6 +17,10 @@ class Feed(Protocol):
     """Where a data layer's tops come from: `next` writes one batch into arrays of the tops' shapes."""
 
     def next(self, out: Sequence[Array]) -> None: ...
+
+
+Observer = Callable[[Literal["forward", "backward"], int, Call], None]
+"""Called after a layer's forward or backward, with its index and its arrays; it may look, not change."""
 
 
 @dataclass
@@ -36,6 +40,7 @@ class Storage:
     seed: int = 0
     iteration: int = 0
     seeds: dict[int, Array] = field(default_factory=dict)
+    observer: Observer | None = None
 
 
 class Executor(Protocol):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
@@ -62,6 +62,9 @@ class Reference:
             self._do(step)
             self._watch.end(self._writes(step), self._describe(step))
         self.at = at
+        if self.storage.observer is not None and step.kind in ("forward", "backward"):
+            kind: Literal["forward", "backward"] = "forward" if step.kind == "forward" else "backward"
+            self.storage.observer(kind, step.layer, self.calls[step.layer])
 
     def _do(self, step: Step) -> None:
         if step.kind == "forward":

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from netc.errors import Diagnostic
 from netc.layer import Array
+from netc.solve.inspect import Size
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,9 @@ class Events:
 
     def stepped(self, step: Step) -> None:
         """An iteration is done."""
+
+    def sized(self, sizes: Sequence[Size]) -> None:
+        """With debug_info, in iterations that are displayed: how large values, gradients and updates are."""
 
     def test_batch(self, net: int, batch: int, batches: int) -> None:
         """One batch of a test is done."""

@@ -120,12 +120,25 @@ def _training(solver: Solver, crc: int) -> Record:
     return _message("TrainingState").make(**values, weights_crc=crc, **({} if best is None else {"best": best}))
 
 
+def places(net: Net) -> dict[str, Mapping[str, Any]]:
+    """Where the sources of a net's data layers are, by layer name."""
+    return {name: feed.state() for name, feed in net.feeds.items() if isinstance(feed, Placed)}
+
+
+def place(net: Net, at: Mapping[str, Mapping[str, Any]]) -> None:
+    """Put sources where they were."""
+    for name, state in at.items():
+        feed = net.feeds.get(name)
+        if isinstance(feed, Placed):
+            feed.restore(state)
+
+
 def _net_record(net: Net) -> Record:
-    sources = [(name, feed) for name, feed in net.feeds.items() if isinstance(feed, Placed)]
     return _message("TrainingNet").make(
         iteration=net.iteration,
         source=tuple(
-            _message("TrainingSource").make(layer=n, state=json.dumps(f.state(), sort_keys=True)) for n, f in sources
+            _message("TrainingSource").make(layer=name, state=json.dumps(state, sort_keys=True))
+            for name, state in places(net).items()
         ),
         buffer=tuple(
             _message("TrainingBuffer").make(layer=layer, name=name, data=array.tobytes())
@@ -208,10 +221,7 @@ def _go_on(solver: Solver, training: Any) -> None:
     solver.waited = training.waited
     for net, record in zip((solver.net, *(t.net for t in solver.tests)), training.net, strict=False):
         net.seed, net.iteration = training.seed, record.iteration
-        for source in record.source:
-            feed = net.feeds.get(source.layer)
-            if isinstance(feed, Placed):
-                feed.restore(json.loads(source.state))
+        place(net, {source.layer: json.loads(source.state) for source in record.source})
         state = net.state
         for buffer in record.buffer:
             array = state.get((buffer.layer, buffer.name))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +18,10 @@ from netc.schema.record import Record
 from netc.solve import policies, snapshots, update
 from netc.solve.codes import NO_OUTPUT, NOT_FINITE
 from netc.solve.events import Events, Step, TestResult
+from netc.solve.inspect import Sizes, first_not_finite
 from netc.solve.update import Updater
+
+MOST_SKIPPED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,7 @@ class Solver:
 
     p: the solver's fields. net: planned with backward. tests: test nets with the train net's parameters.
     snapshot_prefix: where snapshots go if the solver's fields do not say; without either, none is written.
+    on_nan: what to do when the loss is not finite: raise NetError(SOL013), or leave out the update, up to ten in a row.
     Raises NetError with everything that is wrong with the fields (SOL010..SOL014, SNP...).
     """
 
@@ -44,6 +49,7 @@ class Solver:
         *,
         events: Events | None = None,
         snapshot_prefix: str | None = None,
+        on_nan: Literal["stop", "skip"] = "stop",
     ) -> None:
         self.p: Any = p
         self.net = net
@@ -58,6 +64,8 @@ class Solver:
         self.waited = 0
         self.results: list[TestResult] = []
         self.last_snapshot: snapshots.Paths | None = None
+        self.on_nan = on_nan
+        self.skipped = 0
         self._request: Literal["stop", "snapshot"] | None = None
         self._ended: str | None = None
 
@@ -129,29 +137,58 @@ class Solver:
             self._iterate()
             wanted, self._request = self._request, None
             if (p.snapshot and self.prefix and self.iteration % p.snapshot == 0) or wanted == "snapshot":
-                self.snapshot()
+                self._try_snapshot()
             if wanted == "stop":
                 self._ended = "a stop was requested"
 
     def _iterate(self) -> None:
-        p, loss = self.p, 0.0
-        outputs: dict[str, Array] = {}
-        self.net.zero_param_diffs()
-        for _ in range(p.iter_size):
-            outputs = self.net.forward()
-            loss += self.net.loss / p.iter_size
-            self._check_finite(loss)
-            self.net.backward()
-        self.losses = [*self.losses, loss][-p.average_loss :]
-        rate = self.updater.apply(self.iteration)
+        p = self.p
         display = bool(p.display) and self.iteration % p.display == 0
+        sizes = Sizes(self.net) if display and p.debug_info else None
+        self.net.zero_param_diffs()
+        with self.net.observed(sizes) if sizes else nullcontext():
+            outputs, loss = self._gradients()
+        if loss is None:
+            self.iteration += 1
+            return
+        self.losses = [*self.losses, loss][-p.average_loss :]
+        if sizes:
+            sizes.parameters("parameter")
+            sizes.parameters("gradient")
+        rate = self.updater.apply(self.iteration)
         self.iteration += 1
+        if sizes:
+            sizes.parameters("update")
+            self.events.sized(sizes.found)
         self.events.stepped(Step(self.iteration, loss, self.loss, rate, outputs, display))
 
-    def _check_finite(self, loss: float) -> None:
-        if not math.isfinite(loss):
-            message = f"the loss is {loss} in iteration {self.iteration}"
-            raise NetError(Diagnostic(NOT_FINITE, message, help="lower base_lr, or clip gradients"))
+    def _gradients(self) -> tuple[dict[str, Array], float | None]:
+        """Forward and backward over iter_size batches: the last outputs and the mean loss, None for "skip"."""
+        loss, outputs = 0.0, dict[str, Array]()
+        for _ in range(self.p.iter_size):
+            places = snapshots.places(self.net)
+            outputs = self.net.forward()
+            if not math.isfinite(self.net.loss):
+                self._not_finite(places)
+                return outputs, None
+            loss += self.net.loss / self.p.iter_size
+            self.net.backward()
+        self.skipped = 0
+        return outputs, loss
+
+    def _not_finite(self, places: Mapping[str, Mapping[str, Any]]) -> None:
+        """Say where it comes from (the same batch goes through the net again); raise, or skip the update."""
+        message = f"the loss is {self.net.loss} in iteration {self.iteration}"
+        after = snapshots.places(self.net)
+        snapshots.place(self.net, places)
+        self.net.iteration -= 1
+        cause = first_not_finite(self.net)
+        snapshots.place(self.net, after)
+        diagnostic = Diagnostic(NOT_FINITE, f"{message}: {cause}", help="lower base_lr, or clip gradients")
+        self.skipped += 1
+        if self.on_nan == "stop" or self.skipped > MOST_SKIPPED:
+            raise NetError(diagnostic)
+        self.events.warned(replace(diagnostic, severity="warning"))
 
     # ------------------------------------------------------------ tests
 
@@ -200,15 +237,26 @@ class Solver:
     # ------------------------------------------------------------ snapshots
 
     def snapshot(self) -> snapshots.Paths | None:
-        """Write weights and state; returns their paths, or None without a snapshot_prefix."""
+        """Write weights and state; returns their paths, or None without a snapshot_prefix.
+
+        Raises NetError(SNP005, SNP020) if they cannot be written.
+        """
         if not self.prefix:
             return None
         self.last_snapshot = snapshots.write(self)
         self.events.snapshot(*self.last_snapshot)
         return self.last_snapshot
 
+    def _try_snapshot(self) -> None:
+        """In the middle of a run a full disk is no reason to lose the run: it is reported, and tried again later."""
+        try:
+            self.snapshot()
+        except NetError as error:
+            for diagnostic in error.diagnostics:
+                self.events.warned(replace(diagnostic, severity="warning"))
+
     def _just_saved(self) -> bool:
-        return bool(self.p.snapshot) and self.iteration > 0 and self.iteration % self.p.snapshot == 0
+        return self.prefix is not None and self.last_snapshot == snapshots.paths(self.prefix, self.iteration)
 
     def restore(self, state: str | Path) -> None:
         """Go on from a snapshot's state file, and the weights that it names; raises NetError (SNP...)."""

@@ -125,3 +125,13 @@ def test_which_snapshots_are_written(tmp_path: Path) -> None:
     other.solve()
     assert other.last_snapshot is not None
     assert other.last_snapshot.state.name == "net_iter_6.solverstate"
+
+
+def test_a_snapshot_that_fails_in_the_middle_does_not_end_the_run(tmp_path: Path) -> None:
+    solver, log = started(tmp_path, "SGD")
+    log.at_step = lambda step: shutil.rmtree(tmp_path) if step.iteration == 7 else None
+    with pytest.raises(NetError) as caught:
+        solver.solve()
+    assert solver.iteration == 12
+    assert [d.code.id for d in log.warnings] == ["SNP020", "SNP020"]
+    assert caught.value.diagnostics[0].code.id == "SNP020"

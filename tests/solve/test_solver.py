@@ -1,14 +1,16 @@
 """The training loop: tests, averages, stops, and what is refused."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 
 from netc import solve
-from netc.errors import NetError
+from netc.errors import Diagnostic, NetError
 from netc.run import Net
 from netc.solve import Events, Solver, Step
+from netc.solve.inspect import Size
 from tests.run.common import planned, solver_record
 from tests.solve.common import Counter, bits, solver_for
 
@@ -33,6 +35,8 @@ class Log(Events):
         self.steps: list[Step] = []
         self.tests: list[solve.TestResult] = []
         self.reasons: list[str] = []
+        self.warnings: list[Diagnostic] = []
+        self.sizes: list[Sequence[Size]] = []
         self.at_step: Any = None
 
     def stepped(self, step: Step) -> None:
@@ -42,6 +46,12 @@ class Log(Events):
 
     def tested(self, result: solve.TestResult) -> None:
         self.tests.append(result)
+
+    def warned(self, diagnostic: Diagnostic) -> None:
+        self.warnings.append(diagnostic)
+
+    def sized(self, sizes: Sequence[Size]) -> None:
+        self.sizes.append(sizes)
 
     def stopped(self, reason: str) -> None:
         self.reasons.append(reason)
@@ -180,8 +190,49 @@ def test_a_loss_that_is_not_finite_stops_before_the_update() -> None:
     with pytest.raises(NetError) as caught:
         solver.solve()
     assert caught.value.diagnostics[0].code.id == "SOL013"
-    assert "in iteration 0" in str(caught.value)
+    assert caught.value.diagnostics[0].message == (
+        'the loss is nan in iteration 0: blob "ip" of layer "ip" (InnerProduct) is the first that is not finite; '
+        'its parameter "ip/bias" is not finite any more'
+    )
     np.testing.assert_array_equal(solver.net.params["conv"][0], before)
+
+
+class Poisoned(Counter):
+    """A source in which batch 3 is not a number."""
+
+    def next(self, out: Any) -> None:
+        super().next(out)
+        if self.batch == 4:
+            out[0][1, 0, 2, 3] = np.inf
+
+
+def test_the_first_blob_that_is_not_finite_is_named() -> None:
+    solver, _ = build()
+    solver.net.feeds["data"] = Poisoned()
+    with pytest.raises(NetError) as caught:
+        solver.solve()
+    assert caught.value.diagnostics[0].message == (
+        'the loss is nan in iteration 3: blob "data" of layer "data" (Digits) is the first, it comes from the data'
+    )
+
+
+def test_a_batch_that_is_not_finite_can_be_skipped() -> None:
+    solver, log = build(on_nan="skip")
+    solver.net.feeds["data"] = Poisoned()
+    solver.solve()
+    assert [s.iteration for s in log.steps] == [1, 2, 3, *range(5, 13)]
+    assert [(d.code.id, d.severity) for d in log.warnings] == [("SOL013", "warning")]
+    assert all(np.isfinite(p.data).all() for p in solver.net.learned)
+
+
+def test_debug_info_tells_sizes() -> None:
+    _, log = build_and_solve("debug_info: true display: 6")
+    assert len(log.sizes) == 2
+    first = {(s.kind, s.layer, s.blob): s.mean_abs for s in log.sizes[0]}
+    assert {kind for kind, _, _ in first} == {"forward", "backward", "parameter", "gradient", "update"}
+    assert first["forward", "ip2", "ip2"] > 0
+    assert first["backward", "loss", "ip2"] > 0
+    assert first["update", "ip1", "ip1/weights"] == pytest.approx(0.05 * first["gradient", "ip1", "ip1/weights"])
 
 
 @pytest.mark.parametrize(

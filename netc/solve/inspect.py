@@ -1,0 +1,84 @@
+"""Looking into a net while it trains: where numbers stop being finite, and how large everything is (debug_info)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from netc.layer import Array, Call
+from netc.run import Net
+
+Kind = Literal["forward", "backward", "parameter", "gradient", "update"]
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """The mean absolute value of a blob, as Caffe's debug_info gives it.
+
+    kind "forward": a top's values; "backward": a bottom's gradient; "parameter" and "gradient": of a parameter blob;
+    "update": what is subtracted from it.
+    """
+
+    kind: Kind
+    layer: str
+    blob: str
+    mean_abs: float
+
+
+class Sizes:
+    """An observer that notes the size of everything that passes."""
+
+    def __init__(self, net: Net) -> None:
+        self.net = net
+        self.found: list[Size] = []
+
+    def __call__(self, kind: Literal["forward", "backward"], layer: int, call: Call) -> None:
+        node, values = self.net.graph.nodes[layer], self.net.graph.values
+        if kind == "forward":
+            tops = zip(node.tops, call.tops, strict=True)
+            self.found += [Size(kind, node.name, values[v].name, _mean_abs(a)) for v, a in tops]
+            return
+        bottoms = zip(node.bottoms, call.bottom_diffs, strict=False)
+        self.found += [Size(kind, node.name, values[v].name, _mean_abs(a)) for v, a in bottoms if a is not None]
+
+    def parameters(self, kind: Kind) -> None:
+        """Add the parameters' values ("parameter") or gradients (any other kind; after the update these hold it)."""
+        for blob in self.net.parameters.all:
+            array = blob.data if kind == "parameter" else blob.diff
+            if array is not None:
+                self.found.append(Size(kind, blob.owner, blob.param.name, _mean_abs(array)))
+
+
+def _mean_abs(array: Array) -> float:
+    return float(np.abs(array, dtype=np.float64).mean()) if array.size else 0.0
+
+
+def first_not_finite(net: Net) -> str:
+    """Run forward once more and say where a value that is not finite comes from."""
+    said: list[str] = []
+
+    def look(kind: Literal["forward", "backward"], layer: int, call: Call) -> None:
+        node = net.graph.nodes[layer]
+        for value, top in zip(node.tops, call.tops, strict=True):
+            if not said and not np.isfinite(top).all():
+                where = f'blob "{net.graph.values[value].name}" of layer "{node.name}" ({node.type.name})'
+                said.append(f"{where} is the first that is not finite; {_cause(net, layer, call)}")
+
+    with net.observed(look):
+        net.forward()
+    return said[0] if said else "every blob is finite when the pass is run again"
+
+
+def _cause(net: Net, layer: int, call: Call) -> str:
+    if net.graph.nodes[layer].type.source:
+        return "it comes from the data"
+    bad = [b.param.name for b in net.parameters.of_layer(layer) if not np.isfinite(b.data).all()]
+    if bad:
+        return f'its parameter "{bad[0]}" is not finite any more'
+    return f"its bottoms are finite, at most {max((_largest(b) for b in call.bottoms), default=0.0):g}"
+
+
+def _largest(array: Array) -> float:
+    return float(np.abs(array).max(initial=0))
