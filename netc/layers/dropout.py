@@ -12,8 +12,8 @@ Gradient:
 
 Caffe notes:
     The share of zeros is Caffe's, the places are not: Caffe's random numbers depend on the order of all draws before.
-    `scale_train` is a field of several forks; `sample_weights_test`, a field of SegNet's, drops values at test as while
-    training (Bayesian SegNet, Kendall et al. 2015).
+    `scale_train` is a field of Fast R-CNN's fork and others; `sample_weights_test`, a field of SegNet's, drops values
+    at test as while training (Bayesian SegNet, Kendall et al. 2015).
 """
 
 from dataclasses import dataclass

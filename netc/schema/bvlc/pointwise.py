@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from netc.schema.bvlc.weighted import ENGINE, engine
 from netc.schema.declare import Enum, Message, optional, repeated
-from netc.schema.forks import SEGNET
+from netc.schema.forks import FAST_RCNN, SEGNET
 
 _ENGINE = (ENGINE,)
 _AXIS = "First axis that the {} spans."
@@ -73,7 +73,7 @@ _ACTIVATIONS = (
         "DropoutParameter",
         (
             optional("dropout_ratio", 1, "float", 0.5, "Share of values set to zero while training."),
-            optional("scale_train", 2, "bool", True, "Scale the kept values while training, not the values at test."),
+            optional("scale_train", 2, "bool", True, "Scale while training, not at test.", origin=FAST_RCNN),
             optional("sample_weights_test", 1003, "bool", False, "Drop values at test too.", origin=SEGNET),
         ),
         doc="Sets random values to zero while training.",
