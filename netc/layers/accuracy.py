@@ -54,8 +54,8 @@ def setup(site: Site) -> Setup:
     if prod(labels) * classes != prod(scores):
         message = f"scores of shape {format_shape(scores)} need {prod(scores) // classes} labels, one a position, "
         site.refuse(BAD_BOTTOM_SHAPE, message + f"but the labels are {format_shape(labels)}", "bottom", "axis")
-    if p.top_k > classes:
-        site.refuse(BAD_FIELD, f"top_k is {p.top_k}, more than the {classes} classes", "top_k")
+    if not 1 <= p.top_k <= classes:
+        site.refuse(BAD_FIELD, f"top_k is {p.top_k}: it must be 1 to {classes}, the number of classes", "top_k")
     tops = ((), (classes,))[: site.top_count]
     return Setup(tops=tops, reads=(), geometry=Geometry(axis, p.ignore_label if p.has("ignore_label") else None))
 
@@ -98,5 +98,6 @@ ACCURACY = LayerType(
     refuses=(
         Refused(BAD_BOTTOM_SHAPE, bottoms=((4, 3), (3,))),
         Refused(BAD_FIELD, "accuracy_param { top_k: 6 }", bottoms=((4, 5), (4,))),
+        Refused(BAD_FIELD, "accuracy_param { top_k: 0 }", bottoms=((4, 5), (4,))),
     ),
 )

@@ -199,7 +199,8 @@ def _constant(blob: Blob) -> float:
 
 def _make(g: Geometry) -> Any:
     """An instance of the class, as pycaffe makes it. A module that imports caffe gets ours if there is no other."""
-    sys.modules.setdefault("caffe", _caffe())
+    if g.module != __name__:
+        sys.modules.setdefault("caffe", _caffe())
     layer = getattr(importlib.import_module(g.module), g.layer)()
     layer.param_str, layer.phase, layer.blobs = g.param_str, g.phase, Blobs()
     return layer
