@@ -45,7 +45,7 @@ def plan(
     """
     if training is None:
         training = graph.state.phase == "TRAIN" or graph.force_backward
-    options = Options(training, given or {}, inputs or {}, batch, keep, share and not keep)
+    options = Options(training, given or {}, inputs or {}, batch, keep, alias=share and not keep, reuse=share)
     draft = Draft(graph, options, Report())
     for check in CHECKS:
         check(draft)

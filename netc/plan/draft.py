@@ -13,14 +13,18 @@ from netc.plan.model import Field, Memory, Param, SlotKind, Step
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the caller asks of a plan; see `netc.plan.plan`."""
+    """What the caller asks of a plan; see `netc.plan.plan`.
+
+    alias: arrays may live in the storage of others. reuse: memory is used again when what it holds is dead.
+    """
 
     training: bool
     given: Mapping[str, tuple[Shape, ...]]
     inputs: Mapping[str, Shape]
     batch: int | None
     keep: bool
-    share: bool
+    alias: bool
+    reuse: bool
 
 
 @dataclass(slots=True)

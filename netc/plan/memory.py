@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import accumulate
 
 from netc.plan.allocate import Block, aligned, allocate, lower_bound
 from netc.plan.draft import Draft
@@ -18,7 +19,10 @@ def memory(draft: Draft) -> None:
     for indices in members.values():
         size = aligned(max(draft.arrays[i].nbytes for i in indices))
         blocks.append(Block(size, _merged((draft.arrays[i].first + 1, draft.arrays[i].last + 1) for i in indices)))
-    offsets, planned = allocate(blocks, len(draft.forward) + 1)
+    if draft.options.reuse:
+        offsets, planned = allocate(blocks, len(draft.forward) + 1)
+    else:
+        *offsets, planned = accumulate((b.size for b in blocks), initial=0)
     for offset, indices in zip(offsets, members.values(), strict=True):
         for index in indices:
             draft.arrays[index].offset = offset

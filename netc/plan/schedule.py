@@ -35,7 +35,7 @@ def schedule(draft: Draft) -> None:
 
 def _shares(draft: Draft, node: Node) -> bool:
     """Whether the layer is nothing but other names for the same values."""
-    return draft.setup(node.index).shares and draft.options.share
+    return draft.setup(node.index).shares and draft.options.alias
 
 
 def new_array(draft: Draft, kind: SlotKind, owner: int, name: str, shape: Shape, dtype: str = "float32") -> int:

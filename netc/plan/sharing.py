@@ -12,7 +12,7 @@ from netc.plan.draft import Array, Draft
 def sharing(draft: Draft) -> None:
     """Set `Array.storage` to the array whose memory each array lives in."""
     stores = Storages(draft.arrays)
-    if draft.options.share:
+    if draft.options.alias:
         for step in draft.forward:
             _forward(draft, stores, step.layer)
         for at, step in enumerate(draft.backward, len(draft.forward)):

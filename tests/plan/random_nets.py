@@ -40,7 +40,9 @@ class RandomNet:
     def _input(self, shape: tuple[int, ...]) -> str:
         name = self._new("in")
         dims = " ".join(f"dim: {d}" for d in (BATCH, *shape))
-        self.lines.append(f'layer {{ name: "{name}" type: "Input" top: "{name}" input_param {{ shape {{ {dims} }} }} }}')
+        self.lines.append(
+            f'layer {{ name: "{name}" type: "Input" top: "{name}" input_param {{ shape {{ {dims} }} }} }}'
+        )
         return name
 
     def _layer(self, kind: str, bottoms: list[str], tops: list[str], fields: str = "") -> None:
@@ -73,7 +75,9 @@ class RandomNet:
         kind = self.random.choice(("ReLU", "ReLU", "Sigmoid", "TanH", "Dropout", "BatchNorm", "Scale"))
         if kind in {"BatchNorm", "Scale"} and len(shape) != 3:
             kind = "ReLU"
-        fields = 'scale_param { filler { type: "uniform" min: 0.5 max: 1.5 } bias_term: true }' if kind == "Scale" else ""
+        fields = (
+            'scale_param { filler { type: "uniform" min: 0.5 max: 1.5 } bias_term: true }' if kind == "Scale" else ""
+        )
         top = name if self.random.random() < 0.5 else self._new("p")
         self._layer(kind, [name], [top], fields)
         if top != name:
