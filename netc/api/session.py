@@ -17,7 +17,6 @@ from netc.errors import Diagnostic
 from netc.graph import State
 from netc.layer import Phase, Shape
 from netc.plan.model import Plan
-from netc.schema.weights import read_weights
 from netc.solve.events import Events
 from netc.solve.update import Updater
 
@@ -109,7 +108,7 @@ class Solver(solve.Solver):
 def load_files(net: run.Net, files: Iterable[PathLike]) -> dict[Path, run.Loaded]:
     """Load weight files one after the other, by layer name; says what became of the layers of each."""
     paths = [Path(file) for file in files]
-    return {path: run.load_weights(net, read_weights(path), source=str(path)) for path in paths}
+    return {path: run.load_weights(net, solve.read_weights(path), source=str(path)) for path in paths}
 
 
 def open_feeds(plan: Plan, seed: int) -> dict[str, data.Source]:

@@ -77,3 +77,24 @@ NO_WEIGHTS = Code(
     "the state.",
     fix="Put the .caffemodel file beside the .solverstate file.",
 )
+NO_H5PY = Code(
+    "SNP025",
+    "HDF5 files need h5py",
+    why="Snapshots in HDF5 are read and written through h5py, which is not installed with netc itself.",
+    example="snapshot_format: HDF5",
+    fix="pip install netc[data]",
+)
+BAD_HDF5 = Code(
+    "SNP026",
+    "not an HDF5 snapshot",
+    why="The file is damaged, or holds something else than layers with numbered blobs (or a solver's state). Links to "
+    "other files, and blobs that are declared far larger than the file, are refused.",
+    fix="Check that it is the right file, and copy it again.",
+)
+OTHER_SEED = Code(
+    "SNP027",
+    "the snapshot was made with another seed",
+    why="All random numbers are a function of the seed. To go on exactly where the run stopped, its own seed is used, "
+    "not the one that was asked for. This is a warning.",
+    fix="Ask for the same random_seed, or start from the weights only (`--weights`) to have another one.",
+)

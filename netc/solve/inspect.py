@@ -77,7 +77,8 @@ def _cause(net: Net, layer: int, call: Call) -> str:
     bad = [b.param.name for b in net.parameters.of_layer(layer) if not np.isfinite(b.data).all()]
     if bad:
         return f'its parameter "{bad[0]}" is not finite any more'
-    return f"its bottoms are finite, at most {max((_largest(b) for b in call.bottoms), default=0.0):g}"
+    largest = max((_largest(b) for b in call.bottoms), default=0.0)
+    return f"its bottoms are finite, at most {largest:g}" if np.isfinite(largest) else "its bottoms were finite"
 
 
 def _largest(array: Array) -> float:

@@ -23,11 +23,12 @@ from netc.run.weights import fits, load_weights, weights_of
 from netc.schema.record import Record
 from netc.schema.registry import MessageType, base_schema
 from netc.schema.scan import BYTES, WireError, encode_bytes, scan
-from netc.schema.weights import LayerWeights, SolverState, parse_solver_state, parse_weights
+from netc.schema.weights import LayerWeights, SolverState, Weights, parse_solver_state, parse_weights
 from netc.schema.weights_write import write_solver_state, write_weights
 from netc.schema.wire import decode, encode
-from netc.solve.codes import INCOMPLETE, NO_PREFIX, NO_WEIGHTS, WRONG_STATE
-from netc.solve.files import probe, read_message, write_message
+from netc.solve import hdf5
+from netc.solve.codes import INCOMPLETE, NO_PREFIX, NO_WEIGHTS, OTHER_SEED, WRONG_STATE
+from netc.solve.files import probe, read_message, write_message, write_whole
 from netc.solve.policies import steps_done
 
 if TYPE_CHECKING:
@@ -62,9 +63,10 @@ def check(p: Record, prefix: str | None, report: Report) -> None:
         report.error(problem.code, problem.message, p.span_of("snapshot_prefix"), help=problem.help)
 
 
-def paths(prefix: str, iteration: int) -> Paths:
+def paths(prefix: str, iteration: int, format: str = "BINARYPROTO") -> Paths:
     """Where the snapshot of an iteration is."""
-    return Paths(Path(f"{prefix}_iter_{iteration}.caffemodel"), Path(f"{prefix}_iter_{iteration}.solverstate"))
+    stem, end = f"{prefix}_iter_{iteration}", ".h5" if format == "HDF5" else ""
+    return Paths(Path(f"{stem}.caffemodel{end}"), Path(f"{stem}.solverstate{end}"))
 
 
 # ---------------------------------------------------------------- writing
@@ -73,15 +75,19 @@ def paths(prefix: str, iteration: int) -> Paths:
 def write(solver: Solver) -> Paths:
     """Write weights, then state; each is whole or not there. Raises NetError(SNP005, SNP020)."""
     assert solver.prefix is not None
-    at, net = paths(solver.prefix, solver.iteration), solver.net
+    at, net = paths(solver.prefix, solver.iteration, solver.p.snapshot_format), solver.net
     layers = weights_of(net, bool(solver.p.snapshot_diff)).layers
-    definition = net.graph.record.replace(layer=tuple(n.record for n in net.graph.nodes))
     state = SolverState(solver.iteration, str(at.weights), _current_step(solver), tuple(_history(solver)))
-    training = encode_bytes(_TRAINING, encode(_training(solver, checksum(layers))))
+    training = encode(_training(solver, checksum(layers)))
+    if solver.p.snapshot_format == "HDF5":
+        write_whole(at.weights, lambda file: hdf5.write_weights(file, layers))
+        write_whole(at.state, lambda file: hdf5.write_state(file, state, training))
+        return at
+    definition = net.graph.record.replace(layer=tuple(n.record for n in net.graph.nodes))
 
     def write_state(file: BinaryIO) -> None:
         write_solver_state(file, state)
-        file.write(training)
+        file.write(encode_bytes(_TRAINING, training))
 
     write_message(at.weights, lambda file: write_weights(file, net.graph.name, layers, definition))
     write_message(at.state, write_state)
@@ -89,9 +95,9 @@ def write(solver: Solver) -> Paths:
 
 
 def checksum(layers: Iterable[LayerWeights]) -> int:
-    """CRC-32 of all values of all blobs."""
+    """CRC-32 of all values of all blobs, layers in the order of their names."""
     value = 0
-    for layer in layers:
+    for layer in sorted(layers, key=lambda layer: layer.name):
         for blob in layer.blobs:
             flat: Any = np.ascontiguousarray(blob).reshape(-1).view(np.uint8)
             value = crc32(flat, value)
@@ -160,12 +166,11 @@ def restore(solver: Solver, path: Path) -> None:
     Raises NetError: SNP001 to SNP004 for files that are no snapshots, SNP010, SNP022, SNP023, SNP024 for those that
     do not fit; the solver is unchanged then.
     """
-    data = read_message(path)
-    state, training = parse_solver_state(data, str(path)), _read_training(data, path)
+    state, training = _read_state(path)
     history = _fitting_history(solver, state, path)
     if state.learned_net:
         found = _weights_path(state.learned_net, path)
-        weights = parse_weights(read_message(found), str(found))
+        weights = read_weights(found)
         if training is not None and training.weights_crc != checksum(weights.layers):
             message = f"{found} does not hold the weights that {path} was written with"
             raise NetError(Diagnostic(INCOMPLETE, message))
@@ -180,14 +185,25 @@ def restore(solver: Solver, path: Path) -> None:
         solver.net.iteration = state.iter * solver.p.iter_size
 
 
-def _read_training(data: bytes, path: Path) -> Any:
+def read_weights(path: Path | str) -> Weights:
+    """A weight file, in protobuf or HDF5. Raises NetError: SNP001 to SNP004, SNP023, SNP025, SNP026."""
+    path = Path(path)
+    return hdf5.read_weights(path) if hdf5.is_hdf5(path) else parse_weights(read_message(path), str(path))
+
+
+def _read_state(path: Path) -> tuple[SolverState, Any]:
+    """A solver's state, in protobuf or HDF5, and netc's TrainingState in it (None in Caffe's own)."""
+    if hdf5.is_hdf5(path):
+        state, training = hdf5.read_state(path)
+    else:
+        data = read_message(path)
+        state = parse_solver_state(data, str(path))
+        parts = [data[start:end] for number, wire, start, end in scan(data) if (number, wire) == (_TRAINING, BYTES)]
+        training = parts[0] if parts else b""
     try:
-        for number, wire, start, end in scan(data):
-            if number == _TRAINING and wire == BYTES:
-                return decode(data[start:end], _message("TrainingState"))
+        return state, decode(training, _message("TrainingState")) if training else None
     except WireError as error:
         raise NetError(Diagnostic(INCOMPLETE, f"{path}: {error.message}")) from None
-    return None
 
 
 def _fitting_history(solver: Solver, state: SolverState, path: Path) -> list[tuple[Array, ...]]:
@@ -216,6 +232,9 @@ def _weights_path(named: str, state: Path) -> Path:
 
 
 def _go_on(solver: Solver, training: Any) -> None:
+    if training.seed != solver.net.seed:
+        message = f"the snapshot's seed {training.seed} is used, not {solver.net.seed}"
+        solver.events.warned(Diagnostic(OTHER_SEED, message, severity="warning"))
     solver.losses = list(training.loss)
     solver.best = training.best if training.has("best") else math.nan
     solver.waited = training.waited

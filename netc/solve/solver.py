@@ -256,7 +256,9 @@ class Solver:
                 self.events.warned(replace(diagnostic, severity="warning"))
 
     def _just_saved(self) -> bool:
-        return self.prefix is not None and self.last_snapshot == snapshots.paths(self.prefix, self.iteration)
+        return self.prefix is not None and self.last_snapshot == snapshots.paths(
+            self.prefix, self.iteration, self.p.snapshot_format
+        )
 
     def restore(self, state: str | Path) -> None:
         """Go on from a snapshot's state file, and the weights that it names; raises NetError (SNP...)."""

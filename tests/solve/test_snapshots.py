@@ -9,6 +9,7 @@ import pytest
 from netc.errors import NetError
 from netc.schema.weights import read_solver_state, read_weights
 from netc.solve import Solver
+from netc.solve import read_weights as read_weight_file
 from tests.solve.common import GOLDEN, bits, solver_for
 from tests.solve.test_solver import Log, build
 
@@ -26,9 +27,9 @@ def trained(tmp_path: Path, rule: str) -> tuple[Solver, Log]:
     return solver, log
 
 
-def started(tmp_path: Path, rule: str) -> tuple[Solver, Log]:
+def started(tmp_path: Path, rule: str, extra: str = "") -> tuple[Solver, Log]:
     tmp_path.mkdir(exist_ok=True)
-    return build(settings(rule), tests=1, snapshot_prefix=str(tmp_path / "net"))
+    return build(settings(rule) + extra, tests=1, snapshot_prefix=str(tmp_path / "net"))
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -48,8 +49,9 @@ def test_resume_gives_the_same_bits(tmp_path: Path, rule: str) -> None:
 
 def test_another_seed_goes_on_with_the_snapshots(tmp_path: Path) -> None:
     whole, _ = trained(tmp_path, "SGD")
-    resumed, _ = build(settings("SGD"), seed=99, tests=1, snapshot_prefix=str(tmp_path / "other"))
+    resumed, log = build(settings("SGD"), seed=99, tests=1, snapshot_prefix=str(tmp_path / "other"))
     resumed.restore(tmp_path / "net_iter_8.solverstate")
+    assert [d.code.id for d in log.warnings] == ["SNP027"]
     resumed.solve()
     assert bits(resumed.net) == bits(whole.net)
 
@@ -135,3 +137,66 @@ def test_a_snapshot_that_fails_in_the_middle_does_not_end_the_run(tmp_path: Path
     assert solver.iteration == 12
     assert [d.code.id for d in log.warnings] == ["SNP020", "SNP020"]
     assert caught.value.diagnostics[0].code.id == "SNP020"
+
+
+# ---------------------------------------------------------------- HDF5
+
+
+def test_resume_from_hdf5(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    whole, _ = trained(tmp_path, "Adam")
+    first, _ = started(tmp_path / "h5", "Adam", "snapshot_format: HDF5")
+    first.solve()
+    resumed, _ = started(tmp_path / "again", "Adam")
+    resumed.restore(tmp_path / "h5" / "net_iter_4.solverstate.h5")
+    resumed.solve()
+    assert bits(resumed.net) == bits(whole.net)
+    with h5py.File(tmp_path / "h5" / "net_iter_4.solverstate.h5") as file:
+        assert file["learned_net"][()].endswith(b"net_iter_4.caffemodel.h5")
+        assert file["iter"][0] == 4
+
+
+@pytest.mark.parametrize("name", ["adam", "sgd_fixed"])
+def test_goes_on_from_caffes_hdf5(name: str) -> None:
+    pytest.importorskip("h5py")
+    from_protobuf, _ = solver_for(name)
+    from_hdf5, _ = solver_for(name)
+    from_protobuf.restore(GOLDEN / "interop" / f"{name}_iter_5.solverstate")
+    from_hdf5.restore(GOLDEN / "interop" / f"{name}_iter_5.solverstate.h5")
+    assert bits(from_protobuf.net) == bits(from_hdf5.net)
+    assert from_hdf5.iteration == 5
+    for a, b in zip(from_protobuf.updater.history, from_hdf5.updater.history, strict=True):
+        assert all((a[i] == b[i]).all() for i in a)
+
+
+def test_hdf5_files_cut_anywhere_are_refused(tmp_path: Path) -> None:
+    pytest.importorskip("h5py")
+    first, _ = started(tmp_path, "SGD", "snapshot_format: HDF5")
+    first.solve()
+    state, weights = tmp_path / "net_iter_4.solverstate.h5", tmp_path / "net_iter_4.caffemodel.h5"
+    for path in (state, weights):
+        whole = path.read_bytes()
+        for size in np.linspace(0, len(whole) - 1, 50).astype(int):
+            path.write_bytes(whole[:size])
+            solver, _ = started(tmp_path / "again", "SGD")
+            with pytest.raises(NetError) as caught:
+                solver.restore(state)
+            assert caught.value.diagnostics[0].code.id in {"SNP001", "SNP002", "SNP023", "SNP026"}
+        path.write_bytes(whole)
+
+
+def test_hostile_hdf5_is_refused(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    bomb, link, other = tmp_path / "bomb.h5", tmp_path / "link.h5", tmp_path / "other.h5"
+    with h5py.File(bomb, "w") as file:
+        file.create_dataset("data/ip/0", shape=(1 << 31,), dtype="f4", chunks=(1 << 20,), compression="gzip")
+    with h5py.File(link, "w") as file:
+        file.create_group("data/ip")["0"] = h5py.ExternalLink("bomb.h5", "/data/ip/0")
+    with h5py.File(other, "w") as file:
+        file["images"] = np.zeros(3)
+    words = ("is declared with 8589934592 bytes", "is a link to something else", "it has no data")
+    for path, said in zip((bomb, link, other), words, strict=True):
+        with pytest.raises(NetError) as caught:
+            read_weight_file(path)
+        assert [d.code.id for d in caught.value.diagnostics] == ["SNP026"]
+        assert said in str(caught.value)

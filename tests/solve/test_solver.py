@@ -212,7 +212,8 @@ def test_the_first_blob_that_is_not_finite_is_named() -> None:
     with pytest.raises(NetError) as caught:
         solver.solve()
     assert caught.value.diagnostics[0].message == (
-        'the loss is nan in iteration 3: blob "data" of layer "data" (Digits) is the first, it comes from the data'
+        'the loss is nan in iteration 3: blob "data" of layer "data" (Digits) is the first that is not finite; '
+        "it comes from the data"
     )
 
 
