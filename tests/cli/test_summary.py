@@ -1,0 +1,112 @@
+"""`netc summary`, `netc draw`, `netc explain`, `netc time`: what tools and people read."""
+
+import json
+from pathlib import Path
+
+from netc.layer import catalogue
+from tests.cli.conftest import ROOT, Run
+
+
+def test_json_has_the_documented_keys(run: Run) -> None:
+    done = run("summary", ROOT / "nets/digits.net", "--json", "--phase", "TRAIN", "--batch", "7")
+    found = json.loads(done.out)
+    assert list(found)[:9] == [
+        "name",
+        "phase",
+        "inputs",
+        "outputs",
+        "layers",
+        "parameters",
+        "blob_values",
+        "macs",
+        "memory",
+    ]
+    assert found["outputs"] == {"loss": []}
+    conv = next(layer for layer in found["layers"] if layer["name"] == "conv2")
+    assert conv == {
+        "name": "conv2",
+        "type": "Convolution",
+        "bottoms": ["pool1"],
+        "tops": {"conv2": [7, 64, 4, 4]},
+        "parameters": 32 * 64 * 9,
+        "blob_values": 32 * 64 * 9,
+        "macs": 7 * 64 * 16 * 32 * 9,
+        "receptive_field": [8, 8],
+        "jump": [2, 2],
+    }
+    norm = next(layer for layer in found["layers"] if layer["name"] == "conv2/bn")
+    assert (norm["parameters"], norm["blob_values"]) == (0, 129)
+    assert found["blob_values"] - found["parameters"] == 65 + 129
+    memory = found["memory"]
+    assert memory["lower_bound_bytes"] <= memory["planned_bytes"] <= memory["unshared_bytes"]
+
+
+def test_the_table_names_every_layer(run: Run) -> None:
+    done = run("summary", ROOT / "nets/digits.net")
+    for name in ("conv1/bn", "SoftmaxWithLoss", "100x64x4x4", "planned"):
+        assert name in done.out
+
+
+def test_a_data_layer_whose_file_is_missing_is_assumed_from_its_crop(run: Run, tmp_path: Path) -> None:
+    text = (
+        'layer {{ name: "data" type: "Data" top: "data" top: "label" {crop}'
+        ' data_param {{ source: "x" batch_size: 4 }} }}\n'
+        'layer {{ name: "s" type: "Silence" bottom: "data" bottom: "label" }}'
+    )
+    (tmp_path / "a.net").write_text(text.format(crop="transform_param { crop_size: 9 }"))
+    done = run("summary", "a.net", "--json")
+    found = json.loads(done.out)
+    assert found["assumed"] == ["data"]
+    assert found["layers"][0]["tops"] == {"data": [4, 3, 9, 9], "label": [4]}
+    (tmp_path / "b.net").write_text(text.format(crop=""))
+    refused = run("summary", "b.net", "--json")
+    assert refused.code == 1
+    assert "--input" in refused.err
+    given = run("summary", "b.net", "--json", "--input", "data=2x1x28x28")
+    assert json.loads(given.out)["layers"][0]["tops"]["data"] == [2, 1, 28, 28]
+
+
+def test_draw_writes_dot(run: Run) -> None:
+    done = run("draw", ROOT / "nets/digits.net")
+    assert done.out.startswith("digraph")
+    assert "conv2" in done.out
+    assert "64x32x8x8" in done.out
+
+
+def test_draw_to_a_place_that_is_not_there(run: Run) -> None:
+    done = run("draw", ROOT / "nets/digits.net", "-o", "missing/net.dot")
+    assert done.code == 1
+    assert "error[CLI002]" in done.err
+
+
+def test_explain_a_code_and_a_type(run: Run) -> None:
+    page = run("explain", "LAY002").out
+    assert page.startswith("# LAY002")
+    assert "## Fix" in page
+    page = run("explain", "LRN").out
+    for heading in (
+        "# LRN",
+        "## Computes",
+        "## Fields",
+        "`local_size = 5`",
+        "## Gradient",
+        "## Caffe notes",
+        "## Example",
+    ):
+        assert heading in page
+    wrong = run("explain", "Convolutoin")
+    assert wrong.code == 2
+    assert "Convolution" in wrong.err
+
+
+def test_explain_lists_every_type(run: Run) -> None:
+    listed = run("explain", "--list").out
+    for name in catalogue().types:
+        assert f"\n{name} " in "\n" + listed
+
+
+def test_time_prints_medians(run: Run) -> None:
+    done = run("time", ROOT / "nets/digits.net", "--iterations", "2", "--json")
+    found = json.loads(done.out.splitlines()[-1])
+    assert set(found) == {"forward_ms", "backward_ms", "update_ms", "step_ms", "peak_bytes"}
+    assert all(value > 0 for value in found.values())
