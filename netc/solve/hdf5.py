@@ -98,14 +98,12 @@ def _opened(path: Path) -> Iterator[Any]:
 
 
 def _layers(group: Any, path: Path, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Groups that hold no groups are layers; names with slashes are groups in groups."""
+    """Every group is a layer, with its numbered arrays as blobs; a name with slashes is a group in a group."""
     for name in group:
-        inner = _group(group, name, path)
-        names = list(inner)
-        if names and not all(n.isdigit() for n in names):
-            yield from _layers(inner, path, f"{prefix}{name}/")
-        else:
+        inner = _member(group, name, path)
+        if isinstance(inner, _h5py().Group):
             yield prefix + name, inner
+            yield from _layers(inner, path, f"{prefix}{name}/")
 
 
 def _inside(group: Any, name: str, path: Path) -> Any:
@@ -117,7 +115,9 @@ def _inside(group: Any, name: str, path: Path) -> Any:
 
 
 def _blobs(group: Any, path: Path) -> tuple[Array, ...]:
-    return tuple(_array(group, str(index), path) for index in range(len(group)))
+    dataset = _h5py().Dataset
+    count = sum(name.isdigit() and group.get(name, getclass=True) is dataset for name in group)
+    return tuple(_array(group, str(index), path) for index in range(count))
 
 
 def _group(parent: Any, name: str, path: Path) -> Any:

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from netc.errors import NetError
-from netc.schema.weights import read_solver_state, read_weights
+from netc.schema.weights import LayerWeights, read_solver_state, read_weights
 from netc.solve import Solver
 from netc.solve import read_weights as read_weight_file
+from netc.solve.hdf5 import write_weights as write_hdf5
 from tests.solve.common import GOLDEN, bits, solver_for
 from tests.solve.test_solver import Log, build
 
@@ -183,6 +184,18 @@ def test_hdf5_files_cut_anywhere_are_refused(tmp_path: Path) -> None:
                 solver.restore(state)
             assert caught.value.diagnostics[0].code.id in {"SNP001", "SNP002", "SNP023", "SNP026"}
         path.write_bytes(whole)
+
+
+def test_hdf5_layers_inside_layers(tmp_path: Path) -> None:
+    pytest.importorskip("h5py")
+    names = ["conv1", "conv1/bn", "block/1", "block/1/a", "relu"]
+    layers = [LayerWeights(n, "", (np.full((2, i + 1), i, np.float32),) * (n != "relu")) for i, n in enumerate(names)]
+    with (tmp_path / "a.h5").open("wb+") as file:
+        write_hdf5(file, layers)
+    found = {layer.name: layer for layer in read_weight_file(tmp_path / "a.h5").layers}
+    assert set(found) == {*names, "block"}
+    for layer in layers:
+        assert [b.tolist() for b in found[layer.name].blobs] == [b.tolist() for b in layer.blobs]
 
 
 def test_hostile_hdf5_is_refused(tmp_path: Path) -> None:
