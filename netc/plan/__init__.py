@@ -9,6 +9,7 @@ from netc.graph import Graph
 from netc.layer import Shape
 from netc.plan.draft import Draft, Options
 from netc.plan.gradients import gradients
+from netc.plan.lint import lint
 from netc.plan.memory import memory
 from netc.plan.model import Layer, Plan, Slot
 from netc.plan.params import params
@@ -23,7 +24,7 @@ __all__ = ["CHECKS", "LAYOUT", "Plan", "plan"]
 # Passes that may find mistakes of the net: all of them run before the planner gives up.
 CHECKS: tuple[Callable[[Draft], None], ...] = (shapes, params, gradients)
 # Passes over a net that will run.
-LAYOUT: tuple[Callable[[Draft], None], ...] = (receptive, schedule, sharing, memory)
+LAYOUT: tuple[Callable[[Draft], None], ...] = (lint, receptive, schedule, sharing, memory)
 
 
 def plan(
