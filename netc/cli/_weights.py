@@ -18,4 +18,4 @@ def show_loaded(loaded: Mapping[Path, Loaded]) -> None:
                 more = f" and {len(names) - 6} more" if len(names) > 6 else ""
                 parts.append(f"{what}: {', '.join(names[:6])}{more}")
         _output.say(f"{path}: {'; '.join(parts)}")
-        _output.show(result.mismatched)
+        _output.show((*result.mismatched, *result.warnings))

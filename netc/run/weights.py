@@ -9,7 +9,7 @@ import numpy as np
 
 from netc.errors import Diagnostic, NetError
 from netc.layer import Array, Shape, format_shape
-from netc.run.codes import NOTHING_LOADED, WEIGHTS_SHAPE
+from netc.run.codes import EMPTY_STATISTICS, NOTHING_LOADED, WEIGHTS_SHAPE
 from netc.run.net import Net
 from netc.schema.weights import LayerWeights, Weights
 
@@ -23,6 +23,7 @@ class Loaded:
     fresh: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
     mismatched: tuple[Diagnostic, ...] = ()
+    warnings: tuple[Diagnostic, ...] = ()
 
 
 def load_weights(
@@ -48,7 +49,18 @@ def load_weights(
             target[...] = np.asarray(blob).reshape(target.shape)
     fresh = tuple(name for name in params if name not in found)
     ignored = tuple(layer.name for name, layer in found.items() if name not in params)
-    return Loaded(tuple(loaded), fresh, ignored, tuple(mismatched.values()))
+    return Loaded(tuple(loaded), fresh, ignored, tuple(mismatched.values()), _empty_statistics(net, loaded))
+
+
+def _empty_statistics(net: Net, loaded: list[str]) -> tuple[Diagnostic, ...]:
+    """A warning that names the BatchNorm layers whose statistics were loaded with factor 0, if there are some."""
+    norms = {node.name for node in net.graph.nodes if node.type.name == "BatchNorm"}
+    empty = [name for name in loaded if name in norms and not net.params[name][2].any()]
+    if not empty:
+        return ()
+    more = f" and {len(empty) - 4} more" if len(empty) > 4 else ""
+    message = f"BatchNorm statistics with factor 0: {', '.join(empty[:4])}{more}"
+    return (Diagnostic(EMPTY_STATISTICS, message, help=EMPTY_STATISTICS.fix, severity="warning"),)
 
 
 def weights_of(net: Net, diffs: bool = False) -> Weights:

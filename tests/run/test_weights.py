@@ -68,3 +68,15 @@ def test_nothing_fits() -> None:
     with pytest.raises(NetError) as caught:
         load_weights(make(NET, "TEST"), Weights("x", (layer("fc", (2, 4)),)))
     assert [d.code.id for d in caught.value.diagnostics] == ["SNP011"]
+
+
+@pytest.mark.parametrize(("factor", "codes"), [(0.0, ["SNP012"]), (1.0, [])])
+def test_statistics_with_factor_zero(factor: float, codes: list[str]) -> None:
+    text = """
+    layer { name: "in" type: "Input" top: "data" input_param { shape { dim: 2 dim: 3 } } }
+    layer { name: "bn" type: "BatchNorm" bottom: "data" top: "bn" }
+    layer { name: "s" type: "Scale" bottom: "bn" top: "s" }
+    """
+    blobs = (np.ones(3, np.float32), np.ones(3, np.float32), np.full(1, factor, np.float32))
+    found = load_weights(make(text, "TEST"), Weights("x", (LayerWeights("bn", "BatchNorm", blobs),)))
+    assert [str(d.code) for d in found.warnings] == codes
