@@ -1,6 +1,7 @@
 """Text to tree and back: the grammar, the parser and the writer. Knows no layer type and no message."""
 
 from netc.language.expand import expand
+from netc.language.format import format_text
 from netc.language.parse import parse
 from netc.language.read import read, read_text
 from netc.language.tree import Block, Document, Field, ListValue, Scalar
@@ -15,6 +16,7 @@ __all__ = [
     "Scalar",
     "Vocabulary",
     "expand",
+    "format_text",
     "parse",
     "read",
     "read_text",

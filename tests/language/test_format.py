@@ -1,0 +1,51 @@
+"""`format_text`: canonical, comments kept, idempotent, the same meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from netc.errors import NetError
+from netc.language import parse, read_text, write
+from netc.language.format import format_text
+
+FIXTURES = Path(__file__).parent / "fixtures"
+FILES = sorted(path for path in (FIXTURES / "format").iterdir() if path.suffix in (".net", ".prototxt"))
+PROGRAMS = sorted((FIXTURES / "programs").glob("*.net"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_formats(path: Path, expected: Callable[[Path, str], None]) -> None:
+    text = read_text(path)
+    made = format_text(text, path.name)
+    expected(path.with_name(path.name + ".txt"), made)
+    assert format_text(made, path.name) == made
+    assert made.count("#") == text.count("#")
+
+
+@pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.stem)
+def test_programs_stay_as_they_are_once_formatted(path: Path) -> None:
+    made = format_text(read_text(path), path.name)
+    assert format_text(made, path.name) == made
+
+
+_pieces = st.sampled_from(
+    ["a: 1", "b: 'x'", "c {", "d <", "}", ">", "# c\n", "#d\n", "\n", "\n\n", ",", ";", "e: [1,", "2]", "f: [{", "}]"]
+)
+
+
+@given(st.lists(_pieces, max_size=20).map(" ".join))
+@settings(max_examples=300, deadline=None)
+def test_any_plain_text(text: str) -> None:
+    try:
+        document = parse(text, "a.prototxt")
+    except NetError:
+        return
+    made = format_text(text, "a.prototxt")
+    assert format_text(made, "a.prototxt") == made
+    assert made.count("#") == text.count("#")
+    assert write(parse(made, "a.prototxt").block) == write(document.block)
