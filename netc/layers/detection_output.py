@@ -1,0 +1,232 @@
+"""DetectionOutput: boxes from SSD's predictions (Liu et al. 2016).
+
+Computes:
+    Bottoms are predicted offsets, confidences and prior boxes. For each image and each class but the background, the
+    boxes of a confidence above `confidence_threshold`, the best `top_k` of them, without those that overlap a better
+    one by more than `nms_threshold` (non-maximum suppression); of all classes together the best `keep_top_k`.
+
+Shapes:
+    1 x 1 x detections x 7: image, class, confidence, xmin, ymin, xmax, ymax. The number of detections is known only
+    after forward; planned is the most there can be. Without any detection there is one row (image, -1, -1, ...) for
+    each image.
+
+Gradient:
+    None.
+
+Caffe notes:
+    A layer of the SSD fork. Rows stand by image, then class, then confidence. `eta` below 1 lowers the threshold after
+    each kept box. Predictions are num x (priors * 4), or num x (priors * classes * 4) without `share_location`;
+    confidences num x (priors * classes). Writing result files and drawing (`save_output_param`, `visualize`) is not
+    done. A NaN confidence is never kept.
+"""
+
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from netc.kernels.boxes import by_score, decode, kept_boxes
+from netc.layer import (
+    BAD_BOTTOM_SHAPE,
+    BAD_FIELD,
+    MISSING_FIELD,
+    UNSUPPORTED,
+    Arity,
+    Array,
+    Call,
+    Example,
+    Input,
+    LayerType,
+    Param,
+    Refused,
+    Setup,
+    Site,
+    format_shape,
+)
+from netc.schema.declare import Message, optional
+
+ORIGIN = "SSD (weiliu89/caffe)"
+SUPPRESSION = Message(
+    "NonMaximumSuppressionParameter",
+    (
+        optional("nms_threshold", 1, "float", 0.3, "Boxes that overlap a better one by more are dropped."),
+        optional("top_k", 2, "int32", doc="At most so many boxes of a class are looked at; all if unset."),
+        optional("eta", 3, "float", 1.0, "What the threshold is multiplied by after each kept box while above 0.5."),
+    ),
+    origin=ORIGIN,
+)
+SAVING = Message(
+    "SaveOutputParameter",
+    (
+        optional("output_directory", 1, "string", doc="Where result files would go; not written by netc."),
+        optional("output_name_prefix", 2, "string", doc="What their names would start with."),
+        optional("output_format", 3, "string", doc="VOC, COCO or ILSVRC."),
+        optional("label_map_file", 4, "string", doc="Names of the classes."),
+        optional("name_size_file", 5, "string", doc="Names and sizes of the images."),
+        optional("num_test_image", 6, "uint32", doc="How many images there are."),
+        optional("resize_param", 7, "ResizeParameter", doc="How the images were resized."),
+    ),
+    origin=ORIGIN,
+)
+PARAMETER = Message(
+    "DetectionOutputParameter",
+    (
+        optional("num_classes", 1, "uint32", doc="Classes, the background among them."),
+        optional("share_location", 2, "bool", True, "One box for all classes of a prior."),
+        optional("background_label_id", 3, "int32", 0, "The class that is no object; -1 if there is none."),
+        optional("nms_param", 4, "NonMaximumSuppressionParameter", doc="Non-maximum suppression."),
+        optional("save_output_param", 5, "SaveOutputParameter", doc="Result files; ignored."),
+        optional("code_type", 6, "PriorBoxParameter.CodeType", "CORNER", "How offsets are written."),
+        optional("keep_top_k", 7, "int32", -1, "At most so many boxes of an image; -1 for all."),
+        optional("variance_encoded_in_target", 8, "bool", False, "Offsets are not multiplied by the variances."),
+        optional("confidence_threshold", 9, "float", doc="Lower confidences are dropped; none if unset."),
+        optional("visualize", 10, "bool", False, "Ignored."),
+        optional("visualize_threshold", 11, "float", doc="Ignored."),
+        optional("save_file", 12, "string", doc="Ignored."),
+    ),
+    origin=ORIGIN,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """How many images, priors, classes and classes of locations there are, and the thresholds."""
+
+    images: int
+    priors: int
+    classes: int
+    places: int
+    top_k: int
+    threshold: float
+
+
+def setup(site: Site) -> Setup:
+    p, shapes = site.p, site.bottoms
+    if not p.num_classes:
+        site.refuse(MISSING_FIELD, "needs num_classes, the background among them", "num_classes")
+    nms = p.nms_param
+    if nms.nms_threshold < 0:
+        site.refuse(BAD_FIELD, "nms_threshold must not be negative", "nms_param")
+    if not 0 < nms.eta <= 1:
+        site.refuse(BAD_FIELD, f"eta must be above 0 and at most 1, but is {nms.eta:g}", "nms_param")
+    if p.save_output_param.output_directory:
+        site.warn(UNSUPPORTED, "result files are not written; take the detections from its top", "save_output_param")
+    g = _geometry(site)
+    each = g.priors if g.top_k < 0 else min(g.priors, g.top_k)
+    most = each * (p.num_classes - (0 <= p.background_label_id < p.num_classes))
+    if p.keep_top_k >= 0:
+        most = min(most, p.keep_top_k)
+    return Setup(tops=((1, 1, shapes[0][0] * max(most, 1), 7),), reads=(), dynamic=True, geometry=g)
+
+
+def _geometry(site: Site) -> Geometry:
+    p, (loc, conf, prior) = site.p, site.bottoms[:3]
+    if len(prior) < 3 or prior[1] != 2 or not loc or not conf or loc[0] != conf[0]:
+        text = ", ".join(map(format_shape, site.bottoms))
+        site.refuse(
+            BAD_BOTTOM_SHAPE, f"needs offsets, confidences and 1 x 2 x (priors * 4) boxes, but has {text}", "bottom"
+        )
+    priors = prod(prior[2:]) // 4
+    places = 1 if p.share_location else p.num_classes
+    for name, shape, wanted in (
+        ("offsets", loc, priors * places * 4),
+        ("confidences", conf, priors * p.num_classes),
+    ):
+        if prod(shape[1:]) != wanted:
+            message = f"{priors} priors need {wanted} {name} an image, but its bottom is {format_shape(shape)}"
+            site.refuse(BAD_BOTTOM_SHAPE, message, "num_classes", "bottom")
+    threshold = p.confidence_threshold if p.has("confidence_threshold") else -np.inf
+    top_k = p.nms_param.top_k if p.nms_param.has("top_k") else -1
+    return Geometry(loc[0], priors, p.num_classes, places, top_k, threshold)
+
+
+def forward(call: Call) -> None:
+    g: Geometry = call.g
+    loc = call.bottoms[0].reshape(g.images, g.priors, g.places, 4)
+    conf = call.bottoms[1].reshape(g.images, g.priors, g.classes)
+    rows = [row for n in range(g.images) for row in _image(call, n, loc[n], conf[n])]
+    if not rows:
+        top = call.resize_top(0, (1, 1, g.images, 7))
+        top[...] = -1
+        top[0, 0, :, 0] = np.arange(g.images)
+        return
+    call.resize_top(0, (1, 1, len(rows), 7))[0, 0] = rows
+
+
+def _image(call: Call, image: int, loc: Array, conf: Array) -> list[tuple[float, ...]]:
+    """One image's rows: by class, then as suppression (or keep_top_k) put them."""
+    p, g = call.p, call.g
+    boxes_of = [_decoded(call, loc[:, place]) for place in range(g.places)]
+    found: list[tuple[int, int]] = []
+    for label in range(g.classes):
+        if label == p.background_label_id:
+            continue
+        scores = conf[:, label]
+        chosen = np.flatnonzero(scores > g.threshold)
+        order = chosen[by_score(scores[chosen], g.top_k)]
+        boxes = boxes_of[0 if p.share_location else label]
+        found += [(label, int(i)) for i in kept_boxes(boxes, order, p.nms_param.nms_threshold, p.nms_param.eta)]
+    if 0 <= p.keep_top_k < len(found):
+        best = by_score(np.array([conf[i, label] for label, i in found]), p.keep_top_k)
+        found = sorted((found[k] for k in best), key=lambda pair: pair[0])
+    return [(image, label, conf[i, label], *boxes_of[0 if p.share_location else label][i]) for label, i in found]
+
+
+def _decoded(call: Call, offsets: Array) -> Array:
+    prior = call.bottoms[2].reshape(2, -1, 4)
+    variances = None if call.p.variance_encoded_in_target else prior[1]
+    return decode(call.p.code_type, prior[0], variances, offsets)
+
+
+_PRIORS = Input(
+    (1, 2, 12),
+    "values",
+    values=(0.1, 0.1, 0.4, 0.4, 0.12, 0.1, 0.42, 0.4, 0.5, 0.5, 0.9, 0.8, *(0.1, 0.1, 0.2, 0.2) * 3),
+)
+_CONFIDENCES = Input(
+    (2, 9),
+    "values",
+    values=(0.1, 0.8, 0.1, 0.2, 0.7, 0.1, 0.1, 0.3, 0.6, 0.8, 0.1, 0.1, 0.3, 0.5, 0.2, 0.9, 0.05, 0.05),
+)
+_BOTTOMS = (Input((2, 12), "uniform", -0.2, 0.2), _CONFIDENCES, _PRIORS)
+_SHAPES = ((2, 12), (2, 9), (1, 2, 12))
+
+DETECTION_OUTPUT = LayerType(
+    "DetectionOutput",
+    __doc__,
+    setup,
+    forward,
+    param="detection_output_param",
+    own=Param(
+        optional("detection_output_param", 204, "DetectionOutputParameter", origin=ORIGIN),
+        (PARAMETER, SUPPRESSION, SAVING),
+    ),
+    origin=ORIGIN,
+    bottoms=Arity(3, 4),
+    differentiable=False,
+    examples=(
+        Example(
+            "detection_output_param { num_classes: 3 code_type: CENTER_SIZE keep_top_k: 2 confidence_threshold: 0.25 "
+            "nms_param { nms_threshold: 0.45 top_k: 400 } }",
+            inputs=_BOTTOMS,
+            phase="TEST",
+        ),
+        Example("detection_output_param { num_classes: 3 confidence_threshold: 1 }", inputs=_BOTTOMS, phase="TEST"),
+        Example(
+            "detection_output_param { num_classes: 3 share_location: false background_label_id: -1 "
+            "code_type: CORNER_SIZE variance_encoded_in_target: true nms_param { nms_threshold: 0.6 eta: 0.9 } }",
+            inputs=(Input((2, 36), "uniform", -0.2, 0.2), *_BOTTOMS[1:]),
+            phase="TEST",
+        ),
+    ),
+    refuses=(
+        Refused(MISSING_FIELD, bottoms=_SHAPES),
+        Refused(BAD_BOTTOM_SHAPE, "detection_output_param { num_classes: 4 }", bottoms=_SHAPES),
+        Refused(BAD_BOTTOM_SHAPE, "detection_output_param { num_classes: 3 share_location: false }", bottoms=_SHAPES),
+        Refused(BAD_BOTTOM_SHAPE, "detection_output_param { num_classes: 3 }", bottoms=((2, 12), (2, 9), (2, 12))),
+        Refused(BAD_FIELD, "detection_output_param { num_classes: 3 nms_param { eta: 0 } }", bottoms=_SHAPES),
+        Refused(
+            BAD_FIELD, "detection_output_param { num_classes: 3 nms_param { nms_threshold: -1 } }", bottoms=_SHAPES
+        ),
+    ),
+)

@@ -1,0 +1,365 @@
+"""MultiBoxLoss: the loss of SSD (Liu et al. 2016; Erhan et al. 2014).
+
+Computes:
+    Bottoms are predicted offsets, confidences, prior boxes and true boxes. True boxes take the priors that overlap them
+    (`match_type`, `overlap_threshold`). loss = (`loc_weight` * L_loc + L_conf) / normalizer. L_loc sums smooth L1 (or
+    half the square) of the differences between predicted and true offsets of matched priors. L_conf sums, over matched
+    and mined priors, the softmax (or sigmoid cross-entropy) loss of the true box's class, or of the background.
+    Mining takes, of the unmatched priors that overlap by less than `neg_overlap`, those of the largest confidence loss,
+    `neg_pos_ratio` for each match; HARD_EXAMPLE takes the `sample_size` priors of the largest loss of all.
+
+Shapes:
+    Offsets num x (priors * 4), or num x (priors * classes * 4) without `share_location`; confidences num x (priors *
+    classes); priors 1 x 2 x (priors * 4); true boxes rows of 8: image (-1: none), class, instance, xmin, ymin, xmax,
+    ymax, difficult. The top is a scalar.
+
+Gradient:
+    For offsets and confidences, that of the summed losses; matches and mining are taken as given. Boxes get none.
+
+Caffe notes:
+    A layer of the SSD fork. `loss_param { normalization }` is VALID (matches) if left out; the normalizer >= 1.
+    `propagate_down: false` for offsets or confidences leaves their part out of the loss, as there.
+    With `encode_variance_in_target` the gradient is not divided by the variances, as there. `nms_param` is not
+    supported. Equal losses are mined in the order of the priors. A true box that names no image, no class, or has no
+    size is an error (RUN323).
+"""
+
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from netc.errors import Code, Diagnostic, NetError
+from netc.kernels.boxes import decode, encode
+from netc.kernels.matching import match, mine_hard, mine_negatives
+from netc.layer import (
+    BAD_BOTTOM_SHAPE,
+    BAD_FIELD,
+    MISSING_FIELD,
+    UNSUPPORTED,
+    Arity,
+    Array,
+    Buffer,
+    Call,
+    Example,
+    Input,
+    LayerType,
+    Param,
+    Refused,
+    Setup,
+    Site,
+    format_shape,
+)
+from netc.schema.declare import Enum, Message, optional
+
+ORIGIN = "SSD (weiliu89/caffe)"
+_NAME = "MultiBoxLossParameter"
+PARAMETER = Message(
+    _NAME,
+    (
+        optional("loc_loss_type", 1, f"{_NAME}.LocLossType", "SMOOTH_L1", "The loss of offsets."),
+        optional("conf_loss_type", 2, f"{_NAME}.ConfLossType", "SOFTMAX", "The loss of confidences."),
+        optional("loc_weight", 3, "float", 1.0, "The weight of the offsets' loss."),
+        optional("num_classes", 4, "uint32", doc="Classes, the background among them."),
+        optional("share_location", 5, "bool", True, "One box for all classes of a prior."),
+        optional("match_type", 6, f"{_NAME}.MatchType", "PER_PREDICTION", "How true boxes take priors."),
+        optional("overlap_threshold", 7, "float", 0.5, "The overlap that makes a match, with PER_PREDICTION."),
+        optional("use_prior_for_matching", 8, "bool", True, "Match priors, not the predicted boxes."),
+        optional("background_label_id", 9, "uint32", 0, "The class that is no object."),
+        optional("use_difficult_gt", 10, "bool", True, "Use true boxes marked as difficult."),
+        optional("do_neg_mining", 11, "bool", doc="The old form of mining_type.", deprecated="use mining_type"),
+        optional("neg_pos_ratio", 12, "float", 3.0, "Mined priors for each match."),
+        optional("neg_overlap", 13, "float", 0.5, "Priors that overlap by more are not mined."),
+        optional("code_type", 14, "PriorBoxParameter.CodeType", "CORNER", "How offsets are written."),
+        optional("encode_variance_in_target", 16, "bool", False, "Divide losses, not offsets, by the variances."),
+        optional("map_object_to_agnostic", 17, "bool", False, "All objects are of the class after the background."),
+        optional("ignore_cross_boundary_bbox", 18, "bool", False, "Leave out priors that reach over the image."),
+        optional("bp_inside", 19, "bool", False, "No gradient for sides of matched boxes outside the image."),
+        optional("mining_type", 20, f"{_NAME}.MiningType", "MAX_NEGATIVE", "Which priors count in the loss."),
+        optional("nms_param", 21, "NonMaximumSuppressionParameter", doc="Suppression while mining; not supported."),
+        optional("sample_size", 22, "int32", 64, "Priors of an image with HARD_EXAMPLE."),
+        optional("use_prior_for_nms", 23, "bool", False, "Suppress priors, not predicted boxes."),
+    ),
+    (
+        Enum("LocLossType", {"L2": 0, "SMOOTH_L1": 1}),
+        Enum("ConfLossType", {"SOFTMAX": 0, "LOGISTIC": 1}),
+        Enum("MatchType", {"BIPARTITE": 0, "PER_PREDICTION": 1}),
+        Enum("MiningType", {"NONE": 0, "MAX_NEGATIVE": 1, "HARD_EXAMPLE": 2}),
+    ),
+    origin=ORIGIN,
+)
+
+BAD_TRUE_BOX = Code(
+    "RUN323",
+    "a true box of MultiBoxLoss cannot be used",
+    why="A true box must belong to an image of the batch and to a class other than the background, and CENTER_SIZE "
+    "takes the logarithm of its size, and of its prior's.",
+    example="label: (0, 25, 0, 0.1, 0.1, 0.4, 0.4, 0) for 21 classes",
+    fix="Number classes from 1 (0 is the background), give corners with xmin < xmax and ymin < ymax, and -1 as the "
+    "image of rows that are not used.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """How many images, priors, classes and classes of locations there are; which parts count; which normalizer."""
+
+    images: int
+    priors: int
+    classes: int
+    places: int
+    parts: tuple[bool, bool]
+    normalization: str
+
+
+def setup(site: Site) -> Setup:
+    p, (loc, conf, prior, truth) = site.p, site.bottoms
+    if p.num_classes < 2:
+        site.refuse(MISSING_FIELD, "needs num_classes, at least 2 with the background", "num_classes")
+    if p.background_label_id >= p.num_classes:
+        site.refuse(BAD_FIELD, f"class {p.background_label_id} is not one of {p.num_classes}", "background_label_id")
+    if p.mining_type != "NONE" and not p.share_location:
+        site.refuse(UNSUPPORTED, "mining needs share_location; set mining_type: NONE", "mining_type", "share_location")
+    if p.has("do_neg_mining") and p.do_neg_mining != (p.mining_type != "NONE"):
+        site.refuse(BAD_FIELD, "do_neg_mining and mining_type contradict each other", "do_neg_mining")
+    if p.has("nms_param"):
+        site.refuse(UNSUPPORTED, "suppression while mining is not supported", "nms_param")
+    text = ", ".join(map(format_shape, site.bottoms))
+    if len(prior) < 3 or prior[1] != 2 or not loc or not conf or loc[0] != conf[0] or prod(truth) % 8:
+        site.refuse(
+            BAD_BOTTOM_SHAPE, f"needs offsets, confidences, priors and rows of 8 values, but has {text}", "bottom"
+        )
+    priors, places = prod(prior[2:]) // 4, 1 if p.share_location else p.num_classes
+    if prod(loc[1:]) != priors * places * 4 or prod(conf[1:]) != priors * p.num_classes:
+        message = f"{priors} priors need {priors * places * 4} offsets and {priors * p.num_classes} confidences: {text}"
+        site.refuse(BAD_BOTTOM_SHAPE, message, "num_classes", "bottom")
+    down = (*site.record.propagate_down, True, True)[:2] if site.record.propagate_down else (True, True)
+    loss = site.record.loss_param
+    normalization = loss.normalization
+    if not loss.has("normalization") and loss.has("normalize"):
+        normalization = "VALID" if loss.normalize else "BATCH_SIZE"
+    return Setup(
+        tops=((),),
+        buffers=(Buffer("loc_diff", loc), Buffer("conf_diff", conf)),
+        reads=(),
+        geometry=Geometry(loc[0], priors, p.num_classes, places, (down[0], down[1]), normalization),
+    )
+
+
+# ---------------------------------------------------------------- true boxes
+
+
+def _truths(call: Call) -> list[Array]:
+    """For each image the rows (class, xmin, ymin, xmax, ymax) of its true boxes."""
+    g, p = call.g, call.p
+    found: list[list[Array]] = [[] for _ in range(g.images)]
+    for i, row in enumerate(call.bottoms[3].reshape(-1, 8)):
+        if row[0] == -1 or (row[7] and not p.use_difficult_gt):
+            continue
+        known = 0 <= row[0] < g.images and 0 <= row[1] < g.classes and int(row[1]) != p.background_label_id
+        sized = p.code_type != "CENTER_SIZE" or (row[5] > row[3] and row[6] > row[4])
+        if not (known and sized and np.isfinite(row[3:7]).all()):
+            values = ", ".join(f"{value:g}" for value in row)
+            batch = f"{g.images} images, {g.classes} classes"
+            message = f'layer "{call.record.name}" (MultiBoxLoss): true box {i} is ({values}); there are {batch}'
+            raise NetError(Diagnostic(BAD_TRUE_BOX, message, call.record.span))
+        found[int(row[0])].append(np.array([int(row[1]), *row[3:7]], row.dtype))
+    return [np.array(rows).reshape(-1, 5) for rows in found]
+
+
+def _match(call: Call, truths: Array, offsets: Array, priors: Array, variances: Array | None) -> tuple[Array, Array]:
+    """For each class of locations and prior, the true box and the overlap; both places x priors."""
+    p, g = call.p, call.g
+    threshold = p.overlap_threshold if p.match_type == "PER_PREDICTION" else None
+    matched, best = np.full((g.places, g.priors), -1), np.zeros((g.places, g.priors))
+    for place in range(g.places):
+        if not p.share_location and place == p.background_label_id:
+            continue
+        boxes = priors if p.use_prior_for_matching else decode(p.code_type, priors, variances, offsets[:, place])
+        ignored: Array | None = None
+        if p.ignore_cross_boundary_bbox:
+            ignored = np.any((boxes < 0) | (boxes > 1), axis=1)
+        own = np.arange(len(truths))
+        if not p.share_location and not p.use_prior_for_matching:
+            own = np.flatnonzero(truths[:, 0] == place)
+        index, best[place] = match(boxes, truths[own, 1:], threshold, ignored)
+        taken = index > -1
+        index[taken] = own[index[taken]]
+        if not p.share_location:
+            index[taken] = np.where(truths[index[taken], 0] == place, index[taken], -1)
+        matched[place] = index
+    return matched, best
+
+
+# ---------------------------------------------------------------- losses and their gradients
+
+
+def _conf_loss(kind: str, scores: Array, labels: Array) -> tuple[Array, Array]:
+    """Each row's loss, and its gradient; scores are rows x classes."""
+    rows = np.arange(len(scores))
+    if kind == "LOGISTIC":
+        target = np.zeros_like(scores)
+        target[rows, labels] = 1
+        size = np.log1p(np.exp(-np.abs(scores)))
+        loss = (np.maximum(scores, 0) - scores * target + size).sum(1)
+        half = scores.dtype.type(0.5)
+        return loss, half * np.tanh(half * scores) + half - target
+    shifted = np.exp(scores - scores.max(1, keepdims=True))
+    gradient = shifted / shifted.sum(1, keepdims=True)
+    loss = -np.log(np.maximum(gradient[rows, labels], np.finfo(np.float32).tiny))
+    gradient[rows, labels] -= 1
+    return loss, gradient
+
+
+def _loc_loss(kind: str, difference: Array) -> tuple[Array, Array]:
+    """Each row's loss, and its gradient; differences are rows x 4."""
+    square = difference * difference / 2
+    if kind == "L2":
+        return square.sum(1), difference
+    size = np.abs(difference)
+    near = size < 1
+    half = difference.dtype.type(0.5)
+    return np.where(near, square, size - half).sum(1), np.where(near, difference, np.sign(difference))
+
+
+def _difference(call: Call, box: Array, prior: Array, variance: Array, offsets: Array) -> Array:
+    """Predicted minus true offsets of matched priors; all arrays are matches x 4."""
+    p = call.p
+    variances = None if p.encode_variance_in_target else variance
+    if p.code_type != "CORNER" and not (prior[:, 2:] > prior[:, :2]).all():
+        message = f'layer "{call.record.name}" (MultiBoxLoss): a matched prior box has no size'
+        raise NetError(Diagnostic(BAD_TRUE_BOX, message, call.record.span))
+    difference = offsets - encode(p.code_type, prior, variances, box)
+    if p.bp_inside:
+        place = prior if p.use_prior_for_matching else decode(p.code_type, prior, variances, offsets)
+        difference[(place < 0) | (place > 1)] = 0
+    return difference / variance if p.encode_variance_in_target else difference
+
+
+# ---------------------------------------------------------------- one image
+
+
+def _image(call: Call, n: int, truths: Array) -> tuple[float, float, int]:
+    """Write one image's gradients; returns its losses of offsets and confidences, and the number of matches."""
+    p, g = call.p, call.g
+    offsets = call.bottoms[0].reshape(g.images, g.priors, g.places, 4)[n]
+    scores = call.bottoms[1].reshape(g.images, g.priors, g.classes)[n]
+    priors, variances = call.bottoms[2].reshape(2, -1, 4)
+    loc_diff = call.buffers["loc_diff"].reshape(g.images, g.priors, g.places, 4)[n]
+    conf_diff = call.buffers["conf_diff"].reshape(g.images, g.priors, g.classes)[n]
+    encoded = None if p.encode_variance_in_target else variances
+    matched, best = _match(call, truths, offsets, priors, encoded)
+    labels = np.full(g.priors, p.background_label_id)
+    for index in matched:
+        own = truths[index[index > -1], 0].astype(int)
+        labels[index > -1] = p.background_label_id + 1 if p.map_object_to_agnostic else own
+    losses, gradients = _conf_loss(p.conf_loss_type, scores, labels)
+    counted = np.arange(g.priors)
+    if p.mining_type == "MAX_NEGATIVE":
+        negatives = mine_negatives(matched[0], best[0], losses, p.neg_pos_ratio, p.neg_overlap)
+        counted = np.concatenate([np.flatnonzero(matched[0] > -1), negatives])
+    elif p.mining_type == "HARD_EXAMPLE":
+        hard = losses.copy()
+        taken = np.flatnonzero(matched[0] > -1)
+        boxes = truths[matched[0, taken], 1:]
+        difference = _difference(call, boxes, priors[taken], variances[taken], offsets[taken, 0])
+        hard[taken] += _loc_loss(p.loc_loss_type, difference)[0]
+        matched[0], negatives = mine_hard(matched[0], hard, p.sample_size if len(truths) else 0)
+        counted = np.concatenate([np.flatnonzero(matched[0] > -1), negatives])
+    place, prior = np.nonzero(matched > -1)
+    boxes = truths[matched[place, prior], 1:]
+    difference = _difference(call, boxes, priors[prior], variances[prior], offsets[prior, place])
+    loc_losses, loc_gradients = _loc_loss(p.loc_loss_type, difference)
+    loc_diff[prior, place] = loc_gradients
+    conf_diff[counted] = gradients[counted]
+    return float(loc_losses.sum()), float(losses[counted].sum()), len(prior)
+
+
+def forward(call: Call) -> None:
+    g: Geometry = call.g
+    for buffer in call.buffers.values():
+        buffer[...] = 0
+    parts = [_image(call, n, truths) for n, truths in enumerate(_truths(call))]
+    loc, conf, matches = (sum(column) for column in zip(*parts, strict=True))
+    sizes = {"FULL": g.images * g.priors, "VALID": matches, "BATCH_SIZE": g.images, "NONE": 1}
+    normalizer = max(sizes[g.normalization], 1)
+    weights = (call.p.loc_weight * g.parts[0] / normalizer, g.parts[1] / normalizer)
+    for name, weight in zip(("loc_diff", "conf_diff"), weights, strict=True):
+        call.buffers[name] *= call.buffers[name].dtype.type(weight)
+    call.tops[0][...] = loc * weights[0] + conf * weights[1]
+
+
+def backward(call: Call) -> None:
+    weight = call.top_diffs[0].reshape(())
+    for dx, name in zip(call.bottom_diffs, ("loc_diff", "conf_diff"), strict=False):
+        if dx is not None:
+            np.multiply(call.buffers[name], weight, out=dx)
+
+
+# ---------------------------------------------------------------- examples
+
+_BOXES = (0.05, 0.05, 0.4, 0.4, 0.12, 0.1, 0.42, 0.45, 0.5, 0.5, 0.9, 0.8, 0.6, 0.1, 0.9, 0.3, -0.1, 0.7, 0.2, 1.1)
+_BOTTOMS = (
+    Input((2, 20)),
+    Input((2, 15)),
+    Input((1, 2, 20), "values", values=(*_BOXES, *(0.1, 0.1, 0.2, 0.2) * 5)),
+    Input(
+        (1, 1, 4, 8),
+        "values",
+        values=(
+            *(0, 1, 0, 0.1, 0.1, 0.4, 0.4, 0),
+            *(0, 2, 0, 0.5, 0.45, 0.85, 0.8, 1),
+            *(1, 2, 0, 0.55, 0.1, 0.9, 0.35, 0),
+            *(-1, 0, 0, 0, 0, 0, 0, 0),
+        ),
+    ),
+)
+_SHAPES = tuple(bottom.shape for bottom in _BOTTOMS)
+
+
+def _example(fields: str, more: str = "", places: int = 1, gradient: bool = True, note: str = "") -> Example:
+    inputs = (Input((2, 20 * places)), *_BOTTOMS[1:])
+    text = f"multibox_loss_param {{ num_classes: 3 {fields} }} {more}"
+    return Example(text, inputs=inputs, gradient=gradient, note=note)
+
+
+def _refused(code: Code, fields: str) -> Refused:
+    return Refused(code, f"multibox_loss_param {{ {fields} }}", bottoms=_SHAPES)
+
+
+MULTI_BOX_LOSS = LayerType(
+    "MultiBoxLoss",
+    __doc__,
+    setup,
+    forward,
+    backward,
+    param="multibox_loss_param",
+    own=Param(optional("multibox_loss_param", 201, _NAME, origin=ORIGIN), (PARAMETER,)),
+    origin=ORIGIN,
+    bottoms=Arity(4, 4),
+    differentiable=(True, True, False),
+    loss=True,
+    auto_tops=True,
+    codes=(BAD_TRUE_BOX,),
+    examples=(
+        _example("code_type: CENTER_SIZE overlap_threshold: 0.4 neg_pos_ratio: 1"),
+        _example("loc_loss_type: L2 conf_loss_type: LOGISTIC loc_weight: 0.5 match_type: BIPARTITE mining_type: NONE"),
+        _example(
+            "code_type: CORNER_SIZE mining_type: HARD_EXAMPLE sample_size: 2", "loss_param { normalization: FULL }"
+        ),
+        _example("share_location: false mining_type: NONE use_difficult_gt: false", places=3),
+        _example("share_location: false mining_type: NONE use_prior_for_matching: false", places=3),
+        _example("map_object_to_agnostic: true bp_inside: true ignore_cross_boundary_bbox: true"),
+        _example("use_prior_for_matching: false", "loss_param { normalize: false }"),
+        _example("loc_weight: 2", "propagate_down: [true, false, false, false] loss_weight: 3"),
+        _example("encode_variance_in_target: true", gradient=False, note="The fork leaves the variances out of it."),
+    ),
+    refuses=(
+        _refused(MISSING_FIELD, "neg_overlap: 0.5"),
+        _refused(BAD_FIELD, "num_classes: 3 background_label_id: 3"),
+        _refused(BAD_FIELD, "num_classes: 3 do_neg_mining: false"),
+        _refused(UNSUPPORTED, "num_classes: 3 share_location: false"),
+        _refused(UNSUPPORTED, "num_classes: 3 nms_param { nms_threshold: 0.5 }"),
+        _refused(BAD_BOTTOM_SHAPE, "num_classes: 4"),
+    ),
+)

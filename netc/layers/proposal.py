@@ -1,0 +1,176 @@
+"""Proposal: regions from a region proposal network (Faster R-CNN, Ren et al. 2015).
+
+Computes:
+    Bottoms are scores, box offsets and image information (height, width, scale). At every cell of the map stand
+    anchors: boxes of area (`base_size` * scale)^2 for each `ratio` and `scale`, `feat_stride` pixels apart. The offsets
+    move them, they are cut at the image, the best `pre_nms_topn` by score are taken, those that overlap a better one by
+    more than `nms_thresh` dropped, and the best `post_nms_topn` of the rest are the regions.
+
+Shapes:
+    regions x 5: image (always 0), x1, y1, x2, y2 in pixels; a second top gets their scores, regions x 1. The number of
+    regions is known only after forward; planned is `post_nms_topn`.
+
+Gradient:
+    None, as in Faster R-CNN.
+
+Caffe notes:
+    The C++ form of py-faster-rcnn's Python layer, found in several forks. One image at a time. Scores are 1 x
+    (2 * anchors) x H x W, first those of the background, offsets 1 x (4 * anchors) x H x W. A region smaller than
+    `min_size` times the image's scale counts with score 0. Ratios are 0.5, 1, 2 and scales 8, 16, 32 if left out.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from netc.kernels.boxes import by_score, kept_boxes
+from netc.layer import (
+    BAD_BOTTOM_SHAPE,
+    BAD_FIELD,
+    Arity,
+    Array,
+    Call,
+    Example,
+    Input,
+    LayerType,
+    Param,
+    Refused,
+    Setup,
+    Site,
+    format_shape,
+)
+from netc.schema.declare import Message, optional, repeated
+
+ORIGIN = "Faster R-CNN (rbgirshick/py-faster-rcnn)"
+PARAMETER = Message(
+    "ProposalParameter",
+    (
+        optional("feat_stride", 1, "uint32", 16, "Pixels between cells."),
+        optional("base_size", 2, "uint32", 16, "Side of the anchor of ratio 1 and scale 1, in pixels."),
+        optional("min_size", 3, "uint32", 16, "Smaller regions count with score 0; in pixels of the unscaled image."),
+        repeated("ratio", 4, "float", "Height divided by width of the anchors."),
+        repeated("scale", 5, "float", "Sizes of the anchors, in base_size."),
+        optional("pre_nms_topn", 6, "uint32", 6000, "So many of the best boxes are looked at."),
+        optional("post_nms_topn", 7, "uint32", 300, "So many regions come out at most."),
+        optional("nms_thresh", 8, "float", 0.7, "Boxes that overlap a better one by more are dropped."),
+    ),
+    origin=ORIGIN,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Geometry:
+    """The map's size and the anchors around its first cell, as rows (x1, y1, x2, y2)."""
+
+    height: int
+    width: int
+    anchors: Array
+
+
+def setup(site: Site) -> Setup:
+    p, (scores, offsets, info) = site.p, site.bottoms
+    ratios, scales = tuple(p.ratio) or (0.5, 1.0, 2.0), tuple(p.scale) or (8.0, 16.0, 32.0)
+    for name, values in (("ratio", ratios), ("scale", scales), ("base_size", (p.base_size,))):
+        if min(values) <= 0:
+            site.refuse(BAD_FIELD, f"{name} must be positive", name)
+    if not p.post_nms_topn:
+        site.refuse(BAD_FIELD, "post_nms_topn must be at least 1", "post_nms_topn")
+    anchors = anchor_boxes(p.base_size, ratios, scales)
+    count = len(anchors)
+    text = f"{format_shape(scores)}, {format_shape(offsets)} and {format_shape(info)}"
+    if len(scores) != 4 or scores[:2] != (1, 2 * count) or offsets != (1, 4 * count, *scores[2:]):
+        message = f"{count} anchors need 1x{2 * count}xHxW scores and 1x{4 * count}xHxW offsets, but bottoms are {text}"
+        site.refuse(BAD_BOTTOM_SHAPE, message, "bottom")
+    if np.prod(info) < 3 or 0 in scores:
+        site.refuse(
+            BAD_BOTTOM_SHAPE, f"needs a map and (height, width, scale) of the image, but bottoms are {text}", "bottom"
+        )
+    most = min(p.post_nms_topn, count * scores[2] * scores[3])
+    tops = ((most, 5), (most, 1))[: site.top_count]
+    return Setup(tops=tops, reads=(), dynamic=True, geometry=Geometry(*scores[2:], anchors))
+
+
+def anchor_boxes(base: int, ratios: tuple[float, ...], scales: tuple[float, ...]) -> Array:
+    """Anchors around the cell 0..base-1, ratio by ratio: widths and heights are whole pixels before scaling."""
+    centre = (base - 1) / 2
+    rows = []
+    for ratio in ratios:
+        width = np.round(np.sqrt(base * base / ratio))
+        height = np.round(width * ratio)
+        for scale in scales:
+            half_w, half_h = (width * scale - 1) / 2, (height * scale - 1) / 2
+            rows.append((centre - half_w, centre - half_h, centre + half_w, centre + half_h))
+    return np.array(rows)
+
+
+def forward(call: Call) -> None:
+    p, g = call.p, call.g
+    dtype = call.bottoms[0].dtype
+    count = len(g.anchors)
+    scores = call.bottoms[0].reshape(2, count, g.height, g.width)[1].transpose(1, 2, 0).ravel().astype(dtype)
+    height, width, scale = (float(v) for v in call.bottoms[2].ravel()[:3])
+    boxes = _boxes(call, height, width)
+    least = p.min_size * scale
+    small = (boxes[:, 2] - boxes[:, 0] + 1 < least) | (boxes[:, 3] - boxes[:, 1] + 1 < least)
+    scores[small | np.isnan(scores)] = 0
+    order = by_score(scores, p.pre_nms_topn)
+    kept = kept_boxes(boxes, order, p.nms_thresh, most=p.post_nms_topn, cell=1)
+    top = call.resize_top(0, (len(kept), 5))
+    top[:, 0] = 0
+    top[:, 1:] = boxes[kept]
+    if len(call.tops) > 1:
+        call.resize_top(1, (len(kept), 1))[:, 0] = scores[kept]
+
+
+def _boxes(call: Call, height: float, width: float) -> Array:
+    """Every anchor at every cell, moved by its offsets and cut at the image; rows by cell, then anchor."""
+    g: Geometry = call.g
+    dtype = call.bottoms[1].dtype
+    offsets = call.bottoms[1].reshape(-1, 4, g.height, g.width).transpose(2, 3, 0, 1)
+    x = (np.arange(g.width) * call.p.feat_stride)[None, :, None]
+    y = (np.arange(g.height) * call.p.feat_stride)[:, None, None]
+    size_w, size_h = g.anchors[:, 2] - g.anchors[:, 0] + 1, g.anchors[:, 3] - g.anchors[:, 1] + 1
+    centre_x = x + g.anchors[:, 0] + size_w / 2 + offsets[..., 0] * size_w
+    centre_y = y + g.anchors[:, 1] + size_h / 2 + offsets[..., 1] * size_h
+    with np.errstate(over="ignore", invalid="ignore"):
+        half_w, half_h = np.exp(offsets[..., 2]) * size_w / 2, np.exp(offsets[..., 3]) * size_h / 2
+        corners = [centre_x - half_w, centre_y - half_h, centre_x + half_w, centre_y + half_h]
+    boxes = np.nan_to_num(np.stack(corners, axis=-1).reshape(-1, 4))
+    most = np.array([width - 1, height - 1, width - 1, height - 1])
+    return np.ascontiguousarray(np.clip(boxes, 0, np.maximum(most, 0)), dtype)
+
+
+_INPUTS = (
+    Input((1, 6, 2, 3), "uniform"),
+    Input((1, 12, 2, 3), "uniform", -0.3, 0.3),
+    Input((1, 3), "values", values=(40.0, 60.0, 1.0)),
+)
+_FIELDS = "ratio: 0.5 ratio: 1 ratio: 2 scale: 1 min_size: 8"
+_SHAPES = ((1, 6, 2, 3), (1, 12, 2, 3), (1, 3))
+
+PROPOSAL = LayerType(
+    "Proposal",
+    __doc__,
+    setup,
+    forward,
+    param="proposal_param",
+    own=Param(optional("proposal_param", 2150, "ProposalParameter", origin=ORIGIN), (PARAMETER,)),
+    origin=ORIGIN,
+    bottoms=Arity(3, 3),
+    tops=Arity(1, 2),
+    differentiable=False,
+    examples=(
+        Example(f"proposal_param {{ {_FIELDS} }}", inputs=_INPUTS, phase="TEST"),
+        Example(
+            f"proposal_param {{ {_FIELDS} pre_nms_topn: 9 post_nms_topn: 4 nms_thresh: 0.3 }}",
+            inputs=_INPUTS,
+            tops=2,
+            phase="TEST",
+        ),
+    ),
+    refuses=(
+        Refused(BAD_BOTTOM_SHAPE, bottoms=_SHAPES),
+        Refused(BAD_FIELD, f"proposal_param {{ {_FIELDS} post_nms_topn: 0 }}", bottoms=_SHAPES),
+        Refused(BAD_FIELD, "proposal_param { ratio: 0 }", bottoms=_SHAPES),
+    ),
+)
