@@ -57,13 +57,13 @@ class Log(Events):
         self.reasons.append(reason)
 
 
-def build(text: str = "", *, seed: int = 1, tests: int = 0, **options: Any) -> tuple[Solver, Log]:
+def build(text: str = "", *, seed: int = 1, tests: int = 0, base: str = SOLVER, **options: Any) -> tuple[Solver, Log]:
     net = Net(planned(NET, "TRAIN", given=GIVEN), feeds={"data": Counter()}, seed=seed)
     plans = [planned(NET, "TEST", given=GIVEN) for _ in range(tests)]
     test_nets = [solve.Test(Net(plan, feeds={"data": Counter()}, params=net, seed=seed), 2) for plan in plans]
     log = Log()
     momentum = "" if any(word in text for word in ("AdaGrad", "RMSProp")) else "momentum: 0.9 "
-    return Solver(solver_record(SOLVER + momentum + text), net, test_nets, events=log, **options), log
+    return Solver(solver_record(base + momentum + text), net, test_nets, events=log, **options), log
 
 
 def test_same_seed_same_bits() -> None:
