@@ -56,6 +56,8 @@ def lower_bound(blocks: Iterable[Block]) -> int:
 
 def allocate(blocks: Sequence[Block], turn: int) -> tuple[list[int], int]:
     """An offset for each block, and the bytes that all take. Sizes must be aligned. `turn`: the first backward step."""
+    if not blocks:
+        return [], 0
     bound = lower_bound(blocks)
     best = _stack(blocks, turn)
     if best[1] > bound * CLOSE_ENOUGH:
@@ -93,15 +95,11 @@ def _stack(blocks: Sequence[Block], turn: int) -> tuple[list[int], int]:
     offsets, peak = [0] * len(blocks), 0
     across = [i for i, b in enumerate(blocks) if any(first < turn <= last for first, last in b.spans)]
     across.sort(key=lambda i: (blocks[i].first, -blocks[i].last))
-    end = max((b.last for b in blocks), default=0)
-    floor = [0] * (end + 2)
     for i in across:
         offsets[i] = peak
         peak += blocks[i].size
-    for i in across:  # the floor at a step is the top of the highest block that lives then
-        for step in range(blocks[i].first, blocks[i].last + 1):
-            floor[step] = max(floor[step], offsets[i] + blocks[i].size)
-    alive: list[list[tuple[int, int]]] = [[] for _ in range(end + 2)]
+    floor = _floor([(blocks[i], offsets[i] + blocks[i].size) for i in across], turn, max(b.last for b in blocks) + 1)
+    alive: list[list[tuple[int, int]]] = [[] for _ in floor]
     below = set(across)
     rest = sorted((i for i in range(len(blocks)) if i not in below), key=lambda i: (-blocks[i].size, blocks[i].first))
     for i in rest:
@@ -114,6 +112,17 @@ def _stack(blocks: Sequence[Block], turn: int) -> tuple[list[int], int]:
         for step in steps:
             insort(alive[step], (offsets[i], top))
     return offsets, peak
+
+
+def _floor(tops: Iterable[tuple[Block, int]], turn: int, steps: int) -> list[int]:
+    """At each step, the highest top of the blocks that live then, all of them across the turn."""
+    floor = [0] * steps
+    for block, top in tops:
+        floor[block.first] = max(floor[block.first], top)
+        floor[block.last] = max(floor[block.last], top)
+    before = accumulate(floor[:turn], max)
+    after = accumulate(reversed(floor[turn:]), max)
+    return [*before, *reversed(list(after))]
 
 
 def _best_gap(taken: Iterable[tuple[int, int]], size: int, floor: int) -> int:
