@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "kernels": {"jit", "errors"},
     "layers": {"layer", "kernels", "jit", "errors", "schema"},
     "graph": {"layer", "schema", "errors"},
-    "plan": {"graph", "layer", "schema", "errors"},
+    "plan": {"graph", "layer", "kernels", "schema", "errors"},
     "run": {"plan", "graph", "layer", "kernels", "jit", "schema", "errors"},
     "solve": {"run", "plan", "graph", "layer", "kernels", "jit", "schema", "errors"},
     "data": {"schema", "kernels", "layer", "errors", "jit"},

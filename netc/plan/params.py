@@ -11,6 +11,7 @@ from math import prod
 
 from netc.errors import Note
 from netc.graph import Node
+from netc.kernels.fillers import check
 from netc.layer import ParamBlob, format_shape
 from netc.plan.codes import SHARED_MULTIPLIER, SHARED_SHAPE, TOO_MANY_SPECS
 from netc.plan.draft import Draft
@@ -52,6 +53,9 @@ def _param(
     decay_mult = float(spec.decay_mult) if spec is not None else 1.0
     name = spec.name if spec is not None and spec.name else f"{node.name}/{blob.name}"
     index = len(draft.params)
+    if (problem := check(blob.filler, blob.shape)) is not None:
+        text = f'layer "{node.name}" ({node.type.name}): {blob.name}: {problem.message}'
+        draft.report.diagnostics.append(replace(problem, message=text))
     if not blob.learned:
         lr_mult = decay_mult = 0.0
     learned = blob.learned and draft.options.training and (lr_mult != 0 or draft.graph.force_backward)
