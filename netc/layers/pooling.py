@@ -20,7 +20,8 @@ Caffe notes:
     AVE divides by the window's size before it is cut at the image, but after it is cut at height + pad: padded cells
     count, as in Caffe. With `padding: SAME` only cells of the image count, as in TensorFlow.
     A window without any cell (stride > kernel at the end of a plane) gives -FLT_MAX for MAX and 0 for AVE, mask -1, and
-    no gradient. A NaN is the maximum only where it is the first cell of its window.
+    no gradient. A NaN is the maximum only where it is the first cell of its window. `dilation` is Greentea's: window
+    cells stand so many cells apart.
     Caffe has STOCHASTIC on the GPU only.
 """
 
@@ -90,18 +91,18 @@ def _axes(site: Site, sizes: tuple[int, ...]) -> tuple[Axis, Axis]:
     p = site.p
     kernel = _kernel(site, sizes)
     stride, pad = _pair(p, "stride"), _pair(p, "pad")
-    positive("stride", stride)
+    positive(_written(p, "stride"), stride)
+    dilation = per_axis(p, "dilation", None, 2, 1)
+    positive("dilation", dilation)
     padding = padding_of(p, "round_mode", "global_pooling")
     if padding:
         if p.pool == "STOCHASTIC":
             raise WindowError("padding", "padding is for MAX and AVE")
-        same = [convolved(*each, 0, 1, padding) for each in zip(sizes, kernel, stride, strict=True)]
+        same = [convolved(*each, padding) for each in zip(sizes, kernel, stride, (0, 0), dilation, strict=True)]
         check_fit(tuple(same), "kernel_size")
         return same[0], same[1]
     _check_pad(site, kernel, stride, pad)
     rounding, any_pad = p.round_mode, any(pad)
-    dilation = per_axis(p, "dilation", None, 2, 1)
-    positive("dilation", dilation)
     axes = [
         pooled(*each, rounding=rounding, dilation=step, any_pad=any_pad)
         for *each, step in zip(sizes, kernel, stride, pad, dilation, strict=True)
@@ -223,6 +224,9 @@ POOLING = LayerType(
         _example("pool: MAX kernel_size: 3 stride: 2 padding: SAME"),
         _example("pool: AVE kernel_size: 2 padding: SAME"),
         _example("pool: AVE kernel_size: 3 stride: 2 padding: VALID"),
+        _example("pool: MAX kernel_size: 2 dilation: 2 stride: 2 pad: 1"),
+        _example("pool: AVE kernel_size: 2 dilation: 1 dilation: 3"),
+        _example("pool: AVE kernel_size: 2 dilation: 2 padding: SAME"),
         _example("pool: STOCHASTIC kernel_size: 3 stride: 2", _POSITIVE, gradient=False, note="The draw has a kink."),
         Example("pooling_param { pool: STOCHASTIC kernel_size: 3 stride: 2 }", inputs=_POSITIVE, phase="TEST"),
     ),
@@ -236,6 +240,7 @@ POOLING = LayerType(
         _refused("kernel_size: 3 kernel_h: 3 kernel_w: 3"),
         _refused("kernel_size: 2 stride: 0"),
         _refused("kernel_size: 2 stride: 2 stride_h: 2 stride_w: 2"),
+        _refused("kernel_size: 2 dilation: 0"),
         _refused("kernel_size: 2 pad_h: 1"),
         _refused("kernel_size: 2 pad: 2"),
         _refused("kernel_size: 2 global_pooling: true"),
