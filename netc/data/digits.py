@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netc.data.order import Order, permutation
-from netc.data.source import SourceType
+from netc.data.source import Opening, SourceType
 from netc.layer import Array, Phase, Shape
 from netc.schema.record import Record
 
@@ -22,12 +22,12 @@ TEST_IMAGES = 400
 class Digits:
     """Batches of one split; `shuffle` gives every epoch another order."""
 
-    def __init__(self, record: Record, phase: Phase, seed: int) -> None:
-        p = record.digits_param
-        self._shapes = _shapes(record, phase)
+    def __init__(self, opening: Opening) -> None:
+        p = opening.record.digits_param
+        self._shapes = _shapes(opening.record, opening.phase)
         self._scale = p.scale
         self._images, self._labels = split(p.split)
-        self._order = Order(len(self._labels), shuffle=p.shuffle, seed=seed)
+        self._order = Order(len(self._labels), shuffle=p.shuffle, seed=opening.seed)
 
     def shapes(self) -> tuple[Shape, ...]:
         return self._shapes

@@ -2,53 +2,98 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from netc.data.codes import WRONG_PLACE
+from netc.errors import Diagnostic, NetError
+
 _MASK = 2**64 - 1
+
+
+class Ticket(NamedTuple):
+    """One step of a walk: which record, and where in the walk. All random draws for it depend on (epoch, position)."""
+
+    record: int
+    epoch: int
+    position: int
+
+
+def philox(seed: int, stream: int, counter: tuple[int, int, int, int]) -> np.random.Philox:
+    """A generator of random bits that is a function of its arguments only."""
+    words = np.array([c & _MASK for c in counter], np.uint64)
+    return np.random.Philox(key=np.array([seed & _MASK, stream & _MASK], np.uint64), counter=words)
 
 
 def permutation(count: int, seed: int, stream: int, epoch: int = 0) -> NDArray[np.intp]:
     """A shuffled 0..count-1: a function of its arguments only, the same on every machine and with every numpy."""
-    bits = np.random.Philox(key=np.array([seed & _MASK, stream & _MASK], np.uint64), counter=epoch)
-    keys: NDArray[np.uint64] = bits.random_raw(count)
+    keys: NDArray[np.uint64] = philox(seed, stream, (0, 0, 0, epoch)).random_raw(count)
     return np.argsort(keys, kind="stable")
 
 
-class Order:
-    """An endless walk over `count` records. Epoch e of a shuffled walk is `permutation(count, seed, stream, e)`."""
+def random_skip(most: int, seed: int, stream: int) -> int:
+    """How many records `rand_skip: most` leaves out at the start: 0 to most - 1."""
+    return int(philox(seed, stream, (0, 1, 0, 0)).random_raw()) % most if most else 0
 
-    def __init__(self, count: int, *, shuffle: bool = False, seed: int = 0, stream: int = 0) -> None:
+
+class Order:
+    """An endless walk over `count` records. Epoch e of a shuffled walk is `permutation(count, seed, stream, e)`.
+
+    of_epoch: another order instead: the record numbers of an epoch, from (seed, epoch). start: position to start at.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        *,
+        shuffle: bool = False,
+        seed: int = 0,
+        stream: int = 0,
+        start: int = 0,
+        of_epoch: Callable[[int, int], NDArray[np.intp]] | None = None,
+    ) -> None:
         self.count = count
         self.shuffle = shuffle
         self.seed = seed
         self.stream = stream
         self.epoch = 0
-        self.position = 0
-        self._records = self._of_epoch()
+        self.position = start % count if count else 0
+        self._of_epoch = of_epoch or self._plain
+        self._records = self._of_epoch(seed, 0)
 
     def take(self, size: int) -> NDArray[np.intp]:
         """The next `size` records' numbers; walks on into further epochs where one ends."""
-        parts, missing = [], size
-        while missing:
-            part = self._records[self.position : self.position + missing]
-            parts.append(part)
-            missing -= len(part)
+        return np.array([ticket.record for ticket in self.walk(size)], np.intp)
+
+    def walk(self, size: int) -> list[Ticket]:
+        """The next `size` steps; goes on into further epochs where one ends."""
+        steps: list[Ticket] = []
+        while len(steps) < size:
+            first = self.position
+            part = self._records[first : first + size - len(steps)].tolist()
+            steps += [Ticket(record, self.epoch, first + i) for i, record in enumerate(part)]
             self.position += len(part)
             if self.position == self.count:
                 self.epoch, self.position = self.epoch + 1, 0
-                self._records = self._of_epoch()
-        return np.concatenate(parts) if parts else np.empty(0, np.intp)
+                if self.shuffle:
+                    self._records = self._of_epoch(self.seed, self.epoch)
+        return steps
 
     def state(self) -> dict[str, Any]:
-        return {"epoch": self.epoch, "position": self.position}
+        return {"epoch": self.epoch, "position": self.position, "seed": self.seed, "count": self.count}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        self.epoch, self.position = int(state["epoch"]), int(state["position"])
-        self._records = self._of_epoch()
+        """Go on from a state; its seed comes with it. Raises NetError(DAT010) if the records are others."""
+        count = int(state.get("count", self.count))
+        epoch, position = int(state["epoch"]), int(state["position"])
+        if count != self.count or not 0 <= position < max(self.count, 1):
+            message = f"the snapshot was made with {count:,} records (at {position:,}), the source has {self.count:,}"
+            raise NetError(Diagnostic(WRONG_PLACE, message))
+        self.epoch, self.position, self.seed = epoch, position, int(state.get("seed", self.seed))
+        self._records = self._of_epoch(self.seed, self.epoch)
 
-    def _of_epoch(self) -> NDArray[np.intp]:
-        return permutation(self.count, self.seed, self.stream, self.epoch) if self.shuffle else np.arange(self.count)
+    def _plain(self, seed: int, epoch: int) -> NDArray[np.intp]:
+        return permutation(self.count, seed, self.stream, epoch) if self.shuffle else np.arange(self.count)

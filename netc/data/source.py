@@ -11,22 +11,16 @@ import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Protocol
+from hashlib import blake2b
+from typing import Any, Literal, Protocol
 
-from netc.errors import Code, Diagnostic, NetError
+from netc.data.codes import NO_SOURCE
+from netc.errors import Diagnostic, NetError
 from netc.layer import Array, Phase, Shape
 from netc.schema.record import Record
 
-NO_SOURCE = Code(
-    "DAT001",
-    "nothing reads data for this layer",
-    why="netc plans layers of this type, but has no reader for their data.",
-    example='layer { name: "data" type: "WindowData" ... }',
-    fix="Fill the layer's tops from a program, or use a data layer that netc reads; `netc explain DAT001` names the "
-    "reason, `netc explain TYPE` what a type does.",
-)
-
 State = dict[str, Any]
+OnBadRecord = Literal["stop", "skip"]
 
 
 class Source(Protocol):
@@ -46,6 +40,25 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Opening:
+    """What a source is opened for: the data layer, the phase and seed of its net, and what a bad record means.
+
+    on_bad_record: "stop" raises NetError(DAT002), "skip" takes the next record instead.
+    """
+
+    record: Record
+    phase: Phase
+    seed: int
+    on_bad_record: OnBadRecord = "stop"
+
+    @property
+    def stream(self) -> int:
+        """The random stream of the layer: it depends on its name and phase only, so other layers do not change it."""
+        name = f"data\0{self.record.name}\0{self.phase}"
+        return int.from_bytes(blake2b(name.encode("utf-8", "surrogateescape"), digest_size=4).digest(), "little")
+
+
+@dataclass(frozen=True, slots=True)
 class SourceType:
     """How the sources of one layer type are opened.
 
@@ -54,7 +67,7 @@ class SourceType:
     """
 
     name: str
-    open: Callable[[Record, Phase, int], Source]
+    open: Callable[[Opening], Source]
     probe: Callable[[Record, Phase], tuple[Shape, ...] | None]
 
 
@@ -74,12 +87,12 @@ def has_source(layer_type: str) -> bool:
     return layer_type in source_types()
 
 
-def open_source(record: Record, phase: Phase, seed: int) -> Source:
+def open_source(record: Record, phase: Phase, seed: int, *, on_bad_record: OnBadRecord = "stop") -> Source:
     """The source of a data layer. Raises NetError: DAT001 if netc reads no such data, others if it is not there."""
     if record.type not in source_types():
         message = f'layer "{record.name}": netc has no reader for the data of {record.type} layers'
         raise NetError(Diagnostic(NO_SOURCE, message, record.span))
-    return source_types()[record.type].open(record, phase, seed)
+    return source_types()[record.type].open(Opening(record, phase, seed, on_bad_record))
 
 
 def probe(record: Record, phase: Phase) -> tuple[Shape, ...] | None:

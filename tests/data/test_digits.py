@@ -83,7 +83,7 @@ def test_the_first_axis_of_the_top_is_the_batch() -> None:
 def test_a_batch_larger_than_the_data_walks_over_it_several_times() -> None:
     order = Order(3)
     assert order.take(7).tolist() == [0, 1, 2, 0, 1, 2, 0]
-    assert order.state() == {"epoch": 2, "position": 1}
+    assert order.state() == {"epoch": 2, "position": 1, "seed": 0, "count": 3}
 
 
 def test_probe_and_types_without_source() -> None:
