@@ -87,9 +87,9 @@ WEIGHTS_SHAPE = Code(
 EMPTY_STATISTICS = Code(
     "SNP012",
     "BatchNorm statistics with factor 0 were loaded",
-    why="BatchNorm's third blob counts what went into its two sums, and the statistics are sum / factor. With a factor of "
-    "0 nothing has gone in: Caffe then takes mean and variance as 0, and the layer divides by sqrt(eps). Files converted "
-    "from other frameworks often hold plain statistics and forget the factor.",
+    why="BatchNorm's third blob counts what went into its two sums, and the statistics are sum / factor. With a factor "
+    "of 0 nothing has gone in: Caffe then takes mean and variance as 0, and the layer divides by sqrt(eps). Files "
+    "converted from other frameworks often hold plain statistics and forget the factor.",
     example="netc test deploy.prototxt --weights converted.caffemodel",
     fix="Set the third blob to 1 where the first two hold mean and variance themselves, and save the weights again.",
 )

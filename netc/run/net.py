@@ -53,7 +53,8 @@ class Net:
         self.parameters: Parameters = Parameters(plan, self.dtype, seed, params.parameters if params else None)
         self.feeds: dict[str, Feed] = dict(feeds or {})
         self._storage = Storage(plan, self.dtype, self.parameters, self._input_arrays(), self.feeds, seed)
-        self.executor = _executor(executor, self._storage, debug, threads)
+        self.executor: Executor
+        self.executor, self.threads = _executor(executor, self._storage, debug, threads)
 
     # ------------------------------------------------------------ inputs
 
@@ -157,12 +158,20 @@ class Net:
 
     @contextmanager
     def observed(self, observer: Observer) -> Iterator[None]:
-        """Within `with`, the observer sees each layer's arrays right after its forward and its backward."""
-        before, self._storage.observer = self._storage.observer, observer
+        """Within `with`, the observer sees each layer's arrays right after its forward and its backward.
+
+        A net on the fast executor runs on the reference one meanwhile: only there every layer stands alone.
+        """
+        before, self._storage.observer = (self.executor, self._storage.observer), observer
+        if not isinstance(self.executor, Reference):
+            self.executor = _with_state(Reference(self._storage), self.executor)
         try:
             yield
         finally:
-            self._storage.observer = before
+            seen = self.executor
+            self.executor, self._storage.observer = before
+            if seen is not self.executor:
+                _with_state(self.executor, seen)
 
     # ------------------------------------------------------------ state between iterations
 
@@ -221,10 +230,19 @@ def _lookup(names: Mapping[str, T], name: str, code: Code, kind: str = "") -> T:
     raise NetError(Diagnostic(code, f'the net has no {kind} "{name}"', help=known))
 
 
-def _executor(name: str, storage: Storage, debug: bool, threads: int | None) -> Executor:
+def _with_state(executor: Executor, other: Executor) -> Executor:
+    """Give an executor the values that layers keep between iterations in another."""
+    theirs = other.state()
+    for key, array in executor.state().items():
+        array[...] = theirs[key]
+    return executor
+
+
+def _executor(name: str, storage: Storage, debug: bool, threads: int | None) -> tuple[Executor, int]:
     if name == "reference":
-        return Reference(storage, debug)
+        return Reference(storage, debug), 1
     if name == "fast":
         fast: Any = import_module("netc.run.fast")  # only when asked for: its kernels are costly to import
-        return cast(Executor, fast.Fast(storage, threads))
+        count = threads or fast.thread_count()
+        return cast(Executor, fast.executor(storage, count)), count
     raise NetError(Diagnostic(EXECUTOR, f'there is no executor "{name}"'))

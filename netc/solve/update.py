@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -54,8 +57,27 @@ def _unknown(report: Report, field: str, name: str, known: Any, span: Span | Non
     report.error(UNKNOWN_NAME, f'there is no {field} "{name}"', span, help=help)
 
 
+CHUNK = 1 << 18
+"""Values updated at a time: small enough to share between threads and to stay in the cache, large enough to be worth a
+call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of one parameter, its gradient and its memory, as flat arrays."""
+
+    data: Array
+    diff: Array
+    history: tuple[Array, ...]
+    lr_mult: float
+    decay_mult: float
+
+
 class Updater:
-    """The update rule of a solver and its memory: `history[k]` holds blob k of each learned parameter, by index."""
+    """The update rule of a solver and its memory: `history[k]` holds blob k of each learned parameter, by index.
+
+    Every value is updated by itself, so the number of threads changes no bit.
+    """
 
     def __init__(self, p: Record, net: Net) -> None:
         self.p: Any = p
@@ -64,39 +86,54 @@ class Updater:
         self.history: tuple[dict[int, Array], ...] = tuple(
             {b.param.index: np.zeros_like(b.data) for b in net.learned} for _ in range(self.rule.histories)
         )
+        self._chunks = [chunk for blob in net.learned for chunk in self._split(blob)]
+        self._threads = min(net.threads, len(self._chunks))
+        self._pool = ThreadPoolExecutor(self._threads) if self._threads > 1 else None
+
+    def _split(self, blob: Parameter) -> Iterator[Chunk]:
+        assert blob.diff is not None
+        arrays = [a.reshape(-1) for a in (blob.data, blob.diff, *(h[blob.param.index] for h in self.history))]
+        for start in range(0, blob.data.size, CHUNK):
+            data, diff, *history = (a[start : start + CHUNK] for a in arrays)
+            yield Chunk(data, diff, tuple(history), blob.param.lr_mult, blob.param.decay_mult)
 
     def apply(self, iteration: int) -> float:
         """Update every learned parameter by its gradient; returns the learning rate. Gradients become the updates."""
-        p = self.p
-        rate = learning_rate(p, iteration)
-        scale = self._clip() / p.iter_size
-        for blob in self.net.learned:
-            self._update(blob, rate, scale, iteration)
+        rate = learning_rate(self.p, iteration)
+        scale = self._clip() / self.p.iter_size
+
+        def run(chunks: list[Chunk]) -> None:
+            for chunk in chunks:
+                self._update(chunk, rate, scale, iteration)
+
+        if self._pool is None:
+            run(self._chunks)
+        else:
+            list(self._pool.map(run, (self._chunks[t :: self._threads] for t in range(self._threads))))
         return rate
 
-    def _update(self, blob: Parameter, rate: float, scale: float, iteration: int) -> None:
-        assert blob.diff is not None
-        p, data, diff = self.p, blob.data.reshape(-1), blob.diff.reshape(-1)
-        number = data.dtype.type
-        decay = p.weight_decay * blob.param.decay_mult
+    def _update(self, c: Chunk, rate: float, scale: float, iteration: int) -> None:
+        p, number = self.p, c.data.dtype.type
+        decay = p.weight_decay * c.decay_mult
         added = 0.0 if self.rule.decoupled else decay
-        l1 = {"L2": 0.0, "L1": added, "L1L2": p.weight_decay_l1 * blob.param.decay_mult}[p.regularization_type]
+        l1 = {"L2": 0.0, "L1": added, "L1L2": p.weight_decay_l1 * c.decay_mult}[p.regularization_type]
         l2 = 0.0 if p.regularization_type == "L1" else added
         if scale != 1:
-            _scale(diff, number(scale))
+            _scale(c.diff, number(scale))
         if p.clip_gradients_value >= 0:
-            np.clip(diff, -number(p.clip_gradients_value), number(p.clip_gradients_value), out=diff)
-        if l1 or l2:
-            _regularize(data, diff, number(l2), number(l1))
-        history = tuple(h[blob.param.index].reshape(-1) for h in self.history)
-        self.rule.update(Update(data, diff, history, rate * blob.param.lr_mult, decay, iteration, p))
+            np.clip(c.diff, -number(p.clip_gradients_value), number(p.clip_gradients_value), out=c.diff)
+        if l1:
+            _regularize(c.data, c.diff, number(l2), number(l1))
+        elif l2:
+            _decay(c.data, c.diff, number(l2))
+        self.rule.update(Update(c.data, c.diff, c.history, rate * c.lr_mult, decay, iteration, p))
 
     def _clip(self) -> float:
         """What the gradients are multiplied by so that their norm over all parameters is at most clip_gradients."""
         limit = self.p.clip_gradients
         if limit < 0:
             return 1.0
-        norm = math.sqrt(sum(_square_sum(b.diff.reshape(-1)) for b in self.net.learned if b.diff is not None))
+        norm = math.sqrt(sum(_square_sum(c.diff) for c in self._chunks))
         return limit / norm if norm > limit else 1.0
 
 
@@ -112,6 +149,13 @@ def _square_sum(x: Array) -> float:
 def _scale(x: Array, factor: float) -> None:
     for i in range(x.size):
         x[i] *= factor
+
+
+@kernel
+def _decay(data: Array, diff: Array, l2: float) -> None:
+    """diff += l2 data: the gradient of l2/2 |data|^2."""
+    for i in range(data.size):
+        diff[i] += l2 * data[i]
 
 
 @kernel

@@ -57,9 +57,12 @@ class Log(Events):
         self.reasons.append(reason)
 
 
-def build(text: str = "", *, seed: int = 1, tests: int = 0, base: str = SOLVER, **options: Any) -> tuple[Solver, Log]:
+def build(
+    text: str = "", *, seed: int = 1, tests: int = 0, base: str = SOLVER, threads: int = 1, **options: Any
+) -> tuple[Solver, Log]:
     net = Net(planned(NET, "TRAIN", given=GIVEN), feeds={"data": Counter()}, seed=seed)
     plans = [planned(NET, "TEST", given=GIVEN) for _ in range(tests)]
+    net.threads = threads
     test_nets = [solve.Test(Net(plan, feeds={"data": Counter()}, params=net, seed=seed), 2) for plan in plans]
     log = Log()
     momentum = "" if any(word in text for word in ("AdaGrad", "RMSProp")) else "momentum: 0.9 "
@@ -254,3 +257,13 @@ def test_refused(text: str, codes: list[str], words: str) -> None:
     assert [d.code.id for d in caught.value.diagnostics] == codes
     assert words in str(caught.value)
     assert all(d.span is not None for d in caught.value.diagnostics)
+
+
+def test_the_number_of_threads_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("netc.solve.update.CHUNK", 100)
+    one, _ = build()
+    three, _ = build(threads=3)
+    assert three.net.threads == 3
+    one.solve()
+    three.solve()
+    assert bits(one.net) == bits(three.net)
