@@ -8,6 +8,7 @@ and what lives shortly is put into the best gap above them. If that is not tight
 from __future__ import annotations
 
 from bisect import insort
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -21,6 +22,7 @@ Ints = NDArray[np.int64]
 ALIGNMENT = 64
 CLOSE_ENOUGH = 1.01  # of the lower bound; then no other order is tried
 WORK = 1000  # blocks placed while looking for a better order
+HOT = (0.8, 0.5, 0.0)  # of the lower bound: while so much lives, places have to be found with care
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +48,17 @@ def aligned(size: int) -> int:
 
 def lower_bound(blocks: Iterable[Block]) -> int:
     """The largest number of bytes that live at one step: no placement needs less."""
-    change: dict[int, int] = {}
+    return max(_alive(blocks), default=0)
+
+
+def _alive(blocks: Iterable[Block]) -> list[int]:
+    """The bytes that live at each step."""
+    change = Counter[int]()
     for block in blocks:
         for first, last in block.spans:
-            change[first] = change.get(first, 0) + block.size
-            change[last + 1] = change.get(last + 1, 0) - block.size
-    return max(accumulate(change[step] for step in sorted(change)), default=0)
+            change[first] += block.size
+            change[last + 1] -= block.size
+    return list(accumulate(change[step] for step in range(max(change, default=0) + 1)))
 
 
 def allocate(blocks: Sequence[Block], turn: int) -> tuple[list[int], int]:
@@ -60,30 +67,42 @@ def allocate(blocks: Sequence[Block], turn: int) -> tuple[list[int], int]:
         return [], 0
     bound = lower_bound(blocks)
     best = _stack(blocks, turn)
-    if best[1] > bound * CLOSE_ENOUGH:
-        best = min(best, _search(blocks, bound), key=lambda found: found[1])
+    for share in HOT:
+        if best[1] <= bound * CLOSE_ENOUGH:
+            break
+        best = min(best, _search(blocks, bound, share), key=lambda found: found[1])
     return best
 
 
-def _search(blocks: Sequence[Block], bound: int) -> tuple[list[int], int]:
-    """Best fit, again and again: what did not fit under the bound in the last try comes earlier, or at the other end.
+def _search(blocks: Sequence[Block], bound: int, share: float) -> tuple[list[int], int]:
+    """Places for the blocks that live when much does, found by trial; then for the others, by best fit around them."""
+    alive = _alive(blocks)
+    hot = [max(alive[step] for a, z in b.spans for step in range(a, z + 1)) >= share * bound for b in blocks]
+    by_size = sorted(range(len(blocks)), key=lambda i: (-blocks[i].size, blocks[i].first - blocks[i].last))
+    order, high = _try(blocks, [i for i in by_size if hot[i]], bound)
+    return _fit(blocks, order + [i for i in by_size if not hot[i]], bound, high)
 
-    The choices are random, with a fixed seed: the same blocks always get the same places.
+
+def _try(blocks: Sequence[Block], order: list[int], bound: int) -> tuple[list[int], set[int]]:
+    """The best order, and the blocks to put at the high end of their gap: the result of many tries.
+
+    What did not fit under the bound in the last try comes earlier in the next, or at the other end. The choices are
+    random, with a fixed seed: the same blocks always get the same places.
     """
     random, high = Random(0), set[int]()
-    order = sorted(range(len(blocks)), key=lambda i: (-blocks[i].size, blocks[i].first - blocks[i].last))
-    best = found = _fit(blocks, order, bound, high)
-    for _ in range(WORK // max(1, len(blocks))):
-        if best[1] <= bound * CLOSE_ENOUGH:
+    best, least = (order, high), -1
+    for _ in range(1 + WORK // len(order)):
+        offsets, peak = _fit(blocks, order, bound, high)
+        if least < 0 or peak < least:
+            best, least = (order, high), peak
+        if least <= bound * CLOSE_ENOUGH:
             break
-        high ^= {random.randrange(len(blocks))}
-        for i in [i for i, block in enumerate(blocks) if found[0][i] + block.size > bound]:
+        order, high = list(order), high ^ {random.choice(order)}
+        for i in [i for i in order if offsets[i] + blocks[i].size > bound]:
             if random.random() < 0.5:
                 high ^= {i}
             at = order.index(i)
             order.insert(random.randrange(at + 1), order.pop(at))
-        found = _fit(blocks, order, bound, high)
-        best = min(best, found, key=lambda each: each[1])
     return best
 
 
