@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from netc import language
+from netc.api.vocabulary import LayerVocabulary
 from netc.errors import Diagnostic, Report
 from netc.layer import Catalogue, catalogue
 from netc.schema.load import load_net, load_solver
@@ -43,16 +44,21 @@ def typed(document: language.Document, path: Path, types: Catalogue, report: Rep
     Raises NetError with all that is wrong. With a `report`, diagnostics go there, and wrong fields are left out.
     """
     schema, collected = schema_of(types), Report() if report is None else report
-    record = load_net(document, schema, collected)
+    record = load_net(expanded(document, types), schema, collected)
     if report is None:
         collected.finish()
     return Definition(path, record, types, schema, tuple(collected.diagnostics))
 
 
+def expanded(document: language.Document, types: Catalogue) -> language.Document:
+    """The plain text format that a file's statements stand for; raises NetError (SYN...)."""
+    return language.expand(document, LayerVocabulary(types, schema_of(types)))
+
+
 def typed_solver(document: language.Document, types: Catalogue) -> tuple[Record, tuple[Diagnostic, ...]]:
     """A parsed solver file as a SolverParameter, and warnings."""
     report = Report()
-    record = load_solver(document, schema_of(types), report)
+    record = load_solver(expanded(document, types), schema_of(types), report)
     report.finish()
     return record, tuple(report.diagnostics)
 

@@ -9,11 +9,10 @@ from netc import data, language
 from netc.api.definition import Definition, PathLike, is_solver, typed
 from netc.api.jobs import load_job
 from netc.errors import Diagnostic, NetError, Report
-from netc.graph import Graph, State, build
+from netc.graph import Graph, State, build, included
 from netc.layer import Phase, Shape, catalogue
 from netc.plan import plan as plan_graph
 from netc.plan.model import Plan
-from netc.schema.record import Record
 
 
 def load(path: PathLike, *, layers: Iterable[Path] = ()) -> Definition:
@@ -85,7 +84,7 @@ def check(path: PathLike, *, layers: Iterable[Path] = ()) -> tuple[Diagnostic, .
             report.diagnostics += definition.warnings
     else:
         definition = typed(document, Path(path), catalogue(layers), report)
-        nets = [(definition, State(phase)) for phase in phases(definition)]
+        nets = [(definition, state) for state in states(definition)]
     for definition, state in nets:
         _check_net(definition, state, report)
     report.diagnostics = list(dict.fromkeys(report.diagnostics))
@@ -108,18 +107,14 @@ def _given(graph: Graph) -> dict[str, tuple[Shape, ...]]:
     return {n.name: shapes for n in nodes if (shapes := data.probe(n.record, graph.state.phase)) is not None}
 
 
-def phases(definition: Definition) -> tuple[Phase, ...]:
-    """The phases a file has a net for: those in which some layer without bottoms is included.
+def states(definition: Definition) -> tuple[State, ...]:
+    """The states a file has a net for: the phases in which some layer without bottoms is included.
 
-    A file that only has TRAIN data is not asked to make sense in TEST.
+    A file that only has TRAIN data is not asked to make sense in TEST. A file with deploy blocks has the net of phase
+    TEST and stage "deploy" too.
     """
-    both: tuple[Phase, ...] = ("TRAIN", "TEST")
+    candidates = [State("TRAIN"), State("TEST")]
+    if any("deploy" in rule.stage for layer in definition.record.layer for rule in layer.include):
+        candidates.append(State("TEST", 0, ("deploy",)))
     starts = [layer for layer in definition.record.layer if not layer.bottom]
-    fed = tuple(phase for phase in both if any(_included(layer, phase) for layer in starts))
-    return fed or ("TEST",)
-
-
-def _included(layer: Record, phase: Phase) -> bool:
-    if any(rule.has("phase") for rule in layer.include):
-        return any(rule.phase == phase for rule in layer.include if rule.has("phase"))
-    return not any(rule.has("phase") and rule.phase == phase for rule in layer.exclude)
+    return tuple(s for s in candidates if any(included(layer, s) for layer in starts)) or (State("TEST"),)
