@@ -84,7 +84,7 @@ class CallMaker(FieldMaker):
         if isinstance(found, Blob):
             return found
         if isinstance(found, Constant) and isinstance(found.value, str):
-            return Blob(dict.fromkeys(EVERY_PHASE, at.run.label(found.value)), place)
+            return Blob(dict.fromkeys(EVERY_PHASE, self.label(written, at)), place)
         if found is not None:
             what = "a constant" if isinstance(found, Constant) else "a composite"
             raise self.fail(codes.UNKNOWN_NAME, f"`{name}` is {what}, not a blob", written.span, at)
@@ -216,12 +216,16 @@ class CallMaker(FieldMaker):
         """The full name that a label gives."""
         if isinstance(label, Scalar) and label.kind == "identifier":
             found = at.scope.find(label.text)
-            if not isinstance(found, Constant):
-                return at.run.label(label.text)
-        value = self.value(label, at)
+            value = self.value(label, at) if isinstance(found, Constant) else label.text
+        else:
+            value = self.value(label, at)
         if not isinstance(value, str):
             raise self.fail(codes.NO_VALUE, f"a label is a string, not {kind_of(value)}", label.span, at)
-        return at.run.label(value)
+        full = at.run.label(value)
+        if not full:
+            message = f"`{value}` names nothing" if full == "" else f"`{value}` leads out of the file's own names"
+            raise self.fail(codes.NO_VALUE, message, label.span, at)
+        return full
 
     def _assignable(self, target: Target, at: Context) -> None:
         found = at.scope.names.get(target.name.text)

@@ -188,8 +188,7 @@ class Parser:
             return None
         if action == "as":
             return match, NUMBERS[terminal]
-        if action == "insert":
-            self._shift(terminal, match.start(kind))
+        if action == "insert" and self._shift(terminal, match.start(kind)):
             return match, kind
         if action == "split":
             self._split()
@@ -209,10 +208,12 @@ class Parser:
         self._unwind()
         self._shift("NAME", *name)
 
-    def _shift(self, terminal: str, start: int, end: int | None = None) -> None:
-        """Feed a terminal that the tables accept here."""
+    def _shift(self, terminal: str, start: int, end: int | None = None) -> bool:
+        """Feed a terminal, if the tables accept it here."""
         tables, number = self.tables, NUMBERS[terminal]
-        while (act := tables.states[self.states[-1]][number]) < 0:
+        while (act := tables.states[self.states[-1]].get(number)) is None or act < 0:
+            if act is None:
+                return False
             left, size, method = tables.rules[~act]
             values = self.values[len(self.values) - size :]
             del self.states[len(self.states) - size :], self.values[len(self.values) - size :]
@@ -220,6 +221,7 @@ class Parser:
             self.values.append(getattr(self.builder, method)(values))
         self.states.append(act)
         self.values.append((start, start + 1 if end is None else end))
+        return True
 
     def _unwind(self) -> None:
         """Take the entry that is being read off the stacks."""

@@ -98,9 +98,17 @@ class Run:
         """A place in the run's text, with the call that led there."""
         return Span(span.source, span.start, span.end, self.call) if self.call else span
 
-    def label(self, text: str) -> str:
-        """A label's full name: relative to this run unless it begins with `/`."""
-        return text[1:] if text.startswith("/") else self.prefix + text
+    def label(self, text: str) -> str | None:
+        """A label's full name: relative to this run, or to the one around it after `../`, unless it begins with `/`.
+
+        None if it leads out of the file.
+        """
+        run: Run | None = self
+        while run is not None and text.startswith("../"):
+            run, text = run.parent, text[3:]
+        if run is None:
+            return None
+        return text[1:] if text.startswith("/") else run.prefix + text
 
 
 @dataclass(frozen=True, slots=True)
