@@ -138,7 +138,7 @@ def forward(
         source_line=sh * x.row, source_pixel=sw * PIXEL, target=y, target_start=y.inner, target_line=y.row,
         target_pixel=PIXEL, height=y.h, width=y.w, weights=weights, out_block=conv.in_blocks * conv.cells * BLOCK,
         out_blocks=conv.out_blocks, groups=conv.groups, loops=loops, bias=bias, relu=relu,
-        add=-1 if add is None else _distance(add, y), unroll=LANES,
+        add=-1 if add is None else _distance(add, y), unroll=LANES, lines=(-conv.pad[0], sh, dh, x.h),
     )  # fmt: skip
     return together(_line_rows(lines, label))
 
@@ -158,6 +158,7 @@ def forward_first(
         source_line=sh * x.row, source_pixel=sw * 4, target=y, target_start=y.inner, target_line=y.row,
         target_pixel=PIXEL, height=y.h, width=y.w, weights=weights, out_block=conv.inputs * conv.cells * PIXEL,
         out_blocks=conv.out_blocks, groups=1, loops=loops, bias=bias, relu=relu, add=-1, unroll=1,
+        lines=(-conv.pad[0], sh, dh, x.h),
     )  # fmt: skip
     return together(_line_rows(lines, label))
 
@@ -181,6 +182,7 @@ def data_gradient(dy: Blocked, weights: Ref, dx: Blocked, conv: Conv, label: str
                 weights=weights + (down.cell * kw + across.cell) * BLOCK if down.taps and across.taps else weights,
                 out_block=conv.out_blocks * conv.cells * BLOCK, out_blocks=conv.in_blocks, groups=conv.groups,
                 loops=loops, bias=NOTHING, relu=False, add=-1, unroll=LANES,
+                lines=(down.first, 1, -down.back, dy.h),
             )  # fmt: skip
             rows += _line_rows(lines, label)
     return together(rows)
@@ -252,6 +254,7 @@ class _Lines:
     relu: bool
     add: int
     unroll: int
+    lines: tuple[int, int, int, int]  # line read for line 0 and tap 0; more a line, and a tap; lines there are
 
 
 def _line_rows(s: _Lines, label: str) -> list[Row]:
@@ -276,7 +279,7 @@ def _line_row(s: _Lines, cut: Cut, count: int, label: str) -> Row:
         s.source_image, s.source_group, target.image, s.out_blocks * target.plane,
         s.out_blocks * s.out_block, s.out_blocks * PIXEL if isinstance(s.bias, Ref) else 0,
         s.source_line, s.target_line, s.out_block, target.plane, *s.loops,
-        max(1, min(s.height, TARGET_PIXELS // s.width)), int(large), PIXEL if isinstance(s.bias, Ref) else 0,
+        max(1, min(s.height, TARGET_PIXELS // s.width)), int(large), PIXEL if isinstance(s.bias, Ref) else 0, *s.lines,
     )  # fmt: skip
     return Row(line_tiles(cut.rows, cut.rest, vectors, s.unroll, s.source_pixel, s.target_pixel), arguments, label)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 
-from netc.jit import Entry, entry
+from netc.jit import Entry, entry, kernel
 from netc.kernels.fast.emit import LANES, arg, tile
 
 
@@ -25,6 +25,7 @@ def line_tiles(rows: int, rest: int, vectors: int, unroll: int, a_row: int, c_ro
         n2, a2, b2, lines, large, bias_vector = (
             arg(row, 27), arg(row, 28), arg(row, 29), arg(row, 30), arg(row, 31), arg(row, 32),
         )  # fmt: skip
+        origin, step, reach, source_height = arg(row, 33), arg(row, 34), arg(row, 35), arg(row, 36)
         bands = (height + lines - 1) // lines
         spots = images * bands
         outs *= groups
@@ -40,21 +41,34 @@ def line_tiles(rows: int, rest: int, vectors: int, unroll: int, a_row: int, c_ro
             b = weights + group * b_group + out * vectors * b_vector
             bias_at = bias + group * bias_group + out * vectors * bias_vector
             for y in range(top, min(top + lines, height)):
-                a, c = a_start + y * a_line, c_start + y * c_line
+                first, taps = _inside(origin + y * step, reach, n1, source_height)
+                a, c = a_start + y * a_line + first * a1, c_start + y * c_line
+                b_first = b + first * b1
                 for _ in range(full):
                     tile(
-                        rows, vectors, unroll, a_row, c_row, a, b, c, bias_at, add, relu, b_vector, c_vector,
-                        n0, a0, b0, n1, a1, b1, n2, a2, b2,
+                        rows, vectors, unroll, a_row, c_row, a, b_first, c, bias_at, add, relu, b_vector, c_vector,
+                        n0, a0, b0, taps, a1, b1, n2, a2, b2,
                     )  # fmt: skip
                     a += rows * a_row
                     c += rows * c_row
                 if rest > 0:
                     tile(
-                        last, vectors, unroll, a_row, c_row, a, b, c, bias_at, add, relu, b_vector, c_vector,
-                        n0, a0, b0, n1, a1, b1, n2, a2, b2,
+                        last, vectors, unroll, a_row, c_row, a, b_first, c, bias_at, add, relu, b_vector, c_vector,
+                        n0, a0, b0, taps, a1, b1, n2, a2, b2,
                     )  # fmt: skip
 
     return body
+
+
+@kernel
+def _inside(start: int, step: int, taps: int, height: int) -> tuple[int, int]:
+    """The first tap whose line start + tap * step is in 0..height-1, and how many are (the others meet zeros)."""
+    first, count = 0, 0
+    for tap in range(taps):
+        if 0 <= start + tap * step < height:
+            first = tap if count == 0 else first
+            count += 1
+    return first, count
 
 
 @functools.cache

@@ -71,8 +71,8 @@ def _line(row: int, blob: int, item: int) -> int:
     blocks, lines, first = arg(row, 13), arg(row, 14), 4 * blob
     y, plane = item % lines, item // lines
     start: int = arg(row, first) + plane // blocks * arg(row, first + 1) + plane % blocks * arg(row, first + 2)
-    step: int = arg(row, first + 3)
-    return start + y * step
+    address: int = start + y * arg(row, first + 3)
+    return address
 
 
 @entry

@@ -152,4 +152,3 @@ def _outlive(b: Builder, turn: int, end: int) -> None:
         if any(x.name == name and x.kind == "state" for x in b.planned(layer).setup.buffers):
             b.memory[array].touch(0)
             b.memory[array].touch(end)
-

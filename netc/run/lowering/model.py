@@ -60,7 +60,7 @@ class Home:
 
 @dataclass(frozen=True)
 class Lowered:
-    """The program of a net. `homes`: by slot of the plan; `buffers`: by layer and name of a reference layer's buffer."""
+    """The program of a net. `homes`: by slot of the plan; `buffers`: arrays by reference layer and buffer name."""
 
     forward: tuple[Item, ...]
     backward: tuple[Item, ...]
