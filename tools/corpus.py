@@ -15,12 +15,13 @@ import traceback
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 
 from netc.api.planning import check, load, plan
 from netc.errors import CODES, NetError
 from netc.graph import State, included
-from netc.layer import Phase, format_shape
+from netc.layer import Phase, Shape, format_shape
 from netc.plan.counts import count_layer, count_net
 from netc.plan.model import Plan
 
@@ -89,7 +90,7 @@ def _plan(path: Path, phase: str, swapped: bool, expected: list[str]) -> Plan:
         if any(d.severity == "error" and d.code is not NO_SIZE for d in error.diagnostics):
             raise
     dummies = {line[1]: line[4:] for line in (e.split("\t") for e in expected) if line[2:3] == ["DummyData"]}
-    inputs = {}
+    inputs: dict[str, Shape] = {}
     for layer in load(path).record.layer:
         if layer.name in dummies and included(layer, State(in_phase)):
             shapes = (tuple(map(int, shape.split("x"))) for shape in dummies[layer.name])
@@ -118,6 +119,11 @@ def _differences(planned: Plan, expected: list[str]) -> list[str]:
         theirs = (name, node.type.name if swapped and kind == "DummyData" else kind, int(values), shapes)
         if ours != theirs:
             found.append(f"{ours}, not {theirs}")
+    for kind, values_of in (("input", planned.graph.inputs), ("output", planned.graph.outputs)):
+        told = {tuple(line.split("\t")[1:]) for line in expected if line.startswith(f"{kind}\t")}
+        ours_named = {(planned.graph.values[v].name, _caffes(planned.shapes[v])) for v in values_of}
+        if ours_named != told:
+            found.append(f"{kind}s {sorted(ours_named)}, not {sorted(told)}")
     total = count_net(planned)
     ours_total = {
         "params_total": total.blob_values,
@@ -126,6 +132,11 @@ def _differences(planned: Plan, expected: list[str]) -> list[str]:
     }
     found += [f"{k} {v}, not {totals[k]}" for k, v in ours_total.items() if k in totals and int(totals[k]) != v]
     return found
+
+
+def _caffes(shape: Shape) -> str:
+    """A shape as Caffe writes it: `2 3 (6)`."""
+    return "".join(f"{dim} " for dim in shape) + f"({prod(shape)})"
 
 
 def _macs_per_item(planned: Plan) -> int:
