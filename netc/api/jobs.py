@@ -154,9 +154,10 @@ def _check_counts(record: Record, tests: int) -> None:
 def _state(net: Record, asked: Record | None, phase: str) -> State:
     """Caffe merges the phase's default, the net's own state, then the solver's."""
     level, stages = 0, list[str]()
-    states: list[Any] = [state for state in (net.state if net.has("state") else None, asked) if state is not None]
-    for state in states:
-        phase = state.phase if state is asked and state.has("phase") else phase
-        level = state.level if state.has("level") else level
-        stages += state.stage
+    own: Any = net.state if net.has("state") else None
+    for state, decides in ((own, False), (asked, True)):
+        if state is not None:
+            phase = state.phase if decides and state.has("phase") else phase
+            level = state.level if state.has("level") else level
+            stages += state.stage
     return State("TRAIN" if phase == "TRAIN" else "TEST", level, tuple(stages))

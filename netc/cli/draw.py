@@ -9,6 +9,7 @@ import click
 
 from netc.api import planning
 from netc.cli import _output
+from netc.cli._files import write_bytes
 from netc.cli._options import file_argument, net_options
 from netc.errors import Code, Diagnostic, NetError
 from netc.layer import Phase, Shape
@@ -20,13 +21,6 @@ NO_DOT = Code(
     why="Pictures are laid out by Graphviz's `dot` program, which pip cannot install.",
     example="netc draw nets/digits.net -o digits.svg",
     fix="Install the `graphviz` package of your system, or write dot text (`-o net.dot`) and lay it out elsewhere.",
-)
-CANNOT_WRITE = Code(
-    "CLI002",
-    "a file cannot be written",
-    why="The directory is missing, not writable, or the disk is full. Nothing was written.",
-    example="netc draw nets/digits.net -o /missing/net.svg",
-    fix="Give a path in a directory that exists and can be written.",
 )
 
 
@@ -61,10 +55,7 @@ def command(
         return
     kind = output.suffix.lstrip(".").lower() or "svg"
     data = picture.source.encode() if kind in ("dot", "gv") else _laid_out(picture, kind)
-    try:
-        output.write_bytes(data)
-    except OSError as error:
-        raise NetError(Diagnostic(CANNOT_WRITE, f"cannot write {output}: {error.strerror}")) from error
+    write_bytes(output, data)
     _output.say(f"wrote {output}")
 
 

@@ -1,0 +1,45 @@
+"""`netc fmt`: one way to write a file, comments kept."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from pathlib import Path
+
+import click
+
+from netc import language
+from netc.cli import _output
+from netc.cli._files import write_text
+
+
+@click.command("fmt")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--check", is_flag=True, help="Change nothing; exit 1 if a file is not formatted.")
+@click.option("--diff", is_flag=True, help="Change nothing; print what would change.")
+def command(files: tuple[Path, ...], check: bool, diff: bool) -> int:
+    """Write each of FILES in the canonical form: indentation, one field a line where it is long, comments kept.
+
+    `-` formats stdin to stdout.
+    """
+    changed = False
+    for file in files:
+        if str(file) == "-":
+            sys.stdout.write(language.format_text(sys.stdin.read(), "<stdin>"))
+            continue
+        before = language.read_text(file)
+        after = language.format_text(before, str(file))
+        if before == after:
+            continue
+        changed = True
+        if diff:
+            lines = difflib.unified_diff(
+                before.splitlines(keepends=True), after.splitlines(keepends=True), str(file), str(file)
+            )
+            sys.stdout.writelines(lines)
+        if check:
+            _output.say(f"{file} is not formatted")
+        elif not diff:
+            write_text(file, after)
+            _output.say(f"formatted {file}")
+    return 1 if check and changed else 0
