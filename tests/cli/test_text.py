@@ -9,7 +9,7 @@ from netc.layer import catalogue
 from tests.cli.conftest import Run
 
 SHORT = """# a comment that stays
-let width = 4
+let   width=4
 def block(x) -> y { a = InnerProduct(x) { num_output: width } y = ReLU(a) }
 data = Input() { shape { dim: [2, 3] } }
 h = data
