@@ -145,9 +145,8 @@ FORK_FIELDS: dict[tuple[str, str], str] = {
 
 # What to write instead of a fork's field, where BVLC Caffe or netc has the same thing.
 REPLACEMENTS: dict[tuple[str, str], str] = {
-    ("SolverParameter", "warmup_start_lr"): "netc's own field is `warmup_lr`",
     ("SolverParameter", "rampup_interval"): "netc's own field is `warmup_iter`",
-    ("SolverParameter", "rampup_lr"): "netc's own field is `warmup_lr`",
+    ("SolverParameter", "rampup_lr"): "netc's own field is `warmup_start_lr`",
     (
         "LayerParameter",
         "lstm_param",

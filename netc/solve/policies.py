@@ -41,7 +41,7 @@ def _inv(p: Any, i: int) -> float:
 
 
 def _poly(p: Any, i: int) -> float:
-    return float(p.base_lr * max(0.0, 1 - i / p.max_iter) ** p.power)
+    return float(p.base_lr * max(0.0, 1 - i / max(p.max_iter, 1)) ** p.power)
 
 
 def _sigmoid(p: Any, i: int) -> float:
@@ -50,7 +50,7 @@ def _sigmoid(p: Any, i: int) -> float:
 
 
 def _cosine(p: Any, i: int) -> float:
-    share = min(i / p.max_iter, 1.0)
+    share = min(i / max(p.max_iter, 1), 1.0)
     return float(p.min_lr + (p.base_lr - p.min_lr) * (1 + math.cos(math.pi * share)) / 2)
 
 
@@ -77,13 +77,11 @@ POLICIES: dict[str, Policy] = {
 def learning_rate(p: Any, iteration: int) -> float:
     """The rate of an iteration (counted from 0) by a SolverParameter that `check` has nothing against.
 
-    During the first `warmup_iter` iterations it grows linearly from `warmup_lr` to the policy's rate at their end.
+    In the first `warmup_iter` iterations it grows linearly from `warmup_start_lr` to `base_lr`, as in Intel's Caffe.
     """
-    policy = POLICIES[p.lr_policy or "fixed"]
     if iteration < p.warmup_iter:
-        target = policy.rate(p, p.warmup_iter)
-        return float(p.warmup_lr + (target - p.warmup_lr) * iteration / p.warmup_iter)
-    return float(policy.rate(p, iteration))
+        return float(p.warmup_start_lr + (p.base_lr - p.warmup_start_lr) * iteration / p.warmup_iter)
+    return float(POLICIES[p.lr_policy or "fixed"].rate(p, iteration))
 
 
 def check(p: Record, report: Report) -> None:
@@ -98,8 +96,11 @@ def check(p: Record, report: Report) -> None:
     if not p.has("base_lr"):
         report.error(MISSING, "base_lr, the learning rate, is missing", p.span)
     for field in policy.needs:
-        if not p.has(field):
-            report.error(MISSING, f'lr_policy "{name}" needs {field}: {policy.formula}', p.span_of("lr_policy"))
+        message = f'lr_policy "{name}" needs {field}: {policy.formula}'
+        if not p.has(field) and field in ("gamma", "power"):
+            report.warning(MISSING, f"{message}; without it, it is 0", p.span_of("lr_policy"))
+        elif not p.has(field):
+            report.error(MISSING, message, p.span_of("lr_policy"))
     for field, least in (("gamma", 0), ("stepsize", 1), ("max_iter", 0), ("warmup_iter", 0)):
         if p.has(field) and getattr(p, field) < least:
             report.error(BAD_VALUE, f"{field} must be at least {least}", p.span_of(field))

@@ -16,7 +16,7 @@ from netc.layer import Array
 from netc.run import Net
 from netc.schema.record import Record
 from netc.solve import policies, snapshots, update
-from netc.solve.codes import NO_OUTPUT, NOT_FINITE
+from netc.solve.codes import MISSING, NO_OUTPUT, NOT_FINITE
 from netc.solve.events import Events, Step, TestResult
 from netc.solve.inspect import Sizes, first_not_finite
 from netc.solve.update import Updater
@@ -113,7 +113,12 @@ class Solver:
     # ------------------------------------------------------------ the loop
 
     def solve(self) -> None:
-        """Train until max_iter, a request to stop, or early stopping; then snapshot and test as Caffe does."""
+        """Train until max_iter, a request to stop, or early stopping; then snapshot and test as Caffe does.
+
+        Raises NetError: SOL011 without max_iter, SOL013, SNP005 and SNP020 for the last snapshot.
+        """
+        if not self.p.has("max_iter"):
+            raise NetError(Diagnostic(MISSING, "max_iter, the number of iterations, is missing", self.p.span))
         self._ended = None
         self.events.started(self.iteration, self.p.max_iter)
         self.step(self.p.max_iter - self.iteration)

@@ -31,10 +31,10 @@ def solver(**fields: Any) -> Any:
         ({"lr_policy": "sigmoid", "gamma": 900.0, "stepsize": 10}, 0, 0.0),
         ({"lr_policy": "cosine", "max_iter": 100, "min_lr": 0.02}, 50, 0.06),
         ({"lr_policy": "cosine", "max_iter": 100, "min_lr": 0.02}, 100, 0.02),
-        ({"lr_policy": "fixed", "warmup_iter": 10, "warmup_lr": 0.02}, 0, 0.02),
-        ({"lr_policy": "fixed", "warmup_iter": 10, "warmup_lr": 0.02}, 5, 0.06),
-        ({"lr_policy": "fixed", "warmup_iter": 10, "warmup_lr": 0.02}, 10, 0.1),
-        ({"lr_policy": "step", "gamma": 0.5, "stepsize": 5, "warmup_iter": 5}, 4, 0.04),
+        ({"lr_policy": "fixed", "warmup_iter": 10, "warmup_start_lr": 0.02}, 0, 0.02),
+        ({"lr_policy": "fixed", "warmup_iter": 10, "warmup_start_lr": 0.02}, 5, 0.06),
+        ({"lr_policy": "fixed", "warmup_iter": 10, "warmup_start_lr": 0.02}, 10, 0.1),
+        ({"lr_policy": "step", "gamma": 0.5, "stepsize": 2, "warmup_iter": 5}, 4, 0.08),
     ],
 )
 def test_rate(fields: dict[str, Any], iteration: int, rate: float) -> None:
@@ -50,7 +50,8 @@ def test_at_most_one_step_is_passed_per_iteration() -> None:
     [
         ({"lr_policy": "setp"}, ["SOL010"], 'did you mean "step"?'),
         ({"lr_policy": "quux"}, ["SOL010"], "the policies are fixed, step"),
-        ({"lr_policy": "step"}, ["SOL011", "SOL011"], "needs gamma"),
+        ({"lr_policy": "step"}, ["SOL011", "SOL011"], 'warning[SOL011]: lr_policy "step" needs gamma'),
+        ({"lr_policy": "step", "gamma": 0.1}, ["SOL011"], 'error[SOL011]: lr_policy "step" needs stepsize'),
         ({"lr_policy": "step", "gamma": 0.1, "stepsize": 0}, ["SOL012"], "stepsize must be at least 1"),
         ({"lr_policy": "exp", "gamma": -1.0}, ["SOL012"], "gamma must be at least 0"),
         ({"lr_policy": "multistep", "gamma": 0.1, "stepvalue": (8, 5)}, ["SOL012"], "stepvalue must grow"),

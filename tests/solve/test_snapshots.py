@@ -11,6 +11,7 @@ from netc.schema.weights import LayerWeights, read_solver_state, read_weights
 from netc.solve import Solver
 from netc.solve import read_weights as read_weight_file
 from netc.solve.hdf5 import write_weights as write_hdf5
+from tests.run.common import make, solver_record
 from tests.solve.common import GOLDEN, bits, solver_for
 from tests.solve.test_solver import Log, build
 
@@ -213,3 +214,36 @@ def test_hostile_hdf5_is_refused(tmp_path: Path) -> None:
             read_weight_file(path)
         assert [d.code.id for d in caught.value.diagnostics] == ["SNP026"]
         assert said in str(caught.value)
+
+
+# ---------------------------------------------------------------- layers that remember
+
+LSTM = """
+layer { name: "x" type: "Input" top: "x" top: "cont"
+  input_param { shape { dim: 2 dim: 3 dim: 4 } shape { dim: 2 dim: 3 } } }
+layer { name: "lstm" type: "LSTM" bottom: "x" bottom: "cont" top: "y"
+  recurrent_param { num_output: 4 weight_filler { type: "uniform" min: -1 max: 1 } } }
+layer { name: "loss" type: "EuclideanLoss" bottom: "y" bottom: "x" top: "loss" }
+"""
+
+
+def test_what_a_layer_remembers_is_in_the_snapshot(tmp_path: Path) -> None:
+    def make_solver() -> Solver:
+        log = Log()
+        fields = 'base_lr: 0.1 lr_policy: "fixed" max_iter: 6 snapshot: 3'
+        solver = Solver(solver_record(fields), make(LSTM), events=log, snapshot_prefix=str(tmp_path / "lstm"))
+        log.at_step = lambda step: feed(solver, step.iteration)
+        return solver
+
+    def feed(solver: Solver, iteration: int) -> None:
+        solver.net.set_input("x", np.random.default_rng(iteration).standard_normal((2, 3, 4)))
+        solver.net.set_input("cont", np.ones((2, 3)))
+
+    whole, resumed = make_solver(), make_solver()
+    feed(whole, 0)
+    whole.solve()
+    resumed.restore(tmp_path / "lstm_iter_3.solverstate")
+    assert all(array.any() for array in resumed.net.state.values())
+    feed(resumed, 3)
+    resumed.solve()
+    assert bits(resumed.net) == bits(whole.net)

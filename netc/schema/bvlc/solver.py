@@ -56,7 +56,7 @@ _UPDATE = (
 )
 _NETC = (
     optional("warmup_iter", 1001, "int32", 0, "Iterations in which the rate grows linearly.", origin="netc"),
-    optional("warmup_lr", 1002, "float", 0.0, "The rate that the warm-up starts from.", origin="netc"),
+    optional("warmup_start_lr", 1002, "float", 0.0, "The rate that the warm-up starts from.", origin="netc"),
     optional("min_lr", 1003, "float", 0.0, "The rate that the policy cosine ends at.", origin="netc"),
     optional("weight_decay_l1", 1004, "float", 0.0, "Strength of L1 in regularization_type L1L2.", origin="netc"),
     optional("clip_gradients_value", 1005, "float", -1.0, "Largest absolute value of a gradient.", origin="netc"),
