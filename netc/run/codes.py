@@ -85,7 +85,7 @@ WEIGHTS_SHAPE = Code(
     "(`--reshape`).",
 )
 EMPTY_STATISTICS = Code(
-    "SNP012",
+    "SNP013",
     "BatchNorm statistics with factor 0 were loaded",
     why="BatchNorm's third blob counts what went into its two sums, and the statistics are sum / factor. With a factor "
     "of 0 nothing has gone in: Caffe then takes mean and variance as 0, and the layer divides by sqrt(eps). Files "

@@ -70,7 +70,7 @@ def test_nothing_fits() -> None:
     assert [d.code.id for d in caught.value.diagnostics] == ["SNP011"]
 
 
-@pytest.mark.parametrize(("factor", "codes"), [(0.0, ["SNP012"]), (1.0, [])])
+@pytest.mark.parametrize(("factor", "codes"), [(0.0, ["SNP013"]), (1.0, [])])
 def test_statistics_with_factor_zero(factor: float, codes: list[str]) -> None:
     text = """
     layer { name: "in" type: "Input" top: "data" input_param { shape { dim: 2 dim: 3 } } }
