@@ -144,4 +144,3 @@ class Several(Events):
     def warned(self, diagnostic: Diagnostic) -> None:
         for listener in self.listeners:
             listener.warned(diagnostic)
-

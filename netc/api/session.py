@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -13,12 +14,22 @@ from netc import data, run, solve
 from netc.api.definition import Definition, PathLike
 from netc.api.jobs import Job, load_job
 from netc.api.planning import load, plan_state
-from netc.errors import Diagnostic
+from netc.errors import Code, Diagnostic, NetError, Report, suggest
 from netc.graph import State
-from netc.layer import Phase, Shape
+from netc.layer import Array, Phase, Shape
 from netc.plan.model import Plan
 from netc.solve.events import Events
+from netc.solve.files import probe
 from netc.solve.update import Updater
+
+UNKNOWN_NAME = Code(
+    "SNP012",
+    "the name map names a layer that is not there",
+    why="`--map OLD=NEW` gives the weights of layer OLD of the file to layer NEW of the net. A mistyped name would "
+    "silently leave the layer untrained.",
+    example="netc train new.prototxt --weights old.caffemodel --map fc8=fc8_flicker",
+    fix="Use names that `netc summary` shows for the net, and that the report of loaded weights shows for the file.",
+)
 
 
 class Net(run.Net):
@@ -74,7 +85,10 @@ class Solver(solve.Solver):
         solver.solve()
 
     changes: fields of the solver to set instead of the file's (`max_iter`, `random_seed`...). weights: `.caffemodel`
-    files to start from. Raises NetError.
+    files to start from; reshape: layers that do not fit start fresh; names: layer names of the files to the net's.
+    on_nan: "stop" or "skip" an update whose loss is not finite. overfit: train on the first batch, of this many
+    samples, again and again, without tests and snapshots: a net that cannot learn them by heart has a mistake.
+    Raises NetError.
     """
 
     def __init__(
@@ -85,15 +99,22 @@ class Solver(solve.Solver):
         events: Events | None = None,
         changes: Mapping[str, Any] | None = None,
         weights: Iterable[PathLike] = (),
+        reshape: bool = False,
+        names: Mapping[str, str] | None = None,
+        on_nan: Literal["stop", "skip"] = "stop",
+        overfit: int | None = None,
         **run_options: Any,
     ) -> None:
         job = job if isinstance(job, Job) else load_job(job, layers=layers)
         record = job.record.replace(**(changes or {}))
+        if overfit:
+            record = record.replace(**_ONE_BATCH)
         seed = record.random_seed if record.has("random_seed") and record.random_seed >= 0 else 0
-        plan = plan_state(job.train, job.train_state, training=True)
-        net = run.Net(plan, seed=seed, feeds=open_feeds(plan, seed), **run_options)
+        plan = plan_state(job.train, job.train_state, training=True, batch=overfit)
+        feeds = open_feeds(plan, seed)
+        net = run.Net(plan, seed=seed, feeds=first_batches(feeds) if overfit else feeds, **run_options)
         tests, warnings = [], [*job.warnings, *plan.warnings]
-        for test in job.tests:
+        for test in () if overfit else job.tests:
             test_plan = plan_state(test.definition, test.state)
             warnings += test_plan.warnings
             feeds = open_feeds(test_plan, seed)
@@ -101,19 +122,71 @@ class Solver(solve.Solver):
             tests.append(solve.Test(test_net, test.iterations))
         self.warnings: tuple[Diagnostic, ...] = tuple(dict.fromkeys(warnings))
         prefix = None if record.has("snapshot_prefix") else str(job.path.with_suffix(""))
-        super().__init__(record, net, tests, events=events, snapshot_prefix=prefix)
-        self.loaded = load_files(net, weights)
+        super().__init__(record, net, tests, events=events, snapshot_prefix=prefix, on_nan=on_nan)
+        self.job = job
+        self.loaded = load_files(net, weights, reshape=reshape, names=names)
+
+    def check_snapshots(self) -> None:
+        """Raise NetError(SNP020) if the run will write snapshots and cannot: better now than after hours."""
+        wanted = self.prefix and (self.p.snapshot or self.p.snapshot_after_train)
+        if wanted and (problem := probe(Path(f"{self.prefix}_iter_0"))):
+            span = self.p.span_of("snapshot_prefix") if self.p.has("snapshot_prefix") else None
+            raise NetError(replace(problem, span=span))
 
 
-def load_files(net: run.Net, files: Iterable[PathLike]) -> dict[Path, run.Loaded]:
+_ONE_BATCH: dict[str, Any] = {
+    "early_stop": None,
+    "snapshot": 0,
+    "snapshot_after_train": False,
+    "test_interval": 0,
+    "test_initialization": False,
+}
+
+
+class FirstBatch:
+    """A feed that gives another feed's first batch, again and again."""
+
+    def __init__(self, feed: run.Feed) -> None:
+        self.feed = feed
+        self._batch: tuple[Array, ...] = ()
+
+    def next(self, out: Sequence[Array]) -> None:
+        if not self._batch:
+            self.feed.next(out)
+            self._batch = tuple(array.copy() for array in out)
+        for target, array in zip(out, self._batch, strict=True):
+            target[...] = array
+
+
+def first_batches(feeds: Mapping[str, run.Feed]) -> dict[str, run.Feed]:
+    """Feeds that give the first batch of these, again and again."""
+    return {name: FirstBatch(feed) for name, feed in feeds.items()}
+
+
+def load_files(
+    net: run.Net, files: Iterable[PathLike], *, reshape: bool = False, names: Mapping[str, str] | None = None
+) -> dict[Path, run.Loaded]:
     """Load weight files one after the other, by layer name; says what became of the layers of each."""
-    paths = [Path(file) for file in files]
-    return {path: run.load_weights(net, solve.read_weights(path), source=str(path)) for path in paths}
+    read = {path: solve.read_weights(path) for path in map(Path, files)}
+    _check_names(net, {layer.name for weights in read.values() for layer in weights.layers}, names or {})
+    options: dict[str, Any] = {"reshape": reshape, "names": names}
+    return {path: run.load_weights(net, weights, source=str(path), **options) for path, weights in read.items()}
 
 
-def open_feeds(plan: Plan, seed: int) -> dict[str, data.Source]:
+def _check_names(net: run.Net, in_files: set[str], names: Mapping[str, str]) -> None:
+    report, params = Report(), net.params
+    for old, new in names.items():
+        for name, known, where in ((old, in_files, "the weight files"), (new, set(params), "the net")):
+            if name not in known:
+                close = suggest(name, known)
+                help = f'did you mean "{close}"?' if close else None
+                report.error(UNKNOWN_NAME, f'{old}={new}: {where} has no layer "{name}" with parameters', help=help)
+    report.finish()
+
+
+def open_feeds(plan: Plan, seed: int) -> dict[str, run.Feed]:
     """A source for each data layer of a plan whose data is there."""
-    feeds = {}
+    feeds: dict[str, run.Feed] = {}
     for node in plan.graph.nodes:
         if node.type.source and node.name not in plan.assumed and data.has_source(node.record.type):
             feeds[node.name] = data.open_source(node.record, plan.graph.state.phase, seed)

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
 from netc import jit
+from netc.api.meter import Meter, Rates
 from netc.cli import _output
 from netc.errors import Diagnostic
 from netc.solve.events import Events, Step, TestResult
+from netc.solve.inspect import Size
 
 
 class Progress(Events):
-    """Hears what the solver tells. Bars only on a terminal; messages go to stderr either way."""
+    """Hears what the solver tells. Bars only on a terminal; messages go to stderr either way.
+
+    `meter` measures the rates that are shown; it must hear of everything before this does.
+    """
 
     def __init__(self) -> None:
         self.interrupted = False
+        self.meter: Meter | None = None
         self.last_tests: dict[int, TestResult] = {}
         self.written: tuple[Path, Path] | None = None
         self._compiling = False
-        self._began = time.perf_counter()
         self._bars = Bars(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -44,6 +49,10 @@ class Progress(Events):
         self._bars.stop()
         jit.announce_compilation(None)
 
+    def stop_bars(self) -> None:
+        """Give the terminal its cursor back: the process may end at any moment from now on."""
+        self._bars.stop()
+
     def _compiles(self) -> None:
         if not self._compiling:
             self._compiling = True
@@ -54,15 +63,25 @@ class Progress(Events):
         self._bars.update(self._task, total=last, completed=iteration)
 
     def stepped(self, step: Step) -> None:
-        note = f"loss {step.average_loss:.4g}"
+        rates = self.meter.rates if self.meter else None
+        note = f"loss {step.average_loss:.4g}" + (f", {rates.images_per_second:,.0f} images/s" if rates else "")
         self._bars.update(self._task, completed=step.iteration, note=note)
         if step.display:
-            _output.say(f"iteration {step.iteration - 1}: loss {step.average_loss:.6g}, lr {step.rate:.4g}")
+            line = f"iteration {step.iteration - 1}: loss {step.average_loss:.6g}, lr {step.rate:.4g}"
+            _output.say(line + (f", {shown(rates)}" if rates else ""))
+
+    def sized(self, sizes: Sequence[Size]) -> None:
+        for size in sizes:
+            _output.say(f"  {size_line(size)}")
+
+    def test_batch(self, net: int, batch: int, batches: int) -> None:
+        self._bars.update(self._task, note=f"test {batch} of {batches}")
 
     def tested(self, result: TestResult) -> None:
         self.last_tests[result.net] = result
         values = ", ".join(
-            f"{name} {float(v):.4f}" if v.size == 1 else f"{name} {v.tolist()}" for name, v in result.outputs.items()
+            f"{name} {float(v.reshape(-1)[0]):.4f}" if v.size == 1 else f"{name} {v.tolist()}"
+            for name, v in result.outputs.items()
         )
         net = f" net {result.net}" if result.net else ""
         _output.say(f"iteration {result.iteration}: test{net}: {values}")
@@ -76,3 +95,26 @@ class Progress(Events):
 
     def warned(self, diagnostic: Diagnostic) -> None:
         _output.show([diagnostic])
+
+
+def shown(rates: Rates) -> str:
+    """`812 it/s, 51,968 images/s, data 3 %, 0:00:12 left`."""
+    per_second = rates.iterations_per_second
+    speed = f"{per_second:,.0f}" if per_second >= 10 else f"{per_second:.3g}"
+    minutes, seconds = divmod(round(rates.seconds_left), 60)
+    left = f"{minutes // 60}:{minutes % 60:02}:{seconds:02} left"
+    return f"{speed} it/s, {rates.images_per_second:,.0f} images/s, data {rates.data_wait:.0%}, {left}"
+
+
+_PLACES = {
+    "forward": "[Forward] Layer {layer}, top blob {blob} data: {value:.6g}",
+    "backward": "[Backward] Layer {layer}, bottom blob {blob} diff: {value:.6g}",
+    "parameter": "[Forward] Layer {layer}, param blob {blob} data: {value:.6g}",
+    "gradient": "[Backward] Layer {layer}, param blob {blob} diff: {value:.6g}",
+    "update": "[Update] Layer {layer}, param {blob} diff: {value:.6g}",
+}
+
+
+def size_line(size: Size) -> str:
+    """A line of debug_info as Caffe prints it: mean absolute values."""
+    return _PLACES[size.kind].format(layer=size.layer, blob=size.blob, value=size.mean_abs)

@@ -1,30 +1,56 @@
-"""`netc train`: train what a solver says, with progress, tests and snapshots."""
+"""`netc train`: train what a solver says, with progress, tests, metrics and snapshots."""
 
 from __future__ import annotations
 
-import signal
-import sys
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.table import Table
 
+from netc.api.meter import Meter, Several
+from netc.api.metrics import MetricsFile, TensorBoard, plain
+from netc.api.sanity import Inspection, Inspector, Losses
 from netc.api.session import Solver
-from netc.cli import _output
+from netc.cli import _output, _sanity
 from netc.cli._options import executor_options, file_argument
 from netc.cli._progress import Progress
-from netc.cli._weights import show_loaded
+from netc.cli._signals import Signals
+from netc.cli._weights import loading_options, show_loaded
+from netc.errors import NetError
+from netc.solve import Events, Step
+
+OVERFIT_ITERATIONS = 200
 
 
 @click.command("train")
 @file_argument
 @click.option("--snapshot", type=click.Path(path_type=Path), help="Go on from this .solverstate.")
 @click.option("--weights", help="Start from these .caffemodel files (separated by commas), by layer name.")
+@loading_options
 @click.option("--iterations", type=click.IntRange(min=0), help="max_iter instead of the file's.")
 @click.option("--seed", type=click.IntRange(min=0), help="random_seed instead of the file's.")
+@click.option(
+    "--metrics", type=click.Path(path_type=Path, dir_okay=False), help="JSON lines (default: PREFIX.metrics.jsonl)."
+)
+@click.option("--tensorboard", type=click.Path(path_type=Path, file_okay=False), help="Event files in this directory.")
+@click.option(
+    "--on-nan",
+    type=click.Choice(["stop", "skip"]),
+    default="stop",
+    show_default=True,
+    help="A loss that is not finite stops the run, or its update is left out (at most ten in a row).",
+)
+@click.option("--inspect", is_flag=True, help="Show values, gradients, dead ReLUs of the first and the last iteration.")
+@click.option(
+    "--overfit-batch",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Train on the first N samples only: can the net learn them by heart? No tests, no snapshots.",
+)
 @click.option("--layers", type=click.Path(path_type=Path, exists=True), multiple=True, help="Your own layer file.")
 @executor_options
 @click.option("--json", "as_json", is_flag=True, help="A last line of JSON on stdout.")
@@ -32,8 +58,15 @@ def command(
     file: Path,
     snapshot: Path | None,
     weights: str | None,
+    reshape: bool,
+    names: tuple[tuple[str, str], ...],
     iterations: int | None,
     seed: int | None,
+    metrics: Path | None,
+    tensorboard: Path | None,
+    on_nan: Any,
+    inspect: bool,
+    overfit_batch: int | None,
     layers: tuple[Path, ...],
     as_json: bool,
     **run_options: Any,
@@ -45,46 +78,162 @@ def command(
     """
     if snapshot and weights:
         raise click.UsageError("--snapshot holds the weights already; give one of --snapshot and --weights")
+    if snapshot and overfit_batch:
+        raise click.UsageError("--overfit-batch starts afresh, or from --weights; it does not go on from a --snapshot")
+    if overfit_batch and iterations is None:
+        iterations = OVERFIT_ITERATIONS
     changes = {"max_iter": iterations, "random_seed": seed}
     start = time.perf_counter()
     with ExitStack() as stack:
         progress = stack.enter_context(Progress())
+        events = Several(progress)
         solver = Solver(
             file,
             layers=layers,
-            events=progress,
+            events=events,
             changes={k: v for k, v in changes.items() if v is not None},
             weights=weights.split(",") if weights else (),
-            **run_options,
+            reshape=reshape,
+            names=dict(names),
+            on_nan=on_nan,
+            overfit=overfit_batch,
+            **_observing(run_options, inspect),
         )
         _output.show(solver.warnings)
         show_loaded(solver.loaded)
         if snapshot:
             solver.restore(snapshot)
-        stack.enter_context(_Signals(solver))
+        solver.check_snapshots()
+        listeners = _Listeners(solver, events, progress, fresh=not solver.loaded)
+        if not overfit_batch or metrics:
+            listeners.metrics(metrics)
+        if tensorboard:
+            stack.enter_context(listeners.tensorboard(tensorboard))
+        if inspect:
+            stack.enter_context(listeners.inspector())
+        first = listeners.first()
+        stack.enter_context(Signals(solver, progress))
         solver.solve()
     seconds = time.perf_counter() - start
     if as_json:
         _output.print_json(_result(solver, progress, seconds))
     else:
         _show_results(solver, progress, seconds)
+    if overfit_batch and not progress.interrupted:
+        return _verdict(overfit_batch, first.loss, solver)
     return 130 if progress.interrupted else 0
 
 
+def _observing(run_options: dict[str, Any], inspect: bool) -> dict[str, Any]:
+    """Looking into every layer needs the executor that runs them one after the other."""
+    if inspect and run_options.get("executor") == "fast":
+        _output.say("--inspect looks at every layer: the reference executor is used")
+        return {**run_options, "executor": "reference"}
+    return run_options
+
+
+class _First(Events):
+    """Remembers the first loss of the run."""
+
+    def __init__(self) -> None:
+        self.loss: float | None = None
+
+    def stepped(self, step: Step) -> None:
+        self.loss = step.loss if self.loss is None else self.loss
+
+
+class _Listeners:
+    """Who hears of a run besides the progress bar. The meter comes first, so that the others can show its rates."""
+
+    def __init__(self, solver: Solver, events: Several, progress: Progress, fresh: bool) -> None:
+        self.solver = solver
+        self.events = events
+        self.progress = progress
+        self.meter = progress.meter = Meter(solver.net, solver.p.iter_size)
+        self.losses = Losses(solver.net.plan, progress, fresh)
+        events.listeners[:0] = [self.meter]
+        events.listeners.append(self.losses)
+        self.file: MetricsFile | None = None
+        self.board: TensorBoard | None = None
+
+    def metrics(self, path: Path | None) -> None:
+        """Lines of JSON at `path`; beside the snapshots if none is given, and then only if that can be written."""
+        file = MetricsFile(path or Path(f"{self.solver.prefix}.metrics.jsonl"), self.meter)
+        try:
+            file.probe()
+        except NetError:
+            if path is not None:
+                raise
+            return
+        self.file = file
+        self.events.listeners.append(file)
+
+    @contextmanager
+    def tensorboard(self, directory: Path) -> Iterator[None]:
+        self.board = TensorBoard(directory, self.meter)
+        self.events.listeners.append(self.board)
+        try:
+            yield
+        finally:
+            self.board.close()
+
+    @contextmanager
+    def inspector(self) -> Iterator[None]:
+        p = self.solver.p
+        last = p.max_iter - 1
+
+        def wanted(iteration: int) -> bool:
+            return iteration == last or bool(p.display and iteration % p.display == 0)
+
+        inspector = Inspector(self.solver.net, wanted, self._inspected, keep=self.board is not None)
+        self.events.listeners.append(inspector)
+        self._shown = False
+        with self.solver.net.observed(inspector):
+            yield
+
+    def _inspected(self, found: Inspection) -> None:
+        if self.file:
+            self.file.write("inspect", found.iteration, _sanity.as_json(found))
+        if self.board:
+            for name, array in found.arrays.items():
+                self.board.histogram(name, array, found.iteration)
+        if not self._shown or found.iteration == self.solver.p.max_iter - 1:
+            _sanity.show_inspection(found)
+            if not self._shown:
+                _sanity.show_first_losses(self.losses)
+            _output.show(found.findings())
+        self._shown = True
+
+    def first(self) -> _First:
+        found = _First()
+        self.events.listeners.append(found)
+        return found
+
+
+def _verdict(samples: int, first: float | None, solver: Solver) -> int:
+    """Whether the net has learned its samples: the loss must fall below a tenth of the first."""
+    if first is None:
+        return 0
+    last = solver.losses[-1]
+    learned = last < 0.1 * first
+    said = f"the loss went from {first:.4g} to {last:.4g} in {solver.iteration} iterations on {samples} samples: "
+    if learned:
+        _output.say(said + "the net can learn them by heart", "green")
+    else:
+        hints = "look for a mistake in labels, loss or learning rate, or give it more --iterations"
+        _output.say(said + f"not learned; {hints}", "bold red")
+    return 0 if learned else 1
+
+
 def _result(solver: Solver, progress: Progress, seconds: float) -> dict[str, Any]:
-    tests = [{name: _plain(v) for name, v in result.outputs.items()} for result in progress.last_tests.values()]
     written = progress.written
     return {
         "iterations": solver.iteration,
         "loss": solver.loss,
-        "test": tests,
+        "test": [plain(result.outputs) for result in progress.last_tests.values()],
         "seconds": round(seconds, 3),
         "snapshot": str(written[0]) if written else None,
     }
-
-
-def _plain(value: Any) -> Any:
-    return float(value) if value.size == 1 else value.tolist()
 
 
 def _show_results(solver: Solver, progress: Progress, seconds: float) -> None:
@@ -92,33 +241,11 @@ def _show_results(solver: Solver, progress: Progress, seconds: float) -> None:
     for heading in ("iterations", "loss", "test", "seconds", "snapshot"):
         table.add_column(heading)
     tests = "\n".join(
-        f"{name} {float(v):.4f}" for r in progress.last_tests.values() for name, v in r.outputs.items() if v.size == 1
+        f"{name} {float(v.reshape(-1)[0]):.4f}"
+        for r in progress.last_tests.values()
+        for name, v in r.outputs.items()
+        if v.size == 1
     )
     written = str(progress.written[0]) if progress.written else "none"
     table.add_row(f"{solver.iteration:,}", f"{solver.loss:.4g}", tests or "none", f"{seconds:.1f}", written)
     _output.out.print(table)
-
-
-class _Signals:
-    """SIGINT and SIGTERM stop after the iteration that runs; SIGHUP snapshots."""
-
-    def __init__(self, solver: Solver) -> None:
-        self.solver = solver
-        self.before: dict[int, Any] = {}
-
-    def __enter__(self) -> _Signals:
-        self.before = {s: signal.signal(s, self._stop) for s in (signal.SIGINT, signal.SIGTERM)}
-        if hasattr(signal, "SIGHUP"):
-            self.before[signal.SIGHUP] = signal.signal(signal.SIGHUP, lambda *_: self.solver.request_snapshot())
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self.before.items():
-            signal.signal(number, handler)
-
-    def _stop(self, number: int, _frame: object) -> None:
-        assert isinstance(self.solver.events, Progress)
-        if self.solver.events.interrupted:  # the second time: at once
-            sys.exit(130)
-        self.solver.events.interrupted = True
-        self.solver.request_stop()
