@@ -45,7 +45,7 @@ MISSING_COLON = Code(
 )
 EQUALS = Code(
     "SYN006",
-    "`=` instead of `:`",
+    "an equals sign instead of a colon",
     "A field is given its value with a colon. `=` belongs to the statements of .net files, as in "
     "`y = ReLU(x)` and `let width = 64`.",
     "num_output = 20",

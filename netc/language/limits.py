@@ -11,6 +11,7 @@ MAX_STRING = 65_536
 MAX_FILES = 200
 MAX_NESTING = 60
 MAX_MISTAKES = 20
+_STEPS_OF_A_MISTAKE = 50  # looking for what was meant takes time, and a loop makes the same mistake in each turn
 
 
 class Failed(Exception):  # noqa: N818
@@ -34,6 +35,7 @@ class Limits:
         self, code: Code, message: str, span: Span, help: str | None = None, notes: tuple[Note, ...] = ()
     ) -> Failed:
         """Report a mistake, unless a loop has met it before; too many end the expansion."""
+        self.steps += _STEPS_OF_A_MISTAKE
         said = (code.id, id(span.source), span.start, message)
         if said not in self._said:
             self._said.add(said)
@@ -46,7 +48,9 @@ class Limits:
         """Count statements and fields carried out."""
         self.steps += count
         if self.steps > MAX_STEPS:
-            self.fail(codes.TOO_LARGE_EXPANSION, f"more than {MAX_STEPS:,} statements and fields are made here", span)
+            if not self.report.failed:
+                message = f"more than {MAX_STEPS:,} statements and fields are made here"
+                self.fail(codes.TOO_LARGE_EXPANSION, message, span)
             raise Stop
 
     def layer(self, span: Span) -> None:

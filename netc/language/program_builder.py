@@ -228,12 +228,15 @@ class ProgramBuilder(Builder):
         """A string; `${` in it opens an expression, unless it is written `$${`."""
         parts: list[tuple[int, int]] = v[0]
         if not any("${" in self.text[start:end] for start, end in parts):
-            return self.string(v)
+            return super().string(v)
         span = Span(self.source, parts[0][0], parts[-1][1])
         pieces: list[str | Expression] = []
         for start, end in parts:
             pieces += self._pieces(start, end)
         return Text(tuple(pieces), span, self._depth(pieces, span))
+
+    def string(self, v: Values) -> Any:
+        return self.p_string(v)
 
     def _pieces(self, start: int, end: int) -> list[str | Expression]:
         text, at = self.text, start

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 from netc.errors import Span
@@ -123,9 +123,6 @@ class Context:
 
     def inner(self, scope: Scope | None = None, phases: frozenset[str] | None = None) -> Context:
         """One level deeper: in a new scope, if given one, or in fewer phases."""
-        return replace(
-            self,
-            scope=scope if scope is not None else self.scope,
-            phases=self.phases if phases is None else phases,
-            depth=self.depth + 1,
-        )
+        scope = self.scope if scope is None else scope
+        phases = self.phases if phases is None else phases
+        return Context(scope, self.run, phases, self.depth + 1, self.imported)

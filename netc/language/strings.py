@@ -44,7 +44,8 @@ def _decode(source: Source, start: int, end: int, report: Report) -> bytes:
         out.append(_bytes(text[at:slash]))
         pair = _PAIR.match(text, slash, end)
         found = pair or _ESCAPE.match(text, slash, end)
-        assert found is not None
+        if found is None:  # the text of a string that was never closed ends in a backslash
+            return b"".join(out)
         at = found.end()
         if pair:
             high, low = int(pair[1], 16), int(pair[2], 16)
