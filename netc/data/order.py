@@ -15,11 +15,12 @@ _MASK = 2**64 - 1
 
 
 class Ticket(NamedTuple):
-    """One step of a walk: which record, and where in the walk. All random draws for it depend on (epoch, position)."""
+    """One step of a walk: which record, and where in the walk: all random draws for it depend on the last three."""
 
     record: int
     epoch: int
     position: int
+    seed: int
 
 
 def philox(seed: int, stream: int, counter: tuple[int, int, int, int]) -> np.random.Philox:
@@ -74,7 +75,7 @@ class Order:
         while len(steps) < size:
             first = self.position
             part = self._records[first : first + size - len(steps)].tolist()
-            steps += [Ticket(record, self.epoch, first + i) for i, record in enumerate(part)]
+            steps += [Ticket(record, self.epoch, first + i, self.seed) for i, record in enumerate(part)]
             self.position += len(part)
             if self.position == self.count:
                 self.epoch, self.position = self.epoch + 1, 0

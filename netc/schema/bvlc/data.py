@@ -18,6 +18,20 @@ def _moved(scale: int, mean_file: int, crop_size: int, mirror: int) -> tuple[Fie
     )
 
 
+_AUGMENTATION = tuple(
+    optional(name, tag, type, default, f"{doc}; in TRAIN only.", origin="netc")
+    for tag, name, type, default, doc in (
+        (1101, "rotation", "float", 0.0, "Turn images by up to so many degrees"),
+        (1102, "min_area", "float", 1.0, "Crop parts of at least this share of the area, resized to crop_size"),
+        (1103, "max_aspect", "float", 1.3333, "How much longer one side of such a part may be"),
+        (1104, "contrast", "float", 0.0, "Change the contrast by up to this share"),
+        (1105, "color_shift", "float", 0.0, "Add up to so much to each channel, or take it away"),
+        (1106, "lighting", "float", 0.0, "Standard deviation of AlexNet's colour changes (0.1 there)"),
+        (1107, "noise", "float", 0.0, "Standard deviation of noise added to each pixel"),
+        (1108, "cutout", "uint32", 0, "Side of a square that is set to zero"),
+    )
+)
+
 MESSAGES = (
     Message(
         "TransformationParameter",
@@ -30,6 +44,7 @@ MESSAGES = (
             optional("force_color", 6, "bool", False, "Decode images to 3 channels."),
             optional("force_gray", 7, "bool", False, "Decode images to 1 channel."),
             optional("resize_param", 1008, "ResizeParameter", doc="Resize images before the crop.", origin=SSD),
+            *_AUGMENTATION,
         ),
         doc="What is done to an image before it enters the net.",
     ),

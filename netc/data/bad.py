@@ -1,0 +1,5 @@
+"""How a reader says that one record is bad, where the others may be fine."""
+
+
+class BadRecordError(Exception):
+    """A record that cannot be used; the message says why, without naming it."""

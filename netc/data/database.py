@@ -1,0 +1,122 @@
+"""Data: images and labels from an LMDB of `Datum` records."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from netc.data.bad import BadRecordError
+from netc.data.codes import LEVELDB, MISSING_DATA, NO_RECORDS
+from netc.data.datum import Datum, parse
+from netc.data.images import Colour, decode_image
+from netc.data.lmdb_file import LmdbFile
+from netc.data.order import Order, Ticket, random_skip
+from netc.data.paths import find
+from netc.data.reading import Reading, blamed, problem
+from netc.data.source import Opening, Source, SourceType
+from netc.data.transform import Transform, colour, transformed
+from netc.errors import Diagnostic, NetError
+from netc.layer import Array, Phase, Shape
+from netc.schema.record import Record
+
+
+def open_lmdb(path: Path) -> LmdbFile:
+    """An LMDB database. Raises NetError: DAT003, DAT005 for a LevelDB, DAT012 for anything else."""
+    if is_leveldb(path):
+        help = "convert it once into an LMDB: `netc explain DAT005` has the six lines that do it"
+        raise NetError(Diagnostic(LEVELDB, f"{path} is a LevelDB database, which netc does not read", None, (), help))
+    return LmdbFile(path)
+
+
+def is_leveldb(path: Path) -> bool:
+    return path.is_dir() and not (path / "data.mdb").exists() and (path / "CURRENT").exists()
+
+
+def image_of(datum: Datum, how: Colour) -> Array:
+    """The image of a record, channels x height x width. Raises BadRecordError."""
+    if datum.image is not None:
+        return datum.image
+    return decode_image(datum.encoded, how).transpose(2, 0, 1)
+
+
+class DatumReader:
+    """The records of a database, transformed."""
+
+    def __init__(self, opening: Opening, file: LmdbFile) -> None:
+        self._file = file
+        self._lock = threading.Lock()
+        self._labels = len(opening.record.top) > 1
+        self._colour: Colour = _colour(opening.record)
+        first = _first(opening.record, file)
+        self.slow = first.image is None
+        self._transform = Transform(opening, image_of(first, self._colour).shape)
+
+    @property
+    def shapes(self) -> tuple[Shape, ...]:
+        return (self._transform.shape, ())[: 2 if self._labels else 1]
+
+    def __len__(self) -> int:
+        return len(self._file)
+
+    def name(self, record: int) -> str:
+        with self._lock:
+            return f"record {self._file.read(record)[0].decode('utf-8', 'replace')!r} of {self._file.path.parent}"
+
+    def fetch(self, record: int) -> bytes:
+        with self._lock:
+            return self._file.read(record)[1]
+
+    def fill(self, item: bytes, ticket: Ticket, rows: Sequence[Array]) -> None:
+        datum = parse(item)
+        self._transform(image_of(datum, self._colour), rows[0][0], ticket)
+        if self._labels:
+            rows[1][0] = datum.label
+
+
+def _colour(record: Record) -> Colour:
+    return colour(record, "color" if record.data_param.force_encoded_color else "as is")
+
+
+def _first(record: Record, file: LmdbFile) -> Datum:
+    """The first record that is a Datum with an image; the shape of a batch is that of its image."""
+    reason = "it has no records"
+    for index in range(min(len(file), 100)):
+        try:
+            datum = parse(file.read(index)[1])
+            image_of(datum, _colour(record))
+            return datum
+        except BadRecordError as error:
+            reason = f"its records are bad, from the first on: {error}"
+    raise NetError(problem(record, NO_RECORDS, f"{file.path.parent}: {reason}"))
+
+
+def _open(opening: Opening) -> Source:
+    record, p = opening.record, opening.record.data_param
+    path = find(record, p.source)
+    if path is None:
+        raise NetError(problem(record, MISSING_DATA, f'there is no database "{p.source}"'))
+    with blamed(record):
+        file = open_lmdb(path)
+    reader = DatumReader(opening, file)
+    skip = random_skip(int(p.rand_skip), opening.seed, opening.stream)
+    order = Order(len(file), seed=opening.seed, stream=opening.stream, start=skip)
+    return Reading(opening, reader, order, int(p.batch_size), int(p.prefetch))
+
+
+def _probe(record: Record, phase: Phase) -> tuple[Shape, ...] | None:
+    p = record.data_param
+    path = find(record, p.source)
+    if path is None or not p.batch_size:
+        return None
+    with blamed(record):
+        file = open_lmdb(path)
+    try:
+        image = image_of(_first(record, file), _colour(record))
+    finally:
+        file.close()
+    size = int(p.batch_size)
+    return ((size, *transformed(record, image.shape)), (size,))[: len(record.top)]
+
+
+DATA = SourceType("Data", _open, _probe)

@@ -1,0 +1,30 @@
+"""Packages that only some data needs: imported when such data is opened."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from netc.data.codes import NEEDS_PACKAGE
+from netc.errors import Diagnostic, NetError
+
+
+def package(module: str, name: str, what: str) -> Any:
+    """A module of a package of the `data` extra. Raises NetError(DAT004) if it is not installed."""
+    try:
+        return import_module(module)
+    except ImportError:
+        help = "pip install 'netc[data]'"
+        raise NetError(Diagnostic(NEEDS_PACKAGE, f"{what} need the package {name}", None, (), help)) from None
+
+
+def pillow(module: str = "PIL.Image") -> Any:
+    return package(module, "Pillow", "images")
+
+
+def h5py() -> Any:
+    return package("h5py", "h5py", "HDF5 files")
+
+
+def lmdb() -> Any:
+    return package("lmdb", "lmdb", "new LMDB databases")

@@ -1,0 +1,89 @@
+"""Image files as arrays, as OpenCV gives them to Caffe: height x width x channels, blue first."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from netc.data.bad import BadRecordError
+from netc.data.extras import pillow
+from netc.layer import Array
+
+MOST_PIXELS = 100_000_000
+"""Images with more are refused before they are decoded: a small file may declare any size."""
+
+Colour = Literal["color", "gray", "as is"]
+
+
+def read_image(path: Path, colour: Colour) -> Array:
+    """An image file. Raises BadRecordError."""
+    return decode_image(read_bytes(path), colour)
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a file. Raises BadRecordError."""
+    try:
+        return path.read_bytes()
+    except (OSError, ValueError) as error:
+        raise BadRecordError(f"it cannot be read: {(getattr(error, 'strerror', '') or str(error)).lower()}") from None
+
+
+def decode_image(data: bytes, colour: Colour) -> Array:
+    """The pixels (uint8) of an encoded image; its EXIF orientation is applied. Raises BadRecordError.
+
+    colour: 3 channels, 1, or as many as the file has. Transparency is dropped, 16 bits become the upper 8, CMYK becomes
+    RGB.
+    """
+    pillow_image = pillow()
+    if not data:
+        raise BadRecordError("it is empty (0 bytes)")
+    try:
+        with warnings.catch_warnings(), pillow_image.open(io.BytesIO(data)) as image:
+            warnings.simplefilter("ignore")
+            check_size(image.size)
+            if colour == "gray" and image.format == "JPEG":
+                image.draft("L", image.size)  # the decoder's own luminance, as OpenCV takes it
+            upright = pillow("PIL.ImageOps").exif_transpose(image)
+            return _pixels(upright, colour)
+    except (MemoryError, BadRecordError):
+        raise
+    except Exception as error:  # Pillow raises anything on damaged files: OSError, SyntaxError, struct.error...
+        reason = str(error).split(" <")[0].rstrip(".") or type(error).__name__
+        raise BadRecordError(f"it is not an image that can be decoded: {reason}") from None
+
+
+def check_size(size: tuple[int, int]) -> None:
+    """Refuse images that are too large (width, height), or have no pixels."""
+    width, height = size
+    if width * height > MOST_PIXELS:
+        raise BadRecordError(f"it has {width:,} x {height:,} pixels, more than the {MOST_PIXELS:,} that are allowed")
+    if width < 1 or height < 1:
+        raise BadRecordError(f"it has {width} x {height} pixels")
+
+
+def _pixels(image: Any, colour: Colour) -> Array:
+    if image.mode.startswith("I"):  # 16 bits a pixel; Pillow's own conversion would cut them off at 255
+        deep = np.asarray(image)
+        if deep.min() < 0 or deep.max() > 65535:
+            raise BadRecordError("it has more than 16 bits a pixel")
+        gray = (deep >> 8).astype(np.uint8)[:, :, None]
+        return np.repeat(gray, 3, axis=2) if colour == "color" else gray
+    if image.mode == "F":
+        raise BadRecordError("its pixels are floats; use an image format with 8 or 16 bits, or HDF5")
+    plain = image.mode in ("1", "L", "LA", "La")
+    if colour == "gray" or (colour == "as is" and plain):
+        return np.asarray(image.convert("L"))[:, :, None]
+    return np.ascontiguousarray(np.asarray(image.convert("RGB"))[:, :, ::-1])
+
+
+def encode_image(pixels: Array, format: str) -> bytes:
+    """Pixels (height x width x 1 or 3, blue first) as the bytes of an image file: "png" or "jpg" (quality 95)."""
+    shown = pixels[:, :, 0] if pixels.shape[2] == 1 else pixels[:, :, ::-1]
+    out = io.BytesIO()
+    options = {"quality": 95} if format == "jpg" else {}
+    pillow().fromarray(np.ascontiguousarray(shown)).save(out, {"jpg": "JPEG", "png": "PNG"}[format], **options)
+    return out.getvalue()

@@ -1,0 +1,41 @@
+"""Where the files are that a data layer names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from netc.schema.record import Record
+
+
+def find(record: Record, name: str) -> Path | None:
+    """The path of a data layer's file, or None if it is nowhere.
+
+    It is tried from the current directory, as Caffe does, then from that of the net's file and from those above it.
+    """
+    if not name:
+        return None
+    return next((path for path in _candidates(record, Path(name)) if _exists(path)), None)
+
+
+def _candidates(record: Record, path: Path) -> Iterator[Path]:
+    yield path
+    if record.span is not None and not path.is_absolute():
+        folder = Path(record.span.source.path).absolute().parent
+        for above in (folder, *folder.parents):
+            yield above / path
+
+
+def beside(path: str, folder: Path) -> Path:
+    """A path that stands in a list file: from the current directory, or else from the list's own."""
+    plain = Path(path)
+    if plain.is_absolute() or _exists(plain):
+        return plain
+    return folder / plain if _exists(folder / plain) else plain
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name that no file can have
+        return False

@@ -1,0 +1,212 @@
+"""From records to batches: reads ahead in threads of its own, in an order that nothing but the seed decides.
+
+One thread prepares batch after batch; the records of a batch that take long to decode are spread over more threads.
+Each record is written to its own place and draws its own random numbers, so the bits are the same however many threads
+there are. The state is that of the batch last handed out, not of those read ahead.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from netc.data.bad import BadRecordError
+from netc.data.codes import BAD_RECORD, NO_RECORDS
+from netc.data.order import Order, Ticket
+from netc.data.source import Opening
+from netc.errors import Code, Diagnostic, NetError, Span
+from netc.layer import Array, Shape
+from netc.schema.record import Record
+
+_MOST_AHEAD = 1 << 30  # bytes of batches that are read ahead
+_MOST_NAMED = 1000
+
+
+class Reader(Protocol):
+    """The records of a source, by number.
+
+    shapes: of one record in each top, without the batch axis. slow: whether `fill` takes long enough to use threads.
+    """
+
+    @property
+    def shapes(self) -> tuple[Shape, ...]: ...
+
+    @property
+    def slow(self) -> bool: ...
+
+    def __len__(self) -> int: ...
+
+    def name(self, record: int) -> str:
+        """The record's name for people: its key, path or row."""
+
+    def fetch(self, record: int) -> Any:
+        """What `fill` needs of a record; called in the order of the batches, by one thread. Raises BadRecordError."""
+
+    def fill(self, item: Any, ticket: Ticket, rows: Sequence[Array]) -> None:
+        """Write a record into its row of each top (first axis 1); called by any thread. Raises BadRecordError."""
+
+
+class Batch(NamedTuple):
+    """Values of the tops, the state of the order after them, and the records that they come from."""
+
+    tops: list[Array]
+    state: dict[str, Any]
+    records: list[int]
+
+
+class Reading:
+    """A `Source` that reads batches of a reader ahead. `bad`: the records left out, by name, and why.
+
+    ahead: batches read ahead, fewer if they are very large.
+    """
+
+    def __init__(self, opening: Opening, reader: Reader, order: Order, batch: int, ahead: int = 3) -> None:
+        if not len(reader):
+            raise NetError(problem(opening.record, NO_RECORDS, "its data has no records"))
+        self.reader = reader
+        self.order = order
+        self.bad: dict[str, str] = {}
+        self.records: list[int] = []
+        self._batch = batch
+        self._layer = opening.record
+        self._skip = opening.on_bad_record == "skip"
+        self._state = order.state()
+        self._ready: deque[Future[Batch]] = deque()
+        self._free: deque[list[Array]] = deque()
+        self._size = -1
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="netc-data")
+        size = 4 * batch * sum(int(np.prod(shape)) for shape in reader.shapes)
+        self._ahead = max(1, min(ahead, _MOST_AHEAD // max(size, 1)))
+
+    def shapes(self) -> tuple[Shape, ...]:
+        return tuple((self._batch, *shape) for shape in self.reader.shapes)
+
+    def next(self, out: Sequence[Array]) -> None:
+        """Fill the tops. Raises NetError: DAT002 for a bad record (unless they are skipped), DAT011."""
+        if len(out[0]) != self._size:
+            self._start_again(len(out[0]))
+        while len(self._ready) < self._ahead:
+            self._ready.append(self._thread.submit(self._prepare, self._size))
+        try:
+            batch = self._ready.popleft().result()
+        except NetError:
+            self._start_again(self._size)  # what was read ahead comes after a hole
+            raise
+        self._ready.append(self._thread.submit(self._prepare, self._size))
+        for top, values in zip(out, batch.tops, strict=False):
+            np.copyto(top, values, casting="unsafe")
+        self._free.append(batch.tops)
+        self._state, self.records = batch.state, batch.records
+
+    def state(self) -> dict[str, Any]:
+        return dict(self._state)
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state. Raises NetError(DAT010) if it is one of other data."""
+        self._drop()
+        self.order.restore(state)
+        self._state = self.order.state()
+
+    def name_of(self, item: int) -> str:
+        """The name of the record that is at a place of the batch last handed out."""
+        return self.reader.name(self.records[item])
+
+    # ------------------------------------------------------------ ahead of the net
+
+    def _start_again(self, size: int) -> None:
+        self._drop()
+        self.order.restore(self._state)
+        self._size = size
+        self._free.clear()
+
+    def _drop(self) -> None:
+        """Forget what was read ahead, once nothing works on it any more."""
+        for future in self._ready:
+            future.cancel()
+        for future in self._ready:
+            if not future.cancelled():
+                future.exception()
+        self._ready.clear()
+
+    def _prepare(self, size: int) -> Batch:
+        tops = self._free.popleft() if self._free else [np.empty((size, *s), np.float32) for s in self.reader.shapes]
+        records, bad = [0] * size, set()
+        slots = list(range(size))
+        while slots:
+            steps = list(zip(slots, self.order.walk(len(slots)), strict=True))
+            reasons = self._fill(steps, tops)
+            for (slot, ticket), reason in zip(steps, reasons, strict=True):
+                records[slot] = ticket.record
+                if reason is not None:
+                    self._refuse(ticket.record, reason)
+                    bad.add(ticket.record)
+            slots = [slot for slot, reason in zip(slots, reasons, strict=True) if reason is not None]
+            if slots and len(bad) >= len(self.reader):
+                raise NetError(problem(self._layer, NO_RECORDS, "all records are bad"))
+        return Batch(tops, self.order.state(), records)
+
+    def _fill(self, steps: list[tuple[int, Ticket]], tops: list[Array]) -> list[str | None]:
+        """Fill the slots; for each None, or why its record is bad."""
+
+        def fetched(ticket: Ticket) -> Any:
+            try:
+                return self.reader.fetch(ticket.record)
+            except BadRecordError as error:
+                return error
+
+        def fill(slot: int, ticket: Ticket, item: Any) -> str | None:
+            if isinstance(item, BadRecordError):
+                return str(item)
+            try:
+                self.reader.fill(item, ticket, [top[slot : slot + 1] for top in tops])
+            except BadRecordError as error:
+                return str(error)
+            return None
+
+        if self.reader.slow and len(steps) > 1:
+            futures = [_decoders().submit(fill, slot, ticket, fetched(ticket)) for slot, ticket in steps]
+            return [future.result() for future in futures]
+        return [fill(slot, ticket, fetched(ticket)) for slot, ticket in steps]
+
+    def _refuse(self, record: int, reason: str) -> None:
+        name = self.reader.name(record)
+        if not self._skip:
+            help = "leave bad records out with --on-bad-record skip; `netc data check` names all of them"
+            raise NetError(problem(self._layer, BAD_RECORD, f"{name}: {reason}", help))
+        if len(self.bad) < _MOST_NAMED:
+            self.bad[name] = reason
+
+
+def problem(layer: Record, code: Code, message: str, help: str | None = None, field: str = "source") -> Diagnostic:
+    """A diagnostic about the data of a layer; its span is that of a field of the layer's own message, if it has it."""
+    return Diagnostic(code, f'layer "{layer.name}" ({layer.type}): {message}', _span(layer, field), (), help)
+
+
+@contextmanager
+def blamed(layer: Record, field: str = "source") -> Iterator[None]:
+    """Within `with`, diagnostics about files say which layer they are for."""
+    try:
+        yield
+    except NetError as error:
+        found = [problem(layer, d.code, d.message, d.help, field) for d in error.diagnostics]
+        raise NetError(found) from None
+
+
+def _span(layer: Record, field: str) -> Span | None:
+    for value in layer.values.values():
+        if isinstance(value, Record) and value.has(field):
+            return value.span_of(field)
+    return layer.span
+
+
+@cache
+def _decoders() -> ThreadPoolExecutor:
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return ThreadPoolExecutor(min(count, 8), thread_name_prefix="netc-decode")
