@@ -279,9 +279,10 @@ def _line_row(s: _Lines, cut: Cut, count: int, label: str) -> Row:
         s.source_image, s.source_group, target.image, s.out_blocks * target.plane,
         s.out_blocks * s.out_block, s.out_blocks * PIXEL if isinstance(s.bias, Ref) else 0,
         s.source_line, s.target_line, s.out_block, target.plane, *s.loops,
-        max(1, min(s.height, TARGET_PIXELS // s.width)), int(large), PIXEL if isinstance(s.bias, Ref) else 0, *s.lines,
+        max(1, min(s.height, TARGET_PIXELS // s.width)), int(large), PIXEL if isinstance(s.bias, Ref) else 0,
+        *s.lines, s.target_pixel,
     )  # fmt: skip
-    return Row(line_tiles(cut.rows, cut.rest, vectors, s.unroll, s.source_pixel, s.target_pixel), arguments, label)
+    return Row(line_tiles(cut.rows, cut.rest, vectors, s.unroll, s.source_pixel), arguments, label)
 
 
 def _vector_groups(total: int, vectors: int) -> list[tuple[int, int, int]]:

@@ -9,7 +9,7 @@ from netc.kernels.fast.emit import LANES, arg, tile
 
 
 @functools.cache
-def line_tiles(rows: int, rest: int, vectors: int, unroll: int, a_row: int, c_row: int) -> Entry:
+def line_tiles(rows: int, rest: int, vectors: int, unroll: int, a_row: int) -> Entry:
     """Lines of pixels, cut into tiles of `rows` pixels and one of `rest`."""
     last = rest or rows
 
@@ -26,6 +26,7 @@ def line_tiles(rows: int, rest: int, vectors: int, unroll: int, a_row: int, c_ro
             arg(row, 27), arg(row, 28), arg(row, 29), arg(row, 30), arg(row, 31), arg(row, 32),
         )  # fmt: skip
         origin, step, reach, source_height = arg(row, 33), arg(row, 34), arg(row, 35), arg(row, 36)
+        c_row = arg(row, 37)
         bands = (height + lines - 1) // lines
         spots = images * bands
         outs *= groups
@@ -46,14 +47,14 @@ def line_tiles(rows: int, rest: int, vectors: int, unroll: int, a_row: int, c_ro
                 b_first = b + first * b1
                 for _ in range(full):
                     tile(
-                        rows, vectors, unroll, a_row, c_row, a, b_first, c, bias_at, add, relu, b_vector, c_vector,
+                        rows, vectors, unroll, a_row, a, b_first, c, bias_at, add, relu, c_row, b_vector, c_vector,
                         n0, a0, b0, taps, a1, b1, n2, a2, b2,
                     )  # fmt: skip
                     a += rows * a_row
                     c += rows * c_row
                 if rest > 0:
                     tile(
-                        last, vectors, unroll, a_row, c_row, a, b_first, c, bias_at, add, relu, b_vector, c_vector,
+                        last, vectors, unroll, a_row, a, b_first, c, bias_at, add, relu, c_row, b_vector, c_vector,
                         n0, a0, b0, taps, a1, b1, n2, a2, b2,
                     )  # fmt: skip
 
@@ -101,8 +102,8 @@ def weight_tiles(lanes: int, vectors: int) -> Entry:
                     for kx in range(kw):
                         for part in range(parts):
                             tile(
-                                lanes, vectors, 1, 4, 64, a + kx * cell_pixel + part * lanes * 4, b,
-                                c_start + kx * 1024 + part * lanes * 64, 0, add, 0, b_plane, c_out,
+                                lanes, vectors, 1, 4, a + kx * cell_pixel + part * lanes * 4, b,
+                                c_start + kx * 1024 + part * lanes * 64, 0, add, 0, 64, b_plane, c_out,
                                 1, 0, 0, here, a_line, b_line, width, a_pixel, 64,
                             )  # fmt: skip
                     add = 0
@@ -131,8 +132,8 @@ def weight_tiles_first(columns: int, vectors: int, a_row: int) -> Entry:
             for n in range(images):
                 for top in range(0, height, lines):
                     tile(
-                        columns, vectors, 1, a_row, 64, a_start + n * a_image + top * a_line,
-                        b_start + n * b_image + top * b_line, c, 0, add, 0, b_plane, c_out,
+                        columns, vectors, 1, a_row, a_start + n * a_image + top * a_line,
+                        b_start + n * b_image + top * b_line, c, 0, add, 0, 64, b_plane, c_out,
                         1, 0, 0, min(lines, height - top), a_line, b_line, width, a_pixel, 64,
                     )  # fmt: skip
                     add = 0
@@ -148,6 +149,6 @@ def bias_sums(row: int, tid: int, nth: int) -> None:
     for block in range(planes * tid // nth, planes * (tid + 1) // nth):
         for n in range(images):
             tile(
-                1, 1, 1, 0, 64, one, dy + n * image + block * plane, db + block * 64, 0, -1 if n == 0 else 0, 0, 0, 0,
+                1, 1, 1, 0, one, dy + n * image + block * plane, db + block * 64, 0, -1 if n == 0 else 0, 0, 0, 0, 0,
                 1, 0, 0, height, 0, line, width, 0, 64,
             )  # fmt: skip

@@ -140,35 +140,36 @@ def signature(literals: int, integers: int, arguments: Sequence[Any]) -> Any:
 
 @intrinsic
 def tile(
-    _context: Any, rows: Any, vectors: Any, unroll: Any, a_row: Any, c_row: Any, a: Any, b: Any, c: Any,
-    bias: Any, add: Any, relu: Any, b_vector: Any, c_vector: Any,
+    _context: Any, rows: Any, vectors: Any, unroll: Any, a_row: Any, a: Any, b: Any, c: Any,
+    bias: Any, add: Any, relu: Any, c_row: Any, b_vector: Any, c_vector: Any,
     n0: Any, a0: Any, b0: Any, n1: Any, a1: Any, b1: Any, n2: Any, a2: Any, b2: Any,
 ) -> Any:  # fmt: skip
     """C[m][v] = bias[v] + sum over three loops and `unroll` steps of A[m] (one float) * B[v] (16 floats).
 
     Literals: `rows` m by `vectors` v accumulators, `unroll` steps of 4 bytes in A and 64 in B in the innermost loop,
-    `a_row` and `c_row` bytes between rows m. Run-time: addresses a, b, c; bias (0: none); `add`, the distance in bytes
-    from C to what is added to the sum (-1: nothing, 0: C itself); relu (0 or 1); `b_vector` and `c_vector`, bytes
-    between vectors v; then trips and the steps of A and B of each loop, the outermost first. A trip count may be 0.
+    `a_row` bytes between rows m of A. Run-time: addresses a, b, c; bias (0: none); `add`, the distance in bytes from C
+    to what is added to the sum (-1: nothing, 0: C itself); relu (0 or 1); `c_row`, bytes between rows of C; `b_vector`
+    and `c_vector`, bytes between vectors v; then trips and the steps of A and B of each loop, the outermost first. A
+    trip count may be 0.
     """
-    sig = signature(5, 17, (rows, vectors, unroll, a_row, c_row))
-    sizes = tuple(x.literal_value for x in (rows, vectors, unroll, a_row, c_row))
+    sig = signature(4, 18, (rows, vectors, unroll, a_row))
+    sizes = tuple(x.literal_value for x in (rows, vectors, unroll, a_row))
 
     def codegen(context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
-        _emit_tile(b, sizes, arguments[5:])
+        _emit_tile(b, sizes, arguments[4:])
         return context.get_dummy_value()
 
     return sig, codegen
 
 
 def _emit_tile(b: Any, sizes: tuple[int, ...], arguments: Sequence[Any]) -> None:
-    rows, vectors, _, _, c_row = sizes
+    rows, vectors = sizes[:2]
     a, w, c = pointers(b, arguments[:3])
-    bias, add, relu, b_vector, c_vector = arguments[3:8]
+    bias, add, relu, c_row, b_vector, c_vector = arguments[3:9]
     a_slot, w_slot = variable(b, a), variable(b, w)
     start = _bias_vectors(b, bias, vectors)
     sums = [[variable(b, start[v]) for v in range(vectors)] for _ in range(rows)]
-    loops = [Loop(b, arguments[i], [a_slot, w_slot], arguments[i + 1 : i + 3]) for i in (8, 11, 14)]
+    loops = [Loop(b, arguments[i], [a_slot, w_slot], arguments[i + 1 : i + 3]) for i in (9, 12, 15)]
     for loop in loops:
         loop.__enter__()
     _emit_steps(b, b.load(a_slot, typ=POINTER), _spaced(b, b.load(w_slot, typ=POINTER), b_vector, vectors), sums, sizes)
@@ -196,7 +197,7 @@ def _bias_vectors(b: Any, bias: Any, vectors: int) -> list[Any]:
 
 
 def _emit_steps(b: Any, a: Any, w: list[Any], sums: list[list[Any]], sizes: tuple[int, ...]) -> None:
-    rows, vectors, unroll, a_row, _ = sizes
+    rows, vectors, unroll, a_row = sizes
     for k in range(unroll):
         weights = [load(b, w[v], VECTOR_BYTES * k) for v in range(vectors)]
         for m in range(rows):
@@ -205,18 +206,18 @@ def _emit_steps(b: Any, a: Any, w: list[Any], sums: list[list[Any]], sizes: tupl
                 b.store(multiply_add(b, x, weights[v], b.load(sums[m][v], typ=VECTOR)), sums[m][v])
 
 
-def _emit_epilogue(b: Any, sums: list[list[Any]], c: list[Any], c_row: int, add: Any, relu: Any) -> None:
+def _emit_epilogue(b: Any, sums: list[list[Any]], c: list[Any], c_row: Any, add: Any, relu: Any) -> None:
     """Add what is to be added, clip at 0 for ReLU (at minus infinity without), store."""
+    places = [_spaced(b, column, c_row, len(sums)) for column in c]
     with b.if_then(b.icmp_signed("!=", add, ir.Constant(I64, -1))):
-        for v, column in enumerate(c):
-            other = at(b, column, add)
-            for m, row in enumerate(sums):
-                b.store(b.fadd(b.load(row[v], typ=VECTOR), load(b, other, m * c_row)), row[v])
+        for v, column in enumerate(places):
+            for row, place in zip(sums, column, strict=True):
+                b.store(b.fadd(b.load(row[v], typ=VECTOR), load(b, place, add)), row[v])
     wanted = b.icmp_signed("!=", relu, ir.Constant(I64, 0))
     floor = b.select(wanted, constant(0), constant(float("-inf")))
-    for v, column in enumerate(c):
-        for m, row in enumerate(sums):
-            store(b, clip_below(b, b.load(row[v], typ=VECTOR), floor), column, m * c_row)
+    for v, column in enumerate(places):
+        for row, place in zip(sums, column, strict=True):
+            store(b, clip_below(b, b.load(row[v], typ=VECTOR), floor), place)
 
 
 # ---------------------------------------------------------------- rows of the step table

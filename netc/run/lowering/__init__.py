@@ -38,10 +38,10 @@ def lower(plan: Plan, threads: int = 1, exact: bool = False) -> Lowered:
 def _accept(b: Builder) -> None:
     for node in b.plan.graph.nodes:
         rule = RULES.get(node.type.name)
-        if rule is not None and node.index not in b.plan.skipped and rule.accepts(b, node.index):
+        layout = rule.accepts(b, node.index) if rule is not None and node.index not in b.plan.skipped else None
+        if layout is not None:
             b.accepted.add(node.index)
-            for value in node.tops:
-                b.native[value] = "blocked"
+            b.native.update(dict.fromkeys(node.tops, layout))
         elif node.index in b.plan.skipped:
             for value in node.tops:
                 same = b.plan.shapes[value] == b.plan.shapes[node.bottoms[0]]

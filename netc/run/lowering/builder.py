@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from math import prod
 
+from netc.kernels.fast.emit import LANES
 from netc.kernels.fast.layout import Blocked, Halo, Plain, blocked, clear_halo, copy_padded, pack, plain, unpack
 from netc.kernels.fast.rows import Ref, Row
 from netc.layer import Shape
@@ -71,6 +72,10 @@ class Builder:
 
     def top(self, layer: int, index: int = 0) -> int:
         return self.plan.data[self.plan.graph.nodes[layer].tops[index]]
+
+    def last_of(self, layer: int) -> int:
+        """The last of the layers that this one's rows do the work of."""
+        return max([layer, *(absorbed for absorbed, head in self.fused.items() if head == layer)])
 
     # ------------------------------------------------------------ wishes
 
@@ -199,6 +204,24 @@ class Builder:
         """The slot's plain array, about to be written."""
         self._fresh(slot, "plain")
         return self.plain(slot)
+
+    def is_flat(self, slot: int) -> bool:
+        """Whether the plain array can be gone over as whole vectors."""
+        return prod(self.shape(slot)) % LANES == 0
+
+    def read_flat(self, slot: int) -> Blocked:
+        """The slot's plain array, filled, as lines of vectors (for kernels that do not care which value is where)."""
+        self.read_plain(slot)
+        return self._flat(slot)
+
+    def write_flat(self, slot: int) -> Blocked:
+        self.write_plain(slot)
+        return self._flat(slot)
+
+    def _flat(self, slot: int) -> Blocked:
+        vectors = prod(self.shape(slot)) // LANES
+        lines = max(n for n in range(1, 65) if vectors % n == 0)
+        return blocked(self.plain(slot).base.array, (1, LANES, lines, vectors // lines), Halo())
 
     def shares(self, slot: int, other: int) -> None:
         """The first slot is another name for the plain array of the other, which is filled."""

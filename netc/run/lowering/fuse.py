@@ -1,4 +1,4 @@
-"""Which layers are done by the rows of another: ReLU by the convolution that it follows."""
+"""Which layers are done by the rows of another: ReLU by the convolution or inner product that it follows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from netc.run.lowering.builder import Builder
 def fuse(b: Builder) -> None:
     """Fill in `Builder.fused`."""
     for node in b.plan.graph.nodes:
-        if node.type.name != "Convolution" or node.index not in b.accepted:
+        if node.type.name not in ("Convolution", "InnerProduct") or node.index not in b.accepted:
             continue
         relu = _only_reader(b, node.index)
         if relu is None or b.plan.graph.nodes[relu].type.name != "ReLU" or relu not in b.accepted:

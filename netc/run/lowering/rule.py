@@ -7,17 +7,18 @@ from dataclasses import dataclass
 
 from netc.plan.model import Step
 from netc.run.lowering.builder import Builder
+from netc.run.lowering.model import Layout
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
     """Compiled steps for one type of layer.
 
-    accepts: whether these fields and shapes are known; says what its arrays must be like (`Builder.want`). Tops of
-    accepted layers are blocked. forward and backward emit rows.
+    accepts: the layout of its tops if these fields and shapes are known, else None; says what its arrays must be like
+    (`Builder.want`). forward and backward emit rows.
     """
 
     types: tuple[str, ...]
-    accepts: Callable[[Builder, int], bool]
+    accepts: Callable[[Builder, int], Layout | None]
     forward: Callable[[Builder, int], None]
     backward: Callable[[Builder, Step], None]

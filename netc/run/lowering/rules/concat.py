@@ -7,30 +7,31 @@ from itertools import accumulate
 from netc.kernels.fast.emit import LANES
 from netc.plan.model import Plan, Step
 from netc.run.lowering.builder import Builder
+from netc.run.lowering.model import Layout
 from netc.run.lowering.rule import Rule
 
 
-def accepts(b: Builder, layer: int) -> bool:
+def accepts(b: Builder, layer: int) -> Layout | None:
     node, axis = b.plan.graph.nodes[layer], b.planned(layer).setup.geometry
     shapes = [b.plan.shapes[v] for v in node.bottoms]
     if axis != 1 or len(shapes) < 2 or len(shapes[0]) != 4 or any(s[1] % LANES for s in shapes[:-1]):
-        return False
+        return None
     if any(b.native.get(v) != "blocked" for v in node.bottoms) or len(set(node.bottoms)) < len(node.bottoms):
-        return False
+        return None
     slots = [b.bottom(layer, i) for i in range(len(node.bottoms))]
     if any(not _free(b, slot) for slot in slots) or not _written_once(b.plan, b.top(layer)):
-        return False
+        return None
     step = next((s for s in b.plan.backward if s.kind == "backward" and s.layer == layer), None)
     diffs = [(i, d) for i, d in enumerate(step.bottom_diffs) if d is not None] if step else []
     if any(not _free(b, d) for _, d in diffs):
-        return False
+        return None
     starts = _starts(b, layer)
     for slot, first in zip(slots, starts, strict=True):
         b.place_in(slot, b.top(layer), first)
     for i, diff in diffs:
         assert step is not None
         b.place_in(diff, step.top_diffs[0], starts[i])
-    return True
+    return "blocked"
 
 
 def _starts(b: Builder, layer: int) -> list[int]:

@@ -17,6 +17,7 @@ from netc.kernels.fast.weights import (
 )
 from netc.plan.model import Step
 from netc.run.lowering.builder import Builder
+from netc.run.lowering.model import Layout
 from netc.run.lowering.rule import Rule
 
 FEW_CHANNELS = 4
@@ -44,16 +45,16 @@ def is_first(b: Builder, layer: int, conv: Conv) -> bool:
     return plain and no_gradient and conv.groups == 1 and conv.inputs <= FEW_CHANNELS
 
 
-def accepts(b: Builder, layer: int) -> bool:
+def accepts(b: Builder, layer: int) -> Layout | None:
     conv = geometry(b, layer)
     if conv is None or not kernels.supported(conv):
-        return False
+        return None
     if not is_first(b, layer, conv):
         b.want(b.bottom(layer), conv.halo)
     step = next((s for s in b.plan.backward if s.kind == "backward" and s.layer == layer), None)
     if step is not None and step.bottom_diffs[0] is not None:
         b.want(step.top_diffs[0], conv.gradient_halo)
-    return True
+    return "blocked"
 
 
 def _weights(b: Builder, layer: int, conv: Conv, order: int) -> Ref:
@@ -73,7 +74,7 @@ def _has_bias(b: Builder, layer: int) -> bool:
 
 def forward(b: Builder, layer: int) -> None:
     conv = _geometry(b, layer)
-    last = max([layer, *(absorbed for absorbed, head in b.fused.items() if head == layer)])
+    last = b.last_of(layer)
     relu = last != layer
     first = is_first(b, layer, conv)
     bias: Ref | int = NOTHING

@@ -7,6 +7,7 @@ from typing import Any
 from netc.kernels.fast import pointwise
 from netc.plan.model import Step
 from netc.run.lowering.builder import Builder
+from netc.run.lowering.model import Layout
 from netc.run.lowering.rule import Rule
 
 
@@ -14,9 +15,9 @@ def _fields(b: Builder, layer: int) -> Any:
     return b.plan.graph.nodes[layer].record.eltwise_param
 
 
-def accepts(b: Builder, layer: int) -> bool:
+def accepts(b: Builder, layer: int) -> Layout | None:
     blocked = all(b.native.get(v) == "blocked" for v in b.plan.graph.nodes[layer].bottoms)
-    return blocked and _fields(b, layer).operation == "SUM"
+    return "blocked" if blocked and _fields(b, layer).operation == "SUM" else None
 
 
 def _factors(b: Builder, layer: int) -> tuple[float, ...]:

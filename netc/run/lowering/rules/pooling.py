@@ -7,6 +7,7 @@ from typing import Any
 from netc.kernels.fast import pool
 from netc.plan.model import Step
 from netc.run.lowering.builder import Builder
+from netc.run.lowering.model import Layout
 from netc.run.lowering.rule import Rule
 
 
@@ -14,10 +15,14 @@ def _fields(b: Builder, layer: int) -> Any:
     return b.plan.graph.nodes[layer].record.pooling_param
 
 
-def accepts(b: Builder, layer: int) -> bool:
+def accepts(b: Builder, layer: int) -> Layout | None:
     planes = b.planned(layer).setup.geometry
     one_top = len(b.plan.graph.nodes[layer].tops) == 1
-    return one_top and _fields(b, layer).pool in ("MAX", "AVE") and pool.supported(planes.height, planes.width)
+    return (
+        "blocked"
+        if one_top and _fields(b, layer).pool in ("MAX", "AVE") and pool.supported(planes.height, planes.width)
+        else None
+    )
 
 
 def forward(b: Builder, layer: int) -> None:

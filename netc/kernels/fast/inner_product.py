@@ -1,0 +1,260 @@
+"""Inner product of plain matrices by the tile: y = x W^T + b, dx = dy W, dW = dy^T x.
+
+x is M x K, W is N x K, y is M x N. The batch M is small and W large, so each kernel reads (or writes) W once, row by
+row, and keeps the rest in the caches. Sums run over K, N and M in ascending blocks, whatever the threads. K must be a
+multiple of 16; N and M may be anything.
+"""
+
+from __future__ import annotations
+
+import functools
+
+from netc.jit import Entry, entry
+from netc.kernels.fast.emit import LANES, arg, tile, transpose_block
+from netc.kernels.fast.memory import floats
+from netc.kernels.fast.rows import Ref, Row
+from netc.kernels.fast.tiles import cut_line_with
+
+DEPTH = 512  # values of K (or N) that a thread packs at a time: with 32 outputs 64 KiB, in the second-level cache
+BAND = 64  # rows of W that a data gradient packs at a time
+
+
+def up(count: int) -> int:
+    """Rounded up to a multiple of 16."""
+    return -(-count // LANES) * LANES
+
+
+def workspace_bytes(m: int, n: int, k: int, threads: int) -> int:
+    """The workspace that each of the three needs."""
+    return 4 * (up(m) * max(n, k) + up(m) * up(n) + threads * DEPTH * BAND) + 4096
+
+
+def supported(k: int) -> bool:
+    return k % LANES == 0
+
+
+def forward(
+    x: Ref, w: Ref, bias: Ref | int, y: Ref, sizes: tuple[int, int, int], work: Ref, relu: bool = False, label: str = ""
+) -> list[Row]:
+    """y = x W^T + bias, clipped at 0 for ReLU. sizes: M, N, K."""
+    m, n, k = sizes
+    turned, result = work, work + 4 * up(m) * k
+    panels = result + 4 * m * up(n)
+    cut = cut_line_with(m, 2)
+    return [
+        _transposed(x, turned, m, k, label),
+        Row(_forward(cut.rows, cut.rest), (turned, w, result, panels, up(m) * 4, m, n, k, cut.full), label),
+        Row(_finish, (result, bias, y, m, n, int(relu)), label),
+    ]
+
+
+def data_gradient(dy: Ref, w: Ref, dx: Ref, sizes: tuple[int, int, int], work: Ref, label: str = "") -> list[Row]:
+    """dx = dy W."""
+    m, n, k = sizes
+    panels = work + 4 * up(m) * n
+    vectors = 2 if k % (2 * LANES) == 0 else 1
+    cut = cut_line_with(m, vectors)
+    arguments = (work, w, dx, panels, up(m) * 4, m, n, k, cut.full)
+    return [_transposed(dy, work, m, n, label), Row(_data(cut.rows, cut.rest, vectors), arguments, label)]
+
+
+def weight_gradient(x: Ref, dy: Ref, dw: Ref, sizes: tuple[int, int, int], work: Ref, label: str = "") -> list[Row]:
+    """dW += dy^T x."""
+    m, n, k = sizes
+    vectors = 2 if k % (2 * LANES) == 0 else 1
+    cut = cut_line_with(n, vectors)
+    arguments = (work, dy, dw, m, n, k, cut.full)
+    return [Row(_panels, (x, work, m, k, vectors), label), Row(_weights(cut.rows, cut.rest, vectors), arguments, label)]
+
+
+def bias_gradient(dy: Ref, db: Ref, m: int, n: int, label: str = "") -> list[Row]:
+    """db += the sum of dy's rows."""
+    return [Row(_columns, (dy, db, m, n), label)]
+
+
+def _transposed(source: Ref, target: Ref, rows: int, columns: int, label: str) -> Row:
+    """target (columns x rows rounded up to 16) = the transpose of source."""
+    return Row(_transpose, (source, target, rows, columns), label)
+
+
+# ---------------------------------------------------------------- kernels
+
+
+@entry
+def _transpose(row: int, tid: int, nth: int) -> None:
+    source, target, rows, columns = arg(row, 0), arg(row, 1), arg(row, 2), arg(row, 3)
+    step = (rows + 15) // 16 * 64
+    items = (columns + 15) // 16
+    for item in range(items * tid // nth, items * (tid + 1) // nth):
+        here = min(16, columns - item * 16)
+        for r in range(0, rows, 16):
+            transpose_block(
+                source + (r * columns + item * 16) * 4, columns * 4, target + item * 16 * step + r * 4, step,
+                min(16, rows - r), here, 16,
+            )  # fmt: skip
+
+
+@functools.cache
+def _forward(rows: int, rest: int) -> Entry:
+    """Panels of 32 outputs: DEPTH values of their weights are turned into [value][output], then meet all of x."""
+    last = rest or rows
+
+    @entry
+    def body(row: int, tid: int, nth: int) -> None:
+        x, w, result, panels, x_step = arg(row, 0), arg(row, 1), arg(row, 2), arg(row, 3), arg(row, 4)
+        n, k, full = arg(row, 6), arg(row, 7), arg(row, 8)
+        result_row = (n + 15) // 16 * 64
+        panel = panels + tid * DEPTH * BAND * 4
+        items = (n + 31) // 32
+        for item in range(items * tid // nth, items * (tid + 1) // nth):
+            out = item * 32
+            for start in range(0, k, DEPTH):
+                depth = min(DEPTH, k - start)
+                for half in range(2):
+                    here = max(0, min(16, n - out - half * 16))
+                    for i in range(0, depth, 16):
+                        transpose_block(
+                            w + ((out + half * 16) * k + start + i) * 4, k * 4, panel + (half * DEPTH + i) * 64, 64,
+                            here, 16, 16,
+                        )  # fmt: skip
+                add = -1 if start == 0 else 0
+                for t in range(full + (1 if rest > 0 else 0)):
+                    a, c = x + start * x_step + t * rows * 4, result + t * rows * result_row + out * 4
+                    wide = out + 16 < n
+                    if wide and t < full:
+                        tile(
+                            rows, 2, 1, 4, a, panel, c, 0, add, 0, result_row, DEPTH * 64, 64,
+                            1, 0, 0, 1, 0, 0, depth, x_step, 64,
+                        )  # fmt: skip
+                    elif wide:
+                        tile(
+                            last, 2, 1, 4, a, panel, c, 0, add, 0, result_row, DEPTH * 64, 64,
+                            1, 0, 0, 1, 0, 0, depth, x_step, 64,
+                        )  # fmt: skip
+                    elif t < full:
+                        tile(
+                            rows, 1, 1, 4, a, panel, c, 0, add, 0, result_row, 0, 0,
+                            1, 0, 0, 1, 0, 0, depth, x_step, 64,
+                        )  # fmt: skip
+                    else:
+                        tile(
+                            last, 1, 1, 4, a, panel, c, 0, add, 0, result_row, 0, 0,
+                            1, 0, 0, 1, 0, 0, depth, x_step, 64,
+                        )  # fmt: skip
+
+    return body
+
+
+@entry
+def _finish(row: int, tid: int, nth: int) -> None:
+    result, bias, y, m, n, relu = arg(row, 0), arg(row, 1), arg(row, 2), arg(row, 3), arg(row, 4), arg(row, 5)
+    wide = (n + 15) // 16 * 16
+    for line in range(m * tid // nth, m * (tid + 1) // nth):
+        a, b = floats(result + line * wide * 4, n), floats(y + line * n * 4, n)
+        for i in range(n):
+            b[i] = a[i]
+        if bias != 0:
+            shift = floats(bias, n)
+            for i in range(n):
+                b[i] += shift[i]
+        if relu != 0:
+            for i in range(n):
+                b[i] = b[i] if b[i] > 0 else b[i] * 0
+
+
+@functools.cache
+def _data(rows: int, rest: int, vectors: int) -> Entry:
+    """Chunks of DEPTH inputs: BAND rows of W at a time are copied into panels, then meet all of dy."""
+    last = rest or rows
+    width = vectors * LANES
+
+    @entry
+    def body(row: int, tid: int, nth: int) -> None:
+        dy, w, dx, panels, dy_step = arg(row, 0), arg(row, 1), arg(row, 2), arg(row, 3), arg(row, 4)
+        n, k, full = arg(row, 6), arg(row, 7), arg(row, 8)
+        space = panels + tid * DEPTH * BAND * 4
+        items = (k + DEPTH - 1) // DEPTH
+        for item in range(items * tid // nth, items * (tid + 1) // nth):
+            begin = item * DEPTH
+            count = min(DEPTH, k - begin) // width
+            for start in range(0, n, BAND):
+                band = min(BAND, n - start)
+                for r in range(band):
+                    source = floats(w + ((start + r) * k + begin) * 4, count * width)
+                    for p in range(count):
+                        target = floats(space + (p * BAND + r) * width * 4, width)
+                        for i in range(width):
+                            target[i] = source[p * width + i]
+                add = -1 if start == 0 else 0
+                for p in range(count):
+                    b = space + p * BAND * width * 4
+                    a, c = dy + start * dy_step, dx + (begin + p * width) * 4
+                    for _ in range(full):
+                        tile(
+                            rows, vectors, 1, 4, a, b, c, 0, add, 0, k * 4, 64, 64,
+                            1, 0, 0, 1, 0, 0, band, dy_step, width * 4,
+                        )  # fmt: skip
+                        a += rows * 4
+                        c += rows * k * 4
+                    if rest > 0:
+                        tile(
+                            last, vectors, 1, 4, a, b, c, 0, add, 0, k * 4, 64, 64,
+                            1, 0, 0, 1, 0, 0, band, dy_step, width * 4,
+                        )  # fmt: skip
+
+    return body
+
+
+@entry
+def _panels(row: int, tid: int, nth: int) -> None:
+    """x (M x K) as panels [K / width][M][width]."""
+    x, target, m, k, width = arg(row, 0), arg(row, 1), arg(row, 2), arg(row, 3), arg(row, 4) * 16
+    items = k // width
+    for item in range(items * tid // nth, items * (tid + 1) // nth):
+        for line in range(m):
+            a, b = (
+                floats(x + (line * k + item * width) * 4, width),
+                floats(target + (item * m + line) * width * 4, width),
+            )
+            for i in range(width):
+                b[i] = a[i]
+
+
+@functools.cache
+def _weights(rows: int, rest: int, vectors: int) -> Entry:
+    """Tiles of `rows` outputs by all inputs: each line of dW is written once, from its start to its end."""
+    last = rest or rows
+    width = vectors * LANES
+
+    @entry
+    def body(row: int, tid: int, nth: int) -> None:
+        panels, dy, dw, m, n = arg(row, 0), arg(row, 1), arg(row, 2), arg(row, 3), arg(row, 4)
+        k, full = arg(row, 5), arg(row, 6)
+        items = full + (1 if rest > 0 else 0)
+        for item in range(items * tid // nth, items * (tid + 1) // nth):
+            a = dy + item * rows * 4
+            for p in range(k // width):
+                b, c = panels + p * m * width * 4, dw + (item * rows * k + p * width) * 4
+                if item < full:
+                    tile(
+                        rows, vectors, 1, 4, a, b, c, 0, 0, 0, k * 4, 64, 64,
+                        1, 0, 0, 1, 0, 0, m, n * 4, width * 4,
+                    )  # fmt: skip
+                else:
+                    tile(
+                        last, vectors, 1, 4, a, b, c, 0, 0, 0, k * 4, 64, 64,
+                        1, 0, 0, 1, 0, 0, m, n * 4, width * 4,
+                    )  # fmt: skip
+
+    return body
+
+
+@entry
+def _columns(row: int, tid: int, nth: int) -> None:
+    dy, db, m, n = arg(row, 0), arg(row, 1), arg(row, 2), arg(row, 3)
+    first, last = n * tid // nth, n * (tid + 1) // nth
+    sums = floats(db, n)
+    for line in range(m):
+        values = floats(dy + line * n * 4, n)
+        for i in range(first, last):
+            sums[i] += values[i]

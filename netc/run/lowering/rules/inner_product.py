@@ -1,0 +1,50 @@
+"""Inner product of plain matrices."""
+
+from __future__ import annotations
+
+from netc.kernels.fast import inner_product as kernels
+from netc.kernels.fast.rows import NOTHING, Ref
+from netc.plan.model import Step
+from netc.run.lowering.builder import Builder
+from netc.run.lowering.model import Layout
+from netc.run.lowering.rule import Rule
+
+
+def accepts(b: Builder, layer: int) -> Layout | None:
+    g = b.planned(layer).setup.geometry
+    return "plain" if not g.transpose and kernels.supported(g.inputs) else None
+
+
+def _sizes(b: Builder, layer: int) -> tuple[int, int, int]:
+    g = b.planned(layer).setup.geometry
+    return g.rows, g.outputs, g.inputs
+
+
+def _workspace(b: Builder, layer: int) -> Ref:
+    return b.new("workspace", kernels.workspace_bytes(*_sizes(b, layer), b.threads))
+
+
+def forward(b: Builder, layer: int) -> None:
+    last = b.last_of(layer)
+    x = b.read_plain(b.bottom(layer)).base
+    bias = b.param(layer, 1) if len(b.planned(layer).params) > 1 else NOTHING
+    y = b.write_plain(b.top(last)).base
+    work = _workspace(b, layer)
+    b.emit(kernels.forward(x, b.param(layer, 0), bias, y, _sizes(b, layer), work, last != layer, "inner product"))
+
+
+def backward(b: Builder, step: Step) -> None:
+    layer = step.layer
+    m, n, _ = sizes = _sizes(b, layer)
+    dy = b.read_plain(step.top_diffs[0]).base
+    if len(b.planned(layer).params) > 1 and (db := b.param_gradient(layer, 1)) is not None:
+        b.emit(kernels.bias_gradient(dy, db, m, n, "bias gradient"))
+    if (dw := b.param_gradient(layer, 0)) is not None:
+        x = b.read_plain(b.bottom(layer)).base
+        b.emit(kernels.weight_gradient(x, dy, dw, sizes, _workspace(b, layer), "product weight gradient"))
+    if (target := step.bottom_diffs[0]) is not None:
+        dx = b.write_plain(target).base
+        b.emit(kernels.data_gradient(dy, b.param(layer, 0), dx, sizes, _workspace(b, layer), "product data gradient"))
+
+
+RULE = Rule(("InnerProduct",), accepts, forward, backward)
