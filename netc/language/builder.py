@@ -13,6 +13,7 @@ from netc.language import codes
 from netc.language.strings import unquote
 from netc.language.tree import Block, Document, Field, ListValue, Scalar
 
+PHASES = ("train", "test", "deploy")
 MAX_DEPTH = 100
 """How many blocks may be open at once."""
 

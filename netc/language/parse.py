@@ -11,11 +11,9 @@ from typing import Any, NamedTuple, NoReturn
 
 from netc.errors import NetError, Report, Source, Span
 from netc.language import codes
-from netc.language.builder import MAX_DEPTH, Builder, TooDeepError
+from netc.language.builder import MAX_DEPTH, PHASES, Builder, TooDeepError
 from netc.language.lexer import NAMES, NUMBERS, scanner
 from netc.language.mistakes import Mistake, explain, explain_end
-from netc.language.program import Alias, Entry
-from netc.language.program_builder import PHASES, ProgramBuilder
 from netc.language.tree import Document
 
 MAX_STACK = 2000
@@ -88,6 +86,8 @@ def _attempt(source: Source, start: str) -> tuple[Document | None, Report]:
 
 def _states(document: Document) -> bool:
     """Whether a text holds what can be nothing but a statement (`a = b` may be a field with `=` for `:`)."""
+    from netc.language.program import Alias, Entry  # noqa: PLC0415  (plain text does not pay for it)
+
     items = document.program.items if document.program else ()
     return any(not isinstance(item, (Entry, Alias)) for item in items)
 
@@ -97,6 +97,14 @@ def _computed(document: Document) -> bool:
     return "${" in document.source.text or any(field.name in PHASES for field in document.block.fields)
 
 
+def _builder(source: Source, report: Report, start: str) -> Builder:
+    if start == "plain":
+        return Builder(source, report)
+    from netc.language.program_builder import ProgramBuilder  # noqa: PLC0415  (plain text does not pay for it)
+
+    return ProgramBuilder(source, report)
+
+
 class Parser:
     """One parse: the stacks, and what to do when the tables have no action."""
 
@@ -104,7 +112,7 @@ class Parser:
         self.tables = load_tables()
         self.source = source
         self.report = report
-        self.builder = Builder(source, report) if start == "plain" else ProgramBuilder(source, report)
+        self.builder = _builder(source, report, start)
         self.start = start
         self.first = first
         self.end = len(source.text) if end is None else end

@@ -6,7 +6,8 @@ from typing import Any
 
 from netc.errors import Report, Source, Span
 from netc.language import codes
-from netc.language.builder import Builder, TooDeepError, Values
+from netc.language.builder import PHASES, Builder, TooDeepError, Values
+from netc.language.parse import Parser
 from netc.language.program import (
     Alias,
     Body,
@@ -29,7 +30,6 @@ from netc.language.program import (
 from netc.language.strings import unquote
 from netc.language.tree import Block, Document, Field, ListValue, Scalar
 
-PHASES = ("train", "test", "deploy")
 MAX_OPERATORS = 50
 """How many operators, brackets and lists of an expression may be inside one another."""
 
@@ -262,8 +262,6 @@ class ProgramBuilder(Builder):
         return unquote(self.source, [(start, end)], self.report)
 
     def _expression(self, start: int, end: int) -> Expression:
-        from netc.language.parse import Parser  # noqa: PLC0415  (the parser builds with this class)
-
         parser = Parser(self.source, self.report, "expression", start, end)
         made: Expression | None = parser.run()
         return made if made is not None else Scalar("string", "", Span(self.source, start, end))

@@ -11,7 +11,8 @@ import atheris  # type: ignore[import-not-found]
 
 with atheris.instrument_imports():
     from netc.errors import NetError
-    from netc.language import expand, format_text, parse, write
+    from netc.language import expand, parse, write
+    from netc.language.format import format_text
 
 
 def one_input(data: bytes) -> None:

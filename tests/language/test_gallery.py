@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from netc.language import Block, ListValue, Scalar, expand, format_text, parse, read_text
+from netc.language import Block, ListValue, Scalar, expand, parse, read_text
+from netc.language.format import format_text
 from netc.language.vocabulary import AnyLayer
 
 GALLERY = Path(__file__).parent / "fixtures" / "gallery"

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netc.errors import NetError
-from netc.language import expand, format_text, parse, read_text, write
+from netc.language import expand, parse, read_text, write
+from netc.language.format import format_text
 from tests.language.vocabulary import TestedLayers
 
 PROGRAMS = [read_text(path) for path in sorted((Path(__file__).parent / "fixtures" / "programs").glob("*.net"))]
