@@ -10,9 +10,21 @@ from netc.language.tree import Block, Field, ListValue, Scalar
 INDENT = "  "
 
 
-def write(block: Block) -> str:
-    """The text of a tree; parsing it gives the same tree but for its spans. An empty tree is an empty text."""
-    return "".join(f"{line}\n" for line in _lines(block.fields, ""))
+def write(block: Block, *, lists: bool = True) -> str:
+    """The text of a tree; parsing it gives the same tree but for its spans. An empty tree is an empty text.
+
+    Without `lists`, each item of a list is a field of its own, for readers older than lists (protobuf before 2.6).
+    """
+    return "".join(f"{line}\n" for line in _lines(block.fields if lists else _repeated(block.fields), ""))
+
+
+def _repeated(fields: Iterable[Field]) -> tuple[Field, ...]:
+    made = []
+    for field in fields:
+        for value in field.value.items if isinstance(field.value, ListValue) else (field.value,):
+            plain = Block(_repeated(value.fields), value.span) if isinstance(value, Block) else value
+            made.append(Field(field.name, field.name_span, plain, field.span))
+    return tuple(made)
 
 
 def write_scalar(scalar: Scalar) -> str:

@@ -115,6 +115,11 @@ def test_writes_canonically() -> None:
     assert write(parse(written).block) == written
 
 
+def test_writes_without_lists() -> None:
+    text = "m { f: [1, 2] f: [] m [{ f: [3] }, {}] }"
+    assert write(parse(text).block, lists=False) == "m {\n  f: 1\n  f: 2\n  m {\n    f: 3\n  }\n  m {}\n}\n"
+
+
 _names = st.from_regex(r"[a-zA-Z_][a-zA-Z0-9_]{0,8}", fullmatch=True)
 _numbers = st.one_of(
     st.integers(-(2**63), 2**63).map(str),
