@@ -12,8 +12,9 @@ Gradient:
 
 Caffe notes:
     A net file must not run code by itself, so these layers need permission: `--allow-python`, or `allow()` of this
-    module. `param_str`, `phase` (0: TRAIN, 1: TEST) and `blobs` are as in pycaffe; a module's `import caffe` gets a
-    small `caffe` with `Layer`, `TRAIN` and `TEST`, unless one is imported already. Parameters start at 0, or at the
+    module; a class of `Layer` that the program itself has imported needs none. `param_str`, `phase` (0: TRAIN, 1: TEST)
+    and `blobs` are as in pycaffe; a module's `import caffe` gets a small `caffe` with `Layer`, `TRAIN` and `TEST`,
+    unless one is imported already (`from netc import caffe` gives the whole of it). Parameters start at 0, or at the
     constant that setup fills them with. `share_in_parallel` is ignored. The layer is made anew for each net.
 """
 
@@ -188,8 +189,20 @@ def setup(site: Site) -> Setup:
 
 
 def _permitted(module: str, layer: str) -> bool:
-    """This module's own example needs no permission: it is netc's code. Its other names are not for net files."""
-    return (module, layer) == (__name__, "Scaled") or (_allowed and module != __name__)
+    """Whether a net file may name this class.
+
+    A class that the program itself has imported needs no permission: only code that it chose runs. This module's own
+    example needs none either; its other names are not for net files.
+    """
+    if module == __name__:
+        return layer == "Scaled"
+    known = getattr(sys.modules.get(module), layer, None)
+    return _allowed or (isinstance(known, type) and issubclass(known, Layer))
+
+
+def instance(call: Call) -> Any:
+    """The Python object behind a layer of a running net."""
+    return _ready(call)[0]
 
 
 def _constant(blob: Blob) -> float:
@@ -202,7 +215,7 @@ def _make(g: Geometry) -> Any:
     if g.module != __name__:
         sys.modules.setdefault("caffe", _caffe())
     layer = getattr(importlib.import_module(g.module), g.layer)()
-    layer.param_str, layer.phase, layer.blobs = g.param_str, g.phase, Blobs()
+    layer.param_str, layer.phase, layer.blobs, layer.type = g.param_str, g.phase, Blobs(), "Python"
     return layer
 
 

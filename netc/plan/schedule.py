@@ -180,6 +180,8 @@ def _outlive(draft: Draft) -> None:
                 index = draft.buffers[node.index][buffer.name]
                 touch(draft, (index,), BEFORE)
                 touch(draft, (index,), end)
-    if draft.options.keep:
+    if draft.options.keep:  # saved buffers too: backward may be asked for again, or for a part of the layers
+        setups = ((node.index, draft.setup(node.index)) for node in graph.nodes)
+        saved = [draft.buffers[i][b.name] for i, setup in setups for b in setup.buffers if b.kind == "saved"]
         for step in (BEFORE, end):
-            touch(draft, (*draft.data, *draft.diff), step)
+            touch(draft, (*draft.data, *draft.diff, *saved), step)

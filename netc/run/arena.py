@@ -17,9 +17,9 @@ _POISON = 0xFF  # as float: NaN; as integer: -1
 
 
 def aligned_bytes(count: int) -> Array:
-    """Uninitialised bytes that start at a multiple of `ALIGNMENT`; raises NetError(RUN019) if there are too few."""
+    """Bytes (0 at first) that start at a multiple of `ALIGNMENT`; raises NetError(RUN019) if there are too few."""
     try:
-        raw = np.empty(count + ALIGNMENT, np.uint8)
+        raw = np.zeros(count + ALIGNMENT, np.uint8)  # the system gives zeroed pages anyway
     except (MemoryError, ValueError) as error:
         message = f"{count:,} bytes of memory were asked for, and refused"
         raise NetError(Diagnostic(NO_MEMORY, message)) from error

@@ -1,0 +1,293 @@
+"""A net that runs as pycaffe shows it.
+
+pycaffe has one array for the values and one for the gradient of each blob name, and scripts write into both between
+passes, run parts of the net, and reshape it. netc gives each layer that works in place a value of its own (a *version*
+of the blob). So the last version's values and the first version's gradient are what a script sees, and they are brought
+in line with the other versions before and after passes over a part of the net.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from copy import copy
+from typing import Any, cast
+
+import numpy as np
+
+from netc import run
+from netc.caffe.blobs import resized
+from netc.errors import Diagnostic, NetError
+from netc.graph import Node
+from netc.layer import Array, Shape
+from netc.layers.python import instance
+from netc.plan.model import Plan
+from netc.plan.shapes import source_tops
+from netc.run.codes import NO_BACKWARD
+from netc.run.reference import Reference
+
+Hook = Callable[[int], object]
+
+
+class Engine(run.Net):
+    """A planned net (with keep, by `make_plan` for given shapes of inputs) that can be reshaped while it lives.
+
+    hooks: functions of a layer's index that are called around its passes, by name: "before_forward" and so on.
+    Raises NetError.
+    """
+
+    def __init__(
+        self,
+        make_plan: Callable[[Mapping[str, Shape]], Plan],
+        *,
+        seed: int,
+        feeds: Callable[[Plan], Mapping[str, Any]],
+        params: run.Net | None = None,
+    ) -> None:
+        self.make_plan = make_plan
+        self.hooks: dict[str, list[Hook]] = {}
+        self.asked: dict[str, Array] = {}  # blobs that got another shape since the last pass
+        plan = make_plan({})
+        self._make(plan, seed, feeds(plan), params)
+
+    def _make(self, plan: Plan, seed: int, feeds: Mapping[str, Any], params: Any) -> None:
+        """Everything that depends on the plan."""
+        super().__init__(plan, seed=seed, feeds=feeds, params=params)
+        self.versions: dict[str, list[int]] = {}
+        for value in self.graph.values:
+            self.versions.setdefault(value.name, []).append(value.index)
+        self._loose: dict[str, Array] = {}  # gradients of blobs that get none
+        self._writers = _gradient_writers(plan)
+        for index in self._storage.inputs:
+            self._storage.inputs[index] = self._value(index)
+        for step in plan.backward:
+            if step.kind == "loss":
+                self._gradient(plan.slots[step.target].owner)[...] = step.weight
+        self._held = {n.index: tops for n in self.graph.nodes if (tops := _constant_tops(n, plan))}
+        for layer in self._held:
+            self.executor.forward(layer, layer)
+
+    # ------------------------------------------------------------ arrays
+
+    def values_of(self, name: str) -> Array:
+        """The values of a blob."""
+        return self.asked[name] if name in self.asked else self._value(self.versions[name][-1])
+
+    def gradient_of(self, name: str) -> Array:
+        """The gradient of a blob, or zeros that may be written (a loss's weight) where the net computes none."""
+        graded = self._graded(self.versions[name])
+        if graded and name not in self.asked:
+            return self._gradient(graded[0])
+        shape = self.values_of(name).shape
+        if name not in self._loose or self._loose[name].shape != shape:
+            value = self.graph.values[self.versions[name][-1]]
+            weight = self.graph.nodes[value.producer].loss_weights[value.top]
+            self._loose[name] = np.full(shape, weight, self.dtype)
+        return self._loose[name]
+
+    def _value(self, value: int) -> Array:
+        found = self.executor.value(value)
+        assert found is not None  # planned with keep
+        return found
+
+    def _gradient(self, value: int) -> Array:
+        found = self.executor.gradient(value)
+        assert found is not None
+        return found
+
+    def _graded(self, values: list[int]) -> list[int]:
+        return [v for v in values if self.plan.diff[v] is not None]
+
+    # ------------------------------------------------------------ forward
+
+    def forward(self, start: str | None = None, end: str | None = None) -> dict[str, Array]:
+        """As `run.Net.forward`; the solver's loop calls it."""
+        last = self._layer(end, len(self.graph.nodes) - 1)
+        self.run_forward(self._layer(start, 0), last)
+        outputs = (v for v in self.graph.outputs if self.graph.values[v].producer <= last)
+        return {self.graph.values[v].name: self._value(v).copy() for v in outputs}
+
+    def run_forward(self, first: int, last: int) -> float:
+        """Run layers by index, both included; returns the weighted sum of their losses."""
+        self.settle()
+        self._show_to_readers(first, last)
+        self.loss = 0.0
+        for a, b in self._pieces(first, last, "forward"):
+            held = {v: self._value(v).copy() for v in self._held.get(b, ())}
+            self._call("before_forward", a)
+            self.loss += self.executor.forward(a, b)
+            self._call("after_forward", a)
+            for value, array in held.items():
+                self._value(value)[...] = array
+        self._show_written(first, last)
+        self.iteration += 1
+        return self.loss
+
+    def _pieces(self, first: int, last: int, direction: str) -> Iterator[tuple[int, int]]:
+        """The ranges to run one after the other: cut after layers whose tops are held, and everywhere for hooks."""
+        every = self.hooks.get(f"before_{direction}") or self.hooks.get(f"after_{direction}")
+        start = first
+        for layer in range(first, last + 1):
+            if every or layer in self._held:
+                if start < layer:
+                    yield start, layer - 1
+                yield layer, layer
+                start = layer + 1
+        if start <= last:
+            yield start, last
+
+    def _call(self, when: str, layer: int) -> None:
+        for hook in self.hooks.get(when, ()):
+            hook(layer)
+
+    def _chains(self) -> Iterator[list[int]]:
+        return (versions for versions in self.versions.values() if len(versions) > 1)
+
+    def _show_to_readers(self, first: int, last: int) -> None:
+        """Earlier versions that layers of this range read, and layers before it made, hold what the script sees."""
+        if first == 0:
+            return
+        for *earlier, shown in self._chains():
+            for value in (self.graph.values[v] for v in earlier):
+                read = any(first <= layer <= last for layer, _ in value.consumers)
+                if read and value.producer < first:
+                    self._value(value.index)[...] = self._value(shown)
+
+    def _show_written(self, first: int, last: int) -> None:
+        """If the range ends between two versions, the script sees the one that was written last."""
+        for versions in self._chains():
+            written = [v for v in versions if first <= self.graph.values[v].producer <= last]
+            if written and written[-1] != versions[-1]:
+                self._value(versions[-1])[...] = self._value(written[-1])
+
+    # ------------------------------------------------------------ backward
+
+    def backward(
+        self, start: str | None = None, end: str | None = None, *, diffs: Mapping[str, Any] | None = None
+    ) -> None:
+        """As `run.Net.backward`; the solver's loop calls it."""
+        for name, diff in (diffs or {}).items():
+            self.gradient_of(name)[...] = diff
+        self.run_backward(self._layer(start, len(self.graph.nodes) - 1), self._layer(end, 0))
+
+    def run_backward(self, first: int, last: int) -> None:
+        """Run the backward of layers by index, from `first` down to `last`, both included.
+
+        What a blob's gradient holds is where it starts from, unless a layer of the range gives it one.
+        """
+        if not self.plan.backward_planned:
+            raise NetError(Diagnostic(NO_BACKWARD, f'net "{self.graph.name}" was planned for inference only'))
+        low, high = min(first, last), max(first, last)
+        graded = [v for v in range(len(self.graph.values)) if self.plan.diff[v] is not None]
+        self._storage.seeds = {v: self._gradient(v) for v in graded if not self._writers[v]}
+        self._begin_gradients(low, high)
+        for a, b in reversed(list(self._pieces(low, high, "backward"))):
+            self._call("before_backward", b)
+            self.executor.backward(a, b)
+            self._call("after_backward", b)
+        for chain in self._graded_chains():
+            written = [v for v in chain if any(low <= w <= high for w in self._writers[v])]
+            if written and written[0] != chain[0]:
+                self._gradient(chain[0])[...] = self._gradient(written[0])
+
+    def _graded_chains(self) -> Iterator[list[int]]:
+        return (graded for chain in self._chains() if len(graded := self._graded(chain)) > 1)
+
+    def _begin_gradients(self, low: int, high: int) -> None:
+        for chain in self._graded_chains():
+            read = [v for v in chain if low <= self.graph.values[v].producer <= high]
+            if read and read[-1] != chain[0] and not any(low <= w <= high for w in self._writers[read[-1]]):
+                self._gradient(read[-1])[...] = self._gradient(chain[0])
+        for value, writers in self._writers.items():
+            # the last reader in the file writes the gradient, the others add to it: without the last, they add to 0
+            if len(writers) > 1 and writers[0] > high and any(low <= w <= high for w in writers):
+                self._gradient(value)[...] = 0
+
+    # ------------------------------------------------------------ other shapes, other parameters
+
+    def ask_shape(self, name: str, shape: Shape) -> None:
+        """Another shape for a blob, from the next pass on; only inputs keep it."""
+        self.asked[name] = resized(self.values_of(name), shape)
+
+    def settle(self) -> None:
+        """Give the net the shapes that were asked for. Raises NetError if it cannot have them, and stays as it is."""
+        asked, self.asked = self.asked, {}
+        free = {n: v for n, v in source_tops(self.graph).items() if v in self._storage.inputs}
+        wanted = {name: array.shape for name, array in asked.items() if name in free}
+        if any(self._value(free[name]).shape != shape for name, shape in wanted.items()):
+            self._replan({**{n: self._value(v).shape for n, v in free.items()}, **wanted})
+        for name in wanted:
+            self.values_of(name)[...] = asked[name]
+
+    def _replan(self, shapes: Mapping[str, Shape]) -> None:
+        fresh = copy(self)
+        fresh._make(self.make_plan(shapes), self.seed, self.feeds, self)
+        self._take(fresh)
+
+    def share_with(self, other: run.Net) -> None:
+        """Use the parameters of another net's layers of the same names from now on."""
+        both = {**self.parameters.by_layer(), **other.parameters.by_layer()}
+        fresh = copy(self)
+        fresh._make(self.plan, self.seed, self.feeds, _Sharing(both))
+        self._take(fresh)
+
+    def _take(self, fresh: Engine) -> None:
+        """Become the fresh engine, with the values, gradients and Python layers of this one."""
+        fresh.iteration = self.iteration
+        fresh.parameters.gradient[:] = self.parameters.gradient
+        for value in range(len(self.graph.values)):
+            for old, new in (
+                (self.executor.value(value), fresh.executor.value(value)),
+                (self.executor.gradient(value), fresh.executor.gradient(value)),
+            ):
+                if old is not None and new is not None and old.shape == new.shape:
+                    new[...] = old
+        for key, buffer in fresh.state.items():
+            if self.state[key].shape == buffer.shape:
+                buffer[...] = self.state[key]
+        for old_call, new_call in zip(self._calls, fresh._calls, strict=True):
+            new_call.memory = old_call.memory
+        self.__dict__.update(fresh.__dict__)
+
+    # ------------------------------------------------------------ Python layers
+
+    @property
+    def _calls(self) -> list[Any]:
+        return cast(Reference, self.executor).calls
+
+    def python_layer(self, layer: int) -> Any:
+        """The object of a Python layer."""
+        return instance(self._calls[layer])
+
+
+class _Sharing:
+    """Parameters that a new net is to use, in the form that `run.Net` takes them."""
+
+    def __init__(self, layers: dict[str, Any]) -> None:
+        self.layers = layers
+
+    @property
+    def parameters(self) -> _Sharing:
+        return self
+
+    def by_layer(self) -> dict[str, Any]:
+        return self.layers
+
+
+def _gradient_writers(plan: Plan) -> dict[int, list[int]]:
+    """For each value, the layers whose backward writes or adds to its gradient, in the order that they run."""
+    writers: dict[int, list[int]] = {v.index: [] for v in plan.graph.values}
+    for step in plan.backward:
+        if step.kind == "backward":
+            for slot in step.bottom_diffs:
+                if slot is not None:
+                    writers[plan.slots[slot].owner].append(step.layer)
+    return writers
+
+
+def _constant_tops(node: Node, plan: Plan) -> tuple[int, ...]:
+    """The tops of a DummyData layer that Caffe fills only once, so that a script's own values stay in them."""
+    if node.type.name != "DummyData":
+        return ()
+    fillers = plan.layers[node.index].setup.geometry
+    kinds = zip(node.tops, fillers, strict=True)
+    return tuple(v for v, filler in kinds if isinstance(filler, int | float) or filler.type == "constant")
