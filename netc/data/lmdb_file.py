@@ -179,9 +179,9 @@ class LmdbFile:
 
     def _newest_meta(self) -> _Meta:
         head = self._file.read(4096) or b""
+        if len(head) < 152 and self.path.name == "data.mdb":
+            raise self._broken(f"it has {len(head)} bytes, less than its two meta pages: it was cut")
         if len(head) < 152 or struct.unpack_from("<I", head, 16)[0] != _MAGIC:
-            if head.startswith(b"\0" * 16) or not head:
-                raise self._broken("it is empty")
             raise NetError(Diagnostic(NOT_DATA, f"{self.path} is not an LMDB database"))
         first = self._parse_meta(head)
         if first.page_size not in {1 << n for n in range(8, 17)}:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import lmdb
 import numpy as np
 import pytest
 
@@ -63,8 +64,6 @@ def images(count: int, shape: tuple[int, ...] = (3, 6, 5), seed: int = 0) -> Arr
 
 def write_lmdb(path: Path, records: Iterable[bytes]) -> Path:
     """A database of these records, in this order."""
-    import lmdb
-
     with lmdb.open(str(path), map_size=1 << 26) as env, env.begin(write=True) as txn:
         for index, record in enumerate(records):
             txn.put(f"{index:08}".encode(), record)

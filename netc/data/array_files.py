@@ -1,0 +1,161 @@
+"""ArrayData: rows of the arrays in an NPZ file, or of a CSV table."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from netc.data.codes import BAD_ARRAY, MISSING_DATA
+from netc.data.lists import read_text
+from netc.data.order import Order, Ticket
+from netc.data.paths import find
+from netc.data.reading import Reading, blamed, problem
+from netc.data.source import Opening, Source, SourceType
+from netc.errors import Diagnostic, NetError, suggest
+from netc.layer import Array, Phase, Shape
+from netc.schema.record import Record
+
+_LARGEST = 1 << 33  # bytes
+
+
+class RowReader:
+    """Rows of arrays that are all in memory; array k goes to top k."""
+
+    slow = False
+
+    def __init__(self, path: Path, arrays: Sequence[Array]) -> None:
+        self._path, self._arrays = path, arrays
+
+    @property
+    def shapes(self) -> tuple[Shape, ...]:
+        return tuple(array.shape[1:] for array in self._arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays[0])
+
+    def name(self, record: int) -> str:
+        return f"row {record} of {self._path}"
+
+    def fetch(self, record: int) -> int:
+        return record
+
+    def fill(self, item: int, ticket: Ticket, rows: Sequence[Array]) -> None:
+        for row, array in zip(rows, self._arrays, strict=True):
+            row[0] = array[item]
+
+
+def read_npz(path: Path, names: Iterable[str]) -> list[Array]:
+    """Arrays of an NPZ file by name. Raises NetError(DAT014)."""
+    try:
+        with zipfile.ZipFile(path) as members:
+            if sum(member.file_size for member in members.infolist()) > _LARGEST:
+                raise _bad(f"{path} says that it holds more than {_LARGEST >> 30} GiB")
+        with np.load(path, allow_pickle=False) as file:
+            return [_member(file, name, path) for name in names]
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError) as error:
+        raise _bad(f"{path} is no NPZ file that can be read: {error}") from None
+
+
+def npz_names(path: Path) -> list[str]:
+    """The names of the arrays in an NPZ file. Raises NetError(DAT014)."""
+    try:
+        with zipfile.ZipFile(path) as members:
+            return [name.removesuffix(".npy") for name in members.namelist()]
+    except (OSError, zipfile.BadZipFile) as error:
+        raise _bad(f"{path} is no NPZ file that can be read: {error}") from None
+
+
+def _member(file: Mapping[str, Array], name: str, path: Path) -> Array:
+    if name not in file:
+        raise _bad(f'{path} has no array "{name}"; it has {", ".join(file) or "none"}')
+    array = file[name]
+    if array.ndim == 0 or array.dtype.kind not in "fiub":
+        raise _bad(f'"{name}" in {path} is no array of numbers with rows')
+    return array
+
+
+def read_csv(path: Path) -> tuple[Array, list[str]]:
+    """The numbers of a table (float32), and the names of its columns: those of its first line, if that is no numbers.
+
+    Columns end at commas, semicolons or tabs. Raises NetError: DAT012 if it is no text, DAT014.
+    """
+    text = read_text(path).text.removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}")
+    lines = [line for line in text.splitlines() if line.strip()]
+    if not lines:
+        raise _bad(f"{path} is empty")
+    mark = next((m for m in ",;\t" if m in lines[0]), ",")
+    cells = [cell.strip().strip('"') for cell in lines[0].split(mark)]
+    header = not all(_is_number(cell) for cell in cells)
+    names = cells if header else [str(number) for number in range(len(cells))]
+    try:
+        table = np.loadtxt(lines[header:], np.float32, delimiter=mark, ndmin=2, comments=None, quotechar='"')
+    except ValueError as error:
+        raise _bad(f"{path}: {str(error).rstrip('.')} (rows and columns count from 0, without the names)") from None
+    if table.shape[1] not in (len(names), 0):
+        raise _bad(f"{path} has {len(names)} names of columns, but {table.shape[1]} columns")
+    return table.reshape(-1, len(names)), names
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _bad(message: str, help: str | None = None) -> NetError:
+    return NetError(Diagnostic(BAD_ARRAY, message, None, (), help))
+
+
+def _columns(path: Path, label: str, tops: int) -> list[Array]:
+    """A table as features (N x columns) and, for a second top, the label column (N): the last, if none is named."""
+    table, names = read_csv(path)
+    if tops > 2:
+        raise _bad(f"{path} is a table, which fills one top or two; the layer has {tops}")
+    if tops == 1 and not label:
+        return [table]
+    if label and label not in names:
+        near = suggest(label, names)
+        help = f'did you mean "{near}"?' if near else f"it has {', '.join(names)}"
+        raise _bad(f'{path} has no column "{label}"', help)
+    at = names.index(label) if label else len(names) - 1
+    return [np.delete(table, at, axis=1), table[:, at]][:tops]
+
+
+def _read(record: Record) -> tuple[Path, list[Array]] | None:
+    p = record.array_data_param
+    path = find(record, p.source)
+    if path is None:
+        return None
+    with blamed(record):
+        if path.suffix.lower() == ".npz":
+            arrays = read_npz(path, record.top)
+        else:
+            arrays = _columns(path, p.label, len(record.top))
+        if len({len(array) for array in arrays}) > 1:
+            counts = ", ".join(f"{top}: {len(a):,}" for top, a in zip(record.top, arrays, strict=True))
+            raise _bad(f"the arrays of {path} have different numbers of rows ({counts})")
+    return path, arrays
+
+
+def _open(opening: Opening) -> Source:
+    record, p = opening.record, opening.record.array_data_param
+    found = _read(record)
+    if found is None:
+        raise NetError(problem(record, MISSING_DATA, f'there is no "{p.source}"'))
+    reader = RowReader(*found)
+    order = Order(len(reader), shuffle=p.shuffle, seed=opening.seed, stream=opening.stream)
+    return Reading(opening, reader, order, int(p.batch_size))
+
+
+def _probe(record: Record, phase: Phase) -> tuple[Shape, ...] | None:
+    size = int(record.array_data_param.batch_size)
+    found = _read(record) if size else None
+    return None if found is None else tuple((size, *array.shape[1:]) for array in found[1])
+
+
+ARRAY_DATA = SourceType("ArrayData", _open, _probe)

@@ -1,0 +1,160 @@
+"""IDXData: MNIST's files, plain or compressed with gzip (format: http://yann.lecun.com/exdb/mnist)."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Sequence
+from math import prod
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import numpy as np
+
+from netc.data.codes import BAD_ARRAY, BROKEN, MISSING_DATA, NOT_DATA
+from netc.data.order import Order, Ticket
+from netc.data.paths import find
+from netc.data.reading import Reading, blamed, problem
+from netc.data.source import Opening, Source, SourceType
+from netc.data.transform import Transform, transformed
+from netc.errors import Diagnostic, NetError
+from netc.layer import Array, Phase, Shape, format_shape
+from netc.schema.record import Record
+
+_TYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
+_LARGEST = 1 << 33  # bytes
+
+
+def is_idx(path: Path) -> bool:
+    """Whether a file begins as IDX files do."""
+    try:
+        with _opened(path) as file:
+            head = file.read(4)
+    except (OSError, EOFError, zlib.error):
+        return False
+    return len(head) == 4 and head[:2] == b"\0\0" and head[2] in _TYPES and head[3] > 0
+
+
+def read_idx(path: Path, *, shape_only: bool = False) -> Array:
+    """The array of an IDX file; with `shape_only` an array of its shape that holds nothing.
+
+    Raises NetError: DAT003 if it is cut or too long, DAT012 if it is no IDX file.
+    """
+    try:
+        with _opened(path) as file:
+            shape, dtype = _header(file, path)
+            if shape_only:
+                return np.broadcast_to(np.zeros((), dtype), shape)
+            need = prod(shape) * dtype.itemsize
+            data = file.read(need)
+            more = file.read(1)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise NetError(Diagnostic(BROKEN, f"{path} is damaged: {str(error).lower()}")) from None
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise NetError(Diagnostic(NOT_DATA, f"{path} cannot be read: {reason}")) from None
+    if len(data) < need or more:
+        have = f"has {'more' if more else f'{len(data):,}'}"
+        message = f"{path} is damaged: a {format_shape(shape)} array needs {need:,} bytes, the file {have}"
+        raise NetError(Diagnostic(BROKEN, message))
+    return np.frombuffer(data, dtype).reshape(shape)
+
+
+def _header(file: BinaryIO, path: Path) -> tuple[Shape, np.dtype[Any]]:
+    head = file.read(4)
+    if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in _TYPES or not head[3]:
+        raise NetError(Diagnostic(NOT_DATA, f"{path} is not an IDX file"))
+    sizes = file.read(4 * head[3])
+    if len(sizes) < 4 * head[3]:
+        raise NetError(Diagnostic(BROKEN, f"{path} is damaged: it ends in its header"))
+    shape, dtype = tuple(np.frombuffer(sizes, ">u4").tolist()), np.dtype(_TYPES[head[2]])
+    if prod(shape) * dtype.itemsize > _LARGEST:
+        message = f"{path} says that it holds a {format_shape(shape)} array, which is too large"
+        raise NetError(Diagnostic(BROKEN, message))
+    return shape, dtype
+
+
+def _opened(path: Path) -> BinaryIO:
+    with path.open("rb") as file:
+        zipped = file.read(2) == b"\x1f\x8b"
+    return cast(BinaryIO, gzip.open(path, "rb")) if zipped else path.open("rb")
+
+
+def read_images(images: Path, labels: Path | None, *, shape_only: bool = False) -> tuple[Array, Array | None]:
+    """Images (N x channels x height x width) and labels (N). Raises NetError: as `read_idx`, or DAT014."""
+    pixels = read_idx(images, shape_only=shape_only)
+    if pixels.ndim == 3:
+        pixels = pixels[:, None]
+    if pixels.ndim != 4 or 0 in pixels.shape[1:]:
+        raise NetError(Diagnostic(BAD_ARRAY, f"{images} holds a {format_shape(pixels.shape)} array, no images"))
+    if labels is None:
+        return pixels, None
+    numbers = read_idx(labels, shape_only=shape_only)
+    if numbers.shape != pixels.shape[:1]:
+        have = f"{labels} has {format_shape(numbers.shape)} labels"
+        raise NetError(Diagnostic(BAD_ARRAY, f"{images} has {len(pixels):,} images, {have}"))
+    return pixels, numbers
+
+
+class IdxReader:
+    """The images of an IDX file, transformed, and the labels of another."""
+
+    slow = False
+
+    def __init__(self, opening: Opening, path: Path, images: Array, labels: Array | None, first: int) -> None:
+        self._path, self._images, self._labels, self._skipped = path, images, labels, first
+        self._transform = Transform(opening, images.shape[1:])
+
+    @property
+    def shapes(self) -> tuple[Shape, ...]:
+        return (self._transform.shape,) if self._labels is None else (self._transform.shape, ())
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def name(self, record: int) -> str:
+        return f"image {self._skipped + record} of {self._path}"
+
+    def fetch(self, record: int) -> int:
+        return record
+
+    def fill(self, item: int, ticket: Ticket, rows: Sequence[Array]) -> None:
+        self._transform(self._images[item], rows[0][0], ticket)
+        if self._labels is not None:
+            rows[1][0] = self._labels[item]
+
+
+def _read(record: Record, *, shape_only: bool) -> tuple[Path, Array, Array | None] | None:
+    p = record.idx_data_param
+    paths = [find(record, p.source), find(record, p.labels) if len(record.top) > 1 else None]
+    if paths[0] is None or (len(record.top) > 1 and paths[1] is None):
+        return None
+    with blamed(record):
+        images, labels = read_images(paths[0], paths[1], shape_only=shape_only)
+    last = p.first + p.count if p.count else len(images)
+    if last > len(images) or p.first >= max(len(images), 1):
+        have = f"records {p.first} to {last - 1} are asked for, but {paths[0]} has {len(images):,}"
+        raise NetError(problem(record, BAD_ARRAY, have, field="count" if p.count else "first"))
+    part = slice(p.first, last)
+    return paths[0], images[part], None if labels is None else labels[part]
+
+
+def _open(opening: Opening) -> Source:
+    record, p = opening.record, opening.record.idx_data_param
+    found = _read(record, shape_only=False)
+    if found is None:
+        raise NetError(problem(record, MISSING_DATA, f'there is no "{p.source}", or no "{p.labels}"'))
+    reader = IdxReader(opening, *found, int(p.first))
+    order = Order(len(reader), shuffle=p.shuffle, seed=opening.seed, stream=opening.stream)
+    return Reading(opening, reader, order, int(p.batch_size))
+
+
+def _probe(record: Record, phase: Phase) -> tuple[Shape, ...] | None:
+    size = int(record.idx_data_param.batch_size)
+    found = _read(record, shape_only=True)
+    if found is None or not size:
+        return None
+    return ((size, *transformed(record, found[1].shape[1:])), (size,))[: len(record.top)]
+
+
+IDX_DATA = SourceType("IDXData", _open, _probe)

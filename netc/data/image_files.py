@@ -1,0 +1,128 @@
+"""ImageData and ImageFolder: image files that a list names, or that lie in a folder for each class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from netc.data.bad import BadRecordError
+from netc.data.codes import MISSING_DATA, NO_RECORDS
+from netc.data.images import Colour, read_image
+from netc.data.lists import Listed, read_folder, read_list
+from netc.data.order import Order, Ticket, random_skip
+from netc.data.paths import beside, find
+from netc.data.reading import Reading, blamed, problem
+from netc.data.resize import resize
+from netc.data.source import Opening, Source, SourceType
+from netc.data.transform import Transform, transformed
+from netc.errors import NetError
+from netc.layer import Array, Phase, Shape
+from netc.schema.record import Record
+
+
+class Files(NamedTuple):
+    """Image files, where they lie, and how they are decoded."""
+
+    listed: list[Listed]
+    folder: Path  # where relative paths start that are not there from the current directory
+    prefix: str
+    colour: Colour
+    size: tuple[int, int]  # height and width that images are resized to, or zeros
+
+    def path(self, index: int) -> Path:
+        return beside(self.prefix + self.listed[index].path, self.folder)
+
+    def image(self, path: Path) -> Array:
+        """Channels x height x width. Raises BadRecordError."""
+        pixels = read_image(path, self.colour)
+        if all(self.size):
+            pixels = resize(pixels, *self.size)
+        return pixels.transpose(2, 0, 1)
+
+
+class FileReader:
+    """Image files, transformed."""
+
+    slow = True
+
+    def __init__(self, opening: Opening, files: Files) -> None:
+        self._files = files
+        self._labels = len(opening.record.top) > 1
+        self._transform = Transform(opening, _first(opening.record, files))
+
+    @property
+    def shapes(self) -> tuple[Shape, ...]:
+        return (self._transform.shape, ())[: 2 if self._labels else 1]
+
+    def __len__(self) -> int:
+        return len(self._files.listed)
+
+    def name(self, record: int) -> str:
+        return str(self._files.path(record))
+
+    def fetch(self, record: int) -> int:
+        return record
+
+    def fill(self, item: int, ticket: Ticket, rows: Sequence[Array]) -> None:
+        self._transform(self._files.image(self._files.path(item)), rows[0][0], ticket)
+        if self._labels:
+            rows[1][0] = self._files.listed[item].label
+
+
+def _first(record: Record, files: Files) -> Shape:
+    """The shape of the first image that can be read."""
+    reason = "it names no images"
+    for index in range(min(len(files.listed), 20)):
+        path = files.path(index)
+        try:
+            return files.image(path).shape
+        except BadRecordError as error:
+            reason = f"none of its first images can be read: {path}: {error}"
+    raise NetError(problem(record, NO_RECORDS, f"{_parameter(record).source}: {reason}"))
+
+
+def _parameter(record: Record) -> Any:
+    return record.image_data_param if record.type == "ImageData" else record.image_folder_param
+
+
+def _files(record: Record) -> Files | None:
+    p = _parameter(record)
+    path = find(record, p.source)
+    if path is None:
+        return None
+    size = (int(p.new_height), int(p.new_width))
+    with blamed(record):
+        if record.type == "ImageData":
+            colour: Colour = "color" if p.is_color else "gray"
+            return Files(read_list(path), path.parent, p.root_folder, colour, size)
+        listed, _ = read_folder(path)
+        return Files(listed, path, f"{path}/", "color" if p.is_color else "gray", size)
+
+
+def _open(opening: Opening) -> Source:
+    record, p = opening.record, _parameter(opening.record)
+    files = _files(record)
+    if files is None:
+        raise NetError(problem(record, MISSING_DATA, f'there is no "{p.source}"'))
+    reader = FileReader(opening, files)
+    seed, stream = opening.seed, opening.stream
+    skip = random_skip(int(p.rand_skip), seed, stream) if record.type == "ImageData" else 0
+    order = Order(len(reader), shuffle=p.shuffle, seed=seed, stream=stream, start=skip)
+    return Reading(opening, reader, order, int(p.batch_size))
+
+
+def _probe(record: Record, phase: Phase) -> tuple[Shape, ...] | None:
+    p = _parameter(record)
+    if not p.batch_size or bool(p.new_height) != bool(p.new_width):
+        return None  # the layer says what is wrong
+    files = _files(record)
+    if files is None:
+        return None
+    shape = transformed(record, _first(record, files))
+    size = int(p.batch_size)
+    return ((size, *shape), (size,))[: len(record.top)]
+
+
+IMAGE_DATA = SourceType("ImageData", _open, _probe)
+IMAGE_FOLDER = SourceType("ImageFolder", _open, _probe)
