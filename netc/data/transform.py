@@ -153,24 +153,30 @@ def _check(record: Record) -> None:
 
 
 def _mean(record: Record, shape: Shape) -> Array | None:
-    """The mean as channels x 1 x 1 or as an image, or None."""
+    """The mean of images of this shape as channels x 1 x 1 or as an image, or None."""
+    mean = mean_of(record, shape[0])
+    if mean is not None and record.transform_param.mean_file and mean.shape != shape:
+        shapes = f"is {format_shape(mean.shape)}, the images are {format_shape(shape)}"
+        message = f'the mean image in "{record.transform_param.mean_file}" {shapes}'
+        raise _refuse(record, MEAN_FILE, message, "mean_file")
+    return mean
+
+
+def mean_of(record: Record, channels: int) -> Array | None:
+    """The mean values as channels x 1 x 1, or the mean image, or None. Raises NetError: DAT006, DAT007."""
     p = record.transform_param
     if p.mean_value:
-        if len(p.mean_value) not in (1, shape[0]):
-            message = f"has {len(p.mean_value)} mean values for images of {shape[0]} channels"
+        if len(p.mean_value) not in (1, channels):
+            message = f"has {len(p.mean_value)} mean values for images of {channels} channels"
             raise _refuse(record, BAD_TRANSFORM, message, "mean_value")
         values = np.array(p.mean_value, np.float32)
-        return np.ascontiguousarray(np.broadcast_to(values.reshape(-1, 1, 1), (shape[0], 1, 1)))
+        return np.ascontiguousarray(np.broadcast_to(values.reshape(-1, 1, 1), (channels, 1, 1)))
     if not p.mean_file:
         return None
     path = find(record, p.mean_file)
     if path is None:
         raise _refuse(record, MEAN_FILE, f'there is no mean file "{p.mean_file}"', "mean_file")
-    mean = _read_mean(record, path)
-    if mean.shape != shape:
-        message = f"the mean image in {path} is {format_shape(mean.shape)}, the images are {format_shape(shape)}"
-        raise _refuse(record, MEAN_FILE, message, "mean_file")
-    return mean
+    return _read_mean(record, path)
 
 
 def _read_mean(record: Record, path: Path) -> Array:
