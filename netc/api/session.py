@@ -14,6 +14,7 @@ from netc import data, run, solve
 from netc.api.definition import Definition, PathLike
 from netc.api.jobs import Job, load_job
 from netc.api.planning import load, plan_state
+from netc.api.preprocess import stored
 from netc.errors import Code, Diagnostic, NetError, Report, suggest
 from netc.graph import State
 from netc.layer import Array, Phase, Shape
@@ -41,8 +42,9 @@ class Net(run.Net):
 
     phase, level, stages: which of the file's nets. weights: `.caffemodel` files, by layer name. batch, inputs: shapes
     instead of the file's. keep: every blob stays readable after a pass. training: plan backward too (default: in phase
-    TRAIN). Data layers whose source is there are fed from it; others are inputs that the caller sets. synthetic: data
-    layers and inputs hold random numbers (labels: small integers), to time a net without its data.
+    TRAIN). Data layers whose source is there are fed from it; others are inputs that the caller sets. on_bad_record:
+    "stop" or "skip" a record of the data that cannot be used. synthetic: data layers and inputs hold random numbers
+    (labels: small integers), to time a net without its data.
     Raises NetError.
     """
 
@@ -62,6 +64,7 @@ class Net(run.Net):
         dtype: DTypeLike = np.float32,
         layers: Iterable[Path] = (),
         synthetic: bool = False,
+        on_bad_record: data.OnBadRecord = "stop",
         **run_options: Any,
     ) -> None:
         if not isinstance(definition, Definition):
@@ -70,7 +73,7 @@ class Net(run.Net):
         state = State(phase, level, tuple(stages))
         training = phase == "TRAIN" if training is None else training
         plan = plan_state(definition, state, batch=batch, inputs=inputs, training=training, keep=keep)
-        feeds = {} if synthetic else open_feeds(plan, seed)
+        feeds = {} if synthetic else open_feeds(plan, seed, on_bad_record)
         super().__init__(plan, dtype=dtype, seed=seed, feeds=feeds, **run_options)
         if synthetic:
             fill_inputs(self, seed)
@@ -88,7 +91,7 @@ class Solver(solve.Solver):
     files to start from; reshape: layers that do not fit start fresh; names: layer names of the files to the net's.
     on_nan: "stop" or "skip" an update whose loss is not finite. overfit: train on the first batch, of this many
     samples, again and again, without tests and snapshots: a net that cannot learn them by heart has a mistake.
-    Raises NetError.
+    on_bad_record: "stop" or "skip" a record of the data that cannot be used. Raises NetError.
     """
 
     def __init__(
@@ -103,6 +106,7 @@ class Solver(solve.Solver):
         names: Mapping[str, str] | None = None,
         on_nan: Literal["stop", "skip"] = "stop",
         overfit: int | None = None,
+        on_bad_record: data.OnBadRecord = "stop",
         **run_options: Any,
     ) -> None:
         job = job if isinstance(job, Job) else load_job(job, layers=layers)
@@ -110,14 +114,14 @@ class Solver(solve.Solver):
         if overfit:
             record = record.replace(**_ONE_BATCH)
         seed = record.random_seed if record.has("random_seed") and record.random_seed >= 0 else 0
-        plan = plan_state(job.train, job.train_state, training=True, batch=overfit)
-        feeds = open_feeds(plan, seed)
+        plan = _with_preprocessing(plan_state(job.train, job.train_state, training=True, batch=overfit))
+        feeds = open_feeds(plan, seed, on_bad_record)
         net = run.Net(plan, seed=seed, feeds=first_batches(feeds) if overfit else feeds, **run_options)
         tests, warnings = [], [*job.warnings, *plan.warnings]
         for test in () if overfit else job.tests:
             test_plan = plan_state(test.definition, test.state)
             warnings += test_plan.warnings
-            feeds = open_feeds(test_plan, seed)
+            feeds = open_feeds(test_plan, seed, on_bad_record)
             test_net = run.Net(test_plan, seed=seed, params=net, feeds=feeds, **run_options)
             tests.append(solve.Test(test_net, test.iterations))
         self.warnings: tuple[Diagnostic, ...] = tuple(dict.fromkeys(warnings))
@@ -141,6 +145,12 @@ _ONE_BATCH: dict[str, Any] = {
     "test_interval": 0,
     "test_initialization": False,
 }
+
+
+def _with_preprocessing(plan: Plan) -> Plan:
+    """The plan; its NetParameter, which snapshots carry, says how the data layers prepare images."""
+    record = plan.graph.record.replace(preprocessing=stored(plan) or None)
+    return replace(plan, graph=replace(plan.graph, record=record))
 
 
 class FirstBatch:
@@ -184,12 +194,12 @@ def _check_names(net: run.Net, in_files: set[str], names: Mapping[str, str]) -> 
     report.finish()
 
 
-def open_feeds(plan: Plan, seed: int) -> dict[str, run.Feed]:
+def open_feeds(plan: Plan, seed: int, on_bad_record: data.OnBadRecord = "stop") -> dict[str, run.Feed]:
     """A source for each data layer of a plan whose data is there."""
     feeds: dict[str, run.Feed] = {}
     for node in plan.graph.nodes:
         if node.type.source and node.name not in plan.assumed and data.has_source(node.record.type):
-            feeds[node.name] = data.open_source(node.record, plan.graph.state.phase, seed)
+            feeds[node.name] = data.open_source(node.record, plan.graph.state.phase, seed, on_bad_record=on_bad_record)
     return feeds
 
 

@@ -20,8 +20,23 @@ MESSAGES = (
             repeated("layer", 100, "LayerParameter", "The layers, each after the layers it reads from."),
             repeated("layers", 2, "V1LayerParameter", "Layers in the old form.", deprecated="layer"),
             optional("solver", 1000, "SolverParameter", doc="How to train this net.", origin="netc"),
+            repeated("preprocessing", 1001, "Preprocessing", "How images became the inputs in training.", origin="netc"),
         ),
         doc="A net: layers joined by named blobs.",
+    ),
+    Message(
+        "Preprocessing",
+        (
+            optional("blob", 1, "string", doc="The blob that a data layer filled with images.", origin="netc"),
+            optional("height", 2, "uint32", 0, "Resize images to this height; 0: to the crop's.", origin="netc"),
+            optional("width", 3, "uint32", 0, "Resize images to this width; 0: to the crop's.", origin="netc"),
+            optional("crop_size", 4, "uint32", 0, "Side of the square cut out of the centre; 0: none.", origin="netc"),
+            optional("channels", 5, "uint32", 3, "3 (blue, green, red) or 1 (gray).", origin="netc"),
+            optional("mean", 6, "bytes", doc="A BlobProto to subtract: a value a channel, or an image.", origin="netc"),
+            optional("scale", 7, "float", 1.0, "Multiplies the values, 0..255, at last.", origin="netc"),
+        ),
+        doc="What turned an image into the net's input; snapshots carry it, Caffe skips it.",
+        origin="netc",
     ),
     Message(
         "NetState",
