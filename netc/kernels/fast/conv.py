@@ -126,7 +126,7 @@ def forward(
     x: Blocked, weights: Ref, bias: Ref | int, y: Blocked, conv: Conv, relu: bool = False, add: Blocked | None = None,
     label: str = "",
 ) -> list[Row]:  # fmt: skip
-    """y = x * weights + bias (+ add, which has y's strides), clipped at 0 for ReLU."""
+    """y = x * weights + bias (+ add, whose rows, planes and images are as far apart as y's), clipped at 0 for ReLU."""
     (kh, kw), (sh, sw), (dh, dw) = conv.kernel, conv.stride, conv.dilation
     loops = (
         conv.in_blocks, x.plane, conv.cells * BLOCK,
@@ -138,7 +138,7 @@ def forward(
         source_line=sh * x.row, source_pixel=sw * PIXEL, target=y, target_start=y.inner, target_line=y.row,
         target_pixel=PIXEL, height=y.h, width=y.w, weights=weights, out_block=conv.in_blocks * conv.cells * BLOCK,
         out_blocks=conv.out_blocks, groups=conv.groups, loops=loops, bias=bias, relu=relu,
-        add=-1 if add is None else _distance(add, y), unroll=LANES, lines=(-conv.pad[0], sh, dh, x.h),
+        add=NOTHING if add is None else _beside(add, y), unroll=LANES, lines=(-conv.pad[0], sh, dh, x.h),
     )  # fmt: skip
     return together(_line_rows(lines, label))
 
@@ -157,7 +157,7 @@ def forward_first(
         source=x.pixel(-conv.pad[0], -conv.pad[1]), source_image=x.image, source_group=0,
         source_line=sh * x.row, source_pixel=sw * 4, target=y, target_start=y.inner, target_line=y.row,
         target_pixel=PIXEL, height=y.h, width=y.w, weights=weights, out_block=conv.inputs * conv.cells * PIXEL,
-        out_blocks=conv.out_blocks, groups=1, loops=loops, bias=bias, relu=relu, add=-1, unroll=1,
+        out_blocks=conv.out_blocks, groups=1, loops=loops, bias=bias, relu=relu, add=NOTHING, unroll=1,
         lines=(-conv.pad[0], sh, dh, x.h),
     )  # fmt: skip
     return together(_line_rows(lines, label))
@@ -181,7 +181,7 @@ def data_gradient(dy: Blocked, weights: Ref, dx: Blocked, conv: Conv, label: str
                 target_pixel=sw * PIXEL, height=down.count, width=across.count,
                 weights=weights + (down.cell * kw + across.cell) * BLOCK if down.taps and across.taps else weights,
                 out_block=conv.out_blocks * conv.cells * BLOCK, out_blocks=conv.in_blocks, groups=conv.groups,
-                loops=loops, bias=NOTHING, relu=False, add=-1, unroll=LANES,
+                loops=loops, bias=NOTHING, relu=False, add=NOTHING, unroll=LANES,
                 lines=(down.first, 1, -down.back, dy.h),
             )  # fmt: skip
             rows += _line_rows(lines, label)
@@ -252,7 +252,7 @@ class _Lines:
     loops: tuple[int, ...]
     bias: Ref | int
     relu: bool
-    add: int
+    add: Ref | int
     unroll: int
     lines: tuple[int, int, int, int]  # line read for line 0 and tap 0; more a line, and a tap; lines there are
 
@@ -265,6 +265,7 @@ def _line_rows(s: _Lines, label: str) -> list[Row]:
         moved = replace(
             s, target_start=s.target_start + first * s.target.plane, weights=s.weights + first * s.out_block,
             bias=s.bias + first * PIXEL if isinstance(s.bias, Ref) else s.bias,
+            add=s.add + first * s.target.plane if isinstance(s.add, Ref) else s.add,
         )  # fmt: skip
         rows.append(_line_row(moved, part, count, label))
     return rows
@@ -293,8 +294,7 @@ def _vector_groups(total: int, vectors: int) -> list[tuple[int, int, int]]:
     return found
 
 
-def _distance(other: Blocked, y: Blocked) -> int:
-    """Bytes from y to a blob of the same strides in the same array."""
+def _beside(other: Blocked, y: Blocked) -> Ref:
+    """The first pixel of a blob that is read along with y."""
     assert (other.row, other.plane, other.image) == (y.row, y.plane, y.image)
-    assert other.inner.array == y.inner.array
-    return other.inner.offset - y.inner.offset
+    return other.inner

@@ -16,7 +16,8 @@ def line_tiles(rows: int, rest: int, vectors: int, unroll: int, a_row: int) -> E
     @entry
     def body(row: int, tid: int, nth: int) -> None:
         source, weights, target = arg(row, 0), arg(row, 1), arg(row, 2)
-        bias, add, relu = arg(row, 3), arg(row, 4), arg(row, 5)
+        bias, relu = arg(row, 3), arg(row, 5)
+        add = arg(row, 4) - target if arg(row, 4) != 0 else -1
         images, groups, outs, height, full = arg(row, 6), arg(row, 7), arg(row, 8), arg(row, 9), arg(row, 10)
         a_image, a_group, c_image, c_group = arg(row, 11), arg(row, 12), arg(row, 13), arg(row, 14)
         b_group, bias_group, a_line, c_line = arg(row, 15), arg(row, 16), arg(row, 17), arg(row, 18)

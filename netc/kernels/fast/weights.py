@@ -6,14 +6,19 @@ from netc.jit import entry, kernel
 from netc.kernels.fast.conv import Conv
 from netc.kernels.fast.emit import arg
 from netc.kernels.fast.memory import floats
-from netc.kernels.fast.rows import Ref, Row
+from netc.kernels.fast.rows import NOTHING, Ref, Row
 
 FORWARD, BACKWARD, FIRST = 0, 1, 2
 
 
-def pack_weights(source: Ref, target: Ref, conv: Conv, order: int = FORWARD, label: str = "") -> list[Row]:
-    """OIHW to blocks. BACKWARD swaps input and output channels (for the data gradient), FIRST is for first layers."""
-    return [Row(_pack, (source, target, *_sizes(conv), order), label)]
+def pack_weights(
+    source: Ref, target: Ref, conv: Conv, order: int = FORWARD, factor: Ref | int = NOTHING, label: str = ""
+) -> list[Row]:
+    """OIHW to blocks. BACKWARD swaps input and output channels (for the data gradient), FIRST is for first layers.
+
+    factor: what each output channel's weights are multiplied by, in blocks as a packed bias.
+    """
+    return [Row(_pack, (source, target, *_sizes(conv), order, factor), label)]
 
 
 def pack_bias(source: Ref, target: Ref, conv: Conv, label: str = "") -> list[Row]:
@@ -45,6 +50,8 @@ def _pack(row: int, tid: int, nth: int) -> None:
     flat = floats(source, groups * outs * ins * cells)
     packed = floats(target, groups * out_blocks * 16 * in_lanes * cells)
     units = groups * out_blocks
+    factors = floats(arg(row, 7), units * 16)
+    scaled = arg(row, 7) != 0
     for unit in range(units * tid // nth, units * (tid + 1) // nth):
         group, ob = unit // out_blocks, unit % out_blocks
         for i in range(in_lanes):
@@ -53,8 +60,9 @@ def _pack(row: int, tid: int, nth: int) -> None:
                 start, step = _place(order, group, ob, o, i, out_blocks, in_blocks, ins, cells)
                 if i < ins and out < outs:
                     origin = ((group * outs + out) * ins + i) * cells
+                    factor = factors[unit * 16 + o] if scaled else 1
                     for cell in range(cells):
-                        packed[start + cell * step] = flat[origin + cell]
+                        packed[start + cell * step] = flat[origin + cell] * factor
                 else:
                     for cell in range(cells):
                         packed[start + cell * step] = 0

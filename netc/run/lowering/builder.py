@@ -73,9 +73,13 @@ class Builder:
     def top(self, layer: int, index: int = 0) -> int:
         return self.plan.data[self.plan.graph.nodes[layer].tops[index]]
 
+    def absorbed(self, layer: int) -> list[int]:
+        """The layers that this one's rows do the work of, in order."""
+        return sorted(other for other, head in self.fused.items() if head == layer)
+
     def last_of(self, layer: int) -> int:
-        """The last of the layers that this one's rows do the work of."""
-        return max([layer, *(absorbed for absorbed, head in self.fused.items() if head == layer)])
+        """The last of them, or the layer itself."""
+        return max([layer, *self.absorbed(layer)])
 
     # ------------------------------------------------------------ wishes
 
@@ -84,6 +88,12 @@ class Builder:
         if slot is not None:
             key = self._root(self._key(slot))
             self._halos[key] = self._halos.get(key, Halo()) | halo
+
+    def same_halo(self, slot: int, other: int) -> None:
+        """Both blocked arrays get one halo, so that their pixels are as far apart."""
+        keys = [self._root(self._key(s)) for s in (slot, other)]
+        both = self._halos.get(keys[0], Halo()) | self._halos.get(keys[1], Halo())
+        self._halos.update(dict.fromkeys(keys, both))
 
     def place_in(self, slot: int, whole: int, first: int) -> None:
         """Let the slot's blocked array be channels `first`... of another's."""

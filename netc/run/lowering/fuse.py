@@ -1,28 +1,76 @@
-"""Which layers are done by the rows of another: ReLU by the convolution or inner product that it follows."""
+"""Which layers are done by the rows of another.
+
+- a convolution takes in BatchNorm (stored statistics), Scale and Bias after it, then an Eltwise sum with a blob that is
+  there already, then ReLU;
+- BatchNorm, Scale and Bias take in those and ReLU after them, an inner product takes in ReLU.
+Each only where nothing else ever reads the blob in between.
+"""
 
 from __future__ import annotations
 
 from netc.run.lowering.builder import Builder
+from netc.run.lowering.rules.channels import RULE as CHANNELS
+
+HEADS = ("Convolution", "InnerProduct", *CHANNELS.types)
 
 
 def fuse(b: Builder) -> None:
     """Fill in `Builder.fused`."""
     for node in b.plan.graph.nodes:
-        if node.type.name not in ("Convolution", "InnerProduct") or node.index not in b.accepted:
-            continue
-        relu = _only_reader(b, node.index)
-        if relu is None or b.plan.graph.nodes[relu].type.name != "ReLU" or relu not in b.accepted:
-            continue
-        if b.plan.graph.nodes[relu].record.relu_param.negative_slope == 0:
-            b.fused[relu] = node.index
+        if node.index in b.accepted and node.index not in b.fused and node.type.name in HEADS:
+            _absorb(b, node.index)
+
+
+def _absorb(b: Builder, head: int) -> None:
+    kind = b.plan.graph.nodes[head].type.name
+    last = head
+    while (reader := _only_reader(b, last)) is not None and reader in b.accepted and reader not in b.fused:
+        name = b.plan.graph.nodes[reader].type.name
+        if name in CHANNELS.types:
+            taken = kind != "InnerProduct" and not _has_sum(b, head)
+        elif name == "Eltwise":
+            taken = kind == "Convolution" and not _has_sum(b, head) and _can_add(b, head, last, reader)
+        else:
+            taken = name == "ReLU" and b.plan.graph.nodes[reader].record.relu_param.negative_slope == 0
+        if not taken:
+            return
+        b.fused[reader] = head
+        last = reader
+        if name == "ReLU":
+            return
+
+
+def _has_sum(b: Builder, head: int) -> bool:
+    return any(b.plan.graph.nodes[other].type.name == "Eltwise" for other in b.absorbed(head))
+
+
+def _can_add(b: Builder, head: int, last: int, eltwise: int) -> bool:
+    """Whether the sum's other blob is there when the convolution runs, and nobody looks at it in between."""
+    node = b.plan.graph.nodes[eltwise]
+    value = b.plan.graph.nodes[last].tops[0]
+    others = [v for v in node.bottoms if v != value]
+    if len(node.bottoms) != 2 or len(others) != 1 or tuple(b.planned(eltwise).setup.geometry) != (1.0, 1.0):
+        return False
+    other = b.plan.graph.values[others[0]]
+    first_layer = len(b.plan.shapes[b.plan.graph.nodes[head].bottoms[0]]) == 4 and _reads_plain(b, head)
+    producer = b.fused.get(other.producer, other.producer)
+    between = range(head + 1, eltwise)
+    ready = producer < head and other.producer < head and all(i in b.fused and b.fused[i] == head for i in between)
+    if not ready or first_layer or b.is_part(b.data(other.index)) or b.is_part(b.top(eltwise)):
+        return False
+    b.same_halo(b.data(other.index), b.top(eltwise))
+    return True
+
+
+def _reads_plain(b: Builder, head: int) -> bool:
+    return b.native.get(b.plan.graph.nodes[head].bottoms[0], "plain") == "plain"
 
 
 def _only_reader(b: Builder, layer: int) -> int | None:
     """The one layer that reads a layer's top, if nothing else ever does (backward and the user included)."""
     value = b.plan.graph.values[b.plan.graph.nodes[layer].tops[0]]
     slot = b.plan.slots[b.plan.data[value.index]]
-    weights = b.plan.graph.nodes[layer].loss_weights
-    if len(value.consumers) != 1 or any(weights):
+    if len(value.consumers) != 1 or any(b.plan.graph.nodes[layer].loss_weights):
         return None
     reader = value.consumers[0][0]
     return reader if slot.last <= reader else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from netc.kernels.fast import conv as kernels
+from netc.kernels.fast.affine import Affine
 from netc.kernels.fast.conv import BLOCK, Conv
 from netc.kernels.fast.emit import LANES, VECTOR_BYTES
 from netc.kernels.fast.rows import NOTHING, Ref
@@ -19,6 +20,7 @@ from netc.plan.model import Step
 from netc.run.lowering.builder import Builder
 from netc.run.lowering.model import Layout
 from netc.run.lowering.rule import Rule
+from netc.run.lowering.rules import channels
 
 FEW_CHANNELS = 4
 
@@ -57,37 +59,63 @@ def accepts(b: Builder, layer: int) -> Layout | None:
     return "blocked"
 
 
-def _weights(b: Builder, layer: int, conv: Conv, order: int) -> Ref:
-    """Emit the packing of the weights; the place of the packed ones."""
-    packed = b.new("packed weights", _packed_bytes(conv, order))
-    b.emit(pack_weights(b.param(layer, 0), packed, conv, order, "weights"))
-    return packed
-
-
 def _packed_bytes(conv: Conv, order: int) -> int:
     return conv.packed_bytes if order != FIRST else conv.out_blocks * conv.inputs * conv.cells * VECTOR_BYTES
+
+
+def _weights(b: Builder, layer: int, conv: Conv, order: int, factor: Ref | int = NOTHING) -> Ref:
+    """Emit the packing of the weights; the place of the packed ones."""
+    packed = b.new("packed weights", _packed_bytes(conv, order))
+    b.emit(pack_weights(b.param(layer, 0), packed, conv, order, factor, "weights"))
+    return packed
 
 
 def _has_bias(b: Builder, layer: int) -> bool:
     return len(b.planned(layer).params) > 1
 
 
+def _bias(b: Builder, layer: int, conv: Conv, folded: list[int]) -> tuple[Ref | int, Ref | int]:
+    """Where the packed bias and the factors of output channels are, with BatchNorm, Scale and Bias folded in."""
+    size = Affine.nbytes(conv.outputs, conv.groups)
+    if not folded:
+        if not _has_bias(b, layer):
+            return NOTHING, NOTHING
+        bias = b.new("packed bias", size)
+        b.emit(pack_bias(b.param(layer, 1), bias, conv, "bias"))
+        return bias, NOTHING
+    affine = Affine(b.new("factors", size), b.new("shifts", size), conv.outputs, conv.groups)
+    b.emit([affine.start("fold")])
+    if _has_bias(b, layer):
+        b.emit([affine.scale(NOTHING, b.param(layer, 1), "fold")])
+    for other in folded:
+        b.emit([channels.fold(b, other, affine)])
+    return affine.shift, affine.factor
+
+
 def forward(b: Builder, layer: int) -> None:
     conv = _geometry(b, layer)
-    last = b.last_of(layer)
-    relu = last != layer
+    names = {other: b.plan.graph.nodes[other].type.name for other in b.absorbed(layer)}
+    bias, factor = _bias(b, layer, conv, [other for other, name in names.items() if name in channels.RULE.types])
+    relu = "ReLU" in names.values()
     first = is_first(b, layer, conv)
-    bias: Ref | int = NOTHING
-    if _has_bias(b, layer):
-        bias = b.new("packed bias", conv.groups * conv.out_blocks * VECTOR_BYTES)
-        b.emit(pack_bias(b.param(layer, 1), bias, conv, "bias"))
-    weights = _weights(b, layer, conv, FIRST if first else FORWARD)
+    weights = _weights(b, layer, conv, FIRST if first else FORWARD, factor)
+    top = b.top(b.last_of(layer))
     if first:
         x = b.read_padded(b.bottom(layer), conv.halo)
-        b.emit(kernels.forward_first(x, weights, bias, b.write(b.top(last)), conv, relu, "first convolution"))
-    else:
-        blob = b.read(b.bottom(layer))
-        b.emit(kernels.forward(blob, weights, bias, b.write(b.top(last)), conv, relu, label="convolution"))
+        b.emit(kernels.forward_first(x, weights, bias, b.write(top), conv, relu, "first convolution"))
+        return
+    blob = b.read(b.bottom(layer))
+    sums = [other for other, name in names.items() if name == "Eltwise"]
+    add = b.read(other_operand(b, sums[0], layer)) if sums else None
+    b.emit(kernels.forward(blob, weights, bias, b.write(top), conv, relu, add, "convolution"))
+
+
+def other_operand(b: Builder, eltwise: int, conv: int) -> int:
+    """The slot of an Eltwise layer's bottom that does not come from the convolution (or what follows it)."""
+    chain = {conv, *b.absorbed(conv)}
+    values = b.plan.graph.nodes[eltwise].bottoms
+    other = next(v for v in values if b.plan.graph.values[v].producer not in chain)
+    return b.data(other)
 
 
 def backward(b: Builder, step: Step) -> None:

@@ -1,0 +1,59 @@
+"""BatchNorm with stored statistics, Scale and Bias: a factor and a shift for each channel, in nets without backward.
+
+A convolution in front of them takes them into its weights (`fuse`); elsewhere they are one pass.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from netc.kernels.fast import affine as kernels
+from netc.kernels.fast.affine import Affine
+from netc.kernels.fast.rows import NOTHING, Row
+from netc.plan.model import Step
+from netc.run.lowering.builder import Builder
+from netc.run.lowering.model import Layout
+from netc.run.lowering.rule import Rule
+
+
+def accepts(b: Builder, layer: int) -> Layout | None:
+    node, planned = b.plan.graph.nodes[layer], b.planned(layer)
+    shape = b.plan.shapes[node.bottoms[0]]
+    if planned.needs_backward or len(node.bottoms) != 1 or b.native.get(node.bottoms[0]) != "blocked":
+        return None
+    g: Any = planned.setup.geometry
+    if node.type.name == "BatchNorm":
+        return "blocked" if g.stored else None
+    return "blocked" if g == (shape[0], shape[1], shape[2] * shape[3]) else None
+
+
+def fold(b: Builder, layer: int, affine: Affine) -> Row:
+    """The row that takes the layer into a factor and a shift."""
+    node, count = b.plan.graph.nodes[layer], len(b.planned(layer).params)
+    params = [b.param(layer, i) for i in range(count)]
+    if node.type.name == "BatchNorm":
+        return affine.statistics(params[0], params[1], params[2], node.record.batch_norm_param.eps, "fold")
+    if node.type.name == "Bias":
+        return affine.scale(NOTHING, params[0], "fold")
+    return affine.scale(params[0], params[1] if count > 1 else NOTHING, "fold")
+
+
+def forward(b: Builder, layer: int) -> None:
+    x = b.read(b.bottom(layer))
+    chain = [layer, *b.absorbed(layer)]
+    affine = Affine(b.new("factors", Affine.nbytes(x.c)), b.new("shifts", Affine.nbytes(x.c)), x.c)
+    b.emit([affine.start("fold")])
+    relu = False
+    for other in chain:
+        if b.plan.graph.nodes[other].type.name == "ReLU":
+            relu = True
+            continue
+        b.emit([fold(b, other, affine)])
+    b.emit(kernels.apply(x, b.write(b.top(chain[-1])), affine, relu, "affine"))
+
+
+def backward(b: Builder, step: Step) -> None:
+    raise AssertionError("accepted only without backward")
+
+
+RULE = Rule(("BatchNorm", "Scale", "Bias"), accepts, forward, backward)
