@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
-from netc.jit import entry, kernel
+from typing import Any
+
+from netc.jit import entry, intrinsic, ir
+from netc.jit import numba_types as types
 from netc.kernels.fast.conv import Conv
-from netc.kernels.fast.emit import arg
-from netc.kernels.fast.memory import floats
+from netc.kernels.fast.emit import (
+    I64,
+    LANES,
+    POINTER,
+    VECTOR,
+    arg,
+    at,
+    constant,
+    lanes_below,
+    load,
+    load_masked,
+    pointers,
+    store,
+    store_masked,
+    transpose,
+    transpose_block,
+    variable,
+)
+from netc.kernels.fast.memory import floats, zero
 from netc.kernels.fast.rows import NOTHING, Ref, Row
 
 FORWARD, BACKWARD, FIRST = 0, 1, 2
@@ -45,27 +65,30 @@ def _pack(row: int, tid: int, nth: int) -> None:
         arg(row, 0), arg(row, 1), arg(row, 2), arg(row, 3), arg(row, 4), arg(row, 5), arg(row, 6),
     )  # fmt: skip
     out_blocks = (outs + 15) // 16
-    in_blocks = (ins + 15) // 16
-    in_lanes = ins if order == 2 else in_blocks * 16
-    flat = floats(source, groups * outs * ins * cells)
-    packed = floats(target, groups * out_blocks * 16 * in_lanes * cells)
-    units = groups * out_blocks
-    factors = floats(arg(row, 7), units * 16)
-    scaled = arg(row, 7) != 0
+    lanes = ins if order == 2 else 16
+    in_blocks = 1 if order == 2 else (ins + 15) // 16
+    block_bytes = lanes * cells * 64
+    units = groups * out_blocks * in_blocks
     for unit in range(units * tid // nth, units * (tid + 1) // nth):
-        group, ob = unit // out_blocks, unit % out_blocks
-        for i in range(in_lanes):
-            for o in range(16):
-                out = ob * 16 + o
-                start, step = _place(order, group, ob, o, i, out_blocks, in_blocks, ins, cells)
-                if i < ins and out < outs:
-                    origin = ((group * outs + out) * ins + i) * cells
-                    factor = factors[unit * 16 + o] if scaled else 1
-                    for cell in range(cells):
-                        packed[start + cell * step] = flat[origin + cell] * factor
-                else:
-                    for cell in range(cells):
-                        packed[start + cell * step] = 0
+        ib, rest = unit % in_blocks, unit // in_blocks
+        ob, group = rest % out_blocks, rest // out_blocks
+        here_out, here_in = min(16, outs - ob * 16), min(lanes, ins - ib * lanes)
+        place = (group * in_blocks + ib) * out_blocks + ob if order == 1 else unit
+        start = target + place * block_bytes
+        if here_in < lanes:
+            zero(start, block_bytes)
+        first = source + ((group * outs + ob * 16) * ins + ib * lanes) * cells * 4
+        factor = arg(row, 7) + rest * 64 if arg(row, 7) != 0 else 0
+        columns = here_in * cells
+        cell_step, lane_step = (64, cells * 64) if order == 2 else (1024, 64)
+        for column in range(0, columns, 16):
+            spread_block(
+                first + column * 4, ins * cells * 4, start, column, cells, cell_step, lane_step, here_out,
+                min(16, columns - column), factor,
+            )  # fmt: skip
+        if order == 1:
+            for cell in range(cells):
+                transpose_block(start + cell * 1024, 64, start + cell * 1024, 64, 16, 16, 16)
 
 
 @entry
@@ -74,31 +97,86 @@ def _add(row: int, tid: int, nth: int) -> None:
         arg(row, 0), arg(row, 1), arg(row, 2), arg(row, 3), arg(row, 4), arg(row, 5), arg(row, 6),
     )  # fmt: skip
     out_blocks = (outs + 15) // 16
-    in_blocks = (ins + 15) // 16
-    in_lanes = ins if order == 2 else in_blocks * 16
-    flat = floats(target, groups * outs * ins * cells)
-    packed = floats(source, groups * out_blocks * 16 * in_lanes * cells)
-    units = groups * outs
+    lanes = ins if order == 2 else 16
+    in_blocks = 1 if order == 2 else (ins + 15) // 16
+    units = groups * out_blocks * in_blocks
     for unit in range(units * tid // nth, units * (tid + 1) // nth):
-        group, out = unit // outs, unit % outs
-        for i in range(ins):
-            start, step = _place(order, group, out // 16, out % 16, i, out_blocks, in_blocks, ins, cells)
-            origin = (unit * ins + i) * cells
-            for cell in range(cells):
-                flat[origin + cell] += packed[start + cell * step]
+        ib, rest = unit % in_blocks, unit // in_blocks
+        ob, group = rest % out_blocks, rest // out_blocks
+        here_out, here_in = min(16, outs - ob * 16), min(lanes, ins - ib * lanes)
+        first = target + ((group * outs + ob * 16) * ins + ib * lanes) * cells * 4
+        columns = here_in * cells
+        cell_step, lane_step = (64, cells * 64) if order == 2 else (1024, 64)
+        for column in range(0, columns, 16):
+            collect_block(
+                source + unit * lanes * cells * 64, column, cells, cell_step, lane_step, first + column * 4,
+                ins * cells * 4, here_out, min(16, columns - column),
+            )  # fmt: skip
 
 
-@kernel(inline="always")
-def _place(
-    order: int, group: int, ob: int, o: int, i: int, out_blocks: int, in_blocks: int, ins: int, cells: int
-) -> tuple[int, int]:
-    """Where cell 0 of weight (out ob * 16 + o, in i) is in packed weights, and how far apart the cells are (floats)."""
-    if order == 2:
-        return (ob * ins + i) * cells * 16 + o, 16
-    ib, lane = i // 16, i % 16
-    if order == 1:
-        return ((group * in_blocks + ib) * out_blocks + ob) * cells * 256 + o * 16 + lane, 256
-    return ((group * out_blocks + ob) * in_blocks + ib) * cells * 256 + lane * 16 + o, 256
+def _place(b: Any, start: Any, first: Any, i: int, cells: Any, cell_step: Any, lane_step: Any) -> Any:
+    """The address of column first + i, which is cell (column mod cells) of input lane (column div cells)."""
+    column = b.add(first, ir.Constant(I64, i))
+    lane, cell = b.udiv(column, cells), b.urem(column, cells)
+    return at(b, start, b.add(b.mul(lane, lane_step), b.mul(cell, cell_step)))
+
+
+@intrinsic
+def spread_block(
+    _context: Any, source: Any, source_step: Any, target: Any, first: Any, cells: Any, cell_step: Any, lane_step: Any,
+    rows: Any, columns: Any, factor: Any,
+) -> Any:  # fmt: skip
+    """Write columns of a matrix (rows: outputs, at most 16; columns: input and cell) as vectors, each at its place.
+
+    factor: the address of 16 floats that the outputs are multiplied by, or 0.
+    """
+
+    def codegen(context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
+        matrix, start = pointers(b, (arguments[0], arguments[2]))
+        step, first, cells, cell_step, lane_step, rows, columns, factor = (arguments[i] for i in (1, *range(3, 10)))
+        none = ir.Constant(I64, 0)
+        scale = variable(b, constant(1))
+        with b.if_then(b.icmp_signed("!=", factor, none)):
+            b.store(load(b, b.inttoptr(factor, POINTER)), scale)
+        found = []
+        for i in range(LANES):
+            present = b.icmp_signed("<", ir.Constant(I64, i), rows)
+            mask = lanes_below(b, b.select(present, columns, none))
+            found.append(load_masked(b, at(b, matrix, b.mul(step, ir.Constant(I64, i))), mask))
+        for i, vector in enumerate(transpose(b, found)):
+            with b.if_then(b.icmp_signed("<", ir.Constant(I64, i), columns)):
+                scaled = b.fmul(vector, b.load(scale, typ=VECTOR))
+                store(b, scaled, _place(b, start, first, i, cells, cell_step, lane_step))
+        return context.get_dummy_value()
+
+    return types.void(*[types.intp] * 10), codegen
+
+
+@intrinsic
+def collect_block(
+    _context: Any, source: Any, first: Any, cells: Any, cell_step: Any, lane_step: Any, target: Any, target_step: Any,
+    rows: Any, columns: Any,
+) -> Any:  # fmt: skip
+    """The way back: vectors at their places are added to columns of a matrix."""
+
+    def codegen(context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
+        start, matrix = pointers(b, (arguments[0], arguments[5]))
+        first, cells, cell_step, lane_step = arguments[1:5]
+        step, rows, columns = arguments[6:]
+        none = ir.Constant(I64, 0)
+        found = []
+        for i in range(LANES):
+            present = b.icmp_signed("<", ir.Constant(I64, i), columns)
+            mask = lanes_below(b, b.select(present, ir.Constant(I64, LANES), none))
+            found.append(load_masked(b, _place(b, start, first, i, cells, cell_step, lane_step), mask))
+        for i, vector in enumerate(transpose(b, found)):
+            present = b.icmp_signed("<", ir.Constant(I64, i), rows)
+            mask = lanes_below(b, b.select(present, columns, none))
+            place = at(b, matrix, b.mul(step, ir.Constant(I64, i)))
+            store_masked(b, b.fadd(load_masked(b, place, mask), vector), place, mask)
+        return context.get_dummy_value()
+
+    return types.void(*[types.intp] * 9), codegen
 
 
 @entry
