@@ -3,4 +3,238 @@
 Forward is A^T [(G g G^T) * (B^T d B)] A over tiles of 4 x 4 tops and their 6 x 6 bottoms; the data gradient is the same
 with the kernel turned round, the weight gradient is the adjoint G^T [sum (B^T d B) * (A dy A^T)] G. (A. Lavin, S. Gray,
 Fast Algorithms for Convolutional Neural Networks, 2015.)
+
+Each of the 36 products sums over input channels in ascending order, a weight gradient over tiles in ascending order, in
+one thread: how tiles are cut into chunks, and who does them, changes no bit. Rounding errors are about 4 times those
+of direct convolution, so `exact` never comes here.
 """
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from netc.jit import Entry, features
+from netc.kernels.fast.conv import Conv
+from netc.kernels.fast.emit import VECTOR_BYTES
+from netc.kernels.fast.layout import PIXEL, Blocked
+from netc.kernels.fast.rows import NOTHING, Argument, Ref, Row, together
+from netc.kernels.fast.winograd_emit import POINTS, TILE
+from netc.kernels.fast.winograd_kernels import (
+    SCRATCH,
+    points_to_weights,
+    products,
+    read_squares,
+    weight_products,
+    weights_to_points,
+    write_squares,
+)
+
+BLOCK = 16 * VECTOR_BYTES
+OWN_BYTES = 1 << 20  # points and results of a thread's share that stay in its cache
+CHUNK_BYTES = 1 << 23  # the same of a chunk that all threads share
+ROWS = {"avx512": (14, 13, 11, 8, 4), "avx2": (6, 5, 4), "plain": (3, 2)}  # tiles at a time: few values, few kernels
+VECTORS = {"avx512": 2, "avx2": 1, "plain": 1}
+LANES_OF_SUMS = {"avx512": 8, "avx2": 4, "plain": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """How tiles are worked on: `rows` at a time by `vectors` output blocks, `chunk` in the workspace.
+
+    own: each thread takes chunks of its own through all three phases; else threads share the phases of a chunk.
+    """
+
+    rows: int
+    vectors: int
+    chunk: int
+    own: bool
+
+
+# ---------------------------------------------------------------- when, and how
+
+
+def supported(conv: Conv) -> bool:
+    """Whether the kernels here can run it."""
+    whole_blocks = conv.groups == 1 or (conv.inputs // conv.groups % 16 == 0 == conv.outputs // conv.groups % 16)
+    return whole_blocks and conv.kernel == (3, 3) and conv.stride == (1, 1) == conv.dilation
+
+
+def tiles(n: int, size: tuple[int, int]) -> int:
+    """How many tiles n images of that size have."""
+    return n * -(-size[0] // TILE) * -(-size[1] // TILE)
+
+
+def cut(count: int, ins: int, outs: int) -> Cut:
+    """The cut for `count` tiles and these channel blocks: least waste in the last rows, then most rows."""
+    rows = min(ROWS[features()], key=lambda r: (-(-count // r) * (r + 1), -r))
+    vectors = min(VECTORS[features()], outs)
+    tile_bytes = POINTS * (ins + outs) * PIXEL
+    whole = -(-count // rows) * rows
+    own = 2 * rows * tile_bytes <= OWN_BYTES and count > 4 * rows
+    chunk = (OWN_BYTES if own else CHUNK_BYTES) // tile_bytes // rows * rows
+    return Cut(rows, vectors, min(whole, max(rows, chunk)), own)
+
+
+def _spread(nbytes: int) -> int:
+    """A distance of at least that many bytes between 36 streams, such that no two fall into one set of a cache."""
+    return -(-nbytes // 4096) * 4096 + 5 * 64
+
+
+def weight_bytes(conv: Conv) -> int:
+    """The size of transformed weights, either way round."""
+    return conv.groups * POINTS * _spread(conv.out_blocks * conv.in_blocks * BLOCK)
+
+
+def scratch_bytes(threads: int) -> int:
+    """What transforming weights, or their gradient back, needs."""
+    return threads * SCRATCH
+
+
+def workspace_bytes(conv: Conv, n: int, threads: int) -> int:
+    """What forward needs as workspace; for the data gradient, give the convolution that `turned` makes."""
+    plan = cut(tiles(n, conv.out), conv.in_blocks, conv.out_blocks)
+    space = sum(POINTS * _spread(blocks * plan.chunk * PIXEL) for blocks in (conv.in_blocks, conv.out_blocks))
+    return space * (threads if plan.own else 1)
+
+
+def turned(conv: Conv) -> Conv:
+    """The convolution of a top's diff that gives the bottom's."""
+    pad = (2 - conv.pad[0], 2 - conv.pad[1])
+    return Conv(conv.outputs, conv.inputs, conv.out, conv.size, (3, 3), pad=pad, groups=conv.groups)
+
+
+# ---------------------------------------------------------------- rows
+
+
+def transform_weights(
+    source: Ref, target: Ref, scratch: Ref, conv: Conv, backward: bool = False, label: str = ""
+) -> list[Row]:
+    """Caffe's weights to points, once a step; backward: for the data gradient."""
+    ins, outs = conv.inputs // conv.groups, conv.outputs // conv.groups
+    step = _spread(conv.out_blocks * conv.in_blocks * BLOCK)
+    rows = []
+    for group in range(conv.groups):
+        places = source + group * outs * ins * 36, target + group * POINTS * step
+        rows.append(Row(weights_to_points, (*places, step, scratch, outs, ins, int(backward)), label))
+    return rows
+
+
+def forward(
+    x: Blocked, weights: Ref, bias: Ref | int, y: Blocked, conv: Conv, work: Ref, relu: bool = False,
+    add: Blocked | None = None, label: str = "",
+) -> list[Row]:  # fmt: skip
+    """y = x * weights + bias (+ add, which has y's strides), clipped at 0 for ReLU."""
+    distance = -1
+    if add is not None:
+        assert (add.row, add.plane, add.image) == (y.row, y.plane, y.image)
+        assert add.inner.array == y.inner.array
+        distance = add.inner.offset - y.inner.offset
+    step = _spread(conv.out_blocks * conv.in_blocks * BLOCK)
+    rows = []
+    for group in range(conv.groups):
+        shift = bias + group * conv.out_blocks * PIXEL if isinstance(bias, Ref) else NOTHING
+        source = x.pixel(-conv.pad[0], -conv.pad[1]) + group * conv.in_blocks * x.plane
+        target = y.inner + group * conv.out_blocks * y.plane
+        common = (y.h, y.w, x.image, x.plane, x.row, y.image, y.plane, y.row, distance, int(relu))
+        here = weights + group * POINTS * step
+        rows += _convolve(common, (source, target, shift, here, work), conv, y.n, label)
+    return rows
+
+
+def _convolve(
+    common: tuple[Argument, ...], places: tuple[Ref, Ref, Ref | int, Ref, Ref], conv: Conv, n: int, label: str
+) -> list[Row]:
+    source, target, bias, weights, work = places
+    ins, outs = conv.in_blocks, conv.out_blocks
+    count = tiles(n, conv.out)
+    plan = cut(count, ins, outs)
+    room = plan.chunk
+    steps = [_spread(blocks * room * PIXEL) for blocks in (ins, outs)]
+    results = work + POINTS * steps[0]
+    own = POINTS * sum(steps)
+    kernel = products(plan.rows, plan.vectors, outs % plan.vectors != 0)
+    inner = (source, target, bias, weights, work, results, own, ins, outs, _spread(outs * ins * BLOCK), *steps)
+    if plan.own:
+        return [Row(kernel, (*common, *inner, count, room, room // plan.rows), label)]
+    rows = []
+    for first in range(0, count, room):
+        here = min(room, count - first)
+        rows += [
+            Row(read_squares, (*common, source, work, ins, steps[0], first, here, room, 0), label),
+            Row(kernel, (*common, *inner, here, room, 0), label),
+            Row(write_squares, (*common, results, target, outs, steps[1], first, here, room, bias), label),
+        ]
+    return rows
+
+
+def data_gradient(dy: Blocked, weights: Ref, dx: Blocked, conv: Conv, work: Ref, label: str = "") -> list[Row]:
+    """dx from dy, with weights transformed `backward`."""
+    return forward(dy, weights, NOTHING, dx, turned(conv), work, label=label)
+
+
+# ---------------------------------------------------------------- weight gradient
+
+
+def gradient_chunk(conv: Conv, n: int) -> int:
+    """How many tiles' points the weight gradient keeps at a time."""
+    tile_bytes = POINTS * (conv.in_blocks + conv.out_blocks) * PIXEL
+    count = tiles(n, conv.out)
+    chunks = -(-count * tile_bytes // CHUNK_BYTES)
+    return -(-count // min(count, chunks))
+
+
+def gradient_workspace_bytes(conv: Conv, n: int, threads: int) -> int:
+    """What the weight gradient needs as workspace."""
+    chunk = gradient_chunk(conv, n)
+    sizes = conv.in_blocks * chunk * PIXEL, conv.out_blocks * chunk * PIXEL, conv.in_blocks * conv.out_blocks * BLOCK
+    return sum(POINTS * _spread(size) for size in sizes) + scratch_bytes(threads)
+
+
+def weight_gradient(x: Blocked, dy: Blocked, dw: Ref, conv: Conv, work: Ref, label: str = "") -> list[Row]:
+    """dw (Caffe's order) += the gradient of the weights."""
+    ins, outs = conv.inputs // conv.groups, conv.outputs // conv.groups
+    rows = []
+    for group in range(conv.groups):
+        source = x.pixel(-conv.pad[0], -conv.pad[1]) + group * conv.in_blocks * x.plane
+        target = dy.inner + group * conv.out_blocks * dy.plane
+        rows += _gradient((x, source), (dy, target), dw + group * outs * ins * 36, conv, work, label)
+    return rows
+
+
+def _gradient(
+    bottom: tuple[Blocked, Ref], top: tuple[Blocked, Ref], dw: Ref, conv: Conv, work: Ref, label: str
+) -> list[Row]:
+    (x, source), (dy, target) = bottom, top
+    ins, outs = conv.in_blocks, conv.out_blocks
+    count, room = tiles(dy.n, conv.out), gradient_chunk(conv, dy.n)
+    steps = [_spread(blocks * room * PIXEL) for blocks in (ins, outs)]
+    sum_step = _spread(ins * outs * BLOCK)
+    tops = work + POINTS * steps[0]
+    sums = tops + POINTS * steps[1]
+    scratch = sums + POINTS * sum_step
+    rows: list[Row] = []
+    for first in range(0, count, room):
+        here = min(room, count - first)
+        spot = (first, here, room)
+        read_x = (dy.h, dy.w, x.image, x.plane, x.row, 0, 0, 0, -1, 0, source, work, ins, steps[0], *spot, 0)
+        read_dy = (dy.h, dy.w, dy.image, dy.plane, dy.row, 0, 0, 0, -1, 0, target, tops, outs, steps[1], *spot, 1)
+        rows += together([Row(read_squares, read_x, label), Row(read_squares, read_dy, label)])
+        add = -1 if first == 0 else 0
+        rows += together(
+            [
+                Row(kernel, (work, tops + start * room * PIXEL, sums + start * ins * BLOCK, *steps, sum_step, ins,
+                             groups, here, room, add), label)
+                for start, groups, kernel in _sums_of(outs)
+            ]
+        )  # fmt: skip
+    sizes = conv.outputs // conv.groups, conv.inputs // conv.groups
+    return [*rows, Row(points_to_weights, (sums, dw, sum_step, scratch, *sizes), label)]
+
+
+def _sums_of(outs: int) -> list[tuple[int, int, Entry]]:
+    """Output blocks by groups of vectors, then what is left: (first block, groups, kernel)."""
+    lanes, vectors = LANES_OF_SUMS[features()], min(VECTORS[features()], outs)
+    found = [(0, outs // vectors, weight_products(lanes, vectors))]
+    if outs % vectors:
+        found.append((outs - outs % vectors, 1, weight_products(lanes, outs % vectors)))
+    return found

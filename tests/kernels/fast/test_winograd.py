@@ -1,0 +1,134 @@
+"""Winograd kernels against sums written out in float64."""
+
+import numpy as np
+import pytest
+
+from netc.kernels.fast import winograd
+from netc.kernels.fast.layout import Halo, blocked, blocks, plain, unpack
+from netc.kernels.fast.rows import NOTHING, Ref
+from netc.kernels.fast.weights import pack_bias
+
+from .harness import Bench
+from .test_conv import blob, make, reference
+
+
+def case(n, inputs, outputs, size, pad=(1, 1), groups=1):
+    return n, make(inputs, outputs, size, (3, 3), pad=pad, groups=groups)
+
+
+CASES = [
+    case(1, 16, 16, (4, 4)),
+    case(2, 19, 37, (6, 7)),
+    case(9, 32, 5, (5, 3), pad=(0, 1)),
+    case(3, 7, 48, (13, 9), pad=(2, 0)),
+    case(1, 64, 32, (5, 6), groups=2),
+    case(2, 16, 33, (3, 3), pad=(0, 0)),
+    case(1, 16, 20, (1, 2), pad=(2, 1)),
+]
+
+
+def names(c):
+    return f"{c[0]}x{c[1].inputs}-{c[1].outputs}@{c[1].size}p{c[1].pad}g{c[1].groups}"
+
+
+class Layer:
+    """A layer's random values, and both its passes by Winograd."""
+
+    def __init__(self, n, conv, threads=1):
+        self.n, self.conv, self.threads = n, conv, threads
+        rng = np.random.default_rng(1)
+        self.bottom, self.top = (n, conv.inputs, *conv.size), (n, conv.outputs, *conv.out)
+        self.x, self.dy = (rng.normal(size=s).astype(np.float32) for s in (self.bottom, self.top))
+        weights = rng.normal(size=(conv.outputs, conv.inputs // conv.groups, 3, 3))
+        self.w = (weights / np.sqrt(weights[0].size)).astype(np.float32)
+        self.bias = rng.normal(size=conv.outputs).astype(np.float32)
+
+    def wanted(self):
+        return reference(self.x, self.w, self.bias, self.dy, self.conv)[:3]
+
+    def found(self, bias=True, relu=False, add=None):
+        """Top, bottom diff, weight diff (which starts at 1); the blobs that they were made in."""
+        n, conv, bench, threads = self.n, self.conv, Bench(), self.threads
+        x, rows = blob(bench, self.x, self.bottom, conv.halo)
+        dy, more = blob(bench, self.dy, self.top, conv.gradient_halo)
+        y, dx = (blocked(0, s, Halo(1, 0, 0, 2)) for s in (self.top, self.bottom))
+        y, dx = (blocked(bench.new(2 * b.n * b.image // 4), (b.n, b.c, b.h, b.w), b.halo) for b in (y, dx))
+        bench.arrays[y.base.array][y.n * y.image // 4 :] = 0 if add is None else add
+        other = type(y)(y.base + y.n * y.image, y.n, y.c, y.h, y.w, y.halo, y.image)
+        w, shift = Ref(bench.put(self.w)), Ref(bench.new(conv.groups * blocks(conv.outputs // conv.groups) * 16))
+        forward, backward = (Ref(bench.new(winograd.weight_bytes(conv) // 4)) for _ in range(2))
+        scratch = Ref(bench.new(winograd.scratch_bytes(threads) // 4))
+        sizes = [winograd.workspace_bytes(c, n, threads) for c in (conv, winograd.turned(conv))]
+        works = [Ref(bench.new(s // 4)) for s in (*sizes, winograd.gradient_workspace_bytes(conv, n, threads))]
+        outs = [bench.new(int(np.prod(s)), 1) for s in (self.top, self.bottom, self.w.shape)]
+        rows += more + pack_bias(Ref(bench.put(self.bias)), shift, conv)
+        rows += winograd.transform_weights(w, forward, scratch, conv)
+        rows += winograd.transform_weights(w, backward, scratch, conv, backward=True)
+        added = None if add is None else other
+        rows += winograd.forward(x, forward, shift if bias else NOTHING, y, conv, works[0], relu, added)
+        rows += winograd.data_gradient(dy, backward, dx, conv, works[1])
+        rows += winograd.weight_gradient(x, dy, Ref(outs[2]), conv, works[2])
+        rows += unpack(y, plain(outs[0], self.top)) + unpack(dx, plain(outs[1], self.bottom))
+        bench.run(rows, threads)
+        shapes = self.top, self.bottom, self.w.shape
+        return [bench.arrays[i].reshape(s) for i, s in zip(outs, shapes, strict=True)], bench, (y, dx)
+
+
+def check(found, wanted):
+    """Within 1e-4 of the largest value (a weight gradient sums many, so its values are large)."""
+    scale = max(1, np.abs(wanted).max())
+    np.testing.assert_allclose(found / scale, wanted / scale, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("case", CASES, ids=names)
+def test_convolution_and_its_gradients(case):
+    layer = Layer(*case, threads=2)
+    assert winograd.supported(layer.conv)
+    y, dx, dw = layer.wanted()
+    found, bench, targets = layer.found()
+    for a, b in zip(found, (y, dx, dw + 1), strict=True):
+        check(a, b)
+    for target in targets:
+        full, halo = bench.full(target), target.halo
+        inner = full[:, :, halo.top : halo.top + target.h, halo.left : halo.left + target.w]
+        assert np.isnan(full).sum() == full.size - inner.size  # nothing is written to the halo
+        assert not inner.transpose(0, 1, 4, 2, 3).reshape(target.n, -1, target.h, target.w)[:, target.c :].any()
+
+
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("add", [None, 0.75])
+def test_the_epilogue(relu, add):
+    layer = Layer(*CASES[1])
+    y = reference(layer.x, layer.w, layer.bias * 0, layer.dy, layer.conv)[0] + (add or 0)
+    check(layer.found(bias=False, relu=relu, add=add)[0][0], np.maximum(y, 0) if relu else y)
+
+
+@pytest.fixture
+def small_workspace(monkeypatch):
+    monkeypatch.setattr(winograd, "CHUNK_BYTES", 1 << 18)
+    monkeypatch.setattr(winograd, "OWN_BYTES", 1 << 18)
+
+
+MANY = [case(3, 16, 32, (19, 22)), case(3, 130, 48, (9, 13))]
+
+
+@pytest.mark.usefixtures("small_workspace")
+@pytest.mark.parametrize("case", MANY, ids=names)
+def test_any_number_of_threads_gives_the_same_bits(case):
+    n, conv = case
+    assert winograd.cut(winograd.tiles(n, conv.out), conv.in_blocks, conv.out_blocks).own == (conv.inputs == 16)
+    assert winograd.gradient_chunk(conv, n) < winograd.tiles(n, conv.out)
+    first, *rest = (Layer(n, conv, threads).found()[0] for threads in (1, 2, 3))
+    for other in rest:
+        for a, b in zip(first, other, strict=True):
+            np.testing.assert_array_equal(a, b)
+    y, dx, dw = Layer(n, conv).wanted()
+    for a, b in zip(first, (y, dx, dw + 1), strict=True):
+        check(a, b)
+
+
+def test_what_is_not_supported():
+    assert not winograd.supported(make(16, 16, (8, 8), (3, 3), stride=(2, 2)))
+    assert not winograd.supported(make(16, 16, (8, 8), (3, 3), dilation=(2, 2)))
+    assert not winograd.supported(make(16, 16, (8, 8), (3, 1)))
+    assert not winograd.supported(make(16, 16, (8, 8), (3, 3), groups=2))
