@@ -1,0 +1,210 @@
+"""Predictions for images and arrays, through the deploy net that follows from a net that trains."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from netc.api.definition import Definition, PathLike
+from netc.api.deploy import deploy
+from netc.api.preprocess import Preprocessing, image_mean, mean_of, of_layer, of_model, read
+from netc.api.session import Net
+from netc.data.bad import BadRecordError
+from netc.data.codes import BAD_ARRAY, BAD_RECORD
+from netc.errors import Code, Diagnostic, NetError
+from netc.layer import Array, format_shape
+from netc.schema.weights import read_blob
+
+SEVERAL_INPUTS = Code(
+    "RUN051",
+    "the net has several inputs, and an image fills only one",
+    why="One image is one blob. A net with further inputs needs their values too, and they come from no image.",
+    example="netc predict siamese.prototxt --weights siamese.caffemodel photo.jpg",
+    fix="Give a .npz file with one array for each input, named like the blobs, one row for each sample.",
+)
+BAD_MEAN = Code(
+    "RUN052",
+    "the mean cannot be used",
+    why="A mean is one number, one number for each channel (blue, green, red), or an image as a .binaryproto or .npy "
+    "file. The message says what was given instead.",
+    example="netc predict deploy.prototxt --weights w.caffemodel --mean 104,117 photo.jpg",
+    fix="netc predict deploy.prototxt --weights w.caffemodel --mean 104,117,123 photo.jpg",
+)
+
+IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One sample: what it was, and the net's outputs for it (without the batch axis), or why there are none."""
+
+    source: str
+    outputs: dict[str, Array] = field(default_factory=dict)
+    problem: Diagnostic | None = None
+
+    def top(self, name: str, count: int) -> list[tuple[int, float]] | None:
+        """The `count` best classes of an output with their scores, best first; None if it is no list of scores."""
+        scores = self.outputs[name].reshape(-1)
+        if scores.size < 2 or self.outputs[name].shape[:1] != scores.shape:
+            return None
+        best = np.argsort(-scores, kind="stable")[:count]
+        return [(int(i), float(scores[i])) for i in best]
+
+
+@dataclass(frozen=True)
+class _Sample:
+    source: str
+    values: dict[str, Array] = field(default_factory=dict)
+    problem: Diagnostic | None = None
+
+
+class Predictor:
+    """Predicts what a net has learned.
+
+    definition: a net that trains, or a deploy net. weights: `.caffemodel` files. How images become inputs is what
+    training stored in the model, or else the data layer's `transform_param`; `mean` (values, or a file), `scale` and
+    `size` (height, width to resize to) replace parts of it.
+    Raises NetError: RUN050, RUN052, and what planning the net and loading the weights raise.
+    """
+
+    def __init__(
+        self,
+        definition: Definition,
+        weights: Sequence[PathLike],
+        *,
+        batch: int = 1,
+        mean: str | None = None,
+        scale: float | None = None,
+        size: tuple[int, int] | None = None,
+        all_heads: bool = False,
+        **run_options: Any,
+    ) -> None:
+        deployed = deploy(definition, batch=batch, all_heads=all_heads)
+        self.net = Net(deployed.definition, "TEST", weights=weights, **run_options)
+        self.loaded = self.net.loaded
+        self.shapes = {name: array.shape for name, array in self.net.inputs.items()}
+        self.batch = next(iter(self.shapes.values()))[0] if self.shapes else 1
+        images = [n for n, shape in self.shapes.items() if len(shape) == 4 and shape[1] in (1, 3)]
+        self.image_blob = images[0] if images else next(iter(self.shapes), "")
+        self.known = True
+        how = self._how([Path(w) for w in weights], deployed.data)
+        if mean is not None:
+            how = replace(how, mean=_mean(mean, how.channels))
+        how = replace(how, scale=how.scale if scale is None else scale, size=size or how.size)
+        self.preprocessing = how
+
+    def _how(self, weights: Sequence[Path], data: Any) -> Preprocessing:
+        stored = {blob: how for path in weights for blob, how in of_model(path).items()}
+        if self.image_blob in stored:
+            return stored[self.image_blob]
+        if len(stored) == 1:
+            return next(iter(stored.values()))
+        how = of_layer(*data[self.image_blob]) if self.image_blob in data else None
+        self.known = how is not None
+        shape = self.shapes.get(self.image_blob, ())
+        return how or Preprocessing(shape[1] if len(shape) == 4 else 3)
+
+    def __call__(self, paths: Iterable[str | Path]) -> Iterator[Prediction]:
+        """Predictions for image files, folders of them and .npz files, in order; they come batch by batch."""
+        waiting: list[_Sample] = []
+        for path in paths:
+            for sample in self._samples(Path(path)):
+                waiting.append(sample)
+                if sum(s.problem is None for s in waiting) == self.batch:
+                    yield from self._run(waiting)
+                    waiting = []
+        yield from self._run(waiting)
+
+    def _run(self, samples: list[_Sample]) -> Iterator[Prediction]:
+        good = [s for s in samples if s.problem is None]
+        for name, target in self.net.inputs.items():
+            target[...] = 0
+            for row, sample in enumerate(good):
+                target[row] = sample.values[name]
+        outputs = self.net.forward() if good else {}
+        row = 0
+        for sample in samples:
+            if sample.problem is not None:
+                yield Prediction(sample.source, problem=sample.problem)
+                continue
+            mine = {n: a[row] if a.ndim and a.shape[0] == self.batch else a for n, a in outputs.items()}
+            yield Prediction(sample.source, mine)
+            row += 1
+
+    # ------------------------------------------------------------ samples
+
+    def _samples(self, path: Path) -> Iterator[_Sample]:
+        if path.is_dir():
+            for file in sorted(p for p in path.rglob("*") if p.suffix.lower() in IMAGES):
+                yield self._image(file)
+        elif path.suffix.lower() == ".npz":
+            try:
+                yield from self._arrays(path)
+            except BadRecordError as error:
+                yield _Sample(str(path), problem=Diagnostic(BAD_ARRAY, f"{path}: {error}"))
+        else:
+            yield self._image(path)
+
+    def _image(self, path: Path) -> _Sample:
+        if len(self.shapes) != 1:
+            message = f"{path}: the net's inputs are {', '.join(self.shapes) or 'none'}"
+            raise NetError(Diagnostic(SEVERAL_INPUTS, message, help="give a .npz file with an array for each"))
+        try:
+            return _Sample(str(path), {self.image_blob: read(path, self.preprocessing, self._shape(self.image_blob))})
+        except BadRecordError as error:
+            return _Sample(str(path), problem=Diagnostic(BAD_RECORD, f"{path}: {error}"))
+
+    def _arrays(self, path: Path) -> Iterator[_Sample]:
+        """The rows of a .npz file. Integers are images (channels x height x width) and are prepared, floats are not."""
+        arrays = _npz(path)
+        if len(arrays) == 1 and len(self.shapes) == 1:
+            arrays = {self.image_blob: next(iter(arrays.values()))}
+        if missing := [name for name in self.shapes if name not in arrays]:
+            have = ", ".join(arrays) or "none"
+            raise BadRecordError(f"it has no array for the input {', '.join(missing)}; it has {have}")
+        rows = {name: self._rows(name, arrays[name]) for name in self.shapes}
+        counts = {len(values) for values in rows.values()}
+        if len(counts) > 1:
+            raise BadRecordError(f"its arrays have {' and '.join(map(str, sorted(counts)))} rows")
+        for row in range(counts.pop()):
+            yield _Sample(f"{path}[{row}]", {name: values[row] for name, values in rows.items()})
+
+    def _rows(self, name: str, array: Array) -> list[Array]:
+        shape = self._shape(name)
+        rows = array if array.ndim == len(shape) + 1 else array[None]
+        if array.dtype.kind in "iu" and name == self.image_blob and len(shape) == 3 and rows.ndim == 4:
+            pixels = np.ascontiguousarray(rows.clip(0, 255).astype(np.uint8).transpose(0, 2, 3, 1))
+            return [self.preprocessing(image, shape) for image in pixels]
+        if array.dtype.kind not in "fiub" or rows.shape[1:] != shape:
+            raise BadRecordError(f'"{name}" is {format_shape(array.shape)} of {array.dtype}; a row is {shape}')
+        return list(rows.astype(np.float32))
+
+    def _shape(self, name: str) -> tuple[int, ...]:
+        return tuple(self.shapes[name][1:])
+
+
+def _npz(path: Path) -> dict[str, Array]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, MemoryError) as error:
+        raise BadRecordError(f"it is not a .npz file that can be read: {str(error).lower()}") from None
+
+
+def _mean(given: str, channels: int) -> Array:
+    path = Path(given)
+    try:
+        if path.suffix == ".npy":
+            array = image_mean(np.load(path, allow_pickle=False))
+            return array if array.ndim == 3 else mean_of(array.reshape(-1), channels)
+        if path.suffix == ".binaryproto":
+            return image_mean(read_blob(path))
+        return mean_of((float(v) for v in given.split(",")), channels)
+    except (OSError, ValueError) as error:
+        message = f'"{given}" is no mean for {channels} channels: {str(error).lower()}'
+        raise NetError(Diagnostic(BAD_MEAN, message, help="give --mean 104,117,123, or a file")) from None

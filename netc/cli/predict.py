@@ -1,0 +1,179 @@
+"""`netc predict`: what a trained net says of images."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from netc.api import planning
+from netc.api.predict import Prediction, Predictor
+from netc.cli import _output
+from netc.cli._files import write_bytes
+from netc.cli._options import executor_options, file_argument
+from netc.cli._weights import show_loaded
+from netc.errors import Code, Diagnostic, NetError
+
+BAD_LABELS = Code(
+    "CLI010",
+    "the labels file does not fit the net",
+    why="Line N of the file names class N. With fewer lines than the net has classes, names would be missing, and "
+    "most likely it is the file of another net.",
+    example="netc predict lenet.net --weights lenet.caffemodel --labels imagenet_1000.txt digit.png",
+    fix="Give a text file with one line for each class, in the order of the training labels.",
+)
+MOST_VALUES = 1000
+"""Outputs with more values are only described in JSON; --output writes them."""
+
+
+class SizeOption(click.ParamType):  # type: ignore[type-arg, unused-ignore]
+    """`256x256`: height and width."""
+
+    name = "HEIGHTxWIDTH"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        height, _, width = str(value).partition("x")
+        if not (height.isdigit() and width.isdigit() and int(height) and int(width)):
+            self.fail(f"{value!r} is not of the form 256x256", param, ctx)
+        return int(height), int(width)
+
+
+@click.command("predict")
+@file_argument
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option("--weights", required=True, help=".caffemodel files (separated by commas), by layer name.")
+@click.option("--labels", type=click.Path(path_type=Path), help="A text file that names class N in line N.")
+@click.option("--top", type=click.IntRange(min=1), default=5, show_default=True, help="How many classes to show.")
+@click.option("--batch", type=click.IntRange(min=1), help="Images at a time (default: up to 16; 1 for paths on stdin).")
+@click.option("--mean", metavar="B,G,R|FILE", help="Mean instead of the model's: values, .binaryproto or .npy.")
+@click.option("--scale", type=float, help="Scale instead of the model's.")
+@click.option("--resize", type=SizeOption(), help="Resize images to this before the crop.")
+@click.option("--all-heads", is_flag=True, help="Show heads that only help training, too.")
+@click.option("--layers", type=click.Path(path_type=Path, exists=True), multiple=True, help="Your own layer file.")
+@executor_options
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="All outputs, as .npz.")
+@click.option("--json", "as_json", is_flag=True, help="One line of JSON for each image.")
+def command(
+    file: Path,
+    paths: tuple[str, ...],
+    weights: str,
+    labels: Path | None,
+    top: int,
+    batch: int | None,
+    mean: str | None,
+    scale: float | None,
+    resize: tuple[int, int] | None,
+    all_heads: bool,
+    layers: tuple[Path, ...],
+    output: Path | None,
+    as_json: bool,
+    **run_options: Any,
+) -> int:
+    """Predict with FILE, a deploy net or the net that was trained, on images, folders of images and .npz files.
+
+    PATH may be - for paths on stdin, one a line. Images are prepared as in training. One that cannot be read is
+    reported, and the exit code is 1 then.
+    """
+    names = _labels(labels) if labels else None
+    predictor = Predictor(
+        planning.load(file, layers=layers),
+        weights.split(","),
+        batch=batch or _batch(paths),
+        mean=mean,
+        scale=scale,
+        size=resize,
+        all_heads=all_heads,
+        **run_options,
+    )
+    show_loaded(predictor.loaded)
+    if not (predictor.known or mean or scale):
+        _output.say("nothing says how images were prepared in training: values are 0..255; see --mean, --scale")
+    failed = False
+    kept: list[Prediction] = []
+    for prediction in predictor(_stdin(paths)):
+        if prediction.problem is not None:
+            failed = True
+            _output.show([prediction.problem])
+            continue
+        _check(prediction, names, labels)
+        if as_json:
+            _output.print_json({"path": prediction.source, "outputs": _json(prediction, top, names)})
+        else:
+            _show(prediction, top, names)
+        if output is not None:
+            kept.append(prediction)
+    if output is not None:
+        _write(output, kept)
+    return 1 if failed else 0
+
+
+def _batch(paths: tuple[str, ...]) -> int:
+    """Answers come at once for a single image and for paths that come one by one."""
+    if "-" in paths:
+        return 1
+    many = any(Path(p).is_dir() or p.endswith(".npz") for p in paths)
+    return 16 if many else min(16, len(paths))
+
+
+def _stdin(paths: Iterable[str]) -> Iterator[str]:
+    for path in paths:
+        if path != "-":
+            yield path
+        else:
+            yield from (line.rstrip("\r\n") for line in sys.stdin if line.strip())
+
+
+def _labels(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise NetError(Diagnostic(BAD_LABELS, f"{path} cannot be read: {reason}")) from None
+
+
+def _check(prediction: Prediction, names: list[str] | None, path: Path | None) -> None:
+    for name in prediction.outputs if names is not None else ():
+        classes = prediction.outputs[name].size
+        if prediction.top(name, 1) is not None and classes > len(names or ()):
+            message = f'{path} has {len(names or ())} lines; "{name}" has {classes} classes'
+            raise NetError(Diagnostic(BAD_LABELS, message))
+
+
+def _json(prediction: Prediction, top: int, names: list[str] | None) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, array in prediction.outputs.items():
+        best = prediction.top(name, top)
+        if best is not None:
+            found[name] = [{"class": i, **({"label": names[i]} if names else {}), "score": s} for i, s in best]
+        else:
+            values = {"values": array.reshape(-1).tolist()} if array.size <= MOST_VALUES else {}
+            found[name] = {"shape": list(array.shape), **values}
+    return found
+
+
+def _show(prediction: Prediction, top: int, names: list[str] | None) -> None:
+    sys.stdout.write(f"{prediction.source}\n")
+    for name, array in prediction.outputs.items():
+        if len(prediction.outputs) > 1:
+            sys.stdout.write(f" {name}\n")
+        best = prediction.top(name, top)
+        if best is None:
+            shown = np.array2string(array.reshape(-1), precision=4, threshold=8)
+            sys.stdout.write(f"  {'x'.join(map(str, array.shape)) or 'scalar'}: {shown}\n")
+        for index, score in best or ():
+            sys.stdout.write(f"  {score:.4f}  {index}{f'  {names[index]}' if names else ''}\n")
+    sys.stdout.flush()
+
+
+def _write(path: Path, kept: list[Prediction]) -> None:
+    names = kept[0].outputs if kept else ()
+    arrays: dict[str, Any] = {name: np.stack([p.outputs[name] for p in kept]) for name in names}
+    out = io.BytesIO()
+    np.savez(out, paths=np.array([p.source for p in kept]), **arrays)
+    write_bytes(path, out.getvalue())
+    _output.say(f"wrote {path}")
