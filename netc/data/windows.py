@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from netc.data.bad import BadRecordError
-from netc.data.codes import BAD_LIST, BAD_TRANSFORM, MISSING_DATA, NO_RECORDS
+from netc.data.codes import BAD_LIST, BAD_TRANSFORM, MEAN_FILE, MISSING_DATA, NO_RECORDS
 from netc.data.draws import Draws
 from netc.data.images import decode_image, read_bytes
 from netc.data.lists import read_text
@@ -201,7 +201,7 @@ def _mean(record: Record, crop: int) -> Array:
     if start < 0 or mean.shape[0] != 3 or start + crop > mean.shape[1]:
         sizes = "x".join(map(str, mean.shape))
         message = f"the mean image is {sizes}, too small for crop_size: {crop} and 3 channels"
-        raise NetError(problem(record, BAD_TRANSFORM, message, field="mean_file"))
+        raise NetError(problem(record, MEAN_FILE, message, field="mean_file"))
     return mean[:, start : start + crop, start : start + crop]
 
 

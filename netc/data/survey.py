@@ -1,0 +1,225 @@
+"""What is in a source of data, whatever its kind: counts, shapes, labels, and which records are bad."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from netc.data.array_files import npz_names, read_csv, read_npz
+from netc.data.bad import BadRecordError
+from netc.data.codes import MISSING_DATA, NOT_DATA
+from netc.data.database import is_leveldb, open_lmdb
+from netc.data.datum import parse
+from netc.data.extras import pillow
+from netc.data.hdf5 import check_dataset, open_hdf5
+from netc.data.idx import is_idx, read_idx
+from netc.data.images import check_size, decode_image, read_bytes
+from netc.data.lists import Listed, read_folder, read_list
+from netc.data.paths import beside
+from netc.data.writing import ahead
+from netc.errors import Diagnostic, NetError
+from netc.layer import Array, Shape
+
+_BLOCK = 1 << 24
+
+
+class Looked(NamedTuple):
+    """What a record holds: the shape of its image or row, and its label."""
+
+    shape: Shape
+    label: int | None
+
+
+Record = tuple[str, Callable[[], Looked]]  # a name, and what looks at it; it may raise BadRecordError
+
+
+@dataclass
+class Dataset:
+    """A source: its kind, how many records it has, the records, and what else there is to say about it."""
+
+    kind: str
+    count: int
+    records: Iterator[Record]
+    facts: list[tuple[str, str]] = field(default_factory=list)
+    slow: bool = False
+
+
+@dataclass
+class Survey:
+    """The records of a source: shapes and labels with how often they occur, and the bad ones with the reason."""
+
+    kind: str
+    count: int
+    facts: list[tuple[str, str]]
+    shapes: Counter[Shape] = field(default_factory=Counter)
+    labels: Counter[int] = field(default_factory=Counter)
+    bad: list[tuple[str, str]] = field(default_factory=list)
+
+
+def survey(path: Path, *, decode: bool, classes: int | None, progress: Callable[[int, int], object]) -> Survey:
+    """Look at every record. decode: decode images too. classes: labels outside 0..classes-1 are bad.
+
+    progress: called with the records done and their number. Raises NetError if the source as a whole cannot be read.
+    """
+    found = open_dataset(path, decode)
+    result = Survey(found.kind, found.count, found.facts)
+    for done, ((name, _), looked) in enumerate(ahead(_look, found.records, 4 if found.slow else 1), 1):
+        progress(done, found.count)
+        if isinstance(looked, BadRecordError):
+            result.bad.append((name, str(looked)))
+            continue
+        result.shapes[looked.shape] += 1
+        if looked.label is not None:
+            result.labels[looked.label] += 1
+            if classes is not None and not 0 <= looked.label < classes:
+                result.bad.append((name, f"its label is {looked.label}, but the classes are 0 to {classes - 1}"))
+    return result
+
+
+def _look(record: Record) -> Looked | BadRecordError:
+    try:
+        return record[1]()
+    except BadRecordError as error:
+        return error
+
+
+def open_dataset(path: Path, decode: bool) -> Dataset:
+    """A source of whatever kind is at a path. Raises NetError: DAT012, DAT016, and those of its kind."""
+    if not path.exists():
+        raise NetError(Diagnostic(MISSING_DATA, f"there is nothing at {path}"))
+    if path.name == "data.mdb" or (path / "data.mdb").exists() or is_leveldb(path):
+        return _database(path, decode)
+    if path.is_dir():
+        listed, classes = read_folder(path)
+        facts = [("classes", ", ".join(classes))]
+        return Dataset("folder of images", len(listed), _files(listed, path, decode), facts, slow=True)
+    suffix = path.suffix.lower()
+    if suffix in (".h5", ".hdf5"):
+        return _hdf5(path)
+    if suffix == ".npz":
+        names = npz_names(path)
+        return _rows("NPZ", path, dict(zip(names, read_npz(path, names), strict=True)))
+    if suffix == ".csv":
+        table, columns = read_csv(path)
+        found = _rows("CSV", path, {"table": table})
+        found.facts.append(("columns", ", ".join(columns)))
+        return found
+    if is_idx(path):
+        return _rows("IDX", path, {"label" if "idx1" in path.name else "data": read_idx(path)})
+    return _list(path, decode)
+
+
+# ---------------------------------------------------------------- kinds
+
+
+def _database(path: Path, decode: bool) -> Dataset:
+    file = open_lmdb(path)
+
+    def records() -> Iterator[Record]:
+        for key, value in file:
+            yield f"record {key.decode('utf-8', 'replace')!r}", partial(_datum, value, decode)
+
+    slow = False
+    if len(file):
+        with suppress(BadRecordError):
+            slow = parse(file.read(0)[1]).image is None
+    stored = "image files" if slow else "pixels"
+    return Dataset("LMDB", len(file), records(), [("stored as", stored)], slow=slow and decode)
+
+
+def _datum(value: bytes, decode: bool) -> Looked:
+    datum = parse(value)
+    if datum.image is None:
+        return Looked(_encoded(datum.encoded, decode), datum.label)
+    if datum.image.dtype != np.uint8 and not np.isfinite(datum.image).all():
+        raise BadRecordError("it holds values that are not finite")
+    return Looked(datum.image.shape, datum.label)
+
+
+def _encoded(data: bytes, decode: bool) -> Shape:
+    """Channels, height and width of an encoded image."""
+    if decode:
+        height, width, channels = decode_image(data, "as is").shape
+        return channels, height, width
+    if not data:
+        raise BadRecordError("it is empty (0 bytes)")
+    opener: Any = pillow()
+    try:
+        with opener.open(io.BytesIO(data)) as image:
+            check_size(image.size)
+            return (1 if image.mode in ("1", "L", "LA", "I", "I;16") else 3), image.size[1], image.size[0]
+    except OSError:
+        raise BadRecordError("it is not an image") from None
+
+
+def _files(listed: list[Listed], folder: Path, decode: bool) -> Iterator[Record]:
+    def look(path: Path, label: int) -> Looked:
+        return Looked(_encoded(read_bytes(path), decode), label)
+
+    for entry in listed:
+        path = beside(entry.path, folder)
+        path = folder / entry.path if not path.exists() else path
+        yield str(path), partial(look, path, entry.label)
+
+
+def _list(path: Path, decode: bool) -> Dataset:
+    try:
+        listed = read_list(path)
+    except NetError as error:
+        if error.diagnostics[0].code is not NOT_DATA:
+            raise
+        kinds = "an LMDB, a folder of images, a list of images, HDF5, IDX, NPZ or CSV"
+        raise NetError(Diagnostic(NOT_DATA, f"{path} is none of what netc reads: {kinds}")) from None
+    return Dataset("list of images", len(listed), _files(listed, path.parent, decode), slow=True)
+
+
+def _rows(kind: str, path: Path, arrays: dict[str, Array]) -> Dataset:
+    facts = [(name, f"{'x'.join(map(str, array.shape))} {array.dtype.name}") for name, array in arrays.items()]
+
+    def records() -> Iterator[Record]:
+        for name, array in arrays.items():
+            for row in range(len(array)):
+                yield f'row {row} of "{name}"', partial(_row, array[row], name)
+
+    return Dataset(kind, max(map(len, arrays.values()), default=0), records(), facts)
+
+
+def _row(values: Any, name: str) -> Looked:
+    values = np.asarray(values)
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise BadRecordError("it holds values that are not finite")
+    if values.size == 1 and "label" in name:
+        return Looked(values.shape, int(values.reshape(-1)[0]))
+    return Looked(values.shape, None)
+
+
+def _hdf5(path: Path) -> Dataset:
+    file = open_hdf5(path)
+    found: dict[str, Any] = {}
+    facts = []
+    for name in file:
+        link = type(file.get(name, getlink=True)).__name__
+        if link != "HardLink":
+            facts.append((name, f"{link}: not followed"))
+        elif hasattr(file[name], "shape"):
+            check_dataset(file[name], name, path)
+            found[name] = file[name]
+            facts.append((name, f"{'x'.join(map(str, found[name].shape))} {found[name].dtype.name}"))
+
+    def records() -> Iterator[Record]:
+        for name, data in found.items():
+            step = max(1, _BLOCK // max(1, data.dtype.itemsize * int(np.prod(data.shape[1:]))))
+            for first in range(0, len(data), step):
+                block = data[first : first + step]
+                for row in range(len(block)):
+                    yield f'row {first + row} of "{name}"', partial(_row, block[row], name)
+
+    return Dataset("HDF5", max(map(len, found.values()), default=0), records(), facts)
