@@ -63,10 +63,12 @@ def plan_state(
     inputs: Mapping[str, Shape] | None = None,
     training: bool = False,
     keep: bool = False,
+    given: Mapping[str, tuple[Shape, ...]] | None = None,
 ) -> Plan:
-    """As `plan`, for any state."""
+    """As `plan`, for any state. given: the shapes of all tops of a layer whose data or code alone knows them."""
     built = build(definition.record, definition.types, state)
-    return plan_graph(built, training=training, given=_given(built), inputs=inputs or {}, batch=batch, keep=keep)
+    tops = {**_given(built), **(given or {})}
+    return plan_graph(built, training=training, given=tops, inputs=inputs or {}, batch=batch, keep=keep)
 
 
 def check(path: PathLike, *, layers: Iterable[Path] = ()) -> tuple[Diagnostic, ...]:

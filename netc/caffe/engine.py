@@ -19,13 +19,15 @@ from netc.caffe.blobs import resized
 from netc.errors import Diagnostic, NetError
 from netc.graph import Node
 from netc.layer import Array, Shape
-from netc.layers.python import instance
+from netc.layers.python import forward_in_any_shape, instance
 from netc.plan.model import Plan
 from netc.plan.shapes import source_tops
 from netc.run.codes import NO_BACKWARD
 from netc.run.reference import Reference
 
 Hook = Callable[[int], object]
+Planner = Callable[[Mapping[str, Shape], Mapping[str, tuple[Shape, ...]]], Plan]
+"""Plans a net for shapes of its inputs, by blob, and of the tops of layers whose code alone knows them, by layer."""
 
 
 class Engine(run.Net):
@@ -37,7 +39,7 @@ class Engine(run.Net):
 
     def __init__(
         self,
-        make_plan: Callable[[Mapping[str, Shape]], Plan],
+        make_plan: Planner,
         *,
         seed: int,
         feeds: Callable[[Plan], Mapping[str, Any]],
@@ -46,7 +48,8 @@ class Engine(run.Net):
         self.make_plan = make_plan
         self.hooks: dict[str, list[Hook]] = {}
         self.asked: dict[str, Array] = {}  # blobs that got another shape since the last pass
-        plan = make_plan({})
+        self.given: dict[str, tuple[Shape, ...]] = {}  # tops of Python layers that are not as planned at first
+        plan = make_plan({}, {})
         self._make(plan, seed, feeds(plan), params)
 
     def _make(self, plan: Plan, seed: int, feeds: Mapping[str, Any], params: Any) -> None:
@@ -63,6 +66,7 @@ class Engine(run.Net):
             if step.kind == "loss":
                 self._gradient(plan.slots[step.target].owner)[...] = step.weight
         self._held = {n.index: tops for n in self.graph.nodes if (tops := _constant_tops(n, plan))}
+        self._python = frozenset(n.index for n in self.graph.nodes if n.type.name == "Python")
         for layer in self._held:
             self.executor.forward(layer, layer)
 
@@ -112,22 +116,26 @@ class Engine(run.Net):
         self._show_to_readers(first, last)
         self.loss = 0.0
         for a, b in self._pieces(first, last, "forward"):
-            held = {v: self._value(v).copy() for v in self._held.get(b, ())}
             self._call("before_forward", a)
-            self.loss += self.executor.forward(a, b)
+            if b in self._python:
+                self.loss += self._forward_python(b)
+            else:
+                held = {v: self._value(v).copy() for v in self._held.get(b, ())}
+                self.loss += self.executor.forward(a, b)
+                for value, array in held.items():
+                    self._value(value)[...] = array
             self._call("after_forward", a)
-            for value, array in held.items():
-                self._value(value)[...] = array
         self._show_written(first, last)
         self.iteration += 1
         return self.loss
 
     def _pieces(self, first: int, last: int, direction: str) -> Iterator[tuple[int, int]]:
-        """The ranges to run one after the other: cut after layers whose tops are held, and everywhere for hooks."""
-        every = self.hooks.get(f"before_{direction}") or self.hooks.get(f"after_{direction}")
+        """The ranges to run one after the other: cut at layers that are run in a way of their own, and for hooks."""
+        every = bool(self.hooks.get(f"before_{direction}") or self.hooks.get(f"after_{direction}"))
+        alone = self._python.union(self._held) if direction == "forward" else frozenset()
         start = first
         for layer in range(first, last + 1):
-            if every or layer in self._held:
+            if every or layer in alone:
                 if start < layer:
                     yield start, layer - 1
                 yield layer, layer
@@ -214,13 +222,20 @@ class Engine(run.Net):
         free = {n: v for n, v in source_tops(self.graph).items() if v in self._storage.inputs}
         wanted = {name: array.shape for name, array in asked.items() if name in free}
         if any(self._value(free[name]).shape != shape for name, shape in wanted.items()):
-            self._replan({**{n: self._value(v).shape for n, v in free.items()}, **wanted})
+            self._replan({**self._input_shapes(), **wanted}, {}, 0)
         for name in wanted:
             self.values_of(name)[...] = asked[name]
 
-    def _replan(self, shapes: Mapping[str, Shape]) -> None:
+    def _input_shapes(self) -> dict[str, Shape]:
+        return {self.graph.values[v].name: array.shape for v, array in self._storage.inputs.items()}
+
+    def _replan(self, inputs: Mapping[str, Shape], given: Mapping[str, tuple[Shape, ...]], layer: int) -> None:
+        """Plan anew; what Python layers from `layer` on have made of their bottoms' old shapes is forgotten."""
+        nodes = {n.name: n for n in self.graph.nodes}
+        kept = {n: shapes for n, shapes in self.given.items() if nodes[n].index < layer or not nodes[n].bottoms}
         fresh = copy(self)
-        fresh._make(self.make_plan(shapes), self.seed, self.feeds, self)
+        fresh.given = {**kept, **given}
+        fresh._make(self.make_plan(inputs, fresh.given), self.seed, self.feeds, self)
         self._take(fresh)
 
     def share_with(self, other: run.Net) -> None:
@@ -257,6 +272,19 @@ class Engine(run.Net):
     def python_layer(self, layer: int) -> Any:
         """The object of a Python layer."""
         return instance(self._calls[layer])
+
+    def _forward_python(self, layer: int) -> float:
+        """Run a Python layer, which may give its tops other shapes each time; returns its weighted loss."""
+        node, call = self.graph.nodes[layer], self._calls[layer]
+        arrays = forward_in_any_shape(call)
+        if any(array.shape != top.shape for array, top in zip(arrays, call.tops, strict=True)):
+            self._replan(self._input_shapes(), {node.name: tuple(array.shape for array in arrays)}, layer)
+        for value, array, top in zip(node.tops, arrays, call.tops, strict=True):
+            if array is not top:
+                self._value(value)[...] = array
+        if self._storage.observer is not None:
+            self._storage.observer("forward", layer, self._calls[layer])
+        return sum(w * float(array.sum()) for w, array in zip(node.loss_weights, arrays, strict=True) if w)
 
 
 class _Sharing:

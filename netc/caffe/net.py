@@ -17,7 +17,7 @@ from netc.api.planning import load, plan_state
 from netc.api.session import open_feeds
 from netc.caffe import modes
 from netc.caffe.blobs import Blob, NetBlob, ParamBlob
-from netc.caffe.engine import Engine
+from netc.caffe.engine import Engine, Planner
 from netc.caffe.errors import NOT_MEMORY_DATA, PHASE, as_pycaffe_raises, refuse
 from netc.caffe.memory_data import Feed, check
 from netc.caffe.passes import Passes
@@ -256,18 +256,18 @@ def _phase(phase: Any) -> Any:
     return found
 
 
-def planner_of(definition: Definition, state: State) -> Callable[[Mapping[str, Shape]], Plan]:
-    """How to plan the net for given shapes of its inputs: every blob kept, and backward too, as Caffe has it.
+def planner_of(definition: Definition, state: State) -> Planner:
+    """How to plan the net: every blob kept, and backward too whatever the phase, as Caffe has it.
 
-    A net for testing that has no backward (its layers give no gradient) is planned without.
+    A net for testing that can have no backward (a layer in the way gives no gradient) is planned without.
     """
 
-    def make(inputs: Mapping[str, Shape]) -> Plan:
+    def make(inputs: Mapping[str, Shape], given: Mapping[str, tuple[Shape, ...]]) -> Plan:
         try:
-            return plan_state(definition, state, inputs=inputs, training=True, keep=True)
+            return plan_state(definition, state, inputs=inputs, given=given, training=True, keep=True)
         except NetError:
             if state.phase == "TRAIN":
                 raise
-            return plan_state(definition, state, inputs=inputs, training=False, keep=True)
+            return plan_state(definition, state, inputs=inputs, given=given, training=False, keep=True)
 
     return make

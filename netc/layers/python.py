@@ -185,7 +185,8 @@ def setup(site: Site) -> Setup:
     except Exception as error:
         site.refuse(PYTHON_FAILED, _told(g, error), "module")
     params = tuple(ParamBlob(f"blob{i}", blob.shape, _constant(blob)) for i, blob in enumerate(layer.blobs))
-    return Setup(tops=tuple(top.shape for top in tops), params=params, geometry=g)
+    shapes = tuple(top.shape for top in tops) if site.given is None else site.given
+    return Setup(tops=shapes, params=params, geometry=g)
 
 
 def _permitted(module: str, layer: str) -> bool:
@@ -251,6 +252,28 @@ def forward(call: Call) -> None:
         layer.forward(bottoms, tops)
     except Exception as error:
         raise _failed(call, error) from error
+
+
+class Growing(Blob):
+    """A blob that may get any shape: it has the array it was made with until then, and one of its own after."""
+
+    def reshape(self, *shape: int) -> None:
+        """Set the shape."""
+        wanted = tuple(int(size) for size in shape)
+        if wanted != self._shape:
+            self._shape, self._data, self._diff = wanted, None, None
+
+
+def forward_in_any_shape(call: Call) -> list[Array]:
+    """Run forward; gives the tops' values, in the call's own arrays unless the layer gave them other shapes."""
+    try:
+        layer, bottoms, _ = _ready(call)
+        tops: list[Blob] = [Growing(array) for array in call.tops]
+        layer.reshape(bottoms, tops)
+        layer.forward(bottoms, tops)
+    except Exception as error:
+        raise _failed(call, error) from error
+    return [top.data for top in tops]
 
 
 def backward(call: Call) -> None:

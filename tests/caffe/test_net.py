@@ -204,7 +204,8 @@ def test_dummy_data_keeps_what_a_script_puts_into_constant_tops(net: caffe.Net) 
     assert (net.blobs["data"].data != data).any()
     scores = net.blobs["ip_blob"].data.astype(np.float64)
     lse = np.log(np.exp(scores - scores.max(1, keepdims=True)).sum(1)) + scores.max(1)
-    expected = (lse - scores[np.arange(5), labels.astype(int).ravel()]).mean()
+    losses = lse - scores[np.arange(5), labels.astype(int).ravel()]
+    expected = np.minimum(losses, -np.log(np.finfo(np.float32).tiny)).mean()
     assert net.blobs["loss"].data == pytest.approx(expected, rel=1e-5)
 
 
@@ -254,7 +255,7 @@ def test_names_that_do_not_fit(deploy: caffe.Net) -> None:
         deploy.forward(image=images)
     with pytest.raises(RuntimeError, match='input "data" has the batch size 3, not 4'):
         deploy.forward(data=images[:3])
-    with pytest.raises(RuntimeError, match="could not be broadcast|could not broadcast"):
+    with pytest.raises(RuntimeError, match="could not broadcast"):
         deploy.forward(data=np.zeros((4, 1, 5, 6)))
     with pytest.raises(RuntimeError, match='did you mean "conv1"'):
         deploy.forward(end="conv_1")
@@ -394,5 +395,5 @@ def test_arrays_that_memory_data_cannot_take(file: File, deploy: caffe.Net) -> N
         with pytest.raises(RuntimeError, match=expected) as caught:
             net.set_input_arrays(*bad)
         assert caught.value.diagnostics[0].code.id == "RUN061"
-    with pytest.raises(RuntimeError, match='first layer is "data" .Input'):
+    with pytest.raises(RuntimeError, match='the first layer is "data"'):
         deploy.set_input_arrays(data, labels)
