@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netc.errors import Diagnostic, NetError
+from netc.kernels.fast.checksum import add_to
 from netc.kernels.fast.layout import Blocked, unpack
 from netc.kernels.fast.layout import plain as plain_at
-from netc.kernels.fast.rows import bind
+from netc.kernels.fast.rows import Ref, bind
 from netc.kernels.fast.walk import Team
 from netc.layer import Array, Call, Shape
 from netc.plan.model import Step
@@ -66,6 +67,9 @@ class Fast:
         exact = os.environ.get("NETC_PRECISION", "fast") == "exact"
         self.program: Lowered = lower(self.plan, self.team.threads, exact)
         self.arena = aligned_bytes(self.program.planned_bytes)
+        self._checksum = np.zeros(1, np.int64)
+        self._packed_as: int | None = None
+        self._packing: NDArray[np.int64] | None = None
         self.at = -1  # the last group that was run
         self._segments: dict[tuple[str, int, int], list[Segment]] = {}
         self._value_of_diff = {slot: v for v, slot in enumerate(self.plan.diff) if slot is not None}
@@ -80,11 +84,35 @@ class Fast:
     # ------------------------------------------------------------ running
 
     def forward(self, first: int, last: int) -> float:
+        self._set_up()
         self._run("forward", self.program.forward, first, last)
         return sum(self._loss(layer) for layer in range(first, last + 1))
 
     def backward(self, first: int, last: int) -> None:
         self._run("backward", self.program.backward, first, last)
+
+    def _set_up(self) -> None:
+        """Pack the parameters of a net without backward, if they have changed since."""
+        if not self.program.setup:
+            return
+        if self._packing is None:
+            self._packing = bind([item.row for item in self.program.setup if item.row], self._address)
+            self._checking = self._checks()
+        self._checksum[:] = 0
+        self.team.run(self._checking)
+        if self._packed_as != self._checksum[0]:
+            self.team.run(self._packing)
+            self._packed_as = int(self._checksum[0])
+
+    def _checks(self) -> NDArray[np.int64]:
+        """The table that makes a checksum of all parameters that setup reads."""
+        here, start, rows = len(self.program.memory), 0, []
+        for array, memory in enumerate(self.program.memory):
+            if memory.external is not None and memory.external.kind == "param":
+                words = prod(self.plan.params[memory.external.param].shape)
+                rows.append(add_to(Ref(here), Ref(array), words, start))
+                start += words
+        return bind(rows, lambda a: self._checksum.ctypes.data if a == here else self._address(a))
 
     def _run(self, name: str, items: Iterable[Item], first: int, last: int) -> None:
         key = (name, first, last)

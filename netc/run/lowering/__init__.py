@@ -30,7 +30,7 @@ def lower(plan: Plan, threads: int = 1, exact: bool = False) -> Lowered:
         _backward(b, step)
     planned, bound = _place(b, turn_group)
     return Lowered(
-        tuple(b.items[:turn]), tuple(b.items[turn:]), tuple(b.memory), b.homes,
+        tuple(b.setup), tuple(b.items[:turn]), tuple(b.items[turn:]), tuple(b.memory), b.homes,
         {i: s.shape for i, s in enumerate(plan.slots)}, b.buffers, b.fused, planned, bound,
     )  # fmt: skip
 
@@ -148,6 +148,9 @@ def _outlive(b: Builder, turn: int, end: int) -> None:
                 b.memory[place.base.array].touch(end)
                 if plan.slots[slot].first < 0:
                     b.memory[place.base.array].touch(0)
+    for array in b.persistent:
+        b.memory[array].touch(0)
+        b.memory[array].touch(end)
     for (layer, name), array in b.buffers.items():
         if any(x.name == name and x.kind == "state" for x in b.planned(layer).setup.buffers):
             b.memory[array].touch(0)

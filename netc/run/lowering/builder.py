@@ -37,6 +37,8 @@ class Builder:
         self.exact = exact
         self.memory: list[Memory] = []
         self.items: list[Item] = []
+        self.setup: list[Item] = []
+        self.persistent: set[int] = set()  # arrays that setup fills
         self.group = 0
         self.layer = -1
         self.fused: dict[int, int] = {}
@@ -278,6 +280,15 @@ class Builder:
             self.items.append(Item(self.layer, self.group, row))
             if row.wait:
                 self.group += 1
+
+    def emit_setup(self, rows: Iterable[Row]) -> None:
+        """Rows that depend on parameters only: in a net without backward they run when those have changed."""
+        if self.plan.backward_planned:
+            self.emit(rows)
+            return
+        for row in rows:
+            self.setup.append(Item(self.layer, 0, row))
+            self.persistent |= {a.array for a in row.arguments if isinstance(a, Ref)}
 
     def call(self, step: Step, arrays: Iterable[int]) -> None:
         """A step by the layer's own kernels, on these arrays."""

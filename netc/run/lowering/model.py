@@ -62,6 +62,7 @@ class Home:
 class Lowered:
     """The program of a net. `homes`: by slot of the plan; `buffers`: arrays by reference layer and buffer name."""
 
+    setup: tuple[Item, ...]  # to run before forward when parameters have changed
     forward: tuple[Item, ...]
     backward: tuple[Item, ...]
     memory: tuple[Memory, ...]

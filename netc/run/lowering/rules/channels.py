@@ -42,13 +42,13 @@ def forward(b: Builder, layer: int) -> None:
     x = b.read(b.bottom(layer))
     chain = [layer, *b.absorbed(layer)]
     affine = Affine(b.new("factors", Affine.nbytes(x.c)), b.new("shifts", Affine.nbytes(x.c)), x.c)
-    b.emit([affine.start("fold")])
+    b.emit_setup([affine.start("fold")])
     relu = False
     for other in chain:
         if b.plan.graph.nodes[other].type.name == "ReLU":
             relu = True
             continue
-        b.emit([fold(b, other, affine)])
+        b.emit_setup([fold(b, other, affine)])
     b.emit(kernels.apply(x, b.write(b.top(chain[-1])), affine, relu, "affine"))
 
 

@@ -66,7 +66,7 @@ def _packed_bytes(conv: Conv, order: int) -> int:
 def _weights(b: Builder, layer: int, conv: Conv, order: int, factor: Ref | int = NOTHING) -> Ref:
     """Emit the packing of the weights; the place of the packed ones."""
     packed = b.new("packed weights", _packed_bytes(conv, order))
-    b.emit(pack_weights(b.param(layer, 0), packed, conv, order, factor, "weights"))
+    b.emit_setup(pack_weights(b.param(layer, 0), packed, conv, order, factor, "weights"))
     return packed
 
 
@@ -81,14 +81,14 @@ def _bias(b: Builder, layer: int, conv: Conv, folded: list[int]) -> tuple[Ref | 
         if not _has_bias(b, layer):
             return NOTHING, NOTHING
         bias = b.new("packed bias", size)
-        b.emit(pack_bias(b.param(layer, 1), bias, conv, "bias"))
+        b.emit_setup(pack_bias(b.param(layer, 1), bias, conv, "bias"))
         return bias, NOTHING
     affine = Affine(b.new("factors", size), b.new("shifts", size), conv.outputs, conv.groups)
-    b.emit([affine.start("fold")])
+    b.emit_setup([affine.start("fold")])
     if _has_bias(b, layer):
-        b.emit([affine.scale(NOTHING, b.param(layer, 1), "fold")])
+        b.emit_setup([affine.scale(NOTHING, b.param(layer, 1), "fold")])
     for other in folded:
-        b.emit([channels.fold(b, other, affine)])
+        b.emit_setup([channels.fold(b, other, affine)])
     return affine.shift, affine.factor
 
 
