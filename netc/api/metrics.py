@@ -88,7 +88,7 @@ class MetricsFile(Events):
 
     def write(self, kind: str, iteration: int, values: Mapping[str, Any]) -> None:
         """Append one line."""
-        line = json.dumps(_finite({"kind": kind, "iteration": iteration, **values}), allow_nan=False) + "\n"
+        line = json.dumps(finite({"kind": kind, "iteration": iteration, **values}), allow_nan=False) + "\n"
         with suppress(OSError):
             file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
             try:
@@ -102,13 +102,13 @@ def plain(outputs: Mapping[str, Array]) -> dict[str, Any]:
     return {name: float(v.reshape(-1)[0]) if v.size == 1 else v.tolist() for name, v in outputs.items()}
 
 
-def _finite(value: Any) -> Any:
-    """NaN and infinities as null: JSON has no numbers for them."""
+def finite(value: Any) -> Any:
+    """A value for JSON, NaN and infinities as null: JSON has no numbers for them."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {k: _finite(v) for k, v in value.items()}
-    return [_finite(v) for v in value] if isinstance(value, list | tuple) else value
+        return {k: finite(v) for k, v in value.items()}
+    return [finite(v) for v in value] if isinstance(value, list | tuple) else value
 
 
 def _whole_lines(path: Path) -> Iterable[bytes]:

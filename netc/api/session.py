@@ -44,7 +44,7 @@ class Net(run.Net):
     instead of the file's. keep: every blob stays readable after a pass. training: plan backward too (default: in phase
     TRAIN). Data layers whose source is there are fed from it; others are inputs that the caller sets. on_bad_record:
     "stop" or "skip" a record of the data that cannot be used. synthetic: data layers and inputs hold random numbers
-    (labels: small integers), to time a net without its data.
+    (labels: small integers), to time a net without its data. reshape, names: as in `Solver`.
     Raises NetError.
     """
 
@@ -64,6 +64,8 @@ class Net(run.Net):
         dtype: DTypeLike = np.float32,
         layers: Iterable[Path] = (),
         synthetic: bool = False,
+        reshape: bool = False,
+        names: Mapping[str, str] | None = None,
         on_bad_record: data.OnBadRecord = "stop",
         **run_options: Any,
     ) -> None:
@@ -78,7 +80,7 @@ class Net(run.Net):
         if synthetic:
             fill_inputs(self, seed)
         files = [weights] if isinstance(weights, str | Path) else weights
-        self.loaded = load_files(self, files)
+        self.loaded = load_files(self, files, reshape=reshape, names=names)
 
 
 class Solver(solve.Solver):

@@ -82,3 +82,15 @@ def executor_options(function: F) -> F:
     ):
         function = option(function)
     return function
+
+
+def bad_record_option(function: F) -> F:
+    """--on-bad-record: what a damaged record of the data means."""
+    option = click.option(
+        "--on-bad-record",
+        type=click.Choice(["stop", "skip"]),
+        default="stop",
+        show_default=True,
+        help="A record of the data that cannot be used stops the run, or the next one is taken instead.",
+    )
+    return option(function)

@@ -1,7 +1,9 @@
-"""`netc test`: run the test net on trained weights and average its outputs."""
+"""`netc test`: run the test net on trained weights, average its outputs, and say which classes it confuses."""
 
 from __future__ import annotations
 
+import math
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -9,18 +11,47 @@ import click
 import numpy as np
 from rich.table import Table
 
+from netc.api.confusion import Classes, Confusion, as_csv
+from netc.api.metrics import finite
 from netc.api.session import Net
 from netc.cli import _output
-from netc.cli._options import executor_options, file_argument, net_options
-from netc.cli._weights import show_loaded
+from netc.cli._files import write_text
+from netc.cli._options import bad_record_option, executor_options, file_argument, net_options
+from netc.cli._weights import loading_options, show_loaded
+from netc.errors import Code, Diagnostic, NetError
 from netc.layer import Phase, Shape
+
+SHOWN = 20
+"""Up to so many classes are shown whole; of more, the ten with the lowest recall."""
+
+NO_CONFUSION = Code(
+    "CLI011",
+    "no classes to compare",
+    why="The confusion matrix needs scores and labels: those that an Accuracy layer of the net reads, or the blobs "
+    "that `--scores` and `--labels` name.",
+    example="netc test deploy.prototxt --weights w.caffemodel --confusion matrix.csv",
+    fix="netc test train_val.prototxt --weights w.caffemodel --scores fc8 --labels label --confusion matrix.csv",
+)
+BAD_NAMES = Code(
+    "CLI012",
+    "the file of class names cannot be used",
+    why="Line N of the file names class N, so it needs a line for each class.",
+    example="netc test lenet.net --weights lenet.caffemodel --class-names three_lines.txt",
+    fix="Give a text file with one line for each class, in the order of the labels.",
+)
 
 
 @click.command("test")
 @file_argument
 @net_options("TEST")
 @click.option("--weights", required=True, help=".caffemodel files (separated by commas), by layer name.")
+@loading_options
 @click.option("--iterations", type=click.IntRange(min=1), default=50, show_default=True, help="Batches to run.")
+@click.option("--scores", metavar="BLOB", help="Scores of the classes (default: what the Accuracy layer reads).")
+@click.option("--labels", metavar="BLOB", help="Labels to compare with (default: what the Accuracy layer reads).")
+@click.option("--class-names", type=click.Path(path_type=Path), help="A text file that names class N in line N.")
+@click.option("--confusion", type=click.Path(path_type=Path, dir_okay=False), help="Write the confusion matrix as CSV.")
+@bad_record_option
 @executor_options
 @click.option("--json", "as_json", is_flag=True, help="The averages as one line of JSON.")
 def command(
@@ -32,11 +63,24 @@ def command(
     inputs: tuple[tuple[str, Shape], ...],
     layers: tuple[Path, ...],
     weights: str,
+    reshape: bool,
+    names: tuple[tuple[str, str], ...],
     iterations: int,
+    scores: str | None,
+    labels: str | None,
+    class_names: Path | None,
+    confusion: Path | None,
     as_json: bool,
     **run_options: Any,
 ) -> None:
-    """Run FILE's net on --weights and average each output over the batches."""
+    """Run FILE's net on --weights and average each output over the batches.
+
+    For a classifier (a net with an Accuracy layer, or with --scores and --labels) also precision and recall of each
+    class, and the confusion matrix.
+    """
+    if (scores is None) != (labels is None):
+        raise click.UsageError("--scores and --labels go together")
+    keep = scores is not None or run_options.get("executor") == "fast"  # else it is observed, which takes no memory
     net = Net(
         file,
         phase,
@@ -46,24 +90,91 @@ def command(
         inputs=dict(inputs),
         layers=layers,
         weights=weights.split(","),
+        reshape=reshape,
+        names=dict(names),
         training=False,
+        keep=keep,
         **run_options,
     )
     _output.show((*net.definition.warnings, *net.plan.warnings))
     show_loaded(net.loaded)
     if net.inputs:
         _output.say(f"no data for {', '.join(net.inputs)}: they are zero", "yellow")
-    sums: dict[str, Any] = {}
-    for _ in range(iterations):
-        for name, value in net.forward().items():
-            sums[name] = sums.get(name, 0.0) + value.astype(np.float64)
-    means = {name: total / iterations for name, total in sums.items()}
+    compared = Confusion(net, scores, labels) if scores or Confusion.possible(net.graph) else None
+    if compared is None and (confusion or class_names):
+        raise NetError(Diagnostic(NO_CONFUSION, f'net "{net.graph.name}" has no Accuracy layer'))
+    shown = _names(class_names, len(compared.matrix)) if compared else []
+    means = _run(net, iterations, compared, keep)
+    if confusion and compared:
+        write_text(confusion, as_csv(compared.classes, shown))
     if as_json:
-        _output.print_json({n: float(v) if v.size == 1 else v.tolist() for n, v in means.items()})
+        found: dict[str, Any] = {n: float(v.reshape(-1)[0]) if v.size == 1 else v.tolist() for n, v in means.items()}
+        _output.print_json(finite({**found, **(_json(compared.classes) if compared else {})}))
         return
+    _show_means(net, means, iterations)
+    if compared:
+        _show_classes(compared.classes, shown)
+        if compared.outside:
+            _output.say(f"{compared.outside} labels are no class of the net and were not counted", "yellow")
+
+
+def _run(net: Net, iterations: int, compared: Confusion | None, kept: bool) -> dict[str, Any]:
+    sums: dict[str, Any] = {}
+    with net.observed(compared) if compared and not kept else nullcontext():
+        for _ in range(iterations):
+            for name, value in net.forward().items():
+                sums[name] = sums.get(name, 0.0) + value.astype(np.float64)
+            if compared and kept:
+                compared.add()
+    return {name: total / iterations for name, total in sums.items()}
+
+
+def _names(path: Path | None, count: int) -> list[str]:
+    if path is None:
+        return [str(i) for i in range(count)]
+    try:
+        names = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise NetError(Diagnostic(BAD_NAMES, f"{path} cannot be read: {reason}")) from None
+    if len(names) < count:
+        raise NetError(Diagnostic(BAD_NAMES, f"{path} has {len(names)} lines, the net {count} classes"))
+    return names[:count]
+
+
+def _json(classes: Classes) -> dict[str, Any]:
+    return {
+        "classes": {
+            "count": classes.counts.tolist(),
+            "precision": classes.precision,
+            "recall": classes.recall,
+            "f1": classes.f1,
+        },
+        **({"confusion": classes.matrix.tolist()} if len(classes.matrix) <= 100 else {}),
+    }
+
+
+def _show_means(net: Net, means: dict[str, Any], iterations: int) -> None:
     table = Table("output", "mean", title=f"{net.graph.name}, {iterations} batches", title_justify="left")
     for name, value in means.items():
-        table.add_row(
-            name, f"{float(value):.6g}" if value.size == 1 else f"{value.size} values, mean {value.mean():.6g}"
-        )
+        one = f"{float(value.reshape(-1)[0]):.6g}" if value.size == 1 else ""
+        table.add_row(name, one or f"{value.size} values, mean {value.mean():.6g}")
     _output.out.print(table)
+
+
+def _show_classes(classes: Classes, names: list[str]) -> None:
+    order = list(range(len(names)))
+    title = "classes"
+    if len(order) > SHOWN:
+        order = sorted((i for i in order if classes.counts[i]), key=lambda i: classes.recall[i])[:10]
+        title = f"the {len(order)} classes of {len(names)} with the lowest recall"
+    table = Table("class", "samples", "precision", "recall", "F1", title=title, title_justify="left")
+    for i in order:
+        numbers = (classes.precision[i], classes.recall[i], classes.f1[i])
+        table.add_row(names[i], str(classes.counts[i]), *("-" if math.isnan(v) else f"{v:.4f}" for v in numbers))
+    _output.out.print(table)
+    if len(names) <= SHOWN:
+        matrix = Table("label", *names, title="confusion: a row for each label", title_justify="left")
+        for name, row in zip(names, classes.matrix, strict=True):
+            matrix.add_row(name, *(str(n) if n else "." for n in row))
+        _output.out.print(matrix)

@@ -16,7 +16,7 @@ from netc.api.metrics import MetricsFile, TensorBoard, plain
 from netc.api.sanity import Inspection, Inspector, Losses
 from netc.api.session import Solver
 from netc.cli import _output, _sanity
-from netc.cli._options import executor_options, file_argument
+from netc.cli._options import bad_record_option, executor_options, file_argument
 from netc.cli._progress import Progress
 from netc.cli._signals import Signals
 from netc.cli._weights import loading_options, show_loaded
@@ -44,6 +44,7 @@ OVERFIT_ITERATIONS = 200
     show_default=True,
     help="A loss that is not finite stops the run, or its update is left out (at most ten in a row).",
 )
+@bad_record_option
 @click.option("--inspect", is_flag=True, help="Show values, gradients, dead ReLUs of the first and the last iteration.")
 @click.option(
     "--overfit-batch",

@@ -1,0 +1,144 @@
+"""Per-class precision and recall, and the confusion matrix, of a classifier."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netc.errors import Code, Diagnostic, NetError, suggest
+from netc.graph import Graph
+from netc.layer import Array, Call, flat, format_shape
+from netc.run import Net
+
+NO_SCORES = Code(
+    "RUN053",
+    "scores and labels of the net cannot be compared",
+    why="Precision, recall and the confusion matrix compare the class of the largest score with the label. The blobs "
+    "are those that the net's Accuracy layer reads, or those that `--scores` and `--labels` name: scores with a value "
+    "for each class along axis 1, and one label for each position.",
+    example="netc test lenet.net --weights lenet.caffemodel --scores ip2 --labels labels  # the blob is called label",
+    fix="Name two blobs of the net; `netc summary` shows them with their shapes.",
+)
+
+
+@dataclass(frozen=True)
+class Classes:
+    """`matrix[label, class]`: how often a sample with this label was given this class."""
+
+    matrix: NDArray[np.int64]
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """Samples of each label."""
+        return np.asarray(self.matrix.sum(axis=1))
+
+    @property
+    def accuracy(self) -> float:
+        """The share of right samples; NaN without samples."""
+        return _share(np.trace(self.matrix), self.matrix.sum())
+
+    @property
+    def precision(self) -> list[float]:
+        """Of the samples given a class, the share that is of it; NaN for a class that was never given."""
+        given = self.matrix.sum(axis=0)
+        return [_share(self.matrix[i, i], given[i]) for i in range(len(self.matrix))]
+
+    @property
+    def recall(self) -> list[float]:
+        """Of the samples of a class, the share that was given it; NaN for a class without samples."""
+        return [_share(self.matrix[i, i], self.counts[i]) for i in range(len(self.matrix))]
+
+    @property
+    def f1(self) -> list[float]:
+        """The harmonic mean of precision and recall; NaN where either is."""
+        pairs = zip(self.precision, self.recall, strict=True)
+        return [2 * p * r / (p + r) if p + r else (0.0 if p + r == 0 else float("nan")) for p, r in pairs]
+
+
+def _share(part: Any, whole: Any) -> float:
+    return float(part) / float(whole) if whole else float("nan")
+
+
+class Confusion:
+    """Counts, batch by batch, what a net gives to samples of each label.
+
+    scores, labels: blob names; without them the blobs of the net's first Accuracy layer (with its axis and
+    ignore_label). A net planned with `keep` is counted by `add` after each pass; for another one this is an observer
+    (of the reference executor) that counts as the Accuracy layer runs. Raises NetError(RUN053) if the two blobs do not
+    fit.
+    """
+
+    def __init__(self, net: Net, scores: str | None = None, labels: str | None = None) -> None:
+        self.net = net
+        self.ignore: int | None = None
+        self._layer = -1
+        axis = 1
+        graph = net.graph
+        if scores is None or labels is None:
+            node = next(n for n in graph.nodes if n.type.name == "Accuracy")
+            p, self._layer = node.record.accuracy_param, node.index
+            axis, self.ignore = p.axis, p.ignore_label if p.has("ignore_label") else None
+            self._scores, self._labels = node.bottoms[:2]
+        else:
+            self._scores, self._labels = (_value(graph, name) for name in (scores, labels))
+        shape, label_shape = net.plan.shapes[self._scores], net.plan.shapes[self._labels]
+        self.axis = axis % len(shape) if -len(shape) <= axis < len(shape) else -1
+        if self.axis < 0 or prod(shape) != prod(label_shape) * shape[self.axis]:
+            shapes = f"{format_shape(shape)} and {format_shape(label_shape)}"
+            message = f"scores and labels are {shapes}: there must be one label for each position of the scores"
+            raise NetError(Diagnostic(NO_SCORES, message))
+        self.matrix = np.zeros((shape[self.axis],) * 2, np.int64)
+        self.outside = 0  # labels that are no class
+
+    @staticmethod
+    def possible(graph: Graph) -> bool:
+        """Whether the net has an Accuracy layer, so that the blobs need not be named."""
+        return any(n.type.name == "Accuracy" for n in graph.nodes)
+
+    def __call__(self, kind: str, layer: int, call: Call) -> None:
+        if layer == self._layer and kind == "forward":
+            self.count(*call.bottoms[:2])
+
+    def add(self) -> None:
+        """Count the batch that has just gone through the net."""
+        scores, labels = (self.net.executor.value(v) for v in (self._scores, self._labels))
+        assert scores is not None
+        assert labels is not None
+        self.count(scores, labels)
+
+    def count(self, scores: Array, labels: Array) -> None:
+        """Count samples; the class is that of the largest score, the first of equal ones."""
+        given = flat(scores, self.axis).argmax(axis=1).reshape(-1)
+        wanted = labels.reshape(-1).astype(np.int64)
+        classes = len(self.matrix)
+        counted = np.ones(wanted.shape, np.bool_) if self.ignore is None else wanted != self.ignore
+        known = counted & (wanted >= 0) & (wanted < classes)
+        self.outside += int((counted & ~known).sum())
+        pairs = wanted[known] * classes + given[known]
+        self.matrix += np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
+
+    @property
+    def classes(self) -> Classes:
+        """What was counted so far."""
+        return Classes(self.matrix.copy())
+
+
+def _value(graph: Graph, name: str) -> int:
+    found = {v.name: v.index for v in graph.values}
+    if name not in found:
+        close = suggest(name, found)
+        help = f'did you mean "{close}"?' if close else f"its blobs are {', '.join(found)}"
+        raise NetError(Diagnostic(NO_SCORES, f'the net has no blob "{name}"', help=help))
+    return found[name]
+
+
+def as_csv(classes: Classes, names: Sequence[str]) -> str:
+    """The matrix as CSV: a row for each label, a column for each class that was given."""
+    head = ",".join(("label", *(f'"{n}"' for n in names)))
+    rows = [",".join((f'"{name}"', *map(str, row))) for name, row in zip(names, classes.matrix, strict=True)]
+    return "\n".join((head, *rows)) + "\n"
