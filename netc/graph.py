@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from netc.catalogue import Catalogue
 from netc.errors import Code, Diagnostic, Note, Report, Span, suggest
-from netc.layer import Arity, Catalogue, LayerType, Phase
+from netc.layer import Arity, LayerType, Phase
 from netc.schema.forks import FORK_TYPES
 from netc.schema.record import Record
 

@@ -14,15 +14,9 @@ Conventions of every layer:
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import pkgutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from math import prod
-from pathlib import Path
-from types import ModuleType
 from typing import Any, Literal, NoReturn
 
 import numpy as np
@@ -337,65 +331,6 @@ class LayerType:
         return self.differentiable[min(bottom, len(self.differentiable) - 1)]
 
 
-@dataclass(frozen=True)
-class Catalogue:
-    """The layer types that are known, by name (aliases too)."""
-
-    types: Mapping[str, LayerType]
-
-    @property
-    def messages(self) -> tuple[Message, ...]:
-        """Messages declared in layer files, each once."""
-        own = [t.own for t in self.types.values() if t.own]
-        return tuple({m.name: m for o in own for m in o.messages}.values())
-
-    @property
-    def layer_fields(self) -> tuple[Field, ...]:
-        """Fields of LayerParameter declared in layer files, each once."""
-        return tuple({t.own.field.name: t.own.field for t in self.types.values() if t.own}.values())
-
-
-def catalogue(files: Iterable[Path] = ()) -> Catalogue:
-    """Every type in `netc/layers/`, then those of the user's own layer files.
-
-    Raises NetError(LAY001) if two files give the same type name.
-    """
-    found = dict(_built_in())
-    for path in files:
-        for layer_type in _types_of(_load_file(path)):
-            _add(found, layer_type)
-    return Catalogue(found)
-
-
-@cache
-def _built_in() -> dict[str, LayerType]:
-    package = importlib.import_module("netc.layers")
-    found: dict[str, LayerType] = {}
-    for module in sorted(m.name for m in pkgutil.iter_modules(package.__path__)):
-        for layer_type in _types_of(importlib.import_module(f"netc.layers.{module}")):
-            _add(found, layer_type)
-    return found
-
-
-def _types_of(module: ModuleType) -> list[LayerType]:
-    return [value for value in vars(module).values() if isinstance(value, LayerType)]
-
-
-def _add(found: dict[str, LayerType], layer_type: LayerType) -> None:
-    for name in (layer_type.name, *layer_type.aliases):
-        if found.setdefault(name, layer_type) is not layer_type:
-            raise NetError(Diagnostic(DUPLICATE_TYPE, f"two layer files give the type {name}"))
-
-
-def _load_file(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"netc_user_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise NetError(Diagnostic(NOT_A_LAYER_FILE, f"{path} is not a Python file"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 # ---------------------------------------------------------------- small things every layer file wants
 
 
@@ -445,15 +380,6 @@ AXIS_OUT_OF_RANGE = Code(
     "exist in the bottom's shape.",
     example="concat_param { axis: 4 }  # on 4-d bottoms",
     fix="Use an axis from -rank to rank-1.",
-)
-DUPLICATE_TYPE = Code(
-    "LAY001",
-    "two layer files give the same type",
-    why="A type name in a net must mean one layer.",
-    fix="Rename the type in your own layer file.",
-)
-NOT_A_LAYER_FILE = Code(
-    "LAY004", "not a layer file", why="A layer file is a Python file that defines a LayerType.", fix="Give its path."
 )
 KERNEL_TOO_LARGE = Code(
     "LAY005",

@@ -19,14 +19,15 @@ MAY_IMPORT = {
     "language": {"errors"},
     "schema": {"errors"},
     "layer": {"errors", "schema", "jit"},
+    "catalogue": {"errors", "layer", "schema"},
     "kernels": {"jit", "errors"},
     "layers": {"layer", "kernels", "jit", "errors", "schema"},
-    "graph": {"layer", "schema", "errors"},
+    "graph": {"catalogue", "layer", "schema", "errors"},
     "plan": {"graph", "layer", "kernels", "schema", "errors"},
     "run": {"plan", "graph", "layer", "kernels", "jit", "schema", "errors"},
     "solve": {"run", "plan", "graph", "layer", "kernels", "jit", "schema", "errors"},
     "data": {"schema", "kernels", "layer", "errors", "jit"},
-    "report": {"plan", "graph", "layer", "schema", "errors"},
+    "report": {"plan", "graph", "catalogue", "layer", "schema", "errors"},
 }
 ABOVE = {"api", "caffe", "cli", "lsp", "convert"}  # may import everything below
 

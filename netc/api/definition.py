@@ -8,8 +8,8 @@ from pathlib import Path
 
 from netc import language
 from netc.api.vocabulary import LayerVocabulary
+from netc.catalogue import Catalogue, catalogue
 from netc.errors import Diagnostic, Report
-from netc.layer import Catalogue, catalogue
 from netc.schema.load import load_net, load_solver
 from netc.schema.record import Record
 from netc.schema.registry import Schema, base_schema

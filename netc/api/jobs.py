@@ -9,9 +9,9 @@ from typing import Any
 
 from netc import language
 from netc.api.definition import Definition, PathLike, is_solver, schema_of, typed, typed_solver
+from netc.catalogue import Catalogue, catalogue
 from netc.errors import Code, Diagnostic, NetError, suggest
 from netc.graph import State
-from netc.layer import Catalogue, catalogue
 from netc.schema.record import Record
 
 NO_NET = Code(

@@ -8,9 +8,10 @@ from pathlib import Path
 from netc import data, language
 from netc.api.definition import Definition, PathLike, is_solver, typed
 from netc.api.jobs import load_job
+from netc.catalogue import catalogue
 from netc.errors import Diagnostic, NetError, Report
 from netc.graph import Graph, State, build, included
-from netc.layer import Phase, Shape, catalogue
+from netc.layer import Phase, Shape
 from netc.plan import plan as plan_graph
 from netc.plan.model import Plan
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from functools import cache
 
+from netc.catalogue import Catalogue
 from netc.errors import NetError, Report
 from netc.language import parse
-from netc.layer import Catalogue, Example, LayerType, Site
+from netc.layer import Example, LayerType, Site
 from netc.schema.load import load_net
 from netc.schema.registry import Schema
 

@@ -8,7 +8,7 @@ import warnings
 from typing import Any
 
 from netc.caffe.errors import ONE_MACHINE, refuse
-from netc.layer import catalogue
+from netc.catalogue import catalogue
 
 _LOG = logging.getLogger("caffe")
 _next_seed = 0

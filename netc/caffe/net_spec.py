@@ -22,7 +22,7 @@ from functools import cache
 from typing import Any
 
 from netc.caffe.proto import caffe_pb2
-from netc.layer import catalogue
+from netc.catalogue import catalogue
 
 
 class Top:

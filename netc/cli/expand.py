@@ -9,10 +9,10 @@ import click
 
 from netc import language
 from netc.api.definition import expanded, typed
+from netc.catalogue import catalogue
 from netc.cli import _output
 from netc.cli._files import write_text
 from netc.cli._options import file_argument
-from netc.layer import catalogue
 from netc.schema.wire import to_text
 
 

@@ -9,8 +9,8 @@ import click
 from rich.markdown import Markdown
 
 from netc.api.definition import schema_of
+from netc.catalogue import catalogue
 from netc.cli import _output
-from netc.layer import catalogue
 from netc.report import explain
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from netc import data, language
 from netc.api.definition import Definition, is_solver, schema_of, typed, typed_solver
 from netc.api.planning import states
+from netc.catalogue import Catalogue
 from netc.errors import Diagnostic, NetError, Report, Source
 from netc.graph import State, build
-from netc.layer import Catalogue
 from netc.plan import plan as plan_graph
 from netc.plan.model import Plan
 from netc.schema.registry import Schema

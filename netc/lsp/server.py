@@ -10,8 +10,8 @@ from pygls.lsp.server import LanguageServer
 
 import netc
 from netc import language
+from netc.catalogue import Catalogue, catalogue
 from netc.errors import Diagnostic, NetError, Source, Span
-from netc.layer import Catalogue, catalogue
 from netc.lsp import completion, rename, symbols
 from netc.lsp.analysis import Analysis, analyse
 from netc.lsp.hover import hover

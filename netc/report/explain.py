@@ -7,8 +7,9 @@ import pkgutil
 from inspect import cleandoc
 
 import netc
+from netc.catalogue import Catalogue
 from netc.errors import CODES, Code, suggest
-from netc.layer import Catalogue, Example, LayerType
+from netc.layer import Example, LayerType
 from netc.schema.declare import Field
 from netc.schema.registry import MessageType, Schema
 

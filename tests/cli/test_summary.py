@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from netc.layer import catalogue
+from netc.catalogue import catalogue
 from tests.cli.conftest import ROOT, Run
 
 

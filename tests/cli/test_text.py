@@ -5,7 +5,7 @@ from pathlib import Path
 from google.protobuf import text_format
 
 from netc.api.definition import schema_of
-from netc.layer import catalogue
+from netc.catalogue import catalogue
 from tests.cli.conftest import Run
 
 SHORT = """# a comment that stays

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from netc import language
+from netc.catalogue import catalogue
 from netc.errors import Report
 from netc.graph import State, build
-from netc.layer import Phase, Shape, catalogue
+from netc.layer import Phase, Shape
 from netc.plan import plan
 from netc.plan.model import Plan
 from netc.run import Net

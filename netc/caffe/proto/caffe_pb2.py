@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from netc.api.definition import schema_of
-from netc.layer import catalogue
+from netc.catalogue import catalogue
 from netc.schema.registry import Schema
 
 

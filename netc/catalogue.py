@@ -1,0 +1,85 @@
+"""Finding layer types: every file of `netc/layers/`, and the user's own layer files."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import pkgutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+from netc.errors import Code, Diagnostic, NetError
+from netc.layer import LayerType
+from netc.schema.declare import Field, Message
+
+DUPLICATE_TYPE = Code(
+    "LAY001",
+    "two layer files give the same type",
+    why="A type name in a net must mean one layer.",
+    fix="Rename the type in your own layer file.",
+)
+NOT_A_LAYER_FILE = Code(
+    "LAY004", "not a layer file", why="A layer file is a Python file that defines a LayerType.", fix="Give its path."
+)
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The layer types that are known, by name (aliases too)."""
+
+    types: Mapping[str, LayerType]
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """Messages declared in layer files, each once."""
+        own = [t.own for t in self.types.values() if t.own]
+        return tuple({m.name: m for o in own for m in o.messages}.values())
+
+    @property
+    def layer_fields(self) -> tuple[Field, ...]:
+        """Fields of LayerParameter declared in layer files, each once."""
+        return tuple({t.own.field.name: t.own.field for t in self.types.values() if t.own}.values())
+
+
+def catalogue(files: Iterable[Path] = ()) -> Catalogue:
+    """Every type in `netc/layers/`, then those of the user's own layer files.
+
+    Raises NetError(LAY001) if two files give the same type name.
+    """
+    found = dict(_built_in())
+    for path in files:
+        for layer_type in _types_of(_load_file(path)):
+            _add(found, layer_type)
+    return Catalogue(found)
+
+
+@cache
+def _built_in() -> dict[str, LayerType]:
+    package = importlib.import_module("netc.layers")
+    found: dict[str, LayerType] = {}
+    for module in sorted(m.name for m in pkgutil.iter_modules(package.__path__)):
+        for layer_type in _types_of(importlib.import_module(f"netc.layers.{module}")):
+            _add(found, layer_type)
+    return found
+
+
+def _types_of(module: ModuleType) -> list[LayerType]:
+    return [value for value in vars(module).values() if isinstance(value, LayerType)]
+
+
+def _add(found: dict[str, LayerType], layer_type: LayerType) -> None:
+    for name in (layer_type.name, *layer_type.aliases):
+        if found.setdefault(name, layer_type) is not layer_type:
+            raise NetError(Diagnostic(DUPLICATE_TYPE, f"two layer files give the type {name}"))
+
+
+def _load_file(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"netc_user_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise NetError(Diagnostic(NOT_A_LAYER_FILE, f"{path} is not a Python file"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
