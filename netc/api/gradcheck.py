@@ -1,0 +1,152 @@
+"""Is backward the derivative of forward? A numeric check of a whole net, in float64."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from netc import run
+from netc.api.definition import Definition
+from netc.api.planning import plan_state
+from netc.api.session import fill_inputs, first_batches, open_feeds
+from netc.errors import Code, Diagnostic, NetError
+from netc.graph import State
+from netc.layer import Array
+from netc.plan.model import Plan
+
+NO_LOSS = Code(
+    "RUN054",
+    "the net has no loss, or nothing that is learned",
+    why="A gradient check compares the gradient of the loss with how the loss changes when a parameter does. Without a "
+    "loss, or with every parameter frozen, there is nothing to compare.",
+    example="netc gradcheck deploy.prototxt",
+    fix="Give the net that is trained; lr_mult: 0 freezes a parameter.",
+)
+
+STEPS = (1e-4, 1e-5, 1e-6)
+"""Of central differences. A kink (ReLU, max pooling) within a step gives nonsense, and a smaller step avoids it."""
+_SMALL = 1e-7  # derivatives below this share of the blob's largest are compared with that share
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One parameter blob: how many of its values were checked, and the largest relative error among them.
+
+    worst: index of that value; analytic, numeric: its two derivatives. kinks: values with no derivative to compare with
+    (the loss has a corner within every step), left out.
+    """
+
+    layer: str
+    blob: str
+    shape: tuple[int, ...]
+    values: int
+    error: float
+    worst: int
+    analytic: float
+    numeric: float
+    kinks: int
+
+    def fine(self, tolerance: float) -> bool:
+        """Whether the error is within the tolerance, and enough values could be compared."""
+        return self.error <= tolerance and self.kinks * 2 <= self.values
+
+
+def gradcheck(
+    definition: Definition, *, state: State | None = None, batch: int = 4, values: int = 20, seed: int = 0
+) -> Iterator[Checked]:
+    """Check the gradient of each learned blob, at up to `values` of its values drawn at random.
+
+    The net runs in float64 on its first batch (of `batch` samples; random numbers where the data is not there); dropout
+    and other draws are the same in every pass. The derivative is (f(x + h) - f(x - h)) / 2h; the error is relative to
+    the larger of the two derivatives, and for tiny ones to a 1e-7th of the largest of the blob.
+    Raises NetError: RUN054, and what planning the net raises.
+    """
+    net = _net(plan_state(definition, state or State("TRAIN"), training=True, batch=batch), seed)
+    if not net.learned or not any(w for n in net.graph.nodes for w in n.loss_weights):
+        message = f'net "{net.graph.name}" has no loss, or no learned parameter'
+        raise NetError(Diagnostic(NO_LOSS, message, net.graph.record.span))
+    check = _Check(net)
+    generator = np.random.default_rng(seed)
+    for parameter in net.learned:
+        assert parameter.diff is not None
+        size = parameter.data.size
+        drawn = np.sort(generator.choice(size, min(values, size), replace=False))
+        gradient = check.gradients[parameter.param.index].reshape(-1)
+        floor = max(_SMALL * float(np.abs(gradient).max(initial=0.0)), 1e-12)
+        results = [check.compare(parameter.data.reshape(-1), int(i), float(gradient[i]), floor) for i in drawn]
+        smooth = [r for r in results if r.error < math.inf]
+        worst = max(smooth, key=lambda r: r.error, default=_Result(0, math.inf, math.nan, math.nan))
+        name, shape = parameter.param.name, parameter.data.shape
+        kinks = len(results) - len(smooth)
+        yield Checked(
+            parameter.owner, name, shape, len(drawn), worst.error, worst.index, worst.analytic, worst.numeric, kinks
+        )
+
+
+def _net(plan: Plan, seed: int) -> run.Net:
+    feeds = first_batches(open_feeds(plan, seed))
+    net = run.Net(plan, dtype=np.float64, seed=seed, feeds=feeds)
+    fill_inputs(net, seed)
+    return net
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    index: int
+    error: float
+    analytic: float
+    numeric: float
+
+
+class _Check:
+    """The same pass again and again: the state that layers keep is put back before each."""
+
+    def __init__(self, net: run.Net) -> None:
+        self.net = net
+        self.iteration = net.iteration
+        self.state = {key: array.copy() for key, array in net.state.items()}
+        self.blobs = [(p.data, p.data.copy()) for p in net.parameters.all if p.diff is None]  # BatchNorm's statistics
+        net.zero_param_diffs()
+        self.loss()
+        net.backward()
+        self.gradients: dict[int, Any] = {p.param.index: p.diff.copy() for p in net.learned if p.diff is not None}
+
+    def loss(self) -> float:
+        self.net.iteration = self.iteration
+        state = self.net.state
+        for key, array in self.state.items():
+            state[key][...] = array
+        for data, before in self.blobs:
+            data[...] = before
+        self.net.forward()
+        return float(self.net.loss)
+
+    def compare(self, flat: Array, index: int, analytic: float, floor: float) -> _Result:
+        """The best of the steps; an infinite error where one-sided slopes differ at every step (a kink)."""
+        value = flat[index]
+        middle = self.loss()
+        best: _Result | None = None
+        for size in STEPS:
+            step = size * max(1.0, abs(float(value)))
+            flat[index] = value + step
+            above = self.loss()
+            flat[index] = value - step
+            below = self.loss()
+            flat[index] = value
+            numeric = (above - below) / (2 * step)
+            noise = 1e-15 * max(abs(middle), 1.0) / step
+            error = max(0.0, abs(analytic - numeric) - noise) / max(abs(analytic), abs(numeric), floor)
+            if best is None or error < best.error:
+                best = _Result(index, error, analytic, numeric)
+            if error < 1e-6:
+                return best
+            left, right = (middle - below) / step, (above - middle) / step
+        assert best is not None
+        kink = abs(left - right) > 1e-3 * max(abs(left), abs(right), floor) and min(left, right) <= analytic <= max(
+            left, right
+        )
+        return _Result(index, math.inf, analytic, numeric) if kink and best.error > 1e-4 else best

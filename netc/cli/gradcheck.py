@@ -1,0 +1,88 @@
+"""`netc gradcheck`: is every gradient of a net the derivative of its loss?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.table import Table
+
+from netc.api import planning
+from netc.api.gradcheck import Checked, gradcheck
+from netc.api.metrics import finite
+from netc.cli import _output
+from netc.cli._options import file_argument
+from netc.graph import State
+from netc.layer import format_shape
+
+
+@click.command("gradcheck")
+@file_argument
+@click.option("--level", type=int, default=0, help="Level of the net's state.")
+@click.option("--stage", "stages", multiple=True, help="A stage of the net's state; may be repeated.")
+@click.option("--batch", type=click.IntRange(min=1), default=4, show_default=True, help="Samples in the batch.")
+@click.option("--values", type=click.IntRange(min=1), default=20, show_default=True, help="Values of each blob.")
+@click.option("--tolerance", type=float, default=1e-4, show_default=True, help="Largest relative error.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, help="Of the parameters and of the choice of values.")
+@click.option("--layers", type=click.Path(path_type=Path, exists=True), multiple=True, help="Your own layer file.")
+@click.option("--json", "as_json", is_flag=True, help="The table as one line of JSON.")
+def command(
+    file: Path,
+    level: int,
+    stages: tuple[str, ...],
+    batch: int,
+    values: int,
+    tolerance: float,
+    seed: int,
+    layers: tuple[Path, ...],
+    as_json: bool,
+) -> int:
+    """Check the gradients of FILE's train net numerically, in float64, on a small batch.
+
+    For each parameter blob the largest relative error between its gradient and central differences of the loss. Exit
+    code 1 if one is above --tolerance.
+    """
+    definition = planning.load(file, layers=layers)
+    state = State("TRAIN", level, stages)
+    table = Table("blob", "shape", "values", "error", "gradient", "numeric", "", title=f"gradients of {file.name}")
+    found: list[Checked] = []
+    for checked in gradcheck(definition, state=state, batch=batch, values=values, seed=seed):
+        found.append(checked)
+        table.add_row(*_row(checked, tolerance))
+    wrong = [c for c in found if not c.fine(tolerance)]
+    if as_json:
+        _output.print_json([_json(c, tolerance) for c in found])
+    else:
+        _output.out.print(table)
+    verdict = f"{len(found) - len(wrong)} of {len(found)} blobs within {tolerance:g}"
+    _output.say(verdict, "bold red" if wrong else "green")
+    return 1 if wrong else 0
+
+
+def _row(c: Checked, tolerance: float) -> tuple[str, ...]:
+    said = "" if c.fine(tolerance) else "WRONG"
+    if c.kinks:
+        said += f" {c.kinks} at kinks"
+    return (
+        c.blob,
+        format_shape(c.shape),
+        str(c.values),
+        f"{c.error:.1e}",
+        f"{c.analytic:.6g}",
+        f"{c.numeric:.6g}",
+        said.strip(),
+    )
+
+
+def _json(c: Checked, tolerance: float) -> object:
+    return finite(
+        {
+            "layer": c.layer,
+            "blob": c.blob,
+            "shape": list(c.shape),
+            "values": c.values,
+            "error": c.error,
+            "kinks": c.kinks,
+            "fine": c.fine(tolerance),
+        }
+    )
