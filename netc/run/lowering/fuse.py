@@ -9,6 +9,7 @@ Each only where nothing else ever reads the blob in between.
 from __future__ import annotations
 
 from netc.run.lowering.builder import Builder
+from netc.run.lowering.rules import convolution
 from netc.run.lowering.rules.channels import RULE as CHANNELS
 
 HEADS = ("Convolution", "InnerProduct", *CHANNELS.types)
@@ -52,18 +53,18 @@ def _can_add(b: Builder, head: int, last: int, eltwise: int) -> bool:
     if len(node.bottoms) != 2 or len(others) != 1 or tuple(b.planned(eltwise).setup.geometry) != (1.0, 1.0):
         return False
     other = b.plan.graph.values[others[0]]
-    first_layer = len(b.plan.shapes[b.plan.graph.nodes[head].bottoms[0]]) == 4 and _reads_plain(b, head)
     producer = b.fused.get(other.producer, other.producer)
     between = range(head + 1, eltwise)
     ready = producer < head and other.producer < head and all(i in b.fused and b.fused[i] == head for i in between)
-    if not ready or first_layer or b.is_part(b.data(other.index)) or b.is_part(b.top(eltwise)):
+    if (
+        not ready
+        or convolution.is_first(b, head, convolution.geometry(b, head))
+        or b.is_part(b.data(other.index))
+        or b.is_part(b.top(eltwise))
+    ):
         return False
     b.same_halo(b.data(other.index), b.top(eltwise))
     return True
-
-
-def _reads_plain(b: Builder, head: int) -> bool:
-    return b.native.get(b.plan.graph.nodes[head].bottoms[0], "plain") == "plain"
 
 
 def _only_reader(b: Builder, layer: int) -> int | None:

@@ -25,7 +25,7 @@ from netc.run.lowering.rules import channels
 FEW_CHANNELS = 4
 
 
-def geometry(b: Builder, layer: int) -> Conv | None:
+def known_geometry(b: Builder, layer: int) -> Conv | None:
     """The layer as the kernels know it: one bottom of 4 axes, channels at axis 1."""
     node, g = b.plan.graph.nodes[layer], b.planned(layer).setup.geometry
     bottom = b.plan.shapes[node.bottoms[0]]
@@ -34,8 +34,8 @@ def geometry(b: Builder, layer: int) -> Conv | None:
     return Conv.of(g.columns.channels, g.outputs, g.groups, g.columns.axes)
 
 
-def _geometry(b: Builder, layer: int) -> Conv:
-    conv = geometry(b, layer)
+def geometry(b: Builder, layer: int) -> Conv:
+    conv = known_geometry(b, layer)
     assert conv is not None
     return conv
 
@@ -48,7 +48,7 @@ def is_first(b: Builder, layer: int, conv: Conv) -> bool:
 
 
 def accepts(b: Builder, layer: int) -> Layout | None:
-    conv = geometry(b, layer)
+    conv = known_geometry(b, layer)
     if conv is None or not kernels.supported(conv):
         return None
     if not is_first(b, layer, conv):
@@ -93,7 +93,7 @@ def _bias(b: Builder, layer: int, conv: Conv, folded: list[int]) -> tuple[Ref | 
 
 
 def forward(b: Builder, layer: int) -> None:
-    conv = _geometry(b, layer)
+    conv = geometry(b, layer)
     names = {other: b.plan.graph.nodes[other].type.name for other in b.absorbed(layer)}
     bias, factor = _bias(b, layer, conv, [other for other, name in names.items() if name in channels.RULE.types])
     relu = "ReLU" in names.values()
@@ -120,7 +120,7 @@ def other_operand(b: Builder, eltwise: int, conv: int) -> int:
 
 def backward(b: Builder, step: Step) -> None:
     layer = step.layer
-    conv = _geometry(b, layer)
+    conv = geometry(b, layer)
     dy = b.read(step.top_diffs[0])
     if _has_bias(b, layer) and (bias := b.param_gradient(layer, 1)) is not None:
         sums = b.new("bias gradient", conv.groups * conv.out_blocks * VECTOR_BYTES)
