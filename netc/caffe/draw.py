@@ -50,7 +50,7 @@ def draw_net(
 ) -> bytes:
     """The drawing of a net as the bytes of a file of this kind (png, svg, pdf...)."""
     drawing = get_pydot_graph(caffe_net, rankdir, phase=phase, display_lrm=display_lrm)
-    return drawing.source.encode() if ext in TEXT_FORMATS else drawing.pipe(format=ext)
+    return drawing.source.encode() if ext in TEXT_FORMATS else bytes(drawing.pipe(format=ext))
 
 
 def draw_net_to_file(

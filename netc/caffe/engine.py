@@ -10,19 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from copy import copy
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
 
 from netc import run
 from netc.caffe.blobs import resized
-from netc.errors import Diagnostic, NetError
+from netc.errors import Diagnostic, NetError, Report
 from netc.graph import Node
-from netc.layer import Array, Shape
+from netc.layer import Array, Shape, format_shape
 from netc.layers.python import forward_in_any_shape, instance
 from netc.plan.model import Plan
 from netc.plan.shapes import source_tops
-from netc.run.codes import NO_BACKWARD
+from netc.run.codes import NO_BACKWARD, PARAMETER_SHAPE
+from netc.run.parameters import Parameters
 from netc.run.reference import Reference
 
 Hook = Callable[[int], object]
@@ -48,11 +50,13 @@ class Engine(run.Net):
         self.make_plan = make_plan
         self.hooks: dict[str, list[Hook]] = {}
         self.asked: dict[str, Array] = {}  # blobs that got another shape since the last pass
+        self.changed: list[Callable[[], object]] = []  # called when parameters lie in other arrays than before
+        self._kept: Parameters | None = None
         self.given: dict[str, tuple[Shape, ...]] = {}  # tops of Python layers that are not as planned at first
         plan = make_plan({}, {})
         self._make(plan, seed, feeds(plan), params)
 
-    def _make(self, plan: Plan, seed: int, feeds: Mapping[str, Any], params: Any) -> None:
+    def _make(self, plan: Plan, seed: int, feeds: Mapping[str, Any], params: run.Net | None) -> None:
         """Everything that depends on the plan."""
         super().__init__(plan, seed=seed, feeds=feeds, params=params)
         self.versions: dict[str, list[int]] = {}
@@ -69,6 +73,13 @@ class Engine(run.Net):
         self._python = frozenset(n.index for n in self.graph.nodes if n.type.name == "Python")
         for layer in self._held:
             self.executor.forward(layer, layer)
+
+    def _make_parameters(self, seed: int, params: run.Net | None) -> Parameters:
+        """Those of before, when the net is planned again, so that arrays that a script or a solver holds stay good."""
+        kept = self._kept
+        if kept is not None and [p.shape for p in kept.plan.params] == [p.shape for p in self.plan.params]:
+            return kept
+        return super()._make_parameters(seed, params)
 
     # ------------------------------------------------------------ arrays
 
@@ -233,22 +244,32 @@ class Engine(run.Net):
         """Plan anew; what Python layers from `layer` on have made of their bottoms' old shapes is forgotten."""
         nodes = {n.name: n for n in self.graph.nodes}
         kept = {n: shapes for n, shapes in self.given.items() if nodes[n].index < layer or not nodes[n].bottoms}
-        fresh = copy(self)
-        fresh.given = {**kept, **given}
-        fresh._make(self.make_plan(inputs, fresh.given), self.seed, self.feeds, self)
-        self._take(fresh)
+        self._renew(self.make_plan(inputs, {**kept, **given}), self.parameters)
+        self.given = {**kept, **given}
 
     def share_with(self, other: run.Net) -> None:
-        """Use the parameters of another net's layers of the same names from now on."""
-        both = {**self.parameters.by_layer(), **other.parameters.by_layer()}
-        fresh = copy(self)
-        fresh._make(self.plan, self.seed, self.feeds, _Sharing(both))
-        self._take(fresh)
+        """Use the parameters of another net's layers of the same names from now on. Raises NetError(RUN015)."""
+        report, blobs, theirs = Report(), [], other.parameters.by_layer()
+        for blob in self.parameters.all:
+            shared = theirs.get(blob.owner, ())[blob.param.position : blob.param.position + 1]
+            data = shared[0].data if shared else blob.data
+            if data.shape != blob.data.shape:
+                shapes = f"{format_shape(blob.data.shape)} here and {format_shape(data.shape)} in the other net"
+                report.error(PARAMETER_SHAPE, f'"{blob.param.name}" has shape {shapes}')
+            blobs.append(replace(blob, data=data))
+        report.finish()
+        parameters = copy(self.parameters)
+        parameters.all = tuple(blobs)
+        self._renew(self.plan, parameters)
+        for tell in self.changed:
+            tell()
 
-    def _take(self, fresh: Engine) -> None:
-        """Become the fresh engine, with the values, gradients and Python layers of this one."""
+    def _renew(self, plan: Plan, parameters: Parameters) -> None:
+        """Run another plan of the same graph, with these parameters, and the values, gradients and Python layers."""
+        fresh = copy(self)
+        fresh._kept = parameters
+        fresh._make(plan, self.seed, self.feeds, self)
         fresh.iteration = self.iteration
-        fresh.parameters.gradient[:] = self.parameters.gradient
         for value in range(len(self.graph.values)):
             for old, new in (
                 (self.executor.value(value), fresh.executor.value(value)),
@@ -285,20 +306,6 @@ class Engine(run.Net):
         if self._storage.observer is not None:
             self._storage.observer("forward", layer, self._calls[layer])
         return sum(w * float(array.sum()) for w, array in zip(node.loss_weights, arrays, strict=True) if w)
-
-
-class _Sharing:
-    """Parameters that a new net is to use, in the form that `run.Net` takes them."""
-
-    def __init__(self, layers: dict[str, Any]) -> None:
-        self.layers = layers
-
-    @property
-    def parameters(self) -> _Sharing:
-        return self
-
-    def by_layer(self) -> dict[str, Any]:
-        return self.layers
 
 
 def _gradient_writers(plan: Plan) -> dict[int, list[int]]:

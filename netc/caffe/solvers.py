@@ -18,7 +18,7 @@ from netc.layer import Array
 from netc.plan.model import Plan
 from netc.schema.record import Record
 from netc.solve.events import Events, Step, TestResult
-from netc.solve.update import rule_name
+from netc.solve.update import Updater, rule_name
 
 Callback = Callable[[], object]
 
@@ -42,6 +42,14 @@ class _Loop(solve.Solver):
     """netc's solver, with pycaffe's callbacks around the gradients of an iteration."""
 
     callbacks: list[tuple[Callback, Callback]]
+
+    def renew_updater(self) -> None:
+        """Update the arrays that the net's parameters lie in now, with the memory of before."""
+        fresh = Updater(self.p, self.net)
+        for new, old in zip(fresh.history, self.updater.history, strict=True):
+            for index, array in new.items():
+                array[...] = old[index]
+        self.updater = fresh
 
     def _gradients(self) -> tuple[dict[str, Array], float | None]:
         for start, _ in self.callbacks:
@@ -156,6 +164,7 @@ def _loop(job: Job, record: Record) -> _Loop:
     prefix = None if record.has("snapshot_prefix") else str(job.path.with_suffix(""))
     loop = _Loop(record, net, tests, events=_Log(), snapshot_prefix=prefix)
     loop.callbacks = []
+    net.changed.append(loop.renew_updater)
     return loop
 
 

@@ -50,11 +50,14 @@ class Net:
         self.graph: Graph = plan.graph
         self.dtype: np.dtype[Any] = np.dtype(dtype)
         self.loss = 0.0
-        self.parameters: Parameters = Parameters(plan, self.dtype, seed, params.parameters if params else None)
+        self.parameters = self._make_parameters(seed, params)
         self.feeds: dict[str, Feed] = dict(feeds or {})
         self._storage = Storage(plan, self.dtype, self.parameters, self._input_arrays(), self.feeds, seed)
         self.executor: Executor
         self.executor, self.threads = _executor(executor, self._storage, debug, threads)
+
+    def _make_parameters(self, seed: int, params: Net | None) -> Parameters:
+        return Parameters(self.plan, self.dtype, seed, params.parameters if params else None)
 
     # ------------------------------------------------------------ inputs
 
