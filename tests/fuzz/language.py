@@ -1,6 +1,7 @@
 """`python -m tests.fuzz.language [-runs=1000000] [CORPUS]`: coverage-guided fuzzing of the language, by hand.
 
-Needs atheris, which the tests do not. An input must end in a document or in `NetError` within two seconds.
+Needs atheris, which the tests do not. An input must end in a document or in `NetError` within two seconds and in
+512 MB; what is made of it must be read again as the same. docs/diagnostics/robustness.md says how it was run last.
 """
 
 from __future__ import annotations
@@ -11,8 +12,13 @@ import atheris  # type: ignore[import-not-found]
 
 with atheris.instrument_imports():
     from netc.errors import NetError
-    from netc.language import expand, parse, write
+    from netc.language import expand, parse, program, program_builder, write
     from netc.language.format import format_text
+
+from tests.language.vocabulary import TestedLayers
+
+LAYERS = TestedLayers()
+LOADED = (program, program_builder)  # imported late by the parser: only what is imported above is instrumented
 
 
 def one_input(data: bytes) -> None:
@@ -21,13 +27,18 @@ def one_input(data: bytes) -> None:
     path = "fuzz.prototxt" if data[:1] < b"\x80" else "fuzz.net"
     try:
         document = parse(text, path)
-        expanded = write(expand(document).block)
         made = format_text(text, path)
     except NetError as error:
         str(error)
         return
-    assert write(parse(expanded, "again.prototxt").block) == expanded
     assert format_text(made, path) == made
+    try:
+        expanded = write(expand(document, LAYERS).block)
+    except NetError as error:
+        str(error)
+        return
+    assert write(parse(expanded, "again.prototxt").block) == expanded
+    assert write(expand(parse(made, path), LAYERS).block) == expanded
 
 
 if __name__ == "__main__":
