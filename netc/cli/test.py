@@ -120,7 +120,7 @@ def command(
 
 def _run(net: Net, iterations: int, compared: Confusion | None, kept: bool) -> dict[str, Any]:
     sums: dict[str, Any] = {}
-    with net.observed(compared) if compared and not kept else nullcontext():
+    with np.errstate(all="ignore"), net.observed(compared) if compared and not kept else nullcontext():
         for _ in range(iterations):
             for name, value in net.forward().items():
                 sums[name] = sums.get(name, 0.0) + value.astype(np.float64)

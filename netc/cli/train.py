@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 from rich.table import Table
 
 from netc.api.meter import Meter, Several
@@ -113,6 +114,7 @@ def command(
         if inspect:
             stack.enter_context(listeners.inspector())
         first = listeners.first()
+        stack.enter_context(np.errstate(all="ignore"))  # what is not finite is said by name, once
         stack.enter_context(Signals(solver, progress))
         solver.solve()
     seconds = time.perf_counter() - start

@@ -55,30 +55,52 @@ def _mean_abs(array: Array) -> float:
     return float(np.abs(array, dtype=np.float64).mean()) if array.size else 0.0
 
 
-def first_not_finite(net: Net) -> str:
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Where a value that is not finite comes from, and what usually helps."""
+
+    where: str
+    help: str
+
+
+_UPDATE = "an update made it so: lower base_lr, add warmup_iter, or clip gradients (clip_gradients: 10)"
+_SCALE = "values have grown too large: lower base_lr, clip gradients, or scale the inputs"
+_USUAL = {
+    "Log": "a logarithm of zero or less: add a `shift` to the Log layer",
+    "Exp": "an exponential overflows: scale its bottom down, or lower base_lr",
+    "Power": "a root or an inverse of zero or less: add a `shift` to the Power layer",
+    "BatchNorm": "a variance is zero or overflows: look at `eps`, at the batch size, and at dead layers before it",
+    "MultinomialLogisticLoss": "a probability is not finite; SoftmaxWithLoss is the stable form",
+    "Eltwise": "a sum or product overflows: scale its bottoms, or lower base_lr",
+}
+
+
+def first_not_finite(net: Net) -> Cause:
     """Run forward once more and say where a value that is not finite comes from."""
-    said: list[str] = []
+    said: list[Cause] = []
 
     def look(kind: Literal["forward", "backward"], layer: int, call: Call) -> None:
         node = net.graph.nodes[layer]
         for value, top in zip(node.tops, call.tops, strict=True):
             if not said and not np.isfinite(top).all():
                 where = f'blob "{net.graph.values[value].name}" of layer "{node.name}" ({node.type.name})'
-                said.append(f"{where} is the first that is not finite; {_cause(net, layer, call)}")
+                cause, help = _cause(net, layer, call)
+                said.append(Cause(f"{where} is the first that is not finite; {cause}", help))
 
     with net.observed(look):
         net.forward()
-    return said[0] if said else "every blob is finite when the pass is run again"
+    return said[0] if said else Cause("every blob is finite when the pass is run again", _SCALE)
 
 
-def _cause(net: Net, layer: int, call: Call) -> str:
+def _cause(net: Net, layer: int, call: Call) -> tuple[str, str]:
     if net.graph.nodes[layer].type.source:
-        return "it comes from the data"
+        return "it comes from the data", "look for a bad record (`netc data check`), or a wrong scale or mean"
     bad = [b.param.name for b in net.parameters.of_layer(layer) if not np.isfinite(b.data).all()]
     if bad:
-        return f'its parameter "{bad[0]}" is not finite any more'
+        return f'its parameter "{bad[0]}" is not finite any more', _UPDATE
     largest = max((_largest(b) for b in call.bottoms), default=0.0)
-    return f"its bottoms are finite, at most {largest:g}" if np.isfinite(largest) else "its bottoms were finite"
+    said = f"its bottoms are finite, at most {largest:g}" if np.isfinite(largest) else "its bottoms were finite"
+    return said, _USUAL.get(net.graph.nodes[layer].type.name, _SCALE)
 
 
 def _largest(array: Array) -> float:

@@ -189,7 +189,7 @@ class Solver:
         self.net.iteration -= 1
         cause = first_not_finite(self.net)
         snapshots.place(self.net, after)
-        diagnostic = Diagnostic(NOT_FINITE, f"{message}: {cause}", help="lower base_lr, or clip gradients")
+        diagnostic = Diagnostic(NOT_FINITE, f"{message}: {cause.where}", help=cause.help)
         self.skipped += 1
         if self.on_nan == "stop" or self.skipped > MOST_SKIPPED:
             raise NetError(diagnostic)
