@@ -28,6 +28,7 @@ def lower(plan: Plan, threads: int = 1, exact: bool = False) -> Lowered:
     turn, turn_group = len(b.items), b.group
     for step in plan.backward:
         _backward(b, step)
+    _other_names(b)
     planned, bound = _place(b, turn_group)
     return Lowered(
         tuple(b.setup), tuple(b.items[:turn]), tuple(b.items[turn:]), tuple(b.memory), b.homes,
@@ -86,6 +87,14 @@ def _outputs(b: Builder) -> None:
     for value in b.plan.graph.outputs:
         b.layer = b.plan.graph.values[value].producer
         b.read_plain(b.data(value))
+
+
+def _other_names(b: Builder) -> None:
+    """Gradients that no step wrote, for they are other names of a written one (a Flatten's bottom), can be read too."""
+    for value, slot in enumerate(b.plan.diff):
+        if slot is not None and slot not in b.homes:
+            b.layer = b.plan.graph.values[value].producer
+            b.adopt(slot)
 
 
 # ---------------------------------------------------------------- backward

@@ -177,7 +177,7 @@ class Builder:
 
     def read(self, slot: int) -> Blocked:
         """The slot's blocked array, filled."""
-        self._adopt(slot)
+        self.adopt(slot)
         if not self.holds(slot, "blocked"):
             self._clear(slot)
             self.emit(pack(self.plain(slot), self.blocked(slot), "pack"))
@@ -186,7 +186,7 @@ class Builder:
 
     def read_plain(self, slot: int) -> Plain:
         """The slot's plain array, filled."""
-        self._adopt(slot)
+        self.adopt(slot)
         if not self.holds(slot, "plain"):
             self.emit(unpack(self.blocked(slot), self.plain(slot), "unpack"))
             self._hold(slot, "plain")
@@ -245,11 +245,13 @@ class Builder:
         self._hold(slot, layout)
         self._written[self.plan.slots[slot].storage] = slot
 
-    def _adopt(self, slot: int) -> None:
+    def adopt(self, slot: int) -> None:
         """A slot that no step wrote is another name for what was last written to its storage (Flatten's gradient)."""
         if self._holds.get(slot):
             return
-        other = self._written[self.plan.slots[slot].storage]
+        other = self._written.get(self.plan.slots[slot].storage)
+        if other is None:
+            return
         if self.shape(other) == self.shape(slot) and self.holds(other, "blocked"):
             self._hold(slot, "blocked")
         else:
