@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from netc.catalogue import Catalogue, catalogue
 from netc.errors import NetError, Report
 from netc.kernels.fillers import fill
 from netc.language import parse
 from netc.layer import (
     Buffer,
     Call,
-    Catalogue,
     Example,
     Input,
     LayerType,
@@ -24,7 +24,6 @@ from netc.layer import (
     Setup,
     Shape,
     Site,
-    catalogue,
 )
 from netc.schema.load import load_net
 from netc.schema.record import Record
