@@ -221,7 +221,7 @@ def resize_image(im: Array, new_dims: Sequence[int] | Array, interp_order: int =
     low, high = float(im.min()), float(im.max())
     if low == high:
         return np.full((height, width, im.shape[-1]), low, np.float32)
-    standard = (im - low) / (high - low)
+    standard = (np.asarray(im, np.float64) - low) / (high - low)
     resized = zoom(standard, factors, order=interp_order, mode="grid-constant", cval=0.0, grid_mode=True)
     return np.asarray(resized * (high - low) + low, np.float32)
 
