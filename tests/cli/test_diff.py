@@ -55,9 +55,6 @@ def test_layers_fields_and_what_follows(run: Run, tmp_path: Path) -> None:
     assert [layer["name"] for layer in found["removed"]] == ["ip"]
     added = [(layer["name"], layer["type"]) for layer in found["added"]]
     assert added == [("score", "InnerProduct"), ("prob", "Softmax")]
-        ("score", "InnerProduct"),
-        ("prob", "Softmax"),
-    ]
     changed = {layer["name"]: layer for layer in found["changed"]}
     assert list(changed) == ["conv1", "relu1", "pool1"]
     conv = changed["conv1"]
