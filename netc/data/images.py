@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import warnings
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +12,7 @@ from netc.data.bad import BadRecordError
 from netc.data.extras import pillow
 from netc.layer import Array
 
-MOST_PIXELS = 100_000_000
+MOST_PIXELS = 80_000_000
 """Images with more are refused before they are decoded: a small file may declare any size."""
 
 Colour = Literal["color", "gray", "as is"]
@@ -42,15 +41,16 @@ def decode_image(data: bytes, colour: Colour) -> Array:
     if not data:
         raise BadRecordError("it is empty (0 bytes)")
     try:
-        with warnings.catch_warnings(), pillow_image.open(io.BytesIO(data)) as image:
-            warnings.simplefilter("ignore")
+        with pillow_image.open(io.BytesIO(data)) as image:
             check_size(image.size)
             if colour == "gray" and image.format == "JPEG":
                 image.draft("L", image.size)  # the decoder's own luminance, as OpenCV takes it
             upright = pillow("PIL.ImageOps").exif_transpose(image)
-            return _pixels(upright, colour)
+            return _pixels(upright, colour, image.format == "PNG")
     except (MemoryError, BadRecordError):
         raise
+    except pillow_image.DecompressionBombError as error:  # far more, Pillow says so first
+        raise BadRecordError(f"it has more than {MOST_PIXELS:,} pixels: {error}") from None
     except Exception as error:  # Pillow raises anything on damaged files: OSError, SyntaxError, struct.error...
         reason = str(error).split(" <")[0].rstrip(".") or type(error).__name__
         raise BadRecordError(f"it is not an image that can be decoded: {reason}") from None
@@ -60,12 +60,12 @@ def check_size(size: tuple[int, int]) -> None:
     """Refuse images that are too large (width, height), or have no pixels."""
     width, height = size
     if width * height > MOST_PIXELS:
-        raise BadRecordError(f"it has {width:,} x {height:,} pixels, more than the {MOST_PIXELS:,} that are allowed")
+        raise BadRecordError(f"it has more than {MOST_PIXELS:,} pixels: {width:,} x {height:,}")
     if width < 1 or height < 1:
         raise BadRecordError(f"it has {width} x {height} pixels")
 
 
-def _pixels(image: Any, colour: Colour) -> Array:
+def _pixels(image: Any, colour: Colour, png: bool) -> Array:
     if image.mode.startswith("I"):  # 16 bits a pixel; Pillow's own conversion would cut them off at 255
         deep = np.asarray(image)
         if deep.min() < 0 or deep.max() > 65535:
@@ -75,9 +75,17 @@ def _pixels(image: Any, colour: Colour) -> Array:
     if image.mode == "F":
         raise BadRecordError("its pixels are floats; use an image format with 8 or 16 bits, or HDF5")
     plain = image.mode in ("1", "L", "LA", "La")
+    if colour == "gray" and png and not plain:
+        return _luminance(np.asarray(image.convert("RGB")))
     if colour == "gray" or (colour == "as is" and plain):
         return np.asarray(image.convert("L"))[:, :, None]
     return np.ascontiguousarray(np.asarray(image.convert("RGB"))[:, :, ::-1])
+
+
+def _luminance(pixels: Array) -> Array:
+    """Grey as libpng computes it, which OpenCV uses for PNG: truncated, not rounded."""
+    red, green, blue = (pixels[:, :, channel].astype(np.uint32) for channel in range(3))
+    return ((9798 * red + 19235 * green + 3735 * blue) >> 15).astype(np.uint8)[:, :, None]
 
 
 def encode_image(pixels: Array, format: str) -> bytes:
