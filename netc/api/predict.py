@@ -118,7 +118,8 @@ class Predictor:
                 if sum(s.problem is None for s in waiting) == self.batch:
                     yield from self._run(waiting)
                     waiting = []
-        yield from self._run(waiting)
+        if waiting:
+            yield from self._run(waiting)
 
     def _run(self, samples: list[_Sample]) -> Iterator[Prediction]:
         good = [s for s in samples if s.problem is None]

@@ -1,0 +1,71 @@
+"""The numeric gradient check of whole nets."""
+
+from pathlib import Path
+
+import pytest
+
+from netc.api.definition import loads
+from netc.api.gradcheck import gradcheck
+from netc.errors import NetError
+
+NET = """
+layer {{ name: "data" type: "Digits" top: "data" top: "label" digits_param {{ split: "train" batch_size: 16 }} }}
+layer {{
+  name: "ip1" type: "InnerProduct" bottom: "data" top: "ip1" {param}
+  inner_product_param {{ num_output: 6 weight_filler {{ type: "xavier" }} }}
+}}
+layer {{ name: "bn" type: "BatchNorm" bottom: "ip1" top: "ip1" }}
+layer {{ name: "act" type: "{type}" bottom: "ip1" top: "act" }}
+layer {{ name: "drop" type: "Dropout" bottom: "act" top: "act" }}
+layer {{
+  name: "ip2" type: "InnerProduct" bottom: "act" top: "ip2"
+  inner_product_param {{ num_output: 10 weight_filler {{ type: "xavier" }} }}
+}}
+layer {{ name: "loss" type: "SoftmaxWithLoss" bottom: "ip2" bottom: "label" top: "loss" }}
+"""
+
+WRONG = '''
+"""A layer whose backward forgets a factor.
+
+Computes:
+    y = x^2.
+"""
+from netc.layer import Call, LayerType, Setup, Site, same_shape
+
+def setup(site: Site) -> Setup:
+    return Setup(tops=(same_shape(site),), reads=("x",))
+
+def forward(call: Call) -> None:
+    call.tops[0][...] = call.bottoms[0] ** 2
+
+def backward(call: Call) -> None:
+    call.bottom_diffs[0][...] = call.top_diffs[0] * call.bottoms[0]
+
+SQUARE = LayerType("ForgetfulSquare", __doc__, setup, forward, backward)
+'''
+
+
+@pytest.mark.parametrize("type", ["ReLU", "TanH"])
+def test_right_gradients_are_found_right(type: str) -> None:
+    found = list(gradcheck(loads(NET.format(type=type, param="")), values=6))
+    assert [c.blob for c in found] == ["ip1/weights", "ip1/bias", "ip2/weights", "ip2/bias"]
+    assert [c.shape for c in found] == [(6, 64), (6,), (10, 6), (10,)]
+    assert all(c.fine(1e-5) for c in found)
+
+
+def test_a_wrong_backward_is_found(tmp_path: Path) -> None:
+    (tmp_path / "square.py").write_text(WRONG)
+    definition = loads(NET.format(type="ForgetfulSquare", param=""), layers=[tmp_path / "square.py"])
+    fine = {c.blob: c.fine(1e-4) for c in gradcheck(definition, values=6)}
+    assert fine == {"ip1/weights": False, "ip1/bias": True, "ip2/weights": True, "ip2/bias": True}
+
+
+def test_frozen_parameters_are_left_out() -> None:
+    text = NET.format(type="ReLU", param="param { lr_mult: 0 } param { lr_mult: 0 }")
+    assert [c.blob for c in gradcheck(loads(text), values=2)] == ["ip2/weights", "ip2/bias"]
+
+
+def test_a_net_without_a_loss() -> None:
+    with pytest.raises(NetError) as caught:
+        list(gradcheck(loads(NET.format(type="ReLU", param="").split('layer { name: "loss"')[0])))
+    assert caught.value.diagnostics[0].code.id == "RUN054"
