@@ -77,4 +77,4 @@ def as_pycaffe_raises() -> Iterator[None]:
     except CaffeError:
         raise
     except NetError as error:
-        raise CaffeError(error.diagnostics) from error
+        raise CaffeError(error.diagnostics) from error.__cause__  # what a Python layer raised, if one did
