@@ -34,6 +34,7 @@ OWN_BYTES = 1 << 20  # points and results of a thread's share that stay in its c
 CHUNK_BYTES = 1 << 23  # the same of a chunk that all threads share
 ROWS = {"avx512": (14, 13, 11, 8, 4), "avx2": (6, 5, 4), "plain": (3, 2)}  # tiles at a time: few values, few kernels
 VECTORS = {"avx512": 2, "avx2": 1, "plain": 1}
+WEIGHTS, PACKED_WEIGHTS, SQUARES = 700, 300, 500
 LANES_OF_SUMS = {"avx512": 8, "avx2": 4, "plain": 2}
 
 
@@ -71,13 +72,30 @@ def cut(count: int, ins: int, outs: int) -> Cut:
     tile_bytes = POINTS * (ins + outs) * PIXEL
     whole = -(-count // rows) * rows
     own = 2 * rows * tile_bytes <= OWN_BYTES and count > 4 * rows
-    chunk = (OWN_BYTES if own else CHUNK_BYTES) // tile_bytes // rows * rows
-    return Cut(rows, vectors, min(whole, max(rows, chunk)), own)
+    most = max(1, (OWN_BYTES if own else CHUNK_BYTES) // tile_bytes // rows)
+    units = whole // rows
+    return Cut(rows, vectors, -(-units // -(-units // most)) * rows, own)
 
 
 def _spread(nbytes: int) -> int:
     """A distance of at least that many bytes between 36 streams, such that no two fall into one set of a cache."""
     return -(-nbytes // 4096) * 4096 + 5 * 64
+
+
+def faster(conv: Conv, n: int, prepared: bool = False) -> bool:
+    """Whether it takes less time than direct convolution, by multiply-adds and what takes as long, as measured.
+
+    prepared: whether the weights are transformed once, not each step. Else that counts as `WEIGHTS` multiply-adds for
+    each pair of channels, packing them for the direct kernels as `PACKED_WEIGHTS`; a square of pixels of one channel
+    counts as `SQUARES`. So deep layers on few pixels stay direct.
+    """
+    ins, outs = 16 * conv.in_blocks, 16 * conv.out_blocks
+    plan, count = cut(tiles(n, conv.out), conv.in_blocks, conv.out_blocks), tiles(n, conv.out)
+    multiplied = POINTS * -(-count // plan.rows) * (plan.rows + 2)  # small tiles wait for their weights
+    weights, packed = (0, 0) if prepared else (WEIGHTS, PACKED_WEIGHTS)
+    winograd = (multiplied + weights) * ins * outs + SQUARES * count * (ins + outs)
+    direct = (9 * n * conv.out[0] * conv.out[1] + packed) * ins * outs
+    return 1.1 * winograd < direct
 
 
 def weight_bytes(conv: Conv) -> int:
@@ -107,15 +125,17 @@ def turned(conv: Conv) -> Conv:
 
 
 def transform_weights(
-    source: Ref, target: Ref, scratch: Ref, conv: Conv, backward: bool = False, label: str = ""
-) -> list[Row]:
-    """Caffe's weights to points, once a step; backward: for the data gradient."""
+    source: Ref, target: Ref, scratch: Ref, conv: Conv, backward: bool = False, factor: Ref | int = NOTHING,
+    label: str = "",
+) -> list[Row]:  # fmt: skip
+    """Caffe's weights to points, once a step; backward: for the data gradient. factor: as `pack_weights` takes it."""
     ins, outs = conv.inputs // conv.groups, conv.outputs // conv.groups
     step = _spread(conv.out_blocks * conv.in_blocks * BLOCK)
     rows = []
     for group in range(conv.groups):
         places = source + group * outs * ins * 36, target + group * POINTS * step
-        rows.append(Row(weights_to_points, (*places, step, scratch, outs, ins, int(backward)), label))
+        scale = factor + group * conv.out_blocks * PIXEL if isinstance(factor, Ref) else NOTHING
+        rows.append(Row(weights_to_points, (*places, step, scratch, outs, ins, int(backward), scale), label))
     return rows
 
 

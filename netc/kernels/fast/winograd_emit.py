@@ -126,12 +126,12 @@ def _points(b: Any, first: Any, step: Any) -> list[list[Any]]:
     return [found[SQUARE * i : SQUARE * (i + 1)] for i in range(SQUARE)]
 
 
-def _cells(b: Any, first: Any, row: Any, size: int, rows: Any, columns: Any, least: int, outside: Any) -> list[Any]:
-    """Pointers to a square of pixels, `outside` for those not in the first `rows` x `columns` (at least `least`)."""
+def _cells(b: Any, first: Any, row: Any, size: int, inside: Sequence[Any], least: int, outside: Any) -> list[Any]:
+    """Pointers to a square of pixels; `outside` for those beyond the first (rows, columns), at least `least` each."""
     lines = [first]
     while len(lines) < size:
         lines.append(at(b, lines[-1], row))
-    row_in, column_in = ([b.icmp_signed("<", ir.Constant(I64, i), n) for i in range(size)] for n in (rows, columns))
+    row_in, column_in = ([b.icmp_signed("<", ir.Constant(I64, i), n) for i in range(size)] for n in inside)
     found = []
     for i, start in enumerate(lines):
         line = [at(b, start, VECTOR_BYTES * j) for j in range(size)]
@@ -153,7 +153,7 @@ def bottom_square(
     def codegen(context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
         source, target = pointers(b, (arguments[0], arguments[4]))
         rows, columns = (b.add(n, ir.Constant(I64, SQUARE - TILE)) for n in arguments[2:4])
-        cells = _cells(b, source, arguments[1], SQUARE, rows, columns, 3, variable(b, constant(0)))
+        cells = _cells(b, source, arguments[1], SQUARE, (rows, columns), 3, variable(b, constant(0)))
         points = _points(b, target, arguments[5])
         _transform(
             b, _bottoms, SQUARE, lambda i, j: load(b, cells[i][j]), lambda i, j, v: store(b, v, points[i][j])
@@ -171,7 +171,7 @@ def top_gradient_square(
 
     def codegen(context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
         source, target = pointers(b, (arguments[0], arguments[4]))
-        cells = _cells(b, source, arguments[1], TILE, *arguments[2:4], 1, variable(b, constant(0)))
+        cells = _cells(b, source, arguments[1], TILE, arguments[2:4], 1, variable(b, constant(0)))
         points = _points(b, target, arguments[5])
         _transform(
             b, _tops_gradient, TILE, lambda i, j: load(b, cells[i][j]), lambda i, j, v: store(b, v, points[i][j])
@@ -203,11 +203,11 @@ def _emit_tops(b: Any, arguments: Sequence[Any]) -> None:
     (step, row, rows, columns), (add, relu) = [arguments[i] for i in (1, 3, 4, 5)], arguments[7:9]
     zeros, nowhere = variable(b, constant(0)), variable(b, constant(0))
     points = _points(b, source, step)
-    cells = _cells(b, target, row, TILE, rows, columns, 1, nowhere)
+    cells = _cells(b, target, row, TILE, (rows, columns), 1, nowhere)
     added = b.icmp_signed("!=", add, ir.Constant(I64, -1))
     start = b.select(added, at(b, target, add), zeros)
     here = [b.select(added, n, ir.Constant(I64, 1)) for n in (rows, columns)]  # without, all read `zeros`
-    more = _cells(b, start, b.select(added, row, ir.Constant(I64, 0)), TILE, *here, 1, zeros)
+    more = _cells(b, start, b.select(added, row, ir.Constant(I64, 0)), TILE, here, 1, zeros)
     shift = load(b, b.select(b.icmp_signed("!=", arguments[6], ir.Constant(I64, 0)), bias, zeros))
     wanted = b.icmp_signed("!=", relu, ir.Constant(I64, 0))
     floor = b.select(wanted, constant(0), constant(float("-inf")))

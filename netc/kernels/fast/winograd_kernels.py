@@ -11,7 +11,8 @@ import functools
 
 from netc.jit import Entry, entry, kernel
 from netc.kernels.fast.emit import arg, tile, transpose_block
-from netc.kernels.fast.memory import floats, zero
+from netc.kernels.fast.memory import zero
+from netc.kernels.fast.weights import collect_block, spread_block
 from netc.kernels.fast.winograd_emit import (
     bottom_square,
     kernel_gradient_square,
@@ -197,9 +198,12 @@ def weight_products(lanes: int, vectors: int) -> Entry:
 
 @entry
 def weights_to_points(row: int, tid: int, nth: int) -> None:
-    """Caffe's (out, in, 3, 3) to points; `turned`: the kernel turned round and the channels exchanged."""
+    """Caffe's (out, in, 3, 3), times a factor an output, to points.
+
+    turned: for the data gradient, so the kernel is turned round and the channels are exchanged.
+    """
     source, target, step, scratch = arg(row, 0), arg(row, 1), arg(row, 2), arg(row, 3) + tid * 18432
-    outs, ins, turned = arg(row, 4), arg(row, 5), arg(row, 6)
+    outs, ins, turned, factor = arg(row, 4), arg(row, 5), arg(row, 6), arg(row, 7)
     out_blocks, in_blocks = (outs + 15) // 16, (ins + 15) // 16
     other = scratch + 9216
     items = out_blocks * in_blocks
@@ -209,8 +213,11 @@ def weights_to_points(row: int, tid: int, nth: int) -> None:
         if columns < 144:
             zero(scratch, 9216)
         start = source + (ob * 16 * ins + ib * 16) * 36
+        factors = factor + ob * 64 if factor != 0 else 0
         for part in range(0, columns, 16):  # [out][in, cell] to [in, cell][out]
-            transpose_block(start + part * 4, ins * 36, scratch + part * 64, 64, rows, min(16, columns - part), 16)
+            spread_block(
+                start + part * 4, ins * 36, scratch, part, 9, 64, 576, rows, min(16, columns - part), factors
+            )  # fmt: skip
         kernels, place = scratch, target + item * 1024
         if turned != 0:
             kernels, place = other, target + (ib * out_blocks + ob) * 1024
@@ -226,17 +233,12 @@ def points_to_weights(row: int, tid: int, nth: int) -> None:
     source, target, step, scratch = arg(row, 0), arg(row, 1), arg(row, 2), arg(row, 3) + tid * 18432
     outs, ins = arg(row, 4), arg(row, 5)
     out_blocks, in_blocks = (outs + 15) // 16, (ins + 15) // 16
-    other = scratch + 9216
     items = out_blocks * in_blocks
     for item in range(items * tid // nth, items * (tid + 1) // nth):
         ob, ib = item // in_blocks, item % in_blocks
         for lane in range(16):
             kernel_gradient_square(source + item * 1024 + lane * 64, step, scratch + lane * 576)
-        for part in range(9):  # [in, cell][out] to [out][in, cell]
-            transpose_block(scratch + part * 1024, 64, other + part * 64, 576, 16, 16, 16)
-        columns = min(16, ins - ib * 16) * 9
-        for out in range(min(16, outs - ob * 16)):
-            found = floats(other + out * 576, columns)
-            total = floats(target + ((ob * 16 + out) * ins + ib * 16) * 36, columns)
-            for i in range(columns):
-                total[i] += found[i]
+        rows, columns = min(16, outs - ob * 16), min(16, ins - ib * 16) * 9
+        start = target + (ob * 16 * ins + ib * 16) * 36
+        for part in range(0, columns, 16):  # [in, cell][out] to [out][in, cell]
+            collect_block(scratch, part, 9, 64, 576, start + part * 4, ins * 36, rows, min(16, columns - part))

@@ -24,6 +24,7 @@ CASES = [
     case(1, 64, 32, (5, 6), groups=2),
     case(2, 16, 33, (3, 3), pad=(0, 0)),
     case(1, 16, 20, (1, 2), pad=(2, 1)),
+    case(1, 16, 16, (5, 4), pad=(3, 4)),
 ]
 
 
@@ -46,7 +47,7 @@ class Layer:
     def wanted(self):
         return reference(self.x, self.w, self.bias, self.dy, self.conv)[:3]
 
-    def found(self, bias=True, relu=False, add=None):
+    def found(self, bias=True, relu=False, add=None, factor=None):
         """Top, bottom diff, weight diff (which starts at 1); the blobs that they were made in."""
         n, conv, bench, threads = self.n, self.conv, Bench(), self.threads
         x, rows = blob(bench, self.x, self.bottom, conv.halo)
@@ -61,8 +62,9 @@ class Layer:
         sizes = [winograd.workspace_bytes(c, n, threads) for c in (conv, winograd.turned(conv))]
         works = [Ref(bench.new(s // 4)) for s in (*sizes, winograd.gradient_workspace_bytes(conv, n, threads))]
         outs = [bench.new(int(np.prod(s)), 1) for s in (self.top, self.bottom, self.w.shape)]
+        factors = NOTHING if factor is None else Ref(bench.put(factor))
         rows += more + pack_bias(Ref(bench.put(self.bias)), shift, conv)
-        rows += winograd.transform_weights(w, forward, scratch, conv)
+        rows += winograd.transform_weights(w, forward, scratch, conv, factor=factors)
         rows += winograd.transform_weights(w, backward, scratch, conv, backward=True)
         added = None if add is None else other
         rows += winograd.forward(x, forward, shift if bias else NOTHING, y, conv, works[0], relu, added)
@@ -103,6 +105,13 @@ def test_the_epilogue(relu, add):
     check(layer.found(bias=False, relu=relu, add=add)[0][0], np.maximum(y, 0) if relu else y)
 
 
+def test_output_channels_are_multiplied_by_a_factor():
+    layer = Layer(*CASES[1])
+    factor = np.linspace(-1, 1, 48).astype(np.float32)
+    y = reference(layer.x, layer.w * factor[:37, None, None, None], layer.bias, layer.dy, layer.conv)[0]
+    check(layer.found(factor=factor)[0][0], y)
+
+
 @pytest.fixture
 def small_workspace(monkeypatch):
     monkeypatch.setattr(winograd, "CHUNK_BYTES", 1 << 18)
@@ -132,3 +141,13 @@ def test_what_is_not_supported():
     assert not winograd.supported(make(16, 16, (8, 8), (3, 3), dilation=(2, 2)))
     assert not winograd.supported(make(16, 16, (8, 8), (3, 1)))
     assert not winograd.supported(make(16, 16, (8, 8), (3, 3), groups=2))
+
+
+@pytest.mark.parametrize(
+    ("n", "channels", "size", "each_step", "prepared"),
+    [(8, 512, 7, True, True), (1, 512, 7, False, True), (4, 64, 56, True, True), (64, 256, 1, False, False)],
+)
+def test_deep_layers_on_few_pixels_stay_direct(n, channels, size, each_step, prepared):
+    conv = make(channels, channels, (size, size), (3, 3), pad=(1, 1))
+    assert winograd.faster(conv, n) == each_step
+    assert winograd.faster(conv, n, prepared=True) == prepared

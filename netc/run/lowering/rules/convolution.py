@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from netc.kernels.fast import conv as kernels
 from netc.kernels.fast.affine import Affine
-from netc.kernels.fast.conv import BLOCK, Conv
-from netc.kernels.fast.emit import LANES, VECTOR_BYTES
+from netc.kernels.fast.conv import Conv
+from netc.kernels.fast.emit import VECTOR_BYTES
+from netc.kernels.fast.layout import Blocked
 from netc.kernels.fast.rows import NOTHING, Ref
 from netc.kernels.fast.weights import (
     BACKWARD,
@@ -17,6 +18,7 @@ from netc.kernels.fast.weights import (
     pack_weights,
 )
 from netc.plan.model import Step
+from netc.run.lowering import winograd
 from netc.run.lowering.builder import Builder
 from netc.run.lowering.model import Layout
 from netc.run.lowering.rule import Rule
@@ -98,15 +100,19 @@ def forward(b: Builder, layer: int) -> None:
     bias, factor = _bias(b, layer, conv, [other for other, name in names.items() if name in channels.RULE.types])
     relu = "ReLU" in names.values()
     first = is_first(b, layer, conv)
-    weights = _weights(b, layer, conv, FIRST if first else FORWARD, factor)
     top = b.top(b.last_of(layer))
     if first:
+        weights = _weights(b, layer, conv, FIRST, factor)
         x = b.read_padded(b.bottom(layer), conv.halo)
         b.emit(kernels.forward_first(x, weights, bias, b.write(top), conv, relu, "first convolution"))
         return
     blob = b.read(b.bottom(layer))
     sums = [other for other, name in names.items() if name == "Eltwise"]
     add = b.read(other_operand(b, sums[0], layer)) if sums else None
+    if winograd.chosen(b, conv, blob.n):
+        winograd.forward(b, blob, layer, bias, b.write(top), conv, relu, add, factor)
+        return
+    weights = _weights(b, layer, conv, FORWARD, factor)
     b.emit(kernels.forward(blob, weights, bias, b.write(top), conv, relu, add, "convolution"))
 
 
@@ -127,19 +133,29 @@ def backward(b: Builder, step: Step) -> None:
         b.emit(kernels.bias_gradient(dy, sums, "bias gradient"))
         b.emit(add_bias_gradient(sums, bias, conv, "bias gradient"))
     if (gradient := b.param_gradient(layer, 0)) is not None:
-        order = FIRST if is_first(b, layer, conv) else FORWARD
-        packed = b.new("weight gradient", _packed_bytes(conv, order))
-        if order == FIRST:
-            x = b.read_padded(b.bottom(layer), conv.halo)
-            b.emit(kernels.weight_gradient_first(x, dy, packed, conv, "weight gradient"))
-        else:
-            blob = b.read(b.bottom(layer))
-            b.emit(kernels.weight_gradient(blob, dy, packed, conv, "weight gradient"))
-        b.emit(add_weight_gradient(packed, gradient, conv, order, "weight gradient"))
+        _weight_gradient(b, layer, conv, dy, gradient)
     if (target := step.bottom_diffs[0]) is not None:
+        if winograd.chosen_back(b, conv, dy.n):
+            winograd.data_gradient(b, dy, layer, b.write(target), conv)
+            return
         weights = _weights(b, layer, conv, BACKWARD)
         b.emit(kernels.data_gradient(dy, weights, b.write(target), conv, "data gradient"))
 
 
+def _weight_gradient(b: Builder, layer: int, conv: Conv, dy: Blocked, gradient: Ref) -> None:
+    first = is_first(b, layer, conv)
+    if not first and winograd.chosen(b, conv, dy.n):
+        winograd.weight_gradient(b, b.read(b.bottom(layer)), dy, gradient, conv)
+        return
+    order = FIRST if first else FORWARD
+    packed = b.new("weight gradient", _packed_bytes(conv, order))
+    if first:
+        x = b.read_padded(b.bottom(layer), conv.halo)
+        b.emit(kernels.weight_gradient_first(x, dy, packed, conv, "weight gradient"))
+    else:
+        blob = b.read(b.bottom(layer))
+        b.emit(kernels.weight_gradient(blob, dy, packed, conv, "weight gradient"))
+    b.emit(add_weight_gradient(packed, gradient, conv, order, "weight gradient"))
+
+
 RULE = Rule(("Convolution",), accepts, forward, backward)
-assert BLOCK == LANES * VECTOR_BYTES
