@@ -70,7 +70,7 @@ def _of_image(words: Iterator[str]) -> list[Window]:
     found = []
     for _ in range(int(next(words))):
         label, overlap = int(next(words)), float(next(words))
-        x1, y1, x2, y2 = (int(next(words)) for _ in range(4))
+        x1, y1, x2, y2 = [int(next(words)) for _ in range(4)]
         if not (0 <= x1 <= x2 < sizes[2] and 0 <= y1 <= y2 < sizes[1]):
             raise ValueError(f"the window {x1} {y1} {x2} {y2} is not inside {image}, {sizes[1]} x {sizes[2]}")
         found.append(Window(image, label, overlap, (x1, y1, x2, y2)))
