@@ -99,9 +99,9 @@ def per_axis(p: Any, name: str, pair: tuple[str, str] | None, axes: int, default
             raise WindowError(named, f"{name} and {named} exclude each other")
         return int(getattr(p, pair[0])), int(getattr(p, pair[1]))
     if not values:
-        if default is None:
+        if default is None and axes:  # no spatial axes need no kernel
             raise WindowError(name, f"needs {name} (or {pair[0]} and {pair[1]})" if pair else f"needs {name}")
-        return (default,) * axes
+        return (default or 0,) * axes
     if len(values) == 1:
         return values * axes
     if len(values) != axes:
