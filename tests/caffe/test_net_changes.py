@@ -66,6 +66,18 @@ def test_a_shape_that_the_net_cannot_have_leaves_it_as_it_is(file: File) -> None
     assert net.forward()["prob"].shape == (4, 2)
 
 
+def test_a_shape_that_the_parameters_do_not_fit(file: File) -> None:
+    text = """input: 'data' input_shape { dim: 2 dim: 3 }
+    layer { name: 'ip' type: 'InnerProduct' bottom: 'data' top: 'ip' inner_product_param { num_output: 2 } }"""
+    net = caffe.Net(file(text), caffe.TEST)
+    net.blobs["data"].reshape(2, 4)
+    with pytest.raises(RuntimeError, match="RUN015"):
+        net.forward()
+    assert net.forward()["ip"].shape == (2, 2)
+    net.blobs["data"].reshape(7, 3)
+    assert net.forward()["ip"].shape == (7, 2)
+
+
 def test_the_same_shape_costs_nothing(file: File) -> None:
     net = caffe.Net(file(DEPLOY), caffe.TEST)
     data = net.blobs["data"].data

@@ -95,6 +95,25 @@ class Grows(caffe.Layer):  # type: ignore[misc]
         self.size += 1
 
 
+class Positive(caffe.Layer):  # type: ignore[misc]
+    """Gives the rows that sum to more than 0, as many as there are."""
+
+    def setup(self, bottom: Blobs, top: Blobs) -> None:
+        top[0].reshape(1, bottom[0].shape[1])
+
+    def reshape(self, bottom: Blobs, top: Blobs) -> None:
+        pass
+
+    def forward(self, bottom: Blobs, top: Blobs) -> None:
+        self.kept = np.flatnonzero(bottom[0].data.sum(1) > 0)
+        top[0].reshape(len(self.kept), bottom[0].shape[1])
+        top[0].data[...] = bottom[0].data[self.kept]
+
+    def backward(self, top: Blobs, propagate_down: list[bool], bottom: Blobs) -> None:
+        bottom[0].diff[...] = 0
+        bottom[0].diff[self.kept] = top[0].diff
+
+
 def python(name: str, layer: str, param: str = "", bottom: str = "data") -> str:
     below = f"bottom: '{bottom}'" if bottom else ""
     return f"""layer {{ type: 'Python' name: '{name}' {below} top: '{name}'
@@ -190,6 +209,24 @@ def test_a_data_layer_whose_images_change_size(file: File) -> None:
         assert found.shape == (1, 2, size - 1, size - 1)
         assert (found == 4 * size).all()
         assert net.blobs["data"].shape == (1, 1, size, size)
+
+
+def test_a_layer_whose_values_decide_its_shape(file: File) -> None:
+    text = """layer { type: 'InnerProduct' name: 'ip' bottom: 'rows' top: 'ip'
+      inner_product_param { num_output: 2 weight_filler { value: 1 } } }"""
+    head = "force_backward: true input: 'data' input_shape { dim: 5 dim: 3 }"
+    net = caffe.Net(file(head + python("rows", "Positive") + text), caffe.TRAIN)
+    weights = net.params["ip"][0].data
+    for signs in ([1, -1, 1, 1, -1], [1, 1, 1, 1, 1], [-1, -1, -1, 1, -1]):
+        rows = np.array(signs, np.float32)
+        net.blobs["data"].data[...] = rows[:, None]
+        kept = int((rows > 0).sum())
+        assert net.forward()["ip"].tolist() == [[3, 3]] * kept
+        net.clear_param_diffs()
+        found = net.backward(ip=np.ones((kept, 2)))["data"]
+        assert found.tolist() == [[2 * (sign > 0)] * 3 for sign in signs]
+        assert net.params["ip"][1].diff.tolist() == [kept, kept]
+        assert np.shares_memory(weights, net.params["ip"][0].data)
 
 
 MODULE = """

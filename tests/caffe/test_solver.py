@@ -175,6 +175,7 @@ def test_the_train_net_can_be_reshaped(file: File, tmp_path: Path) -> None:
     np.testing.assert_allclose(solver.net.params["ip"][0].data, true.T, atol=0.05)
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_what_is_wrong_with_a_solver_is_a_runtime_error(file: File, tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="there is no file"):
         caffe.SGDSolver(file("net: 'none.prototxt' base_lr: 1", "s.prototxt"))
