@@ -143,19 +143,16 @@ def forward(
     x: Blocked, weights: Ref, bias: Ref | int, y: Blocked, conv: Conv, work: Ref, relu: bool = False,
     add: Blocked | None = None, label: str = "",
 ) -> list[Row]:  # fmt: skip
-    """y = x * weights + bias (+ add, which has y's strides), clipped at 0 for ReLU."""
-    distance = -1
-    if add is not None:
-        assert (add.row, add.plane, add.image) == (y.row, y.plane, y.image)
-        assert add.inner.array == y.inner.array
-        distance = add.inner.offset - y.inner.offset
+    """y = x * weights + bias (+ add, whose rows, planes and images are as far apart as y's), clipped at 0 for ReLU."""
+    assert add is None or (add.row, add.plane, add.image) == (y.row, y.plane, y.image)
     step = _spread(conv.out_blocks * conv.in_blocks * BLOCK)
     rows = []
     for group in range(conv.groups):
         shift = bias + group * conv.out_blocks * PIXEL if isinstance(bias, Ref) else NOTHING
         source = x.pixel(-conv.pad[0], -conv.pad[1]) + group * conv.in_blocks * x.plane
         target = y.inner + group * conv.out_blocks * y.plane
-        common = (y.h, y.w, x.image, x.plane, x.row, y.image, y.plane, y.row, distance, int(relu))
+        beside = NOTHING if add is None else add.inner + group * conv.out_blocks * y.plane
+        common = (y.h, y.w, x.image, x.plane, x.row, y.image, y.plane, y.row, beside, int(relu))
         here = weights + group * POINTS * step
         rows += _convolve(common, (source, target, shift, here, work), conv, y.n, label)
     return rows
@@ -236,8 +233,8 @@ def _gradient(
     for first in range(0, count, room):
         here = min(room, count - first)
         spot = (first, here, room)
-        read_x = (dy.h, dy.w, x.image, x.plane, x.row, 0, 0, 0, -1, 0, source, work, ins, steps[0], *spot, 0)
-        read_dy = (dy.h, dy.w, dy.image, dy.plane, dy.row, 0, 0, 0, -1, 0, target, tops, outs, steps[1], *spot, 1)
+        read_x = (dy.h, dy.w, x.image, x.plane, x.row, 0, 0, 0, NOTHING, 0, source, work, ins, steps[0], *spot, 0)
+        read_dy = (dy.h, dy.w, dy.image, dy.plane, dy.row, 0, 0, 0, NOTHING, 0, target, tops, outs, steps[1], *spot, 1)
         rows += together([Row(read_squares, read_x, label), Row(read_squares, read_dy, label)])
         add = -1 if first == 0 else 0
         rows += together(

@@ -57,7 +57,8 @@ def _read(row: int, source: int, target: int, block_step: int, chunk: int, first
 def _write(row: int, source: int, step: int, target: int, bias: int, chunk: int, first: int, count: int) -> None:
     """Transform products back into pixels: tiles first..first+count-1 of one channel block."""
     height, width, image, line = arg(row, 0), arg(row, 1), arg(row, 5), arg(row, 7)
-    add, relu = arg(row, 8), arg(row, 9)
+    relu = arg(row, 9)
+    add = arg(row, 8) - arg(row, 11) if arg(row, 8) != 0 else -1  # as far from each pixel as from the first
     down, across = (height + 3) // 4, (width + 3) // 4
     n, rest = first // (down * across), first % (down * across)
     ty, tx = rest // across, rest % across

@@ -1,0 +1,72 @@
+"""Nets whose convolutions go by Winograd, against the reference executor."""
+
+import pytest
+
+from .test_fast import compare, conv, data, ip, layer, make
+
+THREE = "num_output: %d kernel_size: 3 pad: 1 "
+
+
+def relu(blob):
+    return layer("ReLU", blob, blob, name=f"{blob}/relu")
+
+
+def loss(blob):
+    return ip(blob, "ip", 5) + layer("SoftmaxWithLoss", ["ip", "label"], "loss")
+
+
+CHAIN = (
+    data(3, 3, 18, 13)
+    + conv("data", "c1", THREE % 32)
+    + relu("c1")
+    + conv("c1", "c2", THREE % 64 + "group: 2")
+    + relu("c2")
+    + conv("c2", "c3", THREE % 40)
+    + loss("c3")
+)
+RESIDUAL = (
+    data(2, 20, 14, 15)
+    + conv("data", "a", THREE % 32 + "bias_term: false")
+    + layer("BatchNorm", "a", "a", name="a/norm")
+    + relu("a")
+    + conv("a", "b", THREE % 32 + "bias_term: false")
+    + layer("BatchNorm", "b", "b", name="b/norm")
+    + layer("Scale", "b", "b", "scale_param { bias_term: true }", name="b/scale")
+    + layer("Eltwise", ["a", "b"], "sum")
+    + relu("sum")
+    + loss("sum")
+)
+JOINED = (
+    data(2, 20, 12, 12)
+    + conv("data", "a", THREE % 32)
+    + conv("data", "b", THREE % 48)
+    + layer("Concat", ["a", "b"], "both")
+    + relu("both")
+    + conv("both", "c", THREE % 33)
+    + loss("c")
+)
+NETS = {"chain": CHAIN, "residual": RESIDUAL, "joined": JOINED}
+
+
+def passes(net):
+    program = net.executor.program
+    rows = [i.row for i in (*program.setup, *program.forward, *program.backward) if i.row is not None]
+    return {row.label for row in rows if row.label.startswith("Winograd")}
+
+
+@pytest.fixture(autouse=True)
+def _fast(monkeypatch):
+    monkeypatch.delenv("NETC_PRECISION", raising=False)
+
+
+@pytest.mark.parametrize("phase", ["TRAIN", "TEST"])
+@pytest.mark.parametrize("name", NETS)
+def test_nets_agree_with_the_reference(name, phase):
+    found = passes(compare(NETS[name], phase, tolerance=1e-4))
+    kinds = ["convolution", "data gradient", "weight gradient"] if phase == "TRAIN" else ["convolution"]
+    assert found == {f"Winograd {kind}" for kind in kinds}
+
+
+def test_exact_never_comes_here(monkeypatch):
+    monkeypatch.setenv("NETC_PRECISION", "exact")
+    assert not passes(make(CHAIN)[1])
