@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import pkgutil
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -81,5 +82,6 @@ def _load_file(path: Path) -> ModuleType:
     if spec is None or spec.loader is None:
         raise NetError(Diagnostic(NOT_A_LAYER_FILE, f"{path} is not a Python file"))
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # its kernels are known by the name of their module
     spec.loader.exec_module(module)
     return module

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from netc.errors import Code, Diagnostic, NetError, suggest
 from netc.graph import Graph
-from netc.layer import Array, format_shape
+from netc.layer import Array, Call, format_shape
 from netc.plan.model import Plan
 from netc.run.codes import BLOB_REUSED, EXECUTOR, INPUT_SHAPE, NO_BACKWARD, UNKNOWN_BLOB, UNKNOWN_LAYER
 from netc.run.executor import Executor, Feed, Observer, Storage
@@ -163,9 +163,11 @@ class Net:
     def observed(self, observer: Observer) -> Iterator[None]:
         """Within `with`, the observer sees each layer's arrays right after its forward and its backward.
 
-        A net on the fast executor runs on the reference one meanwhile: only there every layer stands alone.
+        One that is there already goes on seeing them. A net on the fast executor runs on the reference one meanwhile:
+        only there every layer stands alone.
         """
-        before, self._storage.observer = (self.executor, self._storage.observer), observer
+        outer = self._storage.observer
+        before, self._storage.observer = (self.executor, outer), _both(outer, observer)
         if not isinstance(self.executor, Reference):
             self.executor = _with_state(Reference(self._storage), self.executor)
         try:
@@ -200,6 +202,17 @@ class Net:
     def state(self) -> dict[tuple[str, str], Array]:
         """Buffers that layers keep from one iteration to the next, by layer and buffer name, as views."""
         return {(self.graph.nodes[layer].name, name): a for (layer, name), a in self.executor.state().items()}
+
+
+def _both(outer: Observer | None, inner: Observer) -> Observer:
+    if outer is None:
+        return inner
+
+    def observe(kind: Literal["forward", "backward"], layer: int, call: Call) -> None:
+        outer(kind, layer, call)
+        inner(kind, layer, call)
+
+    return observe
 
 
 class _Blobs(Mapping[str, Array]):

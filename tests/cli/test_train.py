@@ -26,6 +26,8 @@ def test_train_reports_its_result(run: Run, small: Path, tmp_path: Path) -> None
     assert result["test"][0]["accuracy"] > 0.8  # type: ignore[index]
     assert (tmp_path / str(result["snapshot"])).is_file()
     assert "iteration 20: test: accuracy" in done.err
+    kinds = [json.loads(line)["kind"] for line in (tmp_path / "small.metrics.jsonl").read_text().splitlines()]
+    assert kinds == ["test", "test", "snapshot", "test"]
 
 
 def test_the_same_seed_gives_the_same_bits(run: Run, small: Path, tmp_path: Path) -> None:
@@ -62,6 +64,66 @@ def test_ctrl_c_stops_after_the_iteration_and_snapshots(small: Path, tmp_path: P
     assert "Traceback" not in rest
     assert "wrote small_iter_" in rest
     assert len(list(tmp_path.glob("small_iter_*.solverstate"))) == 1
+
+
+SLOW = '''
+"""A layer that takes as long as a large net.
+
+Computes:
+    y = x, after a minute.
+"""
+from netc.jit import kernel
+from netc.layer import Call, LayerType, Setup, Site, same_shape
+
+@kernel
+def spin(n: int) -> float:
+    x = 1.0
+    for i in range(n):
+        x = x * 0.999999 + 1e-9 * (x - i % 7)
+    return x
+
+def setup(site: Site) -> Setup:
+    return Setup(tops=(same_shape(site),), reads=())
+
+def forward(call: Call) -> None:
+    call.tops[0][...] = call.bottoms[0]
+    spin(10)
+    with open("running", "w"):
+        pass
+    call.tops[0][0] += 1e-30 * spin(20_000_000_000)
+
+def backward(call: Call) -> None:
+    call.bottom_diffs[0][...] = call.top_diffs[0]
+
+SLOW = LayerType("Slow", __doc__, setup, forward, backward)
+'''
+
+
+def test_a_second_ctrl_c_ends_the_process_within_a_kernel(small: Path, tmp_path: Path) -> None:
+    slow = 'layer { name: "slow" type: "Slow" bottom: "ip" top: "slow" }\nlayer { name: "loss"'
+    text = SMALL.replace('layer { name: "loss"', slow).replace(
+        '"SoftmaxWithLoss" bottom: "ip"', '"SoftmaxWithLoss" bottom: "slow"'
+    )
+    small.write_text(text.replace("test_interval: 20", "test_interval: 20 test_initialization: false"))
+    (tmp_path / "slow.py").write_text(SLOW)
+    process = subprocess.Popen(
+        [*COMMAND, "train", str(small), "--layers", "slow.py"],
+        cwd=tmp_path,
+        env=environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "running").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.2)
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=5)
+    assert process.returncode == 130
+    assert "Traceback" not in err
 
 
 def test_hangup_snapshots_and_goes_on(small: Path, tmp_path: Path) -> None:
@@ -140,3 +202,81 @@ def test_a_solver_file_that_names_a_net(run: Run, small: Path, tmp_path: Path) -
     done = run("train", "solver.prototxt")
     assert done.code == 1
     assert "error[SOL002]" in done.err
+
+
+def test_looking_into_a_run(run: Run, small: Path, tmp_path: Path) -> None:
+    small.write_text(SMALL.replace("max_iter: 40", "max_iter: 3 display: 1 debug_info: true"))
+    done = run("train", small, "--inspect", "--metrics", "m.jsonl", "--tensorboard", "runs")
+    assert done.code == 0
+    for said in (
+        "iteration 0: values",
+        "iteration 2: values",
+        "ip/weights",
+        "first loss 2.",
+        "-log(1/10) = 2.3026",
+        "[Forward] Layer ip, top blob ip data: ",
+        "[Backward] Layer loss, bottom blob ip diff: ",
+        "[Update] Layer ip, param ip/weights diff: ",
+        " images/s, data ",
+        " left",
+    ):
+        assert said in done.err
+    assert {json.loads(line)["kind"] for line in (tmp_path / "m.jsonl").read_text().splitlines()} == {
+        "inspect",
+        "snapshot",
+        "test",
+        "train",
+    }
+    assert len(list((tmp_path / "runs").iterdir())) == 1
+
+
+def test_one_batch_is_learned_by_heart_or_not(run: Run, small: Path, tmp_path: Path) -> None:
+    small.write_text(SMALL.replace("num_output: 10", "num_output: 10 bias_term: true"))
+    done = run("train", small, "--overfit-batch", "4", "--iterations", "60")
+    assert done.code == 0
+    assert "the net can learn them by heart" in done.err
+    assert {p.name for p in tmp_path.iterdir()} == {"small.net"}
+    small.write_text(SMALL.replace('top: "ip"\n', 'top: "ip" param { lr_mult: 0 } param { lr_mult: 0 }\n'))
+    done = run("train", small, "--overfit-batch", "4", "--iterations", "5")
+    assert done.code == 1
+    assert "not learned" in done.err
+
+
+def test_a_loss_that_is_not_finite_names_the_layer(run: Run, small: Path) -> None:
+    small.write_text(SMALL.replace("base_lr: 0.1", "base_lr: 1e38"))
+    done = run("train", small)
+    assert done.code == 1
+    assert "error[SOL013]: the loss is nan in iteration " in done.err
+    assert 'blob "ip" of layer "ip" (InnerProduct) is the first that is not finite' in done.err
+    assert "RuntimeWarning" not in done.err
+    skipped = run("train", small, "--on-nan", "skip")
+    assert skipped.err.count("warning[SOL013]") == 10
+
+
+def test_early_stopping_says_why(run: Run, small: Path) -> None:
+    small.write_text(
+        SMALL.replace(
+            "test_interval: 20", 'test_interval: 5 early_stop { output: "accuracy" patience: 1 min_delta: 1 }'
+        )
+    )
+    done = run("train", small, "--json")
+    assert done.code == 0
+    assert "stopped: accuracy has not got better than" in done.err
+    assert last_line(done.out)["iterations"] == 5
+
+
+def test_which_classes_are_confused(run: Run, small: Path, tmp_path: Path) -> None:
+    run("train", small)
+    weights = ("--weights", "small_iter_40.caffemodel", "--iterations", "8")
+    found = last_line(run("test", small, *weights, "--json", "--confusion", "c.csv").out)
+    classes: dict[str, list[float]] = found["classes"]  # type: ignore[assignment]
+    assert sum(classes["count"]) == 400
+    right = sum(n * r for n, r in zip(classes["count"], classes["recall"], strict=True))
+    assert right / 400 == pytest.approx(found["accuracy"])
+    assert (tmp_path / "c.csv").read_text().count("\n") == 11
+    (tmp_path / "names.txt").write_text("\n".join([f"digit {i}" for i in range(10)]))
+    shown = run("test", small, *weights, "--class-names", "names.txt").out
+    assert "digit 7" in shown
+    assert "precision" in shown
+    (tmp_path / "names.txt").write_text("zero")
+    assert "error[CLI012]" in run("test", small, *weights, "--class-names", "names.txt").err
