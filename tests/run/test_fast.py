@@ -137,6 +137,7 @@ def residual(statistics):
         text += conv(bottom, f"c{i}", f"num_output: 20 {fields} bias_term: false")
         text += layer("BatchNorm", f"c{i}", f"c{i}", norm, name=f"bn{i}")
         text += layer("Scale", f"c{i}", f"c{i}", scale, name=f"scale{i}")
+        text += relu("c0") if i == 0 else ""
     text += layer("Eltwise", ["c0", "c1"], "sum") + relu("sum")
     text += layer("BatchNorm", "sum", "again", norm) + relu("again")
     return text + conv("again", "out", "num_output: 6 kernel_size: 3") + loss("out")

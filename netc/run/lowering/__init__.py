@@ -102,6 +102,9 @@ def _other_names(b: Builder) -> None:
 
 def _backward(b: Builder, step: Step) -> None:
     b.layer = step.layer
+    head = b.fused.get(step.layer, step.layer)
+    if step.kind == "backward" and head != step.layer and b.plan.graph.nodes[head].type.name == "BatchNorm":
+        return  # done with the BatchNorm
     if step.kind == "add":
         add(b, step)
     elif step.kind != "backward":

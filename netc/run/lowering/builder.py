@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from math import prod
+from typing import Any
 
 from netc.kernels.fast.emit import LANES
 from netc.kernels.fast.layout import Blocked, Halo, Plain, blocked, clear_halo, copy_padded, pack, plain, unpack
@@ -45,7 +46,10 @@ class Builder:
         self.accepted: set[int] = set()
         self.native: dict[int, Layout] = {}  # of each value
         self.buffers: dict[tuple[int, str], int] = {}
-        self.kept: dict[tuple[int, str], Ref] = {}  # what a rule keeps from forward to backward
+        self.kept: dict[tuple[int, str], Ref] = {}  # arrays that a rule keeps from forward to backward
+        self.notes: dict[int, Any] = {}  # and whatever else it keeps, by layer
+        end = len(plan.forward) + len(plan.backward) - 1
+        self.keep = all(plan.slots[slot].last >= end for slot in plan.data)
         self._halos: dict[Key, Halo] = {}
         self._parts: dict[Key, Part] = {}
         self._blocked: dict[Key, Blocked] = {}

@@ -2,24 +2,46 @@
 
 - a convolution takes in BatchNorm (stored statistics), Scale and Bias after it, then an Eltwise sum with a blob that is
   there already, then ReLU;
-- BatchNorm, Scale and Bias take in those and ReLU after them, an inner product takes in ReLU.
+- BatchNorm, Scale and Bias take in those and ReLU after them, an inner product or a sum takes in ReLU;
+- BatchNorm in training takes in a Scale, and with it ReLU.
 Each only where nothing else ever reads the blob in between.
 """
 
 from __future__ import annotations
 
 from netc.run.lowering.builder import Builder
-from netc.run.lowering.rules import convolution
+from netc.run.lowering.rules import batch_norm, convolution
 from netc.run.lowering.rules.channels import RULE as CHANNELS
 
-HEADS = ("Convolution", "InnerProduct", *CHANNELS.types)
+HEADS = ("Convolution", "InnerProduct", "Eltwise", *CHANNELS.types)
 
 
 def fuse(b: Builder) -> None:
     """Fill in `Builder.fused`."""
     for node in b.plan.graph.nodes:
         if node.index in b.accepted and node.index not in b.fused and node.type.name in HEADS:
-            _absorb(b, node.index)
+            if batch_norm.accepts(b, node.index):
+                _absorb_trained(b, node.index)
+            else:
+                _absorb(b, node.index)
+
+
+def _absorb_trained(b: Builder, head: int) -> None:
+    consumers = b.plan.graph.values[b.plan.graph.nodes[head].tops[0]].consumers
+    scale = consumers[0][0] if consumers else head
+    if b.plan.graph.nodes[scale].type.name != "Scale" or scale not in b.accepted:
+        return
+    if not b.planned(scale).needs_backward and b.plan.backward_planned:
+        return
+    b.fused[scale] = head
+    relu = _only_reader(b, scale)
+    if relu is not None and relu in b.accepted and _is_plain_relu(b, relu):
+        b.fused[relu] = head
+
+
+def _is_plain_relu(b: Builder, layer: int) -> bool:
+    node = b.plan.graph.nodes[layer]
+    return node.type.name == "ReLU" and node.record.relu_param.negative_slope == 0
 
 
 def _absorb(b: Builder, head: int) -> None:
@@ -28,11 +50,12 @@ def _absorb(b: Builder, head: int) -> None:
     while (reader := _only_reader(b, last)) is not None and reader in b.accepted and reader not in b.fused:
         name = b.plan.graph.nodes[reader].type.name
         if name in CHANNELS.types:
-            taken = kind != "InnerProduct" and not _has_sum(b, head)
+            taken = kind not in ("InnerProduct", "Eltwise") and not _has_sum(b, head)
+            taken = taken and not batch_norm.accepts(b, reader)
         elif name == "Eltwise":
             taken = kind == "Convolution" and not _has_sum(b, head) and _can_add(b, head, last, reader)
         else:
-            taken = name == "ReLU" and b.plan.graph.nodes[reader].record.relu_param.negative_slope == 0
+            taken = _is_plain_relu(b, reader)
         if not taken:
             return
         b.fused[reader] = head

@@ -1,6 +1,7 @@
-"""BatchNorm with stored statistics, Scale and Bias: a factor and a shift for each channel, in nets without backward.
+"""BatchNorm, Scale and Bias: a factor and a shift for each channel, in nets without backward.
 
-A convolution in front of them takes them into its weights (`fuse`); elsewhere they are one pass.
+A convolution in front of them takes them into its weights (`fuse`); elsewhere they are one pass. What training needs is
+in `batch_norm`.
 """
 
 from __future__ import annotations
@@ -14,17 +15,23 @@ from netc.plan.model import Step
 from netc.run.lowering.builder import Builder
 from netc.run.lowering.model import Layout
 from netc.run.lowering.rule import Rule
+from netc.run.lowering.rules import batch_norm
 
 
 def accepts(b: Builder, layer: int) -> Layout | None:
     node, planned = b.plan.graph.nodes[layer], b.planned(layer)
     shape = b.plan.shapes[node.bottoms[0]]
-    if planned.needs_backward or len(node.bottoms) != 1 or b.native.get(node.bottoms[0]) != "blocked":
+    if len(node.bottoms) != 1 or b.native.get(node.bottoms[0]) != "blocked":
         return None
     g: Any = planned.setup.geometry
     if node.type.name == "BatchNorm":
-        return "blocked" if g.stored else None
-    return "blocked" if g == (shape[0], shape[1], shape[2] * shape[3]) else None
+        known = batch_norm.accepts(b, layer) or (g.stored and not planned.needs_backward)
+    elif g != (shape[0], shape[1], shape[2] * shape[3]):
+        known = False
+    else:
+        after = node.type.name == "Scale" and planned.needs_backward and batch_norm.accepts_scale(b, layer)
+        known = after or not planned.needs_backward
+    return "blocked" if known else None
 
 
 def fold(b: Builder, layer: int, affine: Affine) -> Row:
@@ -39,6 +46,9 @@ def fold(b: Builder, layer: int, affine: Affine) -> Row:
 
 
 def forward(b: Builder, layer: int) -> None:
+    if batch_norm.accepts(b, layer):
+        batch_norm.forward(b, layer)
+        return
     x = b.read(b.bottom(layer))
     chain = [layer, *b.absorbed(layer)]
     affine = Affine(b.new("factors", Affine.nbytes(x.c)), b.new("shifts", Affine.nbytes(x.c)), x.c)
@@ -53,7 +63,7 @@ def forward(b: Builder, layer: int) -> None:
 
 
 def backward(b: Builder, step: Step) -> None:
-    raise AssertionError("accepted only without backward")
+    batch_norm.backward(b, step)
 
 
 RULE = Rule(("BatchNorm", "Scale", "Bias"), accepts, forward, backward)

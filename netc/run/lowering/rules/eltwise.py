@@ -28,10 +28,13 @@ def _factors(b: Builder, layer: int) -> tuple[float, ...]:
 def forward(b: Builder, layer: int) -> None:
     factors = _factors(b, layer)
     bottoms = [b.read(b.bottom(layer, i)) for i in range(len(factors))]
-    y = b.write(b.top(layer))
-    b.emit(pointwise.combine(bottoms[0], bottoms[1], y, factors[0], factors[1], label="sum"))
-    for x, factor in zip(bottoms[2:], factors[2:], strict=True):
-        b.emit(pointwise.combine(y, x, y, 1, factor, label="sum"))
+    last = b.last_of(layer)  # a ReLU that follows
+    y = b.write(b.top(last))
+    total, weight = bottoms[0], factors[0]
+    for i, (x, factor) in enumerate(zip(bottoms[1:], factors[1:], strict=True), 2):
+        relu = last != layer and i == len(bottoms)
+        b.emit(pointwise.combine(total, x, y, weight, factor, relu, "sum"))
+        total, weight = y, 1.0
 
 
 def backward(b: Builder, step: Step) -> None:
