@@ -12,6 +12,7 @@ from numpy.typing import DTypeLike
 
 from netc import data, run, solve
 from netc.api.definition import Definition, PathLike
+from netc.api.fed import FedNet
 from netc.api.jobs import Job, load_job
 from netc.api.planning import load, plan_state
 from netc.api.preprocess import stored
@@ -33,7 +34,7 @@ UNKNOWN_NAME = Code(
 )
 
 
-class Net(run.Net):
+class Net(FedNet):
     """A net that runs, from a file or a definition.
 
         net = netc.Net("deploy.prototxt", weights="model.caffemodel")
@@ -117,14 +118,14 @@ class Solver(solve.Solver):
             record = record.replace(**_ONE_BATCH)
         seed = record.random_seed if record.has("random_seed") and record.random_seed >= 0 else 0
         plan = _with_preprocessing(plan_state(job.train, job.train_state, training=True, batch=overfit))
-        feeds = open_feeds(plan, seed, on_bad_record)
-        net = run.Net(plan, seed=seed, feeds=first_batches(feeds) if overfit else feeds, **run_options)
+        feeds = open_feeds(plan, seed, on_bad_record, required=True)
+        net = FedNet(plan, seed=seed, feeds=first_batches(feeds) if overfit else feeds, **run_options)
         tests, warnings = [], [*job.warnings, *plan.warnings]
         for test in () if overfit else job.tests:
             test_plan = plan_state(test.definition, test.state)
             warnings += test_plan.warnings
-            feeds = open_feeds(test_plan, seed, on_bad_record)
-            test_net = run.Net(test_plan, seed=seed, params=net, feeds=feeds, **run_options)
+            feeds = open_feeds(test_plan, seed, on_bad_record, required=True)
+            test_net = FedNet(test_plan, seed=seed, params=net, feeds=feeds, **run_options)
             tests.append(solve.Test(test_net, test.iterations))
         self.warnings: tuple[Diagnostic, ...] = tuple(dict.fromkeys(warnings))
         prefix = None if record.has("snapshot_prefix") else str(job.path.with_suffix(""))
@@ -196,11 +197,13 @@ def _check_names(net: run.Net, in_files: set[str], names: Mapping[str, str]) -> 
     report.finish()
 
 
-def open_feeds(plan: Plan, seed: int, on_bad_record: data.OnBadRecord = "stop") -> dict[str, run.Feed]:
-    """A source for each data layer of a plan whose data is there."""
+def open_feeds(
+    plan: Plan, seed: int, on_bad_record: data.OnBadRecord = "stop", *, required: bool = False
+) -> dict[str, run.Feed]:
+    """A source for each data layer of a plan whose data is there; with `required` it is an error if some is not."""
     feeds: dict[str, run.Feed] = {}
     for node in plan.graph.nodes:
-        if node.type.source and node.name not in plan.assumed and data.has_source(node.record.type):
+        if data.has_source(node.record.type) and (required or node.name not in plan.assumed):
             feeds[node.name] = data.open_source(node.record, plan.graph.state.phase, seed, on_bad_record=on_bad_record)
     return feeds
 

@@ -29,6 +29,15 @@ INDEX_OUT_OF_RANGE = Code(
 )
 
 
+class BadValueError(NetError):
+    """A value of a bottom that a running layer cannot use; `item` says in which of the `items` of the batch it is."""
+
+    def __init__(self, error: NetError, at: int, values: Array) -> None:
+        super().__init__(error.diagnostics)
+        self.items = len(values) if values.ndim else 1
+        self.item = at * self.items // values.size
+
+
 def class_labels(record: Any, labels: Array, classes: int, ignore: int | None = None) -> NDArray[np.int32]:
     """Flat labels as class indices, truncated as a C cast does; -1 where the label is `ignore`.
 
@@ -42,7 +51,7 @@ def class_labels(record: Any, labels: Array, classes: int, ignore: int | None = 
         at = int(bad.argmax())
         where = ", ".join(str(int(i)) for i in np.unravel_index(at, labels.shape)) if labels.ndim else ""
         message = f"the label at [{where}] is {labels.ravel()[at]:g}, but the classes are 0 to {classes - 1}"
-        raise bad_value(LABEL_OUT_OF_RANGE, record, message)
+        raise BadValueError(bad_value(LABEL_OUT_OF_RANGE, record, message), at, labels)
     return np.where(ignored, -1, np.where(known, flat, 0)).astype(np.int32)
 
 
@@ -54,7 +63,7 @@ def indices(record: Any, values: Array, count: int) -> NDArray[np.int64]:
         at = int(bad.argmax())
         where = ", ".join(str(int(i)) for i in np.unravel_index(at, values.shape)) if values.ndim else ""
         message = f"the index at [{where}] is {values.ravel()[at]:g}, but indices go from 0 to {count - 1}"
-        raise bad_value(INDEX_OUT_OF_RANGE, record, message)
+        raise BadValueError(bad_value(INDEX_OUT_OF_RANGE, record, message), at, values)
     return flat.astype(np.int64)
 
 

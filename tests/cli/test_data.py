@@ -259,3 +259,20 @@ def test_resizing_is_that_of_the_layer(pictures: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(
         records(tmp_path / "db")[2][1].image.transpose(1, 2, 0), resize(images(6, (8, 6, 3))[2], 16, 12)
     )
+
+
+def test_a_label_out_of_range_is_that_of_a_named_record(run: Run, pictures: Path, tmp_path: Path) -> None:
+    (tmp_path / "n.net").write_text(NET.format(classes=3))
+    values = [writing.encode(pixels.transpose(2, 0, 1), label) for label, pixels in enumerate(images(4, (8, 6, 3)))]
+    write_lmdb(tmp_path / "db", values)
+    done = run("train", "n.net")
+    assert done.code == 1
+    assert "error[LAY100]" in done.err
+    assert "note: item 3 of the batch that layer \"data\" gave is record '00000003' of" in done.err
+
+
+def test_training_without_its_data_is_refused(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "n.net").write_text(NET.format(classes=3).replace("crop_size", "force_gray: true crop_size"))
+    done = run("train", "n.net")
+    assert done.code == 1
+    assert 'error[DAT016]: layer "data" (Data): there is no database "db"' in done.err

@@ -1,0 +1,39 @@
+"""A net that says which record of its data a bad label came from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Protocol, runtime_checkable
+
+from netc import run
+from netc.errors import NetError, Note
+from netc.kernels.labels import BadValueError
+from netc.layer import Array
+
+
+@runtime_checkable
+class Named(Protocol):
+    """A source that knows the records of the batch that it gave last."""
+
+    records: list[int]
+
+    def name_of(self, item: int) -> str:
+        """The name of the record at a place of that batch."""
+
+
+class FedNet(run.Net):
+    """A net whose diagnostics about an item of a batch name the item's record."""
+
+    def forward(self, start: str | None = None, end: str | None = None) -> dict[str, Array]:
+        try:
+            return super().forward(start, end)
+        except BadValueError as error:
+            raise self._named(error) from None
+
+    def _named(self, error: BadValueError) -> NetError:
+        notes = tuple(
+            Note(f'item {error.item} of the batch that layer "{name}" gave is {feed.name_of(error.item)}')
+            for name, feed in self.feeds.items()
+            if isinstance(feed, Named) and len(feed.records) == error.items
+        )
+        return NetError([replace(d, notes=(*d.notes, *notes)) for d in error.diagnostics])
