@@ -31,6 +31,7 @@ from netc.kernels.fast.winograd_kernels import (
 
 BLOCK = 16 * VECTOR_BYTES
 OWN_BYTES = 1 << 20  # points and results of a thread's share that stay in its cache
+OWN_TILES = 28  # fewer, and weights are read too often
 CHUNK_BYTES = 1 << 23  # the same of a chunk that all threads share
 ROWS = {"avx512": (14, 13, 11, 8, 4), "avx2": (6, 5, 4), "plain": (3, 2)}  # tiles at a time: few values, few kernels
 VECTORS = {"avx512": 2, "avx2": 1, "plain": 1}
@@ -71,7 +72,7 @@ def cut(count: int, ins: int, outs: int) -> Cut:
     vectors = min(VECTORS[features()], outs)
     tile_bytes = POINTS * (ins + outs) * PIXEL
     whole = -(-count // rows) * rows
-    own = 2 * rows * tile_bytes <= OWN_BYTES and count > 4 * rows
+    own = OWN_TILES * tile_bytes <= OWN_BYTES and count > 4 * rows
     most = max(1, (OWN_BYTES if own else CHUNK_BYTES) // tile_bytes // rows)
     units = whole // rows
     return Cut(rows, vectors, -(-units // -(-units // most)) * rows, own)
