@@ -34,9 +34,9 @@ def setup(site: Site) -> Setup:
     count = len(bottom) - axis
     if len(p.offset) > 1 and len(p.offset) != count:
         site.refuse(BAD_FIELD, f"offset is given {len(p.offset)} times for {count} axes; once or once each", "offset")
-    if len(like) != len(bottom):
-        shapes = f"{format_shape(bottom)} and {format_shape(like)}"
-        site.refuse(BAD_BOTTOM_SHAPE, f"its bottoms must have equally many axes, but are {shapes}", "bottom")
+    if len(like) < len(bottom):
+        shapes = f"{format_shape(like)} for {format_shape(bottom)}"
+        site.refuse(BAD_BOTTOM_SHAPE, f"its second bottom has fewer axes than the first: {shapes}", "bottom")
     offsets = p.offset if len(p.offset) > 1 else (p.offset or (0,)) * count
     for i, offset in enumerate(offsets, axis):
         if offset + like[i] > bottom[i]:
@@ -44,7 +44,7 @@ def setup(site: Site) -> Setup:
             site.refuse(BAD_FIELD, message, "offset")
     part = tuple(slice(offset, offset + like[i]) for i, offset in enumerate(offsets, axis))
     return Setup(
-        tops=((*bottom[:axis], *like[axis:]),),
+        tops=((*bottom[:axis], *like[axis : len(bottom)]),),
         reads=(),
         geometry=(slice(None),) * axis + part,
     )

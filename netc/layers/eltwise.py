@@ -16,7 +16,7 @@ Gradient:
 
 Caffe notes:
     Where the first two bottoms are equal, MAX takes the second; a later bottom must be larger to be taken.
-    `coeff` goes with SUM only, one for each bottom.
+    `coeff` is for SUM, one for each bottom; PROD refuses it, MAX ignores it, as in Caffe.
 """
 
 import numpy as np
@@ -42,8 +42,8 @@ from netc.layer import (
 
 def setup(site: Site) -> Setup:
     p, shape, count = site.p, same_shape(site), len(site.bottoms)
-    if p.coeff and p.operation != "SUM":
-        site.refuse(BAD_FIELD, f"coeff goes with operation: SUM, not with {p.operation}", "coeff")
+    if p.coeff and p.operation == "PROD":
+        site.refuse(BAD_FIELD, "coeff goes with operation: SUM, not with PROD", "coeff")
     if p.coeff and len(p.coeff) != count:
         site.refuse(BAD_FIELD, f"needs one coeff for each bottom: {count} bottoms, {len(p.coeff)} coeff", "coeff")
     if p.operation == "PROD":
@@ -144,6 +144,7 @@ ELTWISE = LayerType(
         Example("eltwise_param { operation: PROD }", inputs=_THREE),
         Example("eltwise_param { operation: PROD stable_prod_grad: false }", inputs=_LADDERS),
         Example("eltwise_param { operation: MAX }", inputs=_LADDERS),
+        Example("eltwise_param { operation: MAX coeff: 2 coeff: -1 }", inputs=_LADDERS[:2]),
     ),
     refuses=(
         Refused(SHAPES_DIFFER, bottoms=((2, 3, 4), (2, 3, 5))),
