@@ -180,7 +180,27 @@ class Report:
 
 
 def suggest(word: str, known: Iterable[str]) -> str | None:
-    """The known name that a mistyped word most likely meant, case-insensitively, or None."""
+    """The known name that a mistyped word most likely meant, case-insensitively, or None.
+
+    Of the names that look alike the one with the fewest slips; of those, the one of the same length.
+    """
     by_lower = {name.lower(): name for name in reversed(list(known))}
-    close = get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
-    return by_lower[close[0]] if close else None
+    wrong = word.lower()
+    close = get_close_matches(wrong, by_lower, n=5, cutoff=0.6)
+    if not close:
+        return None
+    return by_lower[min(close, key=lambda name: (_slips(wrong, name), abs(len(name) - len(wrong))))]
+
+
+def _slips(one: str, other: str) -> int:
+    """Letters left out, put in, changed, or swapped with the next (optimal string alignment)."""
+    before, last = list[int](), list(range(len(other) + 1))
+    for i, a in enumerate(one, 1):
+        row = [i]
+        for j, b in enumerate(other, 1):
+            cost = min(last[j] + 1, row[-1] + 1, last[j - 1] + (a != b))
+            if i > 1 and j > 1 and a == other[j - 2] and one[i - 2] == b:
+                cost = min(cost, before[j - 2] + 1)
+            row.append(cost)
+        before, last = last, row
+    return last[-1]

@@ -141,28 +141,37 @@ class Site:
             self.refuse(AXIS_OUT_OF_RANGE, message, name)
         return axis % rank
 
-    def span(self, *path: str) -> Span | None:
-        """Where a field of the layer's own message (or else of the layer) was written, else the layer's span."""
+    def span(self, *path: str, index: int | None = None) -> Span | None:
+        """Where a field of the layer's own message (or else of the layer) was written, else the layer's span.
+
+        index: which element of a repeated field.
+        """
         record = self.p
         for name in path:
             if isinstance(record, Record) and record.has(name):
-                return record.span_of(name)
+                return record.span_of(name, index)
             if self.record.has(name):
-                return self.record.span_of(name)
+                return self.record.span_of(name, index)
         if self.type.param and self.record.has(self.type.param):
             return self.record.span_of(self.type.param) if not path else self.record.span
         return self.record.span
 
     def refuse(
-        self, code: Code, message: str, *fields: str, notes: Sequence[Note] = (), help: str | None = None
+        self,
+        code: Code,
+        message: str,
+        *fields: str,
+        index: int | None = None,
+        notes: Sequence[Note] = (),
+        help: str | None = None,
     ) -> NoReturn:
         """Raise the diagnostic that this layer cannot be: its span is that of the first of `fields` written.
 
-        Without `help`, the code's own fix is shown, where it says more than the message.
+        index: which element, if the field is repeated (a bottom, say). Without `help`, the code's own fix is shown, where it says more than the message.
         """
         general = None if code.fix.startswith("The message") else code.fix
         text = f'layer "{self.record.name}" ({self.type.name}): {message}'
-        raise RefusalError(Diagnostic(code, text, self.span(*fields), tuple(notes), help or general))
+        raise RefusalError(Diagnostic(code, text, self.span(*fields, index=index), tuple(notes), help or general))
 
     def warn(self, code: Code, message: str, *fields: str, help: str | None = None) -> None:
         text = f'layer "{self.record.name}" ({self.type.name}): {message}'
@@ -352,8 +361,15 @@ def same_shape(site: Site) -> Shape:
     for other in site.bottoms[1:]:
         if other != first:
             shapes = ", ".join(map(format_shape, site.bottoms))
-            site.refuse(SHAPES_DIFFER, f"its bottoms must have one shape, but have {shapes}", "bottom")
+            message = f"its bottoms must have one shape, but have {shapes}"
+            site.refuse(SHAPES_DIFFER, message, "bottom", index=odd_one_out(site.bottoms))
     return first
+
+
+def odd_one_out(kinds: Sequence[object]) -> int:
+    """The index of the first that is not like most of them (of two, the second)."""
+    usual = max(kinds, key=lambda kind: (kinds.count(kind), -kinds.index(kind)))
+    return next(index for index, kind in enumerate(kinds) if kind != usual)
 
 
 def elements(shape: Shape) -> int:

@@ -76,6 +76,13 @@ def test_suggest(word: str, meant: str | None) -> None:
     assert suggest(word, ["Convolution", "ReLU", "kernel_size", "stride"]) == meant
 
 
+@pytest.mark.parametrize(
+    ("word", "meant"), [("eRLU", "ReLU"), ("EeLU", "ReLU"), ("elu", "ELU"), ("ReLU66", "ReLU6")]
+)
+def test_suggest_counts_slips(word: str, meant: str) -> None:
+    assert suggest(word, ["ELU", "ReLU", "PReLU", "ReLU6", "RReLU"]) == meant
+
+
 def test_two_codes_cannot_share_a_name() -> None:
     with pytest.raises(ValueError, match="TST001"):
         Code("TST001", "another", why="")

@@ -19,7 +19,7 @@ from netc.graph import Node
 from netc.lsp.analysis import Analysis
 from netc.plan.model import Plan
 
-TOKEN = re.compile(r"""#[^\n]*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|[A-Za-z_]\w*|-?[\d.][\w.]*(?:[eE][+-]\d+)?|\S""")
+TOKEN = re.compile(r"""#[^\n]*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|[A-Za-z_]\w*|-?[\d.](?:[eE][+-]|[\w.])*|\S""")
 NEIGHBOURS = dict(zip("abcdefghijklmnopqrstuvwxyz", "svxsdghjkjkloknwwetdycrqxtsx", strict=False))
 SINGLE = ("name", "num_output", "pool", "type", "dropout_ratio", "local_size", "alpha", "batch_size", "bias_term", "std")
 KEEPERS = ("BatchNorm", "Scale", "ReLU", "Dropout", "PReLU", "ELU", "LRN", "Bias")

@@ -27,6 +27,7 @@ from netc.layer import (
     Site,
     flat,
     format_shape,
+    odd_one_out,
 )
 
 
@@ -41,10 +42,11 @@ def _axis(site: Site) -> int:
 
 def setup(site: Site) -> Setup:
     axis, first = _axis(site), site.bottoms[0]
-    for other in site.bottoms[1:]:
-        if len(other) != len(first) or other[:axis] + other[axis + 1 :] != first[:axis] + first[axis + 1 :]:
-            shapes = ", ".join(map(format_shape, site.bottoms))
-            site.refuse(SHAPES_DIFFER, f"its bottoms may differ only in axis {axis}, but have {shapes}", "bottom")
+    rests = [(len(bottom), *bottom[:axis], *bottom[axis + 1 :]) for bottom in site.bottoms]
+    if len(set(rests)) > 1:
+        shapes = ", ".join(map(format_shape, site.bottoms))
+        message = f"its bottoms may differ only in axis {axis}, but have {shapes}"
+        site.refuse(SHAPES_DIFFER, message, "bottom", index=odd_one_out(rests))
     size = sum(bottom[axis] for bottom in site.bottoms)
     return Setup(
         tops=((*first[:axis], size, *first[axis + 1 :]),), reads=(), shares=len(site.bottoms) == 1, geometry=axis
