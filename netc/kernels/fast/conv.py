@@ -80,7 +80,7 @@ class Conv:
         """The halo that the data gradient needs around the top's diff."""
         before, after = [0, 0], [0, 0]
         for axis in (0, 1):
-            for phase in _phases(self, axis):
+            for phase in phases(self, axis):
                 before[axis] = max(before[axis], (phase.taps - 1) * phase.back - phase.first)
                 after[axis] = max(after[axis], phase.first + phase.count - self.out[axis])
         return Halo(before[0], before[1], after[0], after[1])
@@ -100,7 +100,7 @@ class Phase:
     back: int
 
 
-def _phases(conv: Conv, axis: int) -> list[Phase]:
+def phases(conv: Conv, axis: int) -> list[Phase]:
     size, stride, pad = conv.size[axis], conv.stride[axis], conv.pad[axis]
     kernel, dilation = conv.kernel[axis], conv.dilation[axis]
     if dilation > 1:  # only with stride 1: position y reads tops y + pad - dilation * cell
@@ -167,8 +167,8 @@ def data_gradient(dy: Blocked, weights: Ref, dx: Blocked, conv: Conv, label: str
     """dx from dy; the weights are packed the other way round: [group][in block][out block][kh][kw][16 out][16 in]."""
     kw, (sh, sw) = conv.kernel[1], conv.stride
     rows = []
-    for down in _phases(conv, 0):
-        for across in _phases(conv, 1):
+    for down in phases(conv, 0):
+        for across in phases(conv, 1):
             loops = (
                 conv.out_blocks, dy.plane, conv.cells * BLOCK,
                 down.taps, -down.back * dy.row, down.skip * kw * BLOCK,

@@ -13,7 +13,7 @@ from netc.run.lowering.builder import Builder
 from netc.run.lowering.rules import batch_norm, convolution
 from netc.run.lowering.rules.channels import RULE as CHANNELS
 
-HEADS = ("Convolution", "InnerProduct", "Eltwise", *CHANNELS.types)
+HEADS = ("Convolution", "DepthwiseConvolution", "InnerProduct", "Eltwise", *CHANNELS.types)
 
 
 def fuse(b: Builder) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from netc.kernels.fast import conv as convolution
+from netc.kernels.fast import depthwise
 from netc.kernels.fast.layout import Halo, blocked, blocks, clear_halo, copy_padded, pack, plain, unpack
 from netc.kernels.fast.rows import Ref
 from netc.kernels.fast.weights import (
@@ -128,4 +129,40 @@ def test_the_first_layer_reads_a_plain_array(conv):
     rows += unpack(yb, plain(outs[0], top)) + add_weight_gradient(dw, Ref(outs[1]), conv, FIRST)
     bench.run(rows, 2)
     for index, wanted in zip(outs, (y_, dw_), strict=True):
+        np.testing.assert_allclose(bench.arrays[index].reshape(wanted.shape), wanted, rtol=1e-4, atol=1e-4)
+
+
+DEPTHWISE = [
+    make(20, 20, (9, 21), (3, 3), pad=(1, 1), groups=20),
+    make(35, 35, (7, 8), (3, 2), stride=(2, 2), pad=(1, 0), groups=35),
+    make(16, 16, (6, 6), (5, 5), pad=(4, 2), dilation=(2, 1), groups=16),
+]
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("conv", DEPTHWISE)
+def test_depthwise_convolution(conv, threads):
+    assert depthwise.supported(conv)
+    n, c, (h, w) = 2, conv.inputs, conv.size
+    rng = np.random.default_rng(3)
+    top = (n, c, *conv.out)
+    x, dy = (rng.normal(size=s).astype(np.float32) for s in ((n, c, h, w), top))
+    weights, bias = rng.normal(size=(c, 1, *conv.kernel)).astype(np.float32), rng.normal(size=c).astype(np.float32)
+    y_, dx_, dw_, _ = reference(x, weights, bias, dy, conv)
+    bench = Bench()
+    xb, rows = blob(bench, x, x.shape, conv.halo)
+    dyb, more = blob(bench, dy, top, conv.gradient_halo)
+    yb = blocked(bench.new(n * blocks(c) * 16 * top[2] * top[3]), top, Halo())
+    dxb = blocked(bench.new(n * blocks(c) * 16 * h * w), x.shape, Halo())
+    packed, dw = (Ref(bench.new(depthwise.packed_bytes(conv) // 4)) for _ in range(2))
+    packed_b = Ref(bench.new(blocks(c) * 16))
+    laid = depthwise.packing(conv)
+    outs = [bench.new(a.size, 0) for a in (y_, dx_, dw_)]
+    rows += more + pack_weights(Ref(bench.put(weights)), packed, laid, FIRST)
+    rows += pack_bias(Ref(bench.put(bias)), packed_b, laid)
+    rows += depthwise.forward(xb, packed, packed_b, yb, conv) + depthwise.data_gradient(dyb, packed, dxb, conv)
+    rows += depthwise.weight_gradient(xb, dyb, dw, conv) + add_weight_gradient(dw, Ref(outs[2]), laid, FIRST)
+    rows += unpack(yb, plain(outs[0], top)) + unpack(dxb, plain(outs[1], x.shape))
+    bench.run(rows, threads)
+    for index, wanted in zip(outs, (y_, dx_, dw_), strict=True):
         np.testing.assert_allclose(bench.arrays[index].reshape(wanted.shape), wanted, rtol=1e-4, atol=1e-4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from netc.kernels.fast import conv as kernels
+from netc.kernels.fast import depthwise
 from netc.kernels.fast.affine import Affine
 from netc.kernels.fast.conv import Conv
 from netc.kernels.fast.emit import VECTOR_BYTES
@@ -51,7 +52,7 @@ def is_first(b: Builder, layer: int, conv: Conv) -> bool:
 
 def accepts(b: Builder, layer: int) -> Layout | None:
     conv = known_geometry(b, layer)
-    if conv is None or not kernels.supported(conv):
+    if conv is None or not (kernels.supported(conv) or depthwise.supported(conv)):
         return None
     if not is_first(b, layer, conv):
         b.want(b.bottom(layer), conv.halo)
@@ -78,6 +79,7 @@ def _has_bias(b: Builder, layer: int) -> bool:
 
 def _bias(b: Builder, layer: int, conv: Conv, folded: list[int]) -> tuple[Ref | int, Ref | int]:
     """Where the packed bias and the factors of output channels are, with BatchNorm, Scale and Bias folded in."""
+    conv = _laid(conv)
     size = Affine.nbytes(conv.outputs, conv.groups)
     if not folded:
         if not _has_bias(b, layer):
@@ -107,6 +109,10 @@ def forward(b: Builder, layer: int) -> None:
         b.emit(kernels.forward_first(x, weights, bias, b.write(top), conv, relu, "first convolution"))
         return
     blob = b.read(b.bottom(layer))
+    if by_channel(conv):
+        weights = _channel_weights(b, layer, conv, factor)
+        b.emit(depthwise.forward(blob, weights, bias, b.write(top), conv, relu, "depthwise convolution"))
+        return
     sums = [other for other, name in names.items() if name == "Eltwise"]
     add = b.read(other_operand(b, sums[0], layer)) if sums else None
     if winograd.chosen(b, conv, blob.n):
@@ -114,6 +120,22 @@ def forward(b: Builder, layer: int) -> None:
         return
     weights = _weights(b, layer, conv, FORWARD, factor)
     b.emit(kernels.forward(blob, weights, bias, b.write(top), conv, relu, add, "convolution"))
+
+
+def by_channel(conv: Conv) -> bool:
+    """Whether it is a depthwise convolution (a single channel is an ordinary one)."""
+    return conv.groups > 1 and depthwise.supported(conv)
+
+
+def _laid(conv: Conv) -> Conv:
+    """The convolution as which its bias is packed."""
+    return depthwise.packing(conv) if by_channel(conv) else conv
+
+
+def _channel_weights(b: Builder, layer: int, conv: Conv, factor: Ref | int = NOTHING) -> Ref:
+    packed = b.new("packed weights", depthwise.packed_bytes(conv))
+    b.emit_setup(pack_weights(b.param(layer, 0), packed, depthwise.packing(conv), FIRST, factor, "weights"))
+    return packed
 
 
 def other_operand(b: Builder, eltwise: int, conv: int) -> int:
@@ -129,12 +151,16 @@ def backward(b: Builder, step: Step) -> None:
     conv = geometry(b, layer)
     dy = b.read(step.top_diffs[0])
     if _has_bias(b, layer) and (bias := b.param_gradient(layer, 1)) is not None:
-        sums = b.new("bias gradient", conv.groups * conv.out_blocks * VECTOR_BYTES)
+        sums = b.new("bias gradient", Affine.nbytes(conv.outputs, _laid(conv).groups))
         b.emit(kernels.bias_gradient(dy, sums, "bias gradient"))
-        b.emit(add_bias_gradient(sums, bias, conv, "bias gradient"))
+        b.emit(add_bias_gradient(sums, bias, _laid(conv), "bias gradient"))
     if (gradient := b.param_gradient(layer, 0)) is not None:
         _weight_gradient(b, layer, conv, dy, gradient)
     if (target := step.bottom_diffs[0]) is not None:
+        if by_channel(conv):
+            weights = _channel_weights(b, layer, conv)
+            b.emit(depthwise.data_gradient(dy, weights, b.write(target), conv, "depthwise data gradient"))
+            return
         if winograd.chosen_back(b, conv, dy.n):
             winograd.data_gradient(b, dy, layer, b.write(target), conv)
             return
@@ -143,6 +169,12 @@ def backward(b: Builder, step: Step) -> None:
 
 
 def _weight_gradient(b: Builder, layer: int, conv: Conv, dy: Blocked, gradient: Ref) -> None:
+    if by_channel(conv):
+        packed = b.new("weight gradient", depthwise.packed_bytes(conv))
+        x = b.read(b.bottom(layer))
+        b.emit(depthwise.weight_gradient(x, dy, packed, conv, "depthwise weight gradient"))
+        b.emit(add_weight_gradient(packed, gradient, depthwise.packing(conv), FIRST, "weight gradient"))
+        return
     first = is_first(b, layer, conv)
     if not first and winograd.chosen(b, conv, dy.n):
         winograd.weight_gradient(b, b.read(b.bottom(layer)), dy, gradient, conv)
@@ -150,12 +182,12 @@ def _weight_gradient(b: Builder, layer: int, conv: Conv, dy: Blocked, gradient: 
     order = FIRST if first else FORWARD
     packed = b.new("weight gradient", _packed_bytes(conv, order))
     if first:
-        x = b.read_padded(b.bottom(layer), conv.halo)
-        b.emit(kernels.weight_gradient_first(x, dy, packed, conv, "weight gradient"))
+        flat = b.read_padded(b.bottom(layer), conv.halo)
+        b.emit(kernels.weight_gradient_first(flat, dy, packed, conv, "weight gradient"))
     else:
         blob = b.read(b.bottom(layer))
         b.emit(kernels.weight_gradient(blob, dy, packed, conv, "weight gradient"))
     b.emit(add_weight_gradient(packed, gradient, conv, order, "weight gradient"))
 
 
-RULE = Rule(("Convolution",), accepts, forward, backward)
+RULE = Rule(("Convolution", "DepthwiseConvolution"), accepts, forward, backward)
