@@ -112,6 +112,12 @@ def test_parameter_blobs(name: str, fields: str, bottoms: tuple[Shape, ...], blo
 POSITIVE = Input((2, 3, 4), "uniform", 0.2, 3)
 LADDER = Input((2, 3, 4), "distinct")
 
+
+def swish_slope(x: Any) -> Any:
+    s = 1 / (1 + np.exp(-2 * x))
+    return s + 2 * x * s * (1 - s)
+
+
 POINTWISE: list[tuple[str, str, Input, Callable[[Any], Any], Callable[[Any], Any]]] = [
     (
         "ReLU",
@@ -161,7 +167,7 @@ POINTWISE: list[tuple[str, str, Input, Callable[[Any], Any], Callable[[Any], Any
         lambda x: 2 / np.log(10) / (2 * x + 1),
     ),
     ("Log", "log_param { base: 0.5 }", POSITIVE, lambda x: -np.log2(x), lambda x: -1 / x / np.log(2)),
-    ("Swish", "swish_param { beta: 2 }", LADDER, lambda x: x / (1 + np.exp(-2 * x)), lambda x: swish_slope(x)),
+    ("Swish", "swish_param { beta: 2 }", LADDER, lambda x: x / (1 + np.exp(-2 * x)), swish_slope),
     (
         "Clip",
         "clip_param { min: -0.5 max: 0.25 }",
@@ -172,11 +178,6 @@ POINTWISE: list[tuple[str, str, Input, Callable[[Any], Any], Callable[[Any], Any
     ("BNLL", "", LADDER, lambda x: np.log1p(np.exp(x)), lambda x: 1 / (1 + np.exp(-x))),
     ("AbsVal", "", LADDER, np.abs, np.sign),
 ]
-
-
-def swish_slope(x: Any) -> Any:
-    s = 1 / (1 + np.exp(-2 * x))
-    return s + 2 * x * s * (1 - s)
 
 
 @pytest.mark.parametrize(("name", "fields", "given", "value", "slope"), POINTWISE)
@@ -208,7 +209,7 @@ def test_the_largest_ignores_coefficients() -> None:
 @pytest.mark.parametrize(
     ("operation", "value", "slope"),
     [
-        ("SUM", lambda x: x.sum(-1), lambda x: np.ones_like(x)),
+        ("SUM", lambda x: x.sum(-1), np.ones_like),
         ("ASUM", lambda x: np.abs(x).sum(-1), np.sign),
         ("SUMSQ", lambda x: (x * x).sum(-1), lambda x: 2 * x),
         ("MEAN", lambda x: x.mean(-1), lambda x: np.full_like(x, 1 / 12)),
@@ -245,10 +246,8 @@ def test_a_second_bottom_is_spread(name: str, axis: int, shape: Shape, spread: S
     bench, tops, diffs, dy = ran(name, f"{name.lower()}_param {{ axis: {axis} }}", Input((2, 3, 4)), Input(shape))
     x, s = bench.bottoms[0], bench.bottoms[1].reshape(spread)
     axes = tuple(i for i, size in enumerate(spread) if size == 1)
-    if name == "Scale":
-        expected = x * s, dy[0] * s, (dy[0] * x).sum(axes)
-    else:
-        expected = x + s, dy[0], dy[0].sum(axes)
+    product, total = (x * s, dy[0] * s, (dy[0] * x).sum(axes)), (x + s, dy[0], dy[0].sum(axes))
+    expected = product if name == "Scale" else total
     for got, value in zip((tops[0], *diffs), expected, strict=True):
         np.testing.assert_allclose(got, value.reshape(got.shape), rtol=1e-10)
 
