@@ -9,7 +9,8 @@ from typing import Any, Literal, NamedTuple
 
 from netc.errors import Note, Report, Source, Span
 from netc.language import codes
-from netc.language.lexer import BAD_CHARACTER, BAD_NUMBER, NAMES, OPEN_STRING, scanner
+from netc.language.lexer import BAD_CHARACTER, BAD_NUMBER, NAMES, OPEN_STRING
+from netc.language.unclosed import indentation, never_closed
 
 Action = Literal["insert", "as", "drop", "again", "split", "skip"]
 
@@ -304,44 +305,11 @@ def explain_end(mistake: Mistake, report: Report) -> None:
             what, at = ("expression", mistake.start) if part else ("statement", end)
             report.error(codes.UNEXPECTED, f"the {what} ends too early", Span(source, at, at + 1))
         return
-    likely = _unclosed(source)
+    likely = never_closed(source, open_at)
     notes = [Note("the text ends here", Span(source, end, len(source.text)))]
-    for at in likely if len(likely) == len(open_at) else open_at[-1:]:
+    for at in likely or open_at[-1:]:
         span = Span(source, at, at + 1)
         report.error(codes.UNCLOSED, f"this `{source.text[at]}` is never closed", span, notes=notes)
-
-
-def _unclosed(source: Source) -> list[int]:
-    """Opening braces that indentation says are not closed: something inside them stands no further right than they do.
-
-    A block whose first entry is not indented says nothing, so a file written flush left gives no answer.
-    """
-    text, found = source.text, []
-    stack: list[tuple[int, int, bool]] = []  # offset of `{`, indentation of its line, whether its content is indented
-    fresh = False
-    for match in scanner("plain").finditer(text):
-        kind, start = NAMES[match.lastindex or 0], match.start(match.lastindex or 0)
-        column = _indentation(text, start)
-        if fresh and stack and column is not None:
-            stack[-1] = (*stack[-1][:2], column > stack[-1][1])
-        fresh = kind in ("LBRACE", "LANGLE")
-        closer = kind in ("RBRACE", "RANGLE")
-        while column is not None and stack and stack[-1][2] and column + closer <= stack[-1][1]:
-            found.append(stack.pop()[0])
-        if fresh:
-            line = text.rfind("\n", 0, start) + 1
-            stack.append((start, len(text[line:start]) - len(text[line:start].lstrip()), False))
-        elif closer and stack:
-            stack.pop()
-        if kind == "END":
-            break
-    return found + [at for at, _, _ in stack]
-
-
-def _indentation(text: str, at: int) -> int | None:
-    """How far right `at` stands, if nothing precedes it on its line."""
-    line = text.rfind("\n", 0, at) + 1
-    return None if text[line:at].strip() else at - line
 
 
 def _deeper(source: Source, at: int, than: int) -> bool:
@@ -349,5 +317,5 @@ def _deeper(source: Source, at: int, than: int) -> bool:
     text = source.text
     line = text.rfind("\n", 0, than) + 1
     outer = len(text[line:than]) - len(text[line:than].lstrip())
-    column = _indentation(text, at)
+    column = indentation(text, at)
     return column is not None and column > outer

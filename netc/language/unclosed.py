@@ -1,0 +1,199 @@
+"""Which opening braces of a text are the ones that are never closed.
+
+A closing brace closes the nearest opening one, so the text alone only says how many are missing. Two things say which:
+the layout (a closing brace stands below the line of its opening one, the entries of a block below each other), and the
+rest of the file, where the same entries stand in the same blocks. The text is cut where an entry of the outermost kind
+begins (`layer {` inside a `layer` cannot be meant), and in the part where a brace is missing every place is tried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from netc.errors import Source
+from netc.language.lexer import NAMES, scanner
+
+MOST_BRACES = 400
+"""A part with more braces is not looked at: the work grows with their square."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """A brace or an entry's name: where it is, whether it is the first in its line, and the blanks that begin the line."""
+
+    kind: str  # "open", "close" or "name"
+    at: int
+    name: str  # an entry's name; of an opening brace, the name before it
+    first: bool
+    indent: str
+    line: int  # where its line begins
+
+
+def never_closed(source: Source, open_at: list[int]) -> list[int]:
+    """Offsets of the brackets that are most likely never closed; none if that cannot be told.
+
+    `open_at` are those that are left open if each closing one closes the nearest.
+    """
+    found = _by_likeness(source.text, len(open_at)) if all(source.text[at] == "{" for at in open_at) else []
+    found = found or _by_indentation(source.text)
+    return found if len(found) == len(open_at) else []
+
+
+def indentation(text: str, at: int) -> int | None:
+    """How far right `at` stands, if nothing precedes it on its line."""
+    line = text.rfind("\n", 0, at) + 1
+    return None if text[line:at].strip() else at - line
+
+
+def _by_likeness(text: str, count: int) -> list[int]:
+    marks = list(_marks(text))
+    parts = _parts(marks)
+    usual = {pair for part in parts if _balance(part) == 0 for pair in _pairs(part)}
+    found = []
+    for part in parts:
+        missing = _balance(part)
+        if missing == 1 and len(part) <= MOST_BRACES * 4:
+            found.append(_best(part, usual))
+        elif missing != 0:
+            return []
+    return found if len(found) == count else []
+
+
+def _by_indentation(text: str) -> list[int]:
+    """Opening braces that indentation says are not closed: something inside them stands no further right than they do.
+
+    A block whose first entry is not indented says nothing, so a file written flush left gives no answer.
+    """
+    found: list[int] = []
+    stack: list[tuple[int, int, bool]] = []  # offset of `{`, indentation of its line, whether its content is indented
+    fresh = False
+    for match in scanner("plain").finditer(text):
+        kind, start = NAMES[match.lastindex or 0], match.start(match.lastindex or 0)
+        column = indentation(text, start)
+        if fresh and stack and column is not None:
+            stack[-1] = (*stack[-1][:2], column > stack[-1][1])
+        fresh = kind in ("LBRACE", "LANGLE")
+        closer = kind in ("RBRACE", "RANGLE")
+        while column is not None and stack and stack[-1][2] and column + closer <= stack[-1][1]:
+            found.append(stack.pop()[0])
+        if fresh:
+            line = text.rfind("\n", 0, start) + 1
+            stack.append((start, len(text[line:start]) - len(text[line:start].lstrip()), False))
+        elif closer and stack:
+            stack.pop()
+        if kind == "END":
+            break
+    return found + [at for at, _, _ in stack]
+
+
+def _marks(text: str) -> Iterator[_Mark]:
+    """The braces and the names of entries, in order."""
+    name, name_at, last = "", -1, ""
+    for match in scanner("plain").finditer(text):
+        kind, at = NAMES[match.lastindex or 0], match.start(match.lastindex or 0)
+        if kind == "END":
+            return
+        if name_at >= 0 and kind in ("COLON", "LBRACE"):
+            yield _mark("name", text, name_at, name)
+            name_at = -1
+        if kind == "LBRACE":
+            yield _mark("open", text, at, name)
+        elif kind == "RBRACE":
+            yield _mark("close", text, at, "")
+        if kind == "NAME" and last != "COLON":
+            name, name_at = match[match.lastindex or 0], at
+        elif kind != "COLON":
+            name, name_at = "", -1
+        last = kind
+
+
+def _mark(kind: str, text: str, at: int, name: str) -> _Mark:
+    line = text.rfind("\n", 0, at) + 1
+    before = text[line:at]
+    return _Mark(kind, at, name, not before.strip(), before[: len(before) - len(before.lstrip())], line)
+
+
+def _parts(marks: list[_Mark]) -> list[list[_Mark]]:
+    """The text cut before each block of the kind that stands outermost."""
+    outermost = _outermost(marks)
+    parts: list[list[_Mark]] = [[]]
+    for i, mark in enumerate(marks):
+        block = mark.kind == "name" and mark.name in outermost and i + 1 < len(marks) and marks[i + 1].kind == "open"
+        if block and mark.first:
+            parts.append([])
+        parts[-1].append(mark)
+    return parts
+
+
+def _outermost(marks: list[_Mark]) -> set[str]:
+    """The names of the blocks that stand in no other, as far as the braces are balanced."""
+    found: set[str] = set()
+    depth = 0
+    for mark in marks:
+        if mark.kind == "open":
+            if depth == 0:
+                found.add(mark.name)
+            depth += 1
+        elif mark.kind == "close":
+            depth -= 1
+    return found - {""}
+
+
+def _balance(part: list[_Mark]) -> int:
+    return sum((mark.kind == "open") - (mark.kind == "close") for mark in part)
+
+
+def _pairs(part: list[_Mark]) -> Iterator[tuple[str, str]]:
+    """Each entry's name with the name of the block it stands in."""
+    open_at = [""]
+    for mark in part:
+        if mark.kind == "open":
+            open_at.append(mark.name)
+        elif mark.kind == "close" and len(open_at) > 1:
+            open_at.pop()
+        elif mark.kind == "name":
+            yield open_at[-1], mark.name
+
+
+def _best(part: list[_Mark], usual: set[tuple[str, str]]) -> int:
+    """The opening brace that is closed by the best place for one more closing brace."""
+    costs: list[tuple[int, int, int]] = []
+    for place in range(len(part) + 1):
+        if place == len(part) or part[place].kind != "open":
+            cost = _cost(part, place, usual)
+            if cost is not None:
+                costs.append(cost)
+    return min(costs)[2] * -1 if costs else next(mark.at for mark in part if mark.kind == "open")
+
+
+def _cost(part: list[_Mark], place: int, usual: set[tuple[str, str]]) -> tuple[int, int, int] | None:
+    """Entries in unusual blocks, breaks of the layout, and minus the offset of the opening brace that is closed here.
+
+    None if nothing is open at the place.
+    """
+    stack: list[tuple[_Mark, str | None]] = []  # open braces, with the indentation of the first entry on its own line
+    strange = crooked = 0
+    closed: int | None = None
+    for i, mark in enumerate((*part, None)):
+        if i == place:
+            if not stack:
+                return None
+            closed = stack.pop()[0].at
+        if mark is None:
+            break
+        if mark.kind == "name":
+            block, indent = stack[-1] if stack else (None, None)
+            strange += (block.name if block else "", mark.name) not in usual
+            if mark.first and block is not None:
+                crooked += indent is not None and indent != mark.indent
+                stack[-1] = (block, mark.indent if indent is None else indent)
+        elif mark.kind == "open":
+            stack.append((mark, None))
+        elif stack:
+            block = stack.pop()[0]
+            crooked += mark.indent != block.indent if mark.first else mark.line != block.line
+        else:
+            return None
+    assert closed is not None
+    return strange, crooked, -closed
