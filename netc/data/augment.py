@@ -15,6 +15,7 @@ from netc.data.codes import BAD_TRANSFORM
 from netc.data.draws import Draws
 from netc.data.resize import resize
 from netc.errors import Diagnostic, NetError
+from netc.kernels import rotation
 from netc.layer import Array
 from netc.schema.record import Record
 
@@ -93,19 +94,8 @@ def apply(a: Augmentation, image: Array, crop: int, scale: np.float32, draws: Dr
 
 def rotate(image: Array, degrees: float) -> Array:
     """The image turned counter-clockwise about its centre, bilinear; outside of it its border goes on."""
-    _, height, width = image.shape
-    turn = math.radians(degrees)
-    cos, sin = np.float32(math.cos(turn)), np.float32(math.sin(turn))
-    y = (np.arange(height, dtype=np.float32) - np.float32((height - 1) / 2))[:, None]
-    x = (np.arange(width, dtype=np.float32) - np.float32((width - 1) / 2))[None, :]
-    from_y = np.clip(cos * y + sin * x + np.float32((height - 1) / 2), 0, height - 1)
-    from_x = np.clip(cos * x - sin * y + np.float32((width - 1) / 2), 0, width - 1)
-    y0, x0 = from_y.astype(np.intp), from_x.astype(np.intp)
-    y1, x1 = np.minimum(y0 + 1, height - 1), np.minimum(x0 + 1, width - 1)
-    down, right = from_y - y0, from_x - x0
-    top = image[:, y0, x0] * (1 - right) + image[:, y0, x1] * right
-    bottom = image[:, y1, x0] * (1 - right) + image[:, y1, x1] * right
-    out: Array = top * (1 - down) + bottom * down
+    turn, out = math.radians(degrees), np.empty_like(image)
+    rotation.rotate(image, math.cos(turn), math.sin(turn), out)
     return out
 
 

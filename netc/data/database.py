@@ -49,8 +49,8 @@ class DatumReader:
         self._labels = len(opening.record.top) > 1
         self._colour: Colour = _colour(opening.record)
         first = _first(opening.record, file)
-        self.slow = first.image is None
         self._transform = Transform(opening, image_of(first, self._colour).shape)
+        self.slow = first.image is None or self._transform.slow
 
     @property
     def shapes(self) -> tuple[Shape, ...]:

@@ -99,11 +99,10 @@ def read_images(images: Path, labels: Path | None, *, shape_only: bool = False) 
 class IdxReader:
     """The images of an IDX file, transformed, and the labels of another."""
 
-    slow = False
-
     def __init__(self, opening: Opening, path: Path, images: Array, labels: Array | None, first: int) -> None:
         self._path, self._images, self._labels, self._skipped = path, images, labels, first
         self._transform = Transform(opening, images.shape[1:])
+        self.slow = self._transform.slow
 
     @property
     def shapes(self) -> tuple[Shape, ...]:

@@ -52,6 +52,8 @@ def transformed(record: Record, shape: Shape) -> Shape:
 class Transform:
     """The transformation of one data layer, for images like the first one (channels x height x width).
 
+    shape: of the images that it gives. slow: whether it takes long enough to use threads.
+
     Raises NetError: DAT006 if the fields cannot be used, or not with these images; DAT007 for the mean file.
     """
 
@@ -69,6 +71,7 @@ class Transform:
             raise _refuse(record, BAD_TRANSFORM, size, "crop_size")
         self._mean = _mean(record, (channels, height, width))
         self._mean_image = bool(p.mean_file)
+        self.slow = self._augment is not None
         self._draws = self._mirror or (self._train and (self._crop > 0 or self._augment is not None))
 
     def __call__(self, image: Array, out: Array, ticket: Ticket) -> None:
