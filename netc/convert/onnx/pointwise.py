@@ -1,0 +1,112 @@
+"""Layers that treat each value by itself, or values of several bottoms together."""
+
+from __future__ import annotations
+
+from math import exp, log
+
+from netc.convert.onnx.writer import LayerWriter, Tops, Write
+
+
+def relu(layer: LayerWriter) -> Tops:
+    slope = layer.p.negative_slope
+    return layer.op("LeakyRelu", layer.x, alpha=slope) if slope else layer.op("Relu", layer.x)
+
+
+def relu6(layer: LayerWriter) -> Tops:
+    return layer.op("Clip", layer.x, layer.numbers(0), layer.numbers(6))
+
+
+def prelu(layer: LayerWriter) -> Tops:
+    count = layer.params[0].size
+    shape = (count, *(1,) * (len(layer.shape) - 2)) if layer.params[0].shape else (1,)
+    return layer.op("PRelu", layer.x, layer.param(0, shape))
+
+
+def rrelu(layer: LayerWriter) -> Tops:
+    return layer.op("LeakyRelu", layer.x, alpha=(layer.p.lower + layer.p.upper) / 2)
+
+
+def elu(layer: LayerWriter) -> Tops:
+    return layer.op("Elu", layer.x, alpha=layer.p.alpha)
+
+
+def swish(layer: LayerWriter) -> Tops:
+    return layer.op("Mul", layer.x, layer.op("Sigmoid", layer.times(layer.x, layer.p.beta)))
+
+
+def exponential(layer: LayerWriter) -> Tops:
+    """exp(scale ln(base) x) base^shift."""
+    base = 1.0 if layer.p.base == -1 else log(layer.p.base)
+    return layer.times(layer.op("Exp", layer.times(layer.x, base * layer.p.scale)), exp(base * layer.p.shift))
+
+
+def logarithm(layer: LayerWriter) -> Tops:
+    inner = layer.plus(layer.times(layer.x, layer.p.scale), layer.p.shift)
+    return layer.times(layer.op("Log", inner), 1.0 if layer.p.base == -1 else 1 / log(layer.p.base))
+
+
+def power(layer: LayerWriter) -> Tops:
+    inner = layer.plus(layer.times(layer.x, layer.p.scale), layer.p.shift)
+    return inner if layer.p.power == 1 else layer.op("Pow", inner, layer.numbers(layer.p.power))
+
+
+def threshold(layer: LayerWriter) -> Tops:
+    return layer.to_float(layer.op("Greater", layer.x, layer.numbers(layer.p.threshold)))
+
+
+def clip(layer: LayerWriter) -> Tops:
+    return layer.op("Clip", layer.x, layer.numbers(layer.p.min), layer.numbers(layer.p.max))
+
+
+def dropout(layer: LayerWriter) -> Tops:
+    if layer.p.sample_weights_test:
+        layer.refuse("values are dropped at random even at test", "sample_weights_test")
+    return layer.times(layer.x, layer.setup.geometry.factor)
+
+
+def eltwise(layer: LayerWriter) -> Tops:
+    operation, bottoms = layer.p.operation, list(layer.bottoms)
+    if operation == "MAX":
+        return layer.op("Max", *bottoms)
+    if operation == "SUM":
+        coefficients = layer.p.coeff or (1.0,) * len(bottoms)
+        bottoms = [layer.times(b, c) for b, c in zip(bottoms, coefficients, strict=True)]
+    made = bottoms[0]
+    for other in bottoms[1:]:
+        made = layer.op("Add" if operation == "SUM" else "Mul", made, other)
+    return made
+
+
+def axpy(layer: LayerWriter) -> Tops:
+    a, x, z = layer.bottoms
+    num, channels = layer.bottom_shapes[1][:2]
+    a = layer.reshape(a, (num, channels, *(1,) * (len(layer.bottom_shapes[1]) - 2)))
+    return layer.op("Add", layer.op("Mul", a, x), z)
+
+
+def named(type: str) -> Write:
+    """A type that is one operation without attributes."""
+    return lambda layer: layer.op(type, layer.x)
+
+
+WRITERS: dict[str, Write] = {
+    "ReLU": relu,
+    "LeakyReLU": relu,
+    "ReLU6": relu6,
+    "PReLU": prelu,
+    "RReLU": rrelu,
+    "ELU": elu,
+    "Swish": swish,
+    "Sigmoid": named("Sigmoid"),
+    "TanH": named("Tanh"),
+    "AbsVal": named("Abs"),
+    "BNLL": named("Softplus"),
+    "Exp": exponential,
+    "Log": logarithm,
+    "Power": power,
+    "Threshold": threshold,
+    "Clip": clip,
+    "Dropout": dropout,
+    "Eltwise": eltwise,
+    "Axpy": axpy,
+}

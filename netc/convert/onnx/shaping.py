@@ -1,0 +1,86 @@
+"""Layers that only move values: join, cut, reorder, repeat; and those whose tops depend on shapes alone."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from netc.convert.onnx.writer import LayerWriter, Tops, Write
+from netc.layer import Call
+
+
+def concat(layer: LayerWriter) -> Tops:
+    return layer.op("Concat", *layer.bottoms, axis=layer.setup.geometry) if len(layer.bottoms) > 1 else layer.x
+
+
+def slice_(layer: LayerWriter) -> Tops:
+    axis = layer.setup.geometry
+    if len(layer.top_shapes) == 1:
+        return layer.x
+    sizes = layer.integers([shape[axis] for shape in layer.top_shapes])
+    return layer.ops("Split", [layer.x, sizes], len(layer.top_shapes), axis=axis)
+
+
+def reshape(layer: LayerWriter) -> Tops:
+    return layer.reshape(layer.x, layer.top_shapes[0])
+
+
+def crop(layer: LayerWriter) -> Tops:
+    cut = [(axis, part) for axis, part in enumerate(layer.setup.geometry) if part.start is not None]
+    axes, parts = [axis for axis, _ in cut], [part for _, part in cut]
+    starts, stops = layer.integers([p.start for p in parts]), layer.integers([p.stop for p in parts])
+    return layer.op("Slice", layer.x, starts, stops, layer.integers(axes))
+
+
+def permute(layer: LayerWriter) -> Tops:
+    return layer.op("Transpose", layer.x, perm=list(layer.setup.geometry))
+
+
+def tile(layer: LayerWriter) -> Tops:
+    repeats = [1] * len(layer.shape)
+    repeats[layer.axis(layer.p.axis)] = layer.p.tiles
+    return layer.op("Tile", layer.x, layer.integers(repeats))
+
+
+def split(layer: LayerWriter) -> Tops:
+    return [layer.x] * len(layer.top_shapes)
+
+
+def silence(layer: LayerWriter) -> Tops:
+    return []
+
+
+def batch_reindex(layer: LayerWriter) -> Tops:
+    return layer.op("Gather", layer.x, layer.to_index(layer.bottoms[1]), axis=0)
+
+
+def constant(layer: LayerWriter) -> Tops:
+    """What the layer's own kernel gives, whatever its bottoms hold."""
+    forward = layer.node.type.forward
+    assert forward is not None
+    bottoms = tuple(np.zeros(shape, np.float32) for shape in layer.bottom_shapes)
+    tops = tuple(np.zeros(shape, np.float32) for shape in layer.top_shapes)
+    forward(Call(layer.node.record, layer.p, layer.setup, "TEST", bottoms, tops))
+    return [layer.op("Identity", layer.numbers(top, f"{layer.node.name}/value")) for top in tops]
+
+
+def dummy_data(layer: LayerWriter) -> Tops:
+    fillers = layer.setup.geometry
+    if any(not isinstance(f, int | float) and f.type != "constant" for f in fillers):
+        layer.refuse("its tops are drawn anew in every iteration", "data_filler")
+    return constant(layer)
+
+
+WRITERS: dict[str, Write] = {
+    "Concat": concat,
+    "Slice": slice_,
+    "Flatten": reshape,
+    "Reshape": reshape,
+    "Crop": crop,
+    "Permute": permute,
+    "Tile": tile,
+    "Split": split,
+    "Silence": silence,
+    "BatchReindex": batch_reindex,
+    "PriorBox": constant,
+    "DummyData": dummy_data,
+}

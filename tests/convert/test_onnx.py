@@ -1,0 +1,141 @@
+"""ONNX files run by onnxruntime give netc's numbers: every layer type's examples, small nets, whole nets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import netc
+from netc.catalogue import catalogue
+from netc.convert.codes import NO_COUNTERPART, NO_COUNTERPART_FIELD
+from netc.convert.onnx import WRITERS, export
+from netc.errors import NetError
+from netc.layer import Example, LayerType
+from netc.report.explain import example_text
+from netc.run.net import Net
+from tests.layers.harness import values_of
+
+pytest.importorskip("onnx", reason="the extra onnx is not installed")
+onnxruntime = pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
+
+TYPES = {t.name: t for t in catalogue().types.values()}
+CASES = [(t, e) for t in TYPES.values() if t.name in WRITERS and t.name != "Silence" for e in t.examples]
+REFUSED = ("pool: STOCHASTIC", "sample_weights_test: true", 'data_filler { type: "')  # what fields of examples ask for
+
+
+def build(layer_type: LayerType, example: Example) -> Net:
+    """A net around the example, with inputs and parameters that show mistakes."""
+    definition = netc.loads(example_text(layer_type, example), "example.net")
+    net: Net = netc.Net(definition, "TEST", training=False)
+    for index, array in enumerate(net.inputs.values()):
+        array[...] = values_of(example.inputs[index], index)
+    rng = np.random.default_rng(1)
+    for name, blobs in net.params.items():
+        for position, blob in enumerate(blobs):
+            noise = rng.standard_normal(blob.shape)
+            blob[...] += 0.3 * np.abs(noise) + 1 if name == "batchnorm" and position in (1, 2) else 0.3 * noise
+    return net
+
+
+def run(net: Net) -> dict[str, Any]:
+    """What onnxruntime makes of the net's inputs."""
+    model = export(net)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    wanted = {i.name for i in session.get_inputs()}
+    values = session.run(None, {name: array for name, array in net.inputs.items() if name in wanted})
+    return dict(zip([o.name for o in session.get_outputs()], values, strict=True))
+
+
+def hold(net: Net, atol: float = 1e-5, rtol: float = 1e-4) -> None:
+    found, expected = run(net), net.forward()
+    assert list(found) == [name for name in expected if name not in net.inputs]
+    for name, array in found.items():
+        assert array.shape == expected[name].shape
+        np.testing.assert_allclose(array, expected[name], rtol, atol, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    ("layer_type", "example"), CASES, ids=lambda v: v.name if isinstance(v, LayerType) else v.fields
+)
+def test_every_example_gives_the_same_numbers(layer_type: LayerType, example: Example) -> None:
+    net = build(layer_type, example)
+    if any(text in example.fields for text in REFUSED):
+        with pytest.raises(NetError) as caught:
+            export(net)
+        assert caught.value.diagnostics[0].code is NO_COUNTERPART_FIELD
+    else:
+        hold(net)
+
+
+def small(text: str) -> Net:
+    definition = netc.loads(text, "small.net")
+    net: Net = netc.Net(definition, "TEST", training=False, seed=3)
+    for index, array in enumerate(net.inputs.values()):
+        array[...] = np.random.default_rng(index).standard_normal(array.shape)
+    return net
+
+
+DATA = 'data = Input() { shape { dim: [2, 3, 9, 8] } }\nlet g = { type: "gaussian" std: 0.5 }\n'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a = Convolution(data) { num_output: 4 kernel_size: 3 weight_filler: g }\na = ReLU(a)\nb = Pooling(a) {"
+        " kernel_size: 2 }\na = Sigmoid(a)",
+        "a = Dropout(data)",
+        "a = ReLU(data)\nb = Dropout(a)\nc, d = Split(b)",
+        "a, b, c = Slice(data)\nx = Concat(b, a)\nSilence(c)",
+        'a = InnerProduct(data) { num_output: 5 weight_filler: g param { name: "w" } param { name: "b" } }\n'
+        'b = InnerProduct(data) { num_output: 5 weight_filler: g param { name: "w" } param { name: "b" } }\n'
+        "c = Eltwise(a, b) { coeff: [1, -2] }",
+        # names of operations, parameters and blobs that could meet
+        'r as "a/relu" = ReLU(data)\na = ReLU(data) { negative_slope: 0.1 }\nb as "a/constant" = Power(r) { shift: 1 }',
+        "s = Input() { shape { dim: [] } }\na = ReLU(s)\nb = Reduction(data)\nc = Eltwise(a, b)",
+    ],
+)
+def test_small_nets(text: str) -> None:
+    hold(small(DATA + text))
+
+
+def test_an_input_written_in_place_keeps_its_name() -> None:
+    net = small(DATA + "data = ReLU(data)\ndata = TanH(data)")
+    ((name, found),) = run(net).items()
+    assert name == "data_2"
+    np.testing.assert_allclose(found, net.forward()["data"], 1e-5)
+
+
+def test_many_readers_of_one_conv_keep_their_version() -> None:
+    net = small(DATA + "a = ReLU(data)\nb = Power(a) { scale: 2 }\na = Power(a) { shift: 1 }\nc = Eltwise(a, b)")
+    hold(net)
+
+
+@pytest.mark.parametrize("name", ["digits", "lenet", "squeezenet", "mobilenet_v1"])
+def test_gallery(name: str) -> None:
+    """Whole nets with BatchNorm's statistics set, where there are some."""
+    net = netc.Net(Path(__file__).parents[2] / f"nets/{name}.net", "TEST", stages=("deploy",), batch=1, seed=2)
+    rng = np.random.default_rng(0)
+    for node in net.graph.nodes:
+        if node.type.name == "BatchNorm":
+            mean, variance, factor = net.params[node.name]
+            mean[...], variance[...], factor[...] = rng.normal(0, 1, mean.shape), rng.uniform(1, 2, mean.shape), 2
+    net.inputs["data"][...] = rng.standard_normal(net.inputs["data"].shape)
+    hold(net, atol=1e-5, rtol=1e-3)
+
+
+def test_every_layer_without_counterpart_is_named() -> None:
+    net = small(
+        DATA + "label = Input() { shape { dim: 2 } }\nip = InnerProduct(data) { num_output: 5 }\n"
+        "loss = SoftmaxWithLoss(ip, label)\nx = Im2col(data) { convolution_param { kernel_size: 2 } }\n"
+        "y = Pooling(data) { pool: STOCHASTIC kernel_size: 2 }\nz = ReLU(y)"
+    )
+    with pytest.raises(NetError) as caught:
+        export(net)
+    found = caught.value.diagnostics
+    assert [d.code for d in found] == [NO_COUNTERPART, NO_COUNTERPART, NO_COUNTERPART_FIELD]
+    assert [d.message.partition(":")[0] for d in found] == ['layer "loss"', 'layer "x"', 'layer "y" (Pooling)']
+    assert found[2].span is not None
+    assert found[2].span.source.text[found[2].span.start : found[2].span.end] == "STOCHASTIC"
