@@ -17,6 +17,7 @@ from netc.api.session import Net
 from netc.cli import _output
 from netc.cli._files import write_text
 from netc.cli._options import bad_record_option, executor_options, file_argument, net_options
+from netc.cli._records import show_left_out
 from netc.cli._weights import loading_options, show_loaded
 from netc.errors import Code, Diagnostic, NetError
 from netc.layer import Phase, Shape
@@ -105,6 +106,7 @@ def command(
         raise NetError(Diagnostic(NO_CONFUSION, f'net "{net.graph.name}" has no Accuracy layer'))
     shown = _names(class_names, len(compared.matrix)) if compared else []
     means = _run(net, iterations, compared, keep)
+    show_left_out([net])
     if confusion and compared:
         write_text(confusion, as_csv(compared.classes, shown))
     if as_json:

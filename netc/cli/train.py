@@ -19,6 +19,7 @@ from netc.api.session import Solver
 from netc.cli import _output, _sanity
 from netc.cli._options import bad_record_option, executor_options, file_argument
 from netc.cli._progress import Progress
+from netc.cli._records import show_left_out
 from netc.cli._signals import Signals
 from netc.cli._weights import loading_options, show_loaded
 from netc.errors import NetError
@@ -117,6 +118,7 @@ def command(
         stack.enter_context(np.errstate(all="ignore"))  # what is not finite is said by name, once
         stack.enter_context(Signals(solver, progress))
         solver.solve()
+    show_left_out((solver.net, *(test.net for test in solver.tests)))
     seconds = time.perf_counter() - start
     if as_json:
         _output.print_json(_result(solver, progress, seconds))

@@ -251,7 +251,9 @@ def test_a_bad_record_ends_a_run_with_its_name(run: Run, pictures: Path, tmp_pat
     assert done.code == 1
     assert "error[DAT002]" in done.err
     assert "record '00000003' of" in done.err
-    assert run("train", "n.net", "--on-bad-record", "skip").code == 0
+    done = run("train", "n.net", "--on-bad-record", "skip")
+    assert done.code == 0
+    assert "left out record '00000003' of db: it is not a Datum" in done.err
 
 
 def test_resizing_is_that_of_the_layer(pictures: Path, tmp_path: Path) -> None:
