@@ -1,8 +1,9 @@
-"""Winograd convolution F(4x4, 3x3): 3 x 3 kernels of stride 1 with 36 multiply-adds for 16 tops instead of 144.
+"""Winograd convolution for kernels of stride 1: F(4x4, 3x3) and F(2x2, 5x5).
 
-Forward is A^T [(G g G^T) * (B^T d B)] A over tiles of 4 x 4 tops and their 6 x 6 bottoms; the data gradient is the same
-with the kernel turned round, the weight gradient is the adjoint G^T [sum (B^T d B) * (A dy A^T)] G. (A. Lavin, S. Gray,
-Fast Algorithms for Convolutional Neural Networks, 2015.)
+A 3 x 3 kernel takes 36 multiply-adds for 4 x 4 tops instead of 144, a 5 x 5 kernel 36 for 2 x 2 instead of 100. Forward
+is A^T [(G g G^T) * (B^T d B)] A over tiles of tops and their 6 x 6 bottoms; the data gradient is the same with the
+kernel turned round, the weight gradient is the adjoint G^T [sum (B^T d B) * (A dy A^T)] G. (A. Lavin, S. Gray, Fast
+Algorithms for Convolutional Neural Networks, 2015.)
 
 Each of the 36 products sums over input channels in ascending order, a weight gradient over tiles in ascending order, in
 one thread: how tiles are cut into chunks, and who does them, changes no bit. Rounding errors are about 4 times those
@@ -18,9 +19,8 @@ from netc.kernels.fast.conv import Conv
 from netc.kernels.fast.emit import VECTOR_BYTES
 from netc.kernels.fast.layout import PIXEL, Blocked
 from netc.kernels.fast.rows import NOTHING, Argument, Ref, Row, together
-from netc.kernels.fast.winograd_emit import POINTS, TILE
+from netc.kernels.fast.winograd_emit import POINTS, SQUARE
 from netc.kernels.fast.winograd_kernels import (
-    SCRATCH,
     points_to_weights,
     products,
     read_squares,
@@ -35,7 +35,7 @@ OWN_TILES = 28  # fewer, and weights are read too often
 CHUNK_BYTES = 1 << 23  # the same of a chunk that all threads share
 ROWS = {"avx512": (14, 13, 11, 8, 4), "avx2": (6, 5, 4), "plain": (3, 2)}  # tiles at a time: few values, few kernels
 VECTORS = {"avx512": 2, "avx2": 1, "plain": 1}
-WEIGHTS, PACKED_WEIGHTS, SQUARES = 700, 300, 500
+SQUARE_COST = 500  # of transforming 36 pixels of one channel, in multiply-adds
 LANES_OF_SUMS = {"avx512": 8, "avx2": 4, "plain": 2}
 
 
@@ -58,12 +58,17 @@ class Cut:
 def supported(conv: Conv) -> bool:
     """Whether the kernels here can run it."""
     whole_blocks = conv.groups == 1 or (conv.inputs // conv.groups % 16 == 0 == conv.outputs // conv.groups % 16)
-    return whole_blocks and conv.kernel == (3, 3) and conv.stride == (1, 1) == conv.dilation
+    return whole_blocks and conv.kernel in ((3, 3), (5, 5)) and conv.stride == (1, 1) == conv.dilation
 
 
-def tiles(n: int, size: tuple[int, int]) -> int:
-    """How many tiles n images of that size have."""
-    return n * -(-size[0] // TILE) * -(-size[1] // TILE)
+def side(conv: Conv) -> int:
+    """How many tops a tile has each way."""
+    return SQUARE + 1 - conv.kernel[0]
+
+
+def tiles(conv: Conv, n: int) -> int:
+    """How many tiles n images have."""
+    return n * -(-conv.out[0] // side(conv)) * -(-conv.out[1] // side(conv))
 
 
 def cut(count: int, ins: int, outs: int) -> Cut:
@@ -86,16 +91,15 @@ def _spread(nbytes: int) -> int:
 def faster(conv: Conv, n: int, prepared: bool = False) -> bool:
     """Whether it takes less time than direct convolution, by multiply-adds and what takes as long, as measured.
 
-    prepared: whether the weights are transformed once, not each step. Else that counts as `WEIGHTS` multiply-adds for
-    each pair of channels, packing them for the direct kernels as `PACKED_WEIGHTS`; a square of pixels of one channel
-    counts as `SQUARES`. So deep layers on few pixels stay direct.
+    prepared: whether weights are transformed once, not each step. Else that takes as long as 700 multiply-adds for each
+    pair of channels (for 3 x 3), packing them for the direct kernels 300. So deep layers on few pixels stay direct.
     """
     ins, outs = 16 * conv.in_blocks, 16 * conv.out_blocks
-    plan, count = cut(tiles(n, conv.out), conv.in_blocks, conv.out_blocks), tiles(n, conv.out)
+    plan, count = cut(tiles(conv, n), conv.in_blocks, conv.out_blocks), tiles(conv, n)
     multiplied = POINTS * -(-count // plan.rows) * (plan.rows + 2)  # small tiles wait for their weights
-    weights, packed = (0, 0) if prepared else (WEIGHTS, PACKED_WEIGHTS)
-    winograd = (multiplied + weights) * ins * outs + SQUARES * count * (ins + outs)
-    direct = (9 * n * conv.out[0] * conv.out[1] + packed) * ins * outs
+    weights, packed = (0, 0) if prepared else (16 * POINTS + 14 * conv.cells, 33 * conv.cells)
+    winograd = (multiplied + weights) * ins * outs + SQUARE_COST * count * (ins + outs)
+    direct = (conv.cells * n * conv.out[0] * conv.out[1] + packed) * ins * outs
     return 1.1 * winograd < direct
 
 
@@ -104,22 +108,22 @@ def weight_bytes(conv: Conv) -> int:
     return conv.groups * POINTS * _spread(conv.out_blocks * conv.in_blocks * BLOCK)
 
 
-def scratch_bytes(threads: int) -> int:
-    """What transforming weights, or their gradient back, needs."""
-    return threads * SCRATCH
+def scratch_bytes(conv: Conv, threads: int) -> int:
+    """What transforming weights, or their gradient back, needs: a block of them, and the same transposed."""
+    return threads * 2 * conv.cells * BLOCK
 
 
 def workspace_bytes(conv: Conv, n: int, threads: int) -> int:
     """What forward needs as workspace; for the data gradient, give the convolution that `turned` makes."""
-    plan = cut(tiles(n, conv.out), conv.in_blocks, conv.out_blocks)
+    plan = cut(tiles(conv, n), conv.in_blocks, conv.out_blocks)
     space = sum(POINTS * _spread(blocks * plan.chunk * PIXEL) for blocks in (conv.in_blocks, conv.out_blocks))
     return space * (threads if plan.own else 1)
 
 
 def turned(conv: Conv) -> Conv:
     """The convolution of a top's diff that gives the bottom's."""
-    pad = (2 - conv.pad[0], 2 - conv.pad[1])
-    return Conv(conv.outputs, conv.inputs, conv.out, conv.size, (3, 3), pad=pad, groups=conv.groups)
+    pad = (conv.kernel[0] - 1 - conv.pad[0], conv.kernel[1] - 1 - conv.pad[1])
+    return Conv(conv.outputs, conv.inputs, conv.out, conv.size, conv.kernel, pad=pad, groups=conv.groups)
 
 
 # ---------------------------------------------------------------- rows
@@ -134,9 +138,10 @@ def transform_weights(
     step = _spread(conv.out_blocks * conv.in_blocks * BLOCK)
     rows = []
     for group in range(conv.groups):
-        places = source + group * outs * ins * 36, target + group * POINTS * step
+        places = source + group * outs * ins * conv.cells * 4, target + group * POINTS * step
         scale = factor + group * conv.out_blocks * PIXEL if isinstance(factor, Ref) else NOTHING
-        rows.append(Row(weights_to_points, (*places, step, scratch, outs, ins, int(backward), scale), label))
+        sizes = conv.kernel[0], outs, ins
+        rows.append(Row(weights_to_points, (*places, step, scratch, *sizes, int(backward), scale), label))
     return rows
 
 
@@ -153,7 +158,7 @@ def forward(
         source = x.pixel(-conv.pad[0], -conv.pad[1]) + group * conv.in_blocks * x.plane
         target = y.inner + group * conv.out_blocks * y.plane
         beside = NOTHING if add is None else add.inner + group * conv.out_blocks * y.plane
-        common = (y.h, y.w, x.image, x.plane, x.row, y.image, y.plane, y.row, beside, int(relu))
+        common = (y.h, y.w, x.image, x.plane, x.row, y.image, y.plane, y.row, beside, int(relu), side(conv))
         here = weights + group * POINTS * step
         rows += _convolve(common, (source, target, shift, here, work), conv, y.n, label)
     return rows
@@ -164,7 +169,7 @@ def _convolve(
 ) -> list[Row]:
     source, target, bias, weights, work = places
     ins, outs = conv.in_blocks, conv.out_blocks
-    count = tiles(n, conv.out)
+    count = tiles(conv, n)
     plan = cut(count, ins, outs)
     room = plan.chunk
     steps = [_spread(blocks * room * PIXEL) for blocks in (ins, outs)]
@@ -196,7 +201,7 @@ def data_gradient(dy: Blocked, weights: Ref, dx: Blocked, conv: Conv, work: Ref,
 def gradient_chunk(conv: Conv, n: int) -> int:
     """How many tiles' points the weight gradient keeps at a time."""
     tile_bytes = POINTS * (conv.in_blocks + conv.out_blocks) * PIXEL
-    count = tiles(n, conv.out)
+    count = tiles(conv, n)
     chunks = -(-count * tile_bytes // CHUNK_BYTES)
     return -(-count // min(count, chunks))
 
@@ -205,7 +210,7 @@ def gradient_workspace_bytes(conv: Conv, n: int, threads: int) -> int:
     """What the weight gradient needs as workspace."""
     chunk = gradient_chunk(conv, n)
     sizes = conv.in_blocks * chunk * PIXEL, conv.out_blocks * chunk * PIXEL, conv.in_blocks * conv.out_blocks * BLOCK
-    return sum(POINTS * _spread(size) for size in sizes) + scratch_bytes(threads)
+    return sum(POINTS * _spread(size) for size in sizes) + scratch_bytes(conv, threads)
 
 
 def weight_gradient(x: Blocked, dy: Blocked, dw: Ref, conv: Conv, work: Ref, label: str = "") -> list[Row]:
@@ -215,7 +220,7 @@ def weight_gradient(x: Blocked, dy: Blocked, dw: Ref, conv: Conv, work: Ref, lab
     for group in range(conv.groups):
         source = x.pixel(-conv.pad[0], -conv.pad[1]) + group * conv.in_blocks * x.plane
         target = dy.inner + group * conv.out_blocks * dy.plane
-        rows += _gradient((x, source), (dy, target), dw + group * outs * ins * 36, conv, work, label)
+        rows += _gradient((x, source), (dy, target), dw + group * outs * ins * conv.cells * 4, conv, work, label)
     return rows
 
 
@@ -224,7 +229,7 @@ def _gradient(
 ) -> list[Row]:
     (x, source), (dy, target) = bottom, top
     ins, outs = conv.in_blocks, conv.out_blocks
-    count, room = tiles(dy.n, conv.out), gradient_chunk(conv, dy.n)
+    count, room = tiles(conv, dy.n), gradient_chunk(conv, dy.n)
     steps = [_spread(blocks * room * PIXEL) for blocks in (ins, outs)]
     sum_step = _spread(ins * outs * BLOCK)
     tops = work + POINTS * steps[0]
@@ -233,9 +238,9 @@ def _gradient(
     rows: list[Row] = []
     for first in range(0, count, room):
         here = min(room, count - first)
-        spot = (first, here, room)
-        read_x = (dy.h, dy.w, x.image, x.plane, x.row, 0, 0, 0, NOTHING, 0, source, work, ins, steps[0], *spot, 0)
-        read_dy = (dy.h, dy.w, dy.image, dy.plane, dy.row, 0, 0, 0, NOTHING, 0, target, tops, outs, steps[1], *spot, 1)
+        spot, nothing = (first, here, room), (0, 0, 0, NOTHING, 0, side(conv))
+        read_x = (dy.h, dy.w, x.image, x.plane, x.row, *nothing, source, work, ins, steps[0], *spot, 0)
+        read_dy = (dy.h, dy.w, dy.image, dy.plane, dy.row, *nothing, target, tops, outs, steps[1], *spot, 1)
         rows += together([Row(read_squares, read_x, label), Row(read_squares, read_dy, label)])
         add = -1 if first == 0 else 0
         rows += together(
@@ -246,7 +251,7 @@ def _gradient(
             ]
         )  # fmt: skip
     sizes = conv.outputs // conv.groups, conv.inputs // conv.groups
-    return [*rows, Row(points_to_weights, (sums, dw, sum_step, scratch, *sizes), label)]
+    return [*rows, Row(points_to_weights, (sums, dw, sum_step, scratch, conv.kernel[0], *sizes), label)]
 
 
 def _sums_of(outs: int) -> list[tuple[int, int, Entry]]:

@@ -21,9 +21,6 @@ from netc.kernels.fast.winograd_emit import (
     top_square,
 )
 
-SCRATCH = 2 * 9 * 1024  # bytes that a thread needs for a block of weights, and for the same block transposed
-
-
 # ---------------------------------------------------------------- squares to points and back
 
 
@@ -31,19 +28,22 @@ SCRATCH = 2 * 9 * 1024  # bytes that a thread needs for a block of weights, and 
 def _read(row: int, source: int, target: int, block_step: int, chunk: int, first: int, count: int, tops: int) -> None:
     """Transform tiles first..first+count-1 of one channel block; `target` is where tile `chunk` of it goes.
 
-    tops: whether these are 4 x 4 tops (for the weight gradient), else the 6 x 6 bottoms.
+    tops: whether these are the tops of tiles (for the weight gradient), else the 6 x 6 bottoms.
     """
-    height, width, image, line = arg(row, 0), arg(row, 1), arg(row, 2), arg(row, 4)
-    down, across = (height + 3) // 4, (width + 3) // 4
+    height, width, image, line, side = arg(row, 0), arg(row, 1), arg(row, 2), arg(row, 4), arg(row, 10)
+    down, across = (height + side - 1) // side, (width + side - 1) // side
     n, rest = first // (down * across), first % (down * across)
     ty, tx = rest // across, rest % across
     for t in range(first - chunk, first - chunk + count):
-        place = source + n * image + ty * 4 * line + tx * 256
-        rows, columns = min(4, height - ty * 4), min(4, width - tx * 4)
-        if tops != 0:
-            top_gradient_square(place, line, rows, columns, target + t * 64, block_step)
+        place = source + n * image + ty * side * line + tx * side * 64
+        rows, columns = min(side, height - ty * side), min(side, width - tx * side)
+        if tops == 0:
+            more = 6 - side
+            bottom_square(place, line, rows + more, columns + more, target + t * 64, block_step)
+        elif side == 4:
+            top_gradient_square(4, place, line, rows, columns, target + t * 64, block_step)
         else:
-            bottom_square(place, line, rows, columns, target + t * 64, block_step)
+            top_gradient_square(2, place, line, rows, columns, target + t * 64, block_step)
         tx += 1
         if tx == across:
             tx = 0
@@ -57,15 +57,18 @@ def _read(row: int, source: int, target: int, block_step: int, chunk: int, first
 def _write(row: int, source: int, step: int, target: int, bias: int, chunk: int, first: int, count: int) -> None:
     """Transform products back into pixels: tiles first..first+count-1 of one channel block."""
     height, width, image, line = arg(row, 0), arg(row, 1), arg(row, 5), arg(row, 7)
-    relu = arg(row, 9)
-    add = arg(row, 8) - arg(row, 11) if arg(row, 8) != 0 else -1  # as far from each pixel as from the first
-    down, across = (height + 3) // 4, (width + 3) // 4
+    relu, side = arg(row, 9), arg(row, 10)
+    add = arg(row, 8) - arg(row, 12) if arg(row, 8) != 0 else -1  # as far from each pixel as from the first
+    down, across = (height + side - 1) // side, (width + side - 1) // side
     n, rest = first // (down * across), first % (down * across)
     ty, tx = rest // across, rest % across
     for t in range(first - chunk, first - chunk + count):
-        place = target + n * image + ty * 4 * line + tx * 256
-        rows, columns = min(4, height - ty * 4), min(4, width - tx * 4)
-        top_square(source + t * 64, step, place, line, rows, columns, bias, add, relu)
+        place = target + n * image + ty * side * line + tx * side * 64
+        rows, columns = min(side, height - ty * side), min(side, width - tx * side)
+        if side == 4:
+            top_square(4, source + t * 64, step, place, line, rows, columns, bias, add, relu)
+        else:
+            top_square(2, source + t * 64, step, place, line, rows, columns, bias, add, relu)
         tx += 1
         if tx == across:
             tx = 0
@@ -79,8 +82,8 @@ def _write(row: int, source: int, step: int, target: int, bias: int, chunk: int,
 def read_squares(row: int, tid: int, nth: int) -> None:
     """Bottoms (or tops) of a chunk to points; threads share (channel block, tile)."""
     plane = arg(row, 3)
-    source, target, blocks, step = arg(row, 10), arg(row, 11), arg(row, 12), arg(row, 13)
-    chunk, tiles, room, tops = arg(row, 14), arg(row, 15), arg(row, 16), arg(row, 17)
+    source, target, blocks, step = arg(row, 11), arg(row, 12), arg(row, 13), arg(row, 14)
+    chunk, tiles, room, tops = arg(row, 15), arg(row, 16), arg(row, 17), arg(row, 18)
     at, last = blocks * tiles * tid // nth, blocks * tiles * (tid + 1) // nth
     while at < last:
         block, t = at // tiles, at % tiles
@@ -93,8 +96,8 @@ def read_squares(row: int, tid: int, nth: int) -> None:
 def write_squares(row: int, tid: int, nth: int) -> None:
     """Products of a chunk to tops; threads share (channel block, tile)."""
     plane = arg(row, 6)
-    source, target, blocks, step = arg(row, 10), arg(row, 11), arg(row, 12), arg(row, 13)
-    chunk, tiles, room, bias = arg(row, 14), arg(row, 15), arg(row, 16), arg(row, 17)
+    source, target, blocks, step = arg(row, 11), arg(row, 12), arg(row, 13), arg(row, 14)
+    chunk, tiles, room, bias = arg(row, 15), arg(row, 16), arg(row, 17), arg(row, 18)
     at, last = blocks * tiles * tid // nth, blocks * tiles * (tid + 1) // nth
     while at < last:
         block, t = at // tiles, at % tiles
@@ -117,11 +120,11 @@ def products(rows: int, vectors: int, odd: bool) -> Entry:
 
     @entry
     def body(row: int, tid: int, nth: int) -> None:
-        source, target, bias = arg(row, 10), arg(row, 11), arg(row, 12)
-        weights, points, results, own = arg(row, 13), arg(row, 14), arg(row, 15), arg(row, 16)
-        ins, outs = arg(row, 17), arg(row, 18)
-        weight_step, point_step, result_step = arg(row, 19), arg(row, 20), arg(row, 21)
-        tiles, room, per = arg(row, 22), arg(row, 23), arg(row, 24)
+        source, target, bias = arg(row, 11), arg(row, 12), arg(row, 13)
+        weights, points, results, own = arg(row, 14), arg(row, 15), arg(row, 16), arg(row, 17)
+        ins, outs = arg(row, 18), arg(row, 19)
+        weight_step, point_step, result_step = arg(row, 20), arg(row, 21), arg(row, 22)
+        tiles, room, per = arg(row, 23), arg(row, 24), arg(row, 25)
         groups = (outs + vectors - 1) // vectors
         units = (tiles + rows - 1) // rows
         first, last = 36 * groups * tid // nth, 36 * groups * (tid + 1) // nth
@@ -199,47 +202,62 @@ def weight_products(lanes: int, vectors: int) -> Entry:
 
 @entry
 def weights_to_points(row: int, tid: int, nth: int) -> None:
-    """Caffe's (out, in, 3, 3), times a factor an output, to points.
+    """Caffe's (out, in, size, size), times a factor an output, to points.
 
     turned: for the data gradient, so the kernel is turned round and the channels are exchanged.
     """
-    source, target, step, scratch = arg(row, 0), arg(row, 1), arg(row, 2), arg(row, 3) + tid * 18432
-    outs, ins, turned, factor = arg(row, 4), arg(row, 5), arg(row, 6), arg(row, 7)
+    source, target, step, size = arg(row, 0), arg(row, 1), arg(row, 2), arg(row, 4)
+    outs, ins, turned, factor = arg(row, 5), arg(row, 6), arg(row, 7), arg(row, 8)
     out_blocks, in_blocks = (outs + 15) // 16, (ins + 15) // 16
-    other = scratch + 9216
+    cells = size * size
+    scratch = arg(row, 3) + tid * 2 * cells * 1024
+    other = scratch + cells * 1024
     items = out_blocks * in_blocks
     for item in range(items * tid // nth, items * (tid + 1) // nth):
         ob, ib = item // in_blocks, item % in_blocks
-        rows, columns = min(16, outs - ob * 16), min(16, ins - ib * 16) * 9
-        if columns < 144:
-            zero(scratch, 9216)
-        start = source + (ob * 16 * ins + ib * 16) * 36
+        rows, columns = min(16, outs - ob * 16), min(16, ins - ib * 16) * cells
+        if columns < 16 * cells:
+            zero(scratch, cells * 1024)
+        start = source + (ob * 16 * ins + ib * 16) * cells * 4
         factors = factor + ob * 64 if factor != 0 else 0
         for part in range(0, columns, 16):  # [out][in, cell] to [in, cell][out]
             spread_block(
-                start + part * 4, ins * 36, scratch, part, 9, 64, 576, rows, min(16, columns - part), factors
+                start + part * 4, ins * cells * 4, scratch, part, cells, 64, cells * 64, rows,
+                min(16, columns - part), factors,
             )  # fmt: skip
         kernels, place = scratch, target + item * 1024
         if turned != 0:
             kernels, place = other, target + (ib * out_blocks + ob) * 1024
-            for cell in range(9):  # [in, cell][out] to [out, last cell first][in]
-                transpose_block(scratch + cell * 64, 576, other + (8 - cell) * 64, 576, 16, 16, 16)
+            for cell in range(cells):  # [in, cell][out] to [out, last cell first][in]
+                last = cells - 1 - cell
+                transpose_block(scratch + cell * 64, cells * 64, other + last * 64, cells * 64, 16, 16, 16)
         for lane in range(16):
-            kernel_square(kernels + lane * 576, place + lane * 64, step)
+            if size == 3:
+                kernel_square(3, kernels + lane * cells * 64, place + lane * 64, step)
+            else:
+                kernel_square(5, kernels + lane * cells * 64, place + lane * 64, step)
 
 
 @entry
 def points_to_weights(row: int, tid: int, nth: int) -> None:
-    """Add gradients at points to those of Caffe's (out, in, 3, 3)."""
-    source, target, step, scratch = arg(row, 0), arg(row, 1), arg(row, 2), arg(row, 3) + tid * 18432
-    outs, ins = arg(row, 4), arg(row, 5)
+    """Add gradients at points to those of Caffe's (out, in, size, size)."""
+    source, target, step, size = arg(row, 0), arg(row, 1), arg(row, 2), arg(row, 4)
+    outs, ins = arg(row, 5), arg(row, 6)
     out_blocks, in_blocks = (outs + 15) // 16, (ins + 15) // 16
+    cells = size * size
+    scratch = arg(row, 3) + tid * 2 * cells * 1024
     items = out_blocks * in_blocks
     for item in range(items * tid // nth, items * (tid + 1) // nth):
         ob, ib = item // in_blocks, item % in_blocks
         for lane in range(16):
-            kernel_gradient_square(source + item * 1024 + lane * 64, step, scratch + lane * 576)
-        rows, columns = min(16, outs - ob * 16), min(16, ins - ib * 16) * 9
-        start = target + (ob * 16 * ins + ib * 16) * 36
+            place = source + item * 1024 + lane * 64
+            if size == 3:
+                kernel_gradient_square(3, place, step, scratch + lane * cells * 64)
+            else:
+                kernel_gradient_square(5, place, step, scratch + lane * cells * 64)
+        rows, columns = min(16, outs - ob * 16), min(16, ins - ib * 16) * cells
+        start = target + (ob * 16 * ins + ib * 16) * cells * 4
         for part in range(0, columns, 16):  # [in, cell][out] to [out][in, cell]
-            collect_block(scratch, part, 9, 64, 576, start + part * 4, ins * 36, rows, min(16, columns - part))
+            collect_block(
+                scratch, part, cells, 64, cells * 64, start + part * 4, ins * cells * 4, rows, min(16, columns - part)
+            )  # fmt: skip

@@ -49,7 +49,7 @@ def weight_gradient(b: Builder, x: Blocked, dy: Blocked, dw: Ref, conv: Conv) ->
 def _weights(b: Builder, layer: int, conv: Conv, backward: bool, factor: Ref | int) -> Ref:
     """Emit the transform of the weights; the place of the transformed ones."""
     target = b.new("transformed weights", winograd.weight_bytes(conv))
-    scratch = b.new("scratch", winograd.scratch_bytes(b.threads))
+    scratch = b.new("scratch", winograd.scratch_bytes(conv, b.threads))
     rows = winograd.transform_weights(b.param(layer, 0), target, scratch, conv, backward, factor, "weights")
     b.emit_setup(rows)
     return target

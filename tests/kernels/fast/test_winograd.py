@@ -14,8 +14,8 @@ from .harness import Bench
 from .test_conv import blob, make, reference
 
 
-def case(n, inputs, outputs, size, pad=(1, 1), groups=1):
-    return n, make(inputs, outputs, size, (3, 3), pad=pad, groups=groups)
+def case(n, inputs, outputs, size, pad=(1, 1), groups=1, kernel=3):
+    return n, make(inputs, outputs, size, (kernel, kernel), pad=pad, groups=groups)
 
 
 CASES = [
@@ -27,11 +27,14 @@ CASES = [
     case(2, 16, 33, (3, 3), pad=(0, 0)),
     case(1, 16, 20, (1, 2), pad=(2, 1)),
     case(1, 16, 16, (5, 4), pad=(3, 4)),
+    case(2, 20, 33, (7, 6), pad=(2, 2), kernel=5),
+    case(3, 16, 7, (5, 8), pad=(0, 1), kernel=5),
+    case(1, 32, 64, (9, 4), pad=(3, 5), groups=2, kernel=5),
 ]
 
 
 def names(c):
-    return f"{c[0]}x{c[1].inputs}-{c[1].outputs}@{c[1].size}p{c[1].pad}g{c[1].groups}"
+    return f"k{c[1].kernel[0]}n{c[0]}x{c[1].inputs}-{c[1].outputs}@{c[1].size}p{c[1].pad}g{c[1].groups}"
 
 
 class Layer:
@@ -42,7 +45,7 @@ class Layer:
         rng = np.random.default_rng(1)
         self.bottom, self.top = (n, conv.inputs, *conv.size), (n, conv.outputs, *conv.out)
         self.x, self.dy = (rng.normal(size=s).astype(np.float32) for s in (self.bottom, self.top))
-        weights = rng.normal(size=(conv.outputs, conv.inputs // conv.groups, 3, 3))
+        weights = rng.normal(size=(conv.outputs, conv.inputs // conv.groups, *conv.kernel))
         self.w = (weights / np.sqrt(weights[0].size)).astype(np.float32)
         self.bias = rng.normal(size=conv.outputs).astype(np.float32)
 
@@ -59,7 +62,7 @@ class Layer:
         other = replace(y, base=Ref(bench.new(y.n * y.image // 4, add or 0)))
         w, shift = Ref(bench.put(self.w)), Ref(bench.new(conv.groups * blocks(conv.outputs // conv.groups) * 16))
         forward, backward = (Ref(bench.new(winograd.weight_bytes(conv) // 4)) for _ in range(2))
-        scratch = Ref(bench.new(winograd.scratch_bytes(threads) // 4))
+        scratch = Ref(bench.new(winograd.scratch_bytes(conv, threads) // 4))
         sizes = [winograd.workspace_bytes(c, n, threads) for c in (conv, winograd.turned(conv))]
         works = [Ref(bench.new(s // 4)) for s in (*sizes, winograd.gradient_workspace_bytes(conv, n, threads))]
         outs = [bench.new(int(np.prod(s)), 1) for s in (self.top, self.bottom, self.w.shape)]
@@ -119,15 +122,15 @@ def small_workspace(monkeypatch):
     monkeypatch.setattr(winograd, "OWN_BYTES", 1 << 18)
 
 
-MANY = [case(3, 16, 32, (19, 22)), case(3, 130, 48, (9, 13))]
+MANY = [case(3, 16, 32, (19, 22)), case(3, 130, 48, (9, 13)), case(3, 16, 16, (13, 15), (2, 2), kernel=5)]
 
 
 @pytest.mark.usefixtures("small_workspace")
 @pytest.mark.parametrize("case", MANY, ids=names)
 def test_any_number_of_threads_gives_the_same_bits(case):
     n, conv = case
-    assert winograd.cut(winograd.tiles(n, conv.out), conv.in_blocks, conv.out_blocks).own == (conv.inputs == 16)
-    assert winograd.gradient_chunk(conv, n) < winograd.tiles(n, conv.out)
+    assert winograd.cut(winograd.tiles(conv, n), conv.in_blocks, conv.out_blocks).own == (conv.inputs == 16)
+    assert winograd.gradient_chunk(conv, n) < winograd.tiles(conv, n)
     first, *rest = (Layer(n, conv, threads).found()[0] for threads in (1, 2, 3))
     for other in rest:
         for a, b in zip(first, other, strict=True):
@@ -140,7 +143,8 @@ def test_any_number_of_threads_gives_the_same_bits(case):
 def test_what_is_not_supported():
     assert not winograd.supported(make(16, 16, (8, 8), (3, 3), stride=(2, 2)))
     assert not winograd.supported(make(16, 16, (8, 8), (3, 3), dilation=(2, 2)))
-    assert not winograd.supported(make(16, 16, (8, 8), (3, 1)))
+    assert not winograd.supported(make(16, 16, (8, 8), (3, 5)))
+    assert not winograd.supported(make(16, 16, (8, 8), (7, 7)))
     assert not winograd.supported(make(16, 16, (8, 8), (3, 3), groups=2))
 
 
