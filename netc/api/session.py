@@ -189,11 +189,11 @@ def load_files(
 def _check_names(net: run.Net, in_files: set[str], names: Mapping[str, str]) -> None:
     report, params = Report(), net.params
     for old, new in names.items():
-        for name, known, where in ((old, in_files, "the weight files"), (new, set(params), "the net")):
+        for name, known, where in ((old, in_files, "no weight file has a"), (new, set(params), "the net has no")):
             if name not in known:
                 close = suggest(name, known)
                 help = f'did you mean "{close}"?' if close else None
-                report.error(UNKNOWN_NAME, f'{old}={new}: {where} has no layer "{name}" with parameters', help=help)
+                report.error(UNKNOWN_NAME, f'{old}={new}: {where} layer "{name}" with parameters', help=help)
     report.finish()
 
 

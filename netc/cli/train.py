@@ -34,6 +34,9 @@ OVERFIT_ITERATIONS = 200
 @click.option("--weights", help="Start from these .caffemodel files (separated by commas), by layer name.")
 @loading_options
 @click.option("--iterations", type=click.IntRange(min=0), help="max_iter instead of the file's.")
+@click.option(
+    "--stop-at", type=click.IntRange(min=1), help="Stop after this iteration; the learning rate still goes by max_iter."
+)
 @click.option("--seed", type=click.IntRange(min=0), help="random_seed instead of the file's.")
 @click.option(
     "--metrics", type=click.Path(path_type=Path, dir_okay=False), help="JSON lines (default: PREFIX.metrics.jsonl)."
@@ -64,6 +67,7 @@ def command(
     reshape: bool,
     names: tuple[tuple[str, str], ...],
     iterations: int | None,
+    stop_at: int | None,
     seed: int | None,
     metrics: Path | None,
     tensorboard: Path | None,
@@ -114,7 +118,7 @@ def command(
             stack.enter_context(listeners.tensorboard(tensorboard))
         if inspect:
             stack.enter_context(listeners.inspector())
-        first = listeners.first()
+        first = listeners.first(stop_at)
         stack.enter_context(np.errstate(all="ignore"))  # what is not finite is said by name, once
         stack.enter_context(Signals(solver, progress))
         solver.solve()
@@ -138,13 +142,17 @@ def _observing(run_options: dict[str, Any], inspect: bool) -> dict[str, Any]:
 
 
 class _First(Events):
-    """Remembers the first loss of the run."""
+    """Remembers the first loss of the run; stops it where the person wants."""
 
-    def __init__(self) -> None:
+    def __init__(self, solver: Solver, stop_at: int | None) -> None:
+        self.solver = solver
+        self.stop_at = stop_at
         self.loss: float | None = None
 
     def stepped(self, step: Step) -> None:
         self.loss = step.loss if self.loss is None else self.loss
+        if self.stop_at is not None and step.iteration >= self.stop_at:
+            self.solver.request_stop()
 
 
 class _Listeners:
@@ -209,8 +217,8 @@ class _Listeners:
             _output.show(found.findings())
         self._shown = True
 
-    def first(self) -> _First:
-        found = _First()
+    def first(self, stop_at: int | None) -> _First:
+        found = _First(self.solver, stop_at)
         self.events.listeners.append(found)
         return found
 
