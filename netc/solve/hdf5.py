@@ -13,10 +13,10 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from netc.errors import Diagnostic, NetError
+from netc.errors import Diagnostic, NetError, Report
 from netc.layer import Array
 from netc.schema.weights import LayerWeights, SolverState, Weights, read_file
-from netc.solve.codes import BAD_HDF5, NO_H5PY
+from netc.solve.codes import BAD_HDF5, NAMES_CLASH, NO_H5PY
 
 _MAGIC = b"\x89HDF\r\n\x1a\n"
 _ROOM = 1 << 20  # bytes that a blob may have beyond 1000 times the size of its file: more is a bomb
@@ -34,8 +34,26 @@ def is_hdf5(path: Path) -> bool:
 # ---------------------------------------------------------------- writing
 
 
+def check_names(layers: Iterable[tuple[str, int]], report: Report) -> None:
+    """Report layers (name, number of blobs) that cannot stand in one file (SNP028)."""
+    counts: dict[str, int] = {}
+    for name, blobs in layers:
+        if name in counts and blobs:
+            report.error(NAMES_CLASH, f'two layers are called "{name}"')
+        counts[name] = max(blobs, counts.get(name, 0))
+    for name in counts:
+        parts = name.split("/")
+        for end in range(1, len(parts)):
+            other, index = "/".join(parts[:end]), parts[end]
+            if index.isdecimal() and str(int(index)) == index and int(index) < counts.get(other, 0):
+                report.error(NAMES_CLASH, f'layer "{name}" would stand where blob {index} of layer "{other}" stands')
+
+
 def write_weights(file: BinaryIO, layers: Iterable[LayerWeights]) -> None:
-    """Write layers with their blobs (and gradients, where they have them)."""
+    """Write layers with their blobs (and gradients, where they have them). Raises NetError(SNP028)."""
+    layers, report = tuple(layers), Report()
+    check_names(((layer.name, len(layer.blobs)) for layer in layers), report)
+    report.finish()
     with _h5py().File(file, "w") as out:
         data = out.create_group("data")
         for layer in layers:

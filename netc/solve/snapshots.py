@@ -55,12 +55,15 @@ class Placed(Protocol):
         """Go on from there."""
 
 
-def check(p: Record, prefix: str | None, report: Report) -> None:
-    """Report what would keep snapshots from being written (SNP020, SNP021)."""
+def check(p: Record, prefix: str | None, report: Report, net: Net) -> None:
+    """Report what would keep snapshots from being written (SNP020, SNP021, SNP028)."""
     if p.snapshot and not prefix:
         report.error(NO_PREFIX, f"snapshot: {p.snapshot} needs a snapshot_prefix", p.span_of("snapshot"))
     if p.snapshot and prefix and (problem := probe(Path(f"{prefix}_iter_0"))):
         report.error(problem.code, problem.message, p.span_of("snapshot_prefix"), help=problem.help)
+    if prefix and p.snapshot_format == "HDF5" and (p.snapshot or p.snapshot_after_train):
+        pairs = zip(net.graph.nodes, net.plan.layers, strict=True)
+        hdf5.check_names(((node.name, len(layer.params)) for node, layer in pairs), report)
 
 
 def paths(prefix: str, iteration: int, format: str = "BINARYPROTO") -> Paths:

@@ -73,7 +73,7 @@ class Solver:
         report = Report()
         policies.check(self.p, report)
         update.check(self.p, report)
-        snapshots.check(self.p, self.prefix, report)
+        snapshots.check(self.p, self.prefix, report, self.net)
         if self.p.has("early_stop"):
             known = [self.net_outputs(t.net) for t in self.tests]
             if not any(self.p.early_stop.output in names for names in known):

@@ -199,6 +199,39 @@ def test_hdf5_layers_inside_layers(tmp_path: Path) -> None:
         assert [b.tolist() for b in found[layer.name].blobs] == [b.tolist() for b in layer.blobs]
 
 
+CLASH = """
+layer { name: "x" type: "Input" top: "x" top: "t" input_param { shape { dim: 2 dim: 3 } } }
+layer { name: "ip" type: "InnerProduct" bottom: "x" top: "ip" inner_product_param { num_output: 3 } }
+layer { name: "ip/1" type: "ReLU" bottom: "ip" top: "ip" }
+layer { name: "loss" type: "EuclideanLoss" bottom: "ip" bottom: "t" top: "loss" }
+"""
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (("ip", "ip/0"), 'layer "ip/0" would stand where blob 0 of layer "ip" stands'),
+        (("a/b/1/c", "a/b"), 'layer "a/b/1/c" would stand where blob 1 of layer "a/b" stands'),
+        (("ip", "ip"), 'two layers are called "ip"'),
+    ],
+)
+def test_layers_with_one_place_in_hdf5_are_refused(tmp_path: Path, names: tuple[str, str], said: str) -> None:
+    pytest.importorskip("h5py")
+    blobs = np.zeros(2, np.float32), np.zeros(2, np.float32)
+    with (tmp_path / "a.h5").open("wb+") as file, pytest.raises(NetError) as caught:
+        write_hdf5(file, [LayerWeights(name, "", blobs) for name in names])
+    assert [(d.code.id, d.message) for d in caught.value.diagnostics] == [("SNP028", said)]
+
+
+def test_a_run_that_could_not_write_its_hdf5_does_not_start(tmp_path: Path) -> None:
+    net = make(CLASH)
+    p = solver_record(f'base_lr: 1 max_iter: 1 snapshot_prefix: "{tmp_path}/s" snapshot_format: HDF5')
+    with pytest.raises(NetError) as caught:
+        Solver(p, net)
+    assert [d.code.id for d in caught.value.diagnostics] == ["SNP028"]
+    Solver(p.replace(snapshot_after_train=False), net)
+
+
 def test_hostile_hdf5_is_refused(tmp_path: Path) -> None:
     h5py = pytest.importorskip("h5py")
     bomb, link, other = tmp_path / "bomb.h5", tmp_path / "link.h5", tmp_path / "other.h5"
