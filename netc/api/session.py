@@ -20,6 +20,7 @@ from netc.errors import Code, Diagnostic, NetError, Report, suggest
 from netc.graph import State
 from netc.layer import Array, Phase, Shape
 from netc.plan.model import Plan
+from netc.schema.record import Record
 from netc.solve.events import Events
 from netc.solve.files import probe
 from netc.solve.update import Updater
@@ -91,7 +92,8 @@ class Solver(solve.Solver):
         solver.solve()
 
     changes: fields of the solver to set instead of the file's (`max_iter`, `random_seed`...). weights: `.caffemodel`
-    files to start from; reshape: layers that do not fit start fresh; names: layer names of the files to the net's.
+    files to start from, instead of the solver's own `weights`; reshape: layers that do not fit start fresh; names:
+    layer names of the files to the net's.
     on_nan: "stop" or "skip" an update whose loss is not finite. overfit: train on the first batch, of this many
     samples, again and again, without tests and snapshots: a net that cannot learn them by heart has a mistake.
     on_bad_record: "stop" or "skip" a record of the data that cannot be used. Raises NetError.
@@ -131,7 +133,7 @@ class Solver(solve.Solver):
         prefix = None if record.has("snapshot_prefix") else str(job.path.with_suffix(""))
         super().__init__(record, net, tests, events=events, snapshot_prefix=prefix, on_nan=on_nan)
         self.job = job
-        self.loaded = load_files(net, weights, reshape=reshape, names=names)
+        self.loaded = load_files(net, tuple(weights) or _weights(job, record), reshape=reshape, names=names)
 
     def check_snapshots(self) -> None:
         """Raise NetError(SNP020) if the run will write snapshots and cannot: better now than after hours."""
@@ -148,6 +150,14 @@ _ONE_BATCH: dict[str, Any] = {
     "test_interval": 0,
     "test_initialization": False,
 }
+
+
+def _weights(job: Job, record: Record) -> tuple[Path, ...]:
+    """The files that the solver's `weights` names (each may list several, separated by commas), found as nets are."""
+    here = job.path.resolve().parent
+    places = (Path(), here, *here.parents)
+    names = [name.strip() for text in record.weights for name in text.split(",") if name.strip()]
+    return tuple(next((p / name for p in places if (p / name).is_file()), Path(name)) for name in names)
 
 
 def _with_preprocessing(plan: Plan) -> Plan:

@@ -89,7 +89,7 @@ def command(
         raise click.UsageError("--overfit-batch starts afresh, or from --weights; it does not go on from a --snapshot")
     if overfit_batch and iterations is None:
         iterations = OVERFIT_ITERATIONS
-    changes = {"max_iter": iterations, "random_seed": seed}
+    changes = {"max_iter": iterations, "random_seed": seed, "weights": () if snapshot else None}
     start = time.perf_counter()
     with ExitStack() as stack:
         progress = stack.enter_context(Progress())
