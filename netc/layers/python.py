@@ -16,6 +16,9 @@ Caffe notes:
     and `blobs` are as in pycaffe; a module's `import caffe` gets a small `caffe` with `Layer`, `TRAIN` and `TEST`,
     unless one is imported already (`from netc import caffe` gives the whole of it). Parameters start at 0, or at the
     constant that setup fills them with. `share_in_parallel` is ignored. The layer is made anew for each net.
+    py-faster-rcnn's `rpn.proposal_layer.ProposalLayer` has a form without Python: the type Proposal, whose fields are
+    that layer's `param_str` and settings (`ratio` and `scale` are its anchors; it gives regions below `min_size` score
+    0, where the Python layer drops them).
 """
 
 from __future__ import annotations
@@ -63,6 +66,11 @@ PYTHON_FAILED = Code(
     "only if PYTHONPATH says so.",
 )
 
+# What can stand in place of well-known classes, as the end of a diagnostic's help.
+_BUILT_IN = {
+    ("rpn.proposal_layer", "ProposalLayer"): ', or replace the layer by `type: "Proposal"` with '
+    "`proposal_param { feat_stride: 16 }`, which needs no Python",
+}
 _allowed = False
 
 
@@ -174,7 +182,8 @@ def setup(site: Site) -> Setup:
         site.refuse(MISSING_FIELD, "needs module and layer, the name of a class in it", "module", "layer")
     if not _permitted(p.module, p.layer):
         message = f"runs the code of {p.module}.{p.layer}, which is not allowed"
-        site.refuse(PYTHON_NOT_ALLOWED, message, "module", help="use --allow-python if you trust it")
+        instead = _BUILT_IN.get((p.module, p.layer), "")
+        site.refuse(PYTHON_NOT_ALLOWED, message, "module", help="use --allow-python if you trust it" + instead)
     g = Geometry(p.module, p.layer, p.param_str, 0 if site.phase == "TRAIN" else 1)
     bottoms = [Blob(shape=shape) for shape in site.bottoms]
     tops = [Blob() for _ in range(site.top_count)]

@@ -103,3 +103,12 @@ def test_a_net_file_cannot_reach_into_the_layer_file_itself() -> None:
     with pytest.raises(NetError) as refused:
         Bench.of(known().types["Python"], Example(fields, (Input((2, 3)),)))
     assert refused.value.diagnostics[0].code.id == "LAY105"
+
+
+def test_a_well_known_layer_is_told_what_stands_in_its_place() -> None:
+    fields = "python_param { module: 'rpn.proposal_layer' layer: 'ProposalLayer' param_str: \"'feat_stride': 16\" }"
+    with pytest.raises(NetError) as error:
+        Bench.of(known().types["Python"], Example(fields, (Input((1, 18, 4, 5)), Input((1, 36, 4, 5)), Input((1, 3)))))
+    (diagnostic,) = error.value.diagnostics
+    assert diagnostic.code.id == "LAY105"
+    assert 'replace the layer by `type: "Proposal"`' in (diagnostic.help or "")
