@@ -35,7 +35,7 @@ OWN_TILES = 28  # fewer, and weights are read too often
 CHUNK_BYTES = 1 << 23  # the same of a chunk that all threads share
 ROWS = {"avx512": (14, 13, 11, 8, 4), "avx2": (6, 5, 4), "plain": (3, 2)}  # tiles at a time: few values, few kernels
 VECTORS = {"avx512": 2, "avx2": 1, "plain": 1}
-SQUARE_COST = 500  # of transforming 36 pixels of one channel, in multiply-adds
+SQUARE_COST = 300  # of transforming 36 pixels of one channel, in multiply-adds
 LANES_OF_SUMS = {"avx512": 8, "avx2": 4, "plain": 2}
 
 
