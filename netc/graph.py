@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from netc.catalogue import Catalogue
 from netc.errors import Code, Diagnostic, Note, Report, Span, suggest
 from netc.layer import Arity, LayerType, Phase
+from netc.schema.damage import Damage
 from netc.schema.forks import FORK_TYPES
 from netc.schema.record import Record
 
@@ -86,6 +87,7 @@ def build(record: Record, catalogue: Catalogue, state: State = State(), report: 
 
     Raises NetError with all that is wrong (GRA001..GRA012). With a `report`, diagnostics go there instead and the graph
     leaves out the layers that cannot be, and all that reads from them: enough to plan the rest and find more mistakes.
+    A layer of which typing could not read a part (SCH... in the report) is such a layer, and is not blamed again.
     """
     collected = Report() if report is None else report
     builder = _Builder(record, catalogue, _merged(record, state), collected)
@@ -151,6 +153,7 @@ class _Builder:
         self.layers: list[Record] = []
         self.left_out: dict[str, Record] = {}
         self.warnings_from = len(report.diagnostics)
+        self.damage = Damage(record, report.diagnostics)
 
     def read(self) -> None:
         for layer in self.record.layer:
@@ -188,13 +191,16 @@ class _Builder:
     # ------------------------------------------------------------ one layer
 
     def _layer(self, position: int, layer: Record) -> None:
-        layer_type = self._type(layer)
+        damaged = self.damage.in_layer(layer)
+        layer_type = self._type(layer, damaged)
         self._name(layer)
         bottoms = [self._bottom(position, layer, i) for i in range(len(layer.bottom))]
-        good = layer_type is not None and self._counts(layer, layer_type) and None not in bottoms
+        good = layer_type is not None and not damaged and self._counts(layer, layer_type) and None not in bottoms
         if layer_type is None or not good:
             for index, name in enumerate(layer.top):
-                self._claim(layer, index)
+                if not damaged and None not in bottoms:
+                    self._claim(layer, index)
+                self.makers.setdefault(name, layer)
                 self.current[name] = None
             return
         index = len(self.nodes)
@@ -213,11 +219,13 @@ class _Builder:
         propagate = self._propagate(layer)
         self.nodes.append(Node(index, layer.name, layer_type, record, known, tops, weights, propagate))
 
-    def _type(self, layer: Record) -> LayerType | None:
+    def _type(self, layer: Record, damaged: bool) -> LayerType | None:
         found = self.catalogue.types.get(layer.type)
         if found is not None:
             return found
         span = layer.span_of("type")
+        if not layer.type and damaged:
+            return None
         if not layer.type:
             self.report.error(UNKNOWN_TYPE, f'layer "{layer.name}" has no type', span, help='add `type: "..."`')
         elif layer.type in FORK_TYPES:
@@ -242,6 +250,8 @@ class _Builder:
         name = layer.bottom[index]
         if name in self.current:
             return self.current[name]
+        if self.damage.may_make(name, layer):
+            return None
         message = f'layer "{layer.name}": unknown bottom "{name}"'
         notes: list[Note] = []
         later = next((other for other in self.layers[position + 1 :] if name in other.top), None)
@@ -265,7 +275,7 @@ class _Builder:
         name = layer.top[index]
         if index < len(layer.bottom) and layer.bottom[index] == name:
             return True
-        if name in self.current:
+        if self.current.get(name) is not None:
             message = f'layer "{layer.name}" makes the blob "{name}", which exists already'
             notes = (Note(f'layer "{self.makers[name].name}" makes it first', _top_span(self.makers[name], name)),)
             help = "give the top another name; to write in place, the layer must read the blob as well"

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import TypeVar
 
 from netc.errors import Span
@@ -21,7 +22,18 @@ from netc.plan.model import Plan
 
 TOKEN = re.compile(r"""#[^\n]*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|[A-Za-z_]\w*|-?[\d.](?:[eE][+-]|[\w.])*|\S""")
 NEIGHBOURS = dict(zip("abcdefghijklmnopqrstuvwxyz", "svxsdghjkjkloknwwetdycrqxtsx", strict=False))
-SINGLE = ("name", "num_output", "pool", "type", "dropout_ratio", "local_size", "alpha", "batch_size", "bias_term", "std")
+SINGLE = (
+    "name",
+    "num_output",
+    "pool",
+    "type",
+    "dropout_ratio",
+    "local_size",
+    "alpha",
+    "batch_size",
+    "bias_term",
+    "std",
+)
 KEEPERS = ("BatchNorm", "Scale", "ReLU", "Dropout", "PReLU", "ELU", "LRN", "Bias")
 """Layers whose top has the shape of their bottom."""
 SWAPS = {"string": ("{ a: 1 }",), "number": ('"ten"', "many", "{ value: 1 }"), "bool": ("2", '"yes"', "maybe")}
@@ -126,7 +138,7 @@ def field_typo(net: Net, rng: random.Random) -> Mutant | None:
     schema = net.analysis.schema
     known = {name for message in schema.messages for name in schema.message(message).fields}
     tokens = net.tokens
-    names = [a for a, b in zip(tokens, tokens[1:], strict=False) if b.text in (":", "{") and len(a.text) > 3]
+    names = [a for a, b in pairwise(tokens) if b.text in (":", "{") and len(a.text) > 3]
     token = _pick(rng, [name for name in names if name.text in known])
     return token and _mistyped(net, token, rng, known, "field", False)
 

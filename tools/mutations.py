@@ -1,8 +1,8 @@
 """Seeded mistakes in real nets, and how well netc's diagnostics find them: `python -m tools.mutations DIR [--seed N]`.
 
 DIR holds net files. Those in which nothing is wrong are damaged in one place each time (tools/mutation_kinds.py), and
-the damaged text is checked as `netc check` does. A mistake is found if a diagnostic has exactly the span of the mistake;
-a typo is found out if that diagnostic names what was meant. Exit code 1 below 95 % of spans or 90 % of typos.
+the damaged text is checked as `netc check` does. A mistake is found if a diagnostic has exactly its span; a typo is
+found out if that diagnostic names what was meant. Exit code 1 below 95 % of spans or 90 % of typos.
 """
 
 from __future__ import annotations
@@ -123,10 +123,9 @@ def good_enough(judged: list[Judged]) -> bool:
 
 
 def _missed(each: Judged) -> str:
-    place = each.diagnostics[0].span
-    source = place.source if place else None
     line = each.mutant.text.count("\n", 0, each.mutant.start) + 1
-    said = "\n".join(d.render() for d in each.diagnostics[:4]) if source else "nothing"
+    errors = [d for d in each.diagnostics if d.severity == "error"]
+    said = "\n".join(d.render() for d in errors[:4]) or "nothing"
     return f"--- {each.kind}: {each.path}:{line}: {each.mutant.what}\n{said}"
 
 

@@ -14,6 +14,7 @@ from netc.graph import Graph, State, build, included
 from netc.layer import Phase, Shape
 from netc.plan import plan as plan_graph
 from netc.plan.model import Plan
+from netc.schema.record import Record
 
 
 def load(path: PathLike, *, layers: Iterable[Path] = ()) -> Definition:
@@ -119,5 +120,11 @@ def states(definition: Definition) -> tuple[State, ...]:
     candidates = [State("TRAIN"), State("TEST")]
     if any("deploy" in rule.stage for layer in definition.record.layer for rule in layer.include):
         candidates.append(State("TEST", 0, ("deploy",)))
-    starts = [layer for layer in definition.record.layer if not layer.bottom]
+    starts = [layer for layer in definition.record.layer if not layer.bottom and _may_start(definition, layer)]
     return tuple(s for s in candidates if any(included(layer, s) for layer in starts)) or (State("TEST"),)
+
+
+def _may_start(definition: Definition, layer: Record) -> bool:
+    """Whether the layer's type takes no bottoms (its `bottom` may just be mistyped)."""
+    known = definition.types.types.get(layer.type)
+    return known is None or 0 in known.bottoms

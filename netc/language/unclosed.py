@@ -20,7 +20,7 @@ MOST_BRACES = 400
 
 @dataclass(frozen=True, slots=True)
 class _Mark:
-    """A brace or an entry's name: where it is, whether it is the first in its line, and the blanks that begin the line."""
+    """A brace or an entry's name: where it is, whether it is the first in its line, the blanks that begin the line."""
 
     kind: str  # "open", "close" or "name"
     at: int

@@ -20,7 +20,9 @@ MESSAGES = (
             repeated("layer", 100, "LayerParameter", "The layers, each after the layers it reads from."),
             repeated("layers", 2, "V1LayerParameter", "Layers in the old form.", deprecated="layer"),
             optional("solver", 1000, "SolverParameter", doc="How to train this net.", origin="netc"),
-            repeated("preprocessing", 1001, "Preprocessing", "How images became the inputs in training.", origin="netc"),
+            repeated(
+                "preprocessing", 1001, "Preprocessing", "How images became the inputs in training.", origin="netc"
+            ),
         ),
         doc="A net: layers joined by named blobs.",
     ),

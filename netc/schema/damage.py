@@ -1,0 +1,63 @@
+"""What typing could not read of a net, so that later stages do not blame the rest of the file for it.
+
+A layer with a mistake in it has lost a field: that it lacks a bottom, a kernel size or a type, that its blob is unknown
+to others, or that shapes behind it do not fit, need not be said.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import cached_property
+
+from netc.errors import Diagnostic, Span
+from netc.schema.record import Record
+
+_HARMLESS = ("param",)
+"""Fields of a layer in which a mistake changes no blob and no shape."""
+
+
+class Damage:
+    """The layers in which typing found mistakes; `diagnostics` are all that is known to be wrong so far."""
+
+    def __init__(self, net: Record, diagnostics: Iterable[Diagnostic]) -> None:
+        wrong = (d.span for d in diagnostics if d.severity == "error" and d.code.id.startswith("SCH"))
+        self.places = [span for span in wrong if span is not None]
+        self.layers = [layer for layer in net.layer if layer.span is not None] if self.places else []
+
+    def in_layer(self, layer: Record) -> bool:
+        """Whether a part of the layer is lost that may change its blobs or shapes."""
+        return any(_holds(layer.span, place) and not _harmless(layer, place) for place in self.places)
+
+    def may_make(self, name: str, reader: Record) -> bool:
+        """Whether a blob that no layer makes may be one that was meant to be made where the file cannot be read."""
+        named = re.compile(rf"(\w+)\s*:?\s*[\[\"']{{0,2}}{re.escape(name)}[\"']")
+        texts = (text for span, text in self._lost if span is None or span is not reader.span)
+        return any(found[1] != "bottom" for text in texts for found in named.finditer(text))
+
+    @cached_property
+    def _lost(self) -> list[tuple[Span | None, str]]:
+        """The texts of the layers with mistakes, and what stands outside of all layers if mistakes are there."""
+        spans = [layer.span for layer in self.layers if self.in_layer(layer)]
+        lost: list[tuple[Span | None, str]] = [(s, s.source.text[s.start : s.end]) for s in spans if s]
+        outside = [place for place in self.places if not any(_holds(layer.span, place) for layer in self.layers)]
+        for source in dict.fromkeys(place.source for place in outside):
+            inside = sorted((s.start, s.end) for layer in self.layers if (s := layer.span) and s.source is source)
+            starts, ends = [start for start, _ in inside], [end for _, end in inside]
+            gaps = zip([0, *ends], [*starts, len(source.text)], strict=True)
+            lost += [(None, source.text[start:end]) for start, end in gaps]
+        return lost
+
+
+def _holds(outer: Span | None, inner: Span) -> bool:
+    return (
+        outer is not None
+        and outer.source is inner.source
+        and outer.start <= inner.start
+        and inner.end <= max(outer.end, outer.start)
+    )
+
+
+def _harmless(layer: Record, place: Span) -> bool:
+    parts = (part for name in _HARMLESS for part in layer.values.get(name, ()))
+    return any(isinstance(part, Record) and _holds(part.span, place) for part in parts)

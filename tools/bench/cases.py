@@ -1,0 +1,86 @@
+"""The nets that are measured, and netc's side of each: a step of training with its update, or a forward pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from netc import language
+from netc.api.definition import typed_solver
+from netc.api.planning import load, plan
+from netc.catalogue import catalogue
+from netc.run import Net
+from netc.solve.update import Updater
+
+HERE = Path(__file__).parent
+GALLERY = HERE.parent.parent / "nets"
+SOLVER = 'base_lr: 0.0001 lr_policy: "fixed" momentum: 0.9 weight_decay: 0.0005'
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A net, its batch, and whether a whole training step or only forward is timed."""
+
+    name: str
+    file: Path
+    batch: int
+    train: bool
+
+    @property
+    def title(self) -> str:
+        return f"{self.name} {'train' if self.train else 'forward'} ({self.batch})"
+
+
+CASES = (
+    Case("LeNet", HERE / "nets/lenet.prototxt", 64, True),
+    Case("cifar10_quick", HERE / "nets/cifar10_quick.prototxt", 100, True),
+    Case("CaffeNet", HERE / "nets/caffenet.prototxt", 32, True),
+    Case("GoogLeNet", HERE / "nets/googlenet.prototxt", 16, True),
+    Case("VGG16", GALLERY / "vgg16.net", 4, True),
+    Case("ResNet-50", GALLERY / "resnet50.net", 8, True),
+    Case("ResNet-50", HERE / "nets/resnet50.prototxt", 8, False),
+    Case("SqueezeNet", HERE / "nets/squeezenet_v1.1.prototxt", 8, False),
+    Case("VGG16", GALLERY / "vgg16.net", 1, False),
+    Case("MobileNet-v1", GALLERY / "mobilenet_v1.net", 8, False),
+    Case("MobileNet-v2", GALLERY / "mobilenet_v2.net", 8, False),
+)
+
+
+def open_net(case: Case, threads: int, executor: str = "fast") -> Net:
+    """The net with random data and weights at which activations neither vanish nor explode."""
+    planned = plan(load(case.file), "TRAIN" if case.train else "TEST", batch=case.batch)
+    net = Net(planned, seed=1, executor=executor, threads=threads)
+    rng = np.random.default_rng(0)
+    for array in net.inputs.values():
+        array[...] = rng.integers(0, 10, array.shape) if array.ndim == 1 else rng.normal(size=array.shape)
+    for node in net.graph.nodes:
+        blobs = net.params.get(node.name, ())
+        if node.type.name == "BatchNorm":
+            values = (0.1 * rng.normal(size=blobs[0].shape), rng.uniform(0.5, 1.5, blobs[1].shape), np.ones(1))
+        elif node.type.name == "Scale":
+            values = (rng.uniform(0.1, 0.4, blobs[0].shape), np.zeros(blobs[-1].shape), np.zeros(0))
+        elif blobs:
+            spread = np.sqrt(2 / np.prod(blobs[0].shape[1:]))
+            values = (spread * rng.normal(size=blobs[0].shape), np.zeros(blobs[-1].shape), np.zeros(0))
+        for blob, value in zip(blobs, values if blobs else (), strict=False):
+            blob[...] = value
+    return net
+
+
+def netc_call(case: Case, net: Net) -> Callable[[], object]:
+    """What is timed."""
+    if not case.train:
+        return net.forward
+    record, _ = typed_solver(language.parse(SOLVER, "solver.prototxt"), catalogue())
+    updater = Updater(record, net)
+
+    def step() -> None:
+        net.zero_param_diffs()
+        net.forward()
+        net.backward()
+        updater.apply(0)
+
+    return step

@@ -1,0 +1,195 @@
+"""The same nets in PyTorch, built from netc's graph with netc's weights, and exported from there to ONNX Runtime."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from netc.run import Net
+from tools.bench.cases import Case
+
+SKIPPED = {"Input", "Accuracy", "Silence", "Data", "ImageData"}
+
+
+def torch_module(net: Net, train: bool) -> Any:
+    """A torch module that takes the net's image and label tensors; gives the loss in training, else the last blob."""
+    import torch
+
+    class Module(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.parts = torch.nn.ModuleDict()
+            self.steps = [n for n in net.graph.nodes if n.type.name not in SKIPPED and not n.type.source]
+            for node in self.steps:
+                part = _part(net, node)
+                if part is not None:
+                    self.parts[_key(node)] = part
+            self.train(train)
+
+        def forward(self, image: Any, label: Any = None) -> Any:
+            fed = [v for n in net.graph.nodes if n.type.source for v in n.tops]
+            values = {v: image if len(net.plan.shapes[v]) == 4 else label for v in fed}
+            loss, last = 0.0, image
+            for node in self.steps:
+                if node.type.name == "SoftmaxWithLoss" and label is None:
+                    continue
+                found = self._run(node, [values[v] for v in node.bottoms], label)
+                if node.type.name == "SoftmaxWithLoss":
+                    loss = loss + node.loss_weights[0] * found
+                    continue
+                last = found
+                values.update(dict.fromkeys(node.tops, found))
+            return loss if train else last
+
+        def _run(self, node: Any, x: list[Any], label: Any) -> Any:
+            key = _key(node)
+            return self.parts[key](x[0]) if key in self.parts else _function(node, x, label)
+
+    return Module()
+
+
+def _key(node: Any) -> str:
+    return str(node.name).replace(".", "_").replace("/", "_")
+
+
+def _part(net: Net, node: Any) -> Any:
+    """A layer with parameters or settings, as a torch module."""
+    import torch
+
+    blobs = [torch.from_numpy(b.copy()) for b in net.params.get(node.name, ())]
+    g: Any = net.plan.layers[node.index].setup.geometry
+    kind = node.type.name
+    if kind in ("Convolution", "DepthwiseConvolution"):
+        h, w = g.columns.axes
+        part: Any = torch.nn.Conv2d(
+            g.columns.channels, g.outputs, (h.kernel, w.kernel), (h.stride, w.stride), (h.before, w.before),
+            (h.dilation, w.dilation), g.groups, bias=len(blobs) > 1,
+        )  # fmt: skip
+    elif kind == "InnerProduct":
+        part = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(g.inputs, g.outputs, bias=len(blobs) > 1))
+        part[1].weight.data, part[1].bias.data = blobs[0], blobs[1]
+        return part
+    elif kind == "BatchNorm":
+        part = torch.nn.BatchNorm2d(g.view[1], affine=False)
+        part.running_mean, part.running_var = blobs[0], blobs[1]
+        return part
+    elif kind == "Scale":
+        return _Scale(blobs)()
+    elif kind == "LRN":
+        p = node.record.lrn_param
+        return torch.nn.LocalResponseNorm(p.local_size, p.alpha, p.beta, p.k)
+    elif kind == "Dropout":
+        return torch.nn.Dropout(node.record.dropout_param.dropout_ratio)
+    elif kind == "Pooling":
+        return _pooling(node, g)
+    else:
+        return None
+    part.weight.data = blobs[0]
+    if len(blobs) > 1:
+        part.bias.data = blobs[1]
+    return part
+
+
+def _Scale(blobs: list[Any]) -> Any:  # noqa: N802 - makes a class
+    import torch
+
+    class Scale(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = torch.nn.Parameter(blobs[0].view(1, -1, 1, 1))
+            self.bias = torch.nn.Parameter(blobs[1].view(1, -1, 1, 1)) if len(blobs) > 1 else None
+
+        def forward(self, x: Any) -> Any:
+            return x * self.weight if self.bias is None else x * self.weight + self.bias
+
+    return Scale
+
+
+def _pooling(node: Any, g: Any) -> Any:
+    import torch
+
+    kernel, stride = (g.height.kernel, g.width.kernel), (g.height.stride, g.width.stride)
+    pad = (g.height.before, g.width.before)
+    kind = torch.nn.AvgPool2d if node.record.pooling_param.pool == "AVE" else torch.nn.MaxPool2d
+    ceil = node.record.pooling_param.round_mode == "CEIL" and not node.record.pooling_param.global_pooling
+    return kind(kernel, stride, pad, ceil_mode=ceil)
+
+
+def _function(node: Any, x: list[Any], label: Any) -> Any:
+    import torch
+    from torch.nn import functional
+
+    plain: dict[str, Callable[[], Any]] = {
+        "ReLU": lambda: functional.relu(x[0]),
+        "Concat": lambda: torch.cat(x, 1),
+        "Eltwise": lambda: x[0] + x[1],
+        "Flatten": lambda: x[0].flatten(1),
+        "Softmax": lambda: x[0].softmax(1),
+        "Split": lambda: x[0],
+        "SoftmaxWithLoss": lambda: functional.cross_entropy(x[0].flatten(1), label.long()),
+    }
+    return plain[node.type.name]()
+
+
+def torch_calls(case: Case, net: Net, threads: int) -> dict[str, Callable[[], object]]:
+    """What is timed: in both memory formats."""
+    import torch
+
+    torch.set_num_threads(threads)
+    calls: dict[str, Callable[[], object]] = {}
+    for name, layout in (("torch nchw", torch.contiguous_format), ("torch channels_last", torch.channels_last)):
+        module = torch_module(net, case.train).to(memory_format=layout)
+        image, label = _tensors(net)
+        image = image.contiguous(memory_format=layout)
+        calls[name] = _step(module, image, label) if case.train else _forward(module, image)
+    return calls
+
+
+def _tensors(net: Net) -> tuple[Any, Any]:
+    import torch
+
+    arrays = [torch.from_numpy(a.copy()) for a in net.inputs.values()]
+    images = [a for a in arrays if a.ndim == 4]
+    labels = [a for a in arrays if a.ndim == 1]
+    return images[0], labels[0] if labels else None
+
+
+def _forward(module: Any, image: Any) -> Callable[[], object]:
+    import torch
+
+    def call() -> Any:
+        with torch.inference_mode():
+            return module(image)
+
+    return call
+
+
+def _step(module: Any, image: Any, label: Any) -> Callable[[], object]:
+    import torch
+
+    optimizer = torch.optim.SGD(module.parameters(), lr=1e-4, momentum=0.9, weight_decay=5e-4)
+
+    def call() -> None:
+        optimizer.zero_grad(set_to_none=True)
+        module(image, label).backward()
+        optimizer.step()
+
+    return call
+
+
+def onnx_call(net: Net, threads: int) -> Callable[[], object]:
+    """Forward in ONNX Runtime."""
+    import onnxruntime
+    import torch
+
+    image, _ = _tensors(net)
+    stream = io.BytesIO()
+    torch.onnx.export(torch_module(net, False), (image,), stream, dynamo=False)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(stream.getvalue(), options, providers=["CPUExecutionProvider"])
+    given = {session.get_inputs()[0].name: np.ascontiguousarray(image.numpy())}
+    return lambda: session.run(None, given)
