@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,8 +184,12 @@ def suggest(word: str, known: Iterable[str]) -> str | None:
 
     Of the names that look alike the one with the fewest slips; of those, the one of the same length.
     """
-    by_lower = {name.lower(): name for name in reversed(list(known))}
-    wrong = word.lower()
+    return _suggest(word.lower(), tuple(known))
+
+
+@lru_cache(maxsize=64)  # a loop makes the same mistake in each turn
+def _suggest(wrong: str, known: tuple[str, ...]) -> str | None:
+    by_lower = {name.lower(): name for name in reversed(known)}
     close = get_close_matches(wrong, by_lower, n=5, cutoff=0.6)
     if not close:
         return None
