@@ -32,7 +32,7 @@ from netc.kernels.fast.winograd_kernels import (
 BLOCK = 16 * VECTOR_BYTES
 OWN_BYTES = 1 << 20  # points and results of a thread's share that stay in its cache
 OWN_TILES = 28  # fewer, and weights are read too often
-CHUNK_BYTES = 1 << 23  # the same of a chunk that all threads share
+CHUNK_BYTES = 1 << 21, 1 << 24  # the same of a chunk that all threads share, least and most
 ROWS = {"avx512": (14, 13, 11, 8, 4), "avx2": (6, 5, 4), "plain": (3, 2)}  # tiles at a time: few values, few kernels
 VECTORS = {"avx512": 2, "avx2": 1, "plain": 1}
 SQUARE_COST = 300  # of transforming 36 pixels of one channel, in multiply-adds
@@ -78,9 +78,15 @@ def cut(count: int, ins: int, outs: int) -> Cut:
     tile_bytes = POINTS * (ins + outs) * PIXEL
     whole = -(-count // rows) * rows
     own = OWN_TILES * tile_bytes <= OWN_BYTES and count > 4 * rows
-    most = max(1, (OWN_BYTES if own else CHUNK_BYTES) // tile_bytes // rows)
+    most = max(1, (OWN_BYTES if own else _chunk_bytes(ins, outs)) // tile_bytes // rows)
     units = whole // rows
     return Cut(rows, vectors, -(-units // -(-units // most)) * rows, own)
+
+
+def _chunk_bytes(ins: int, outs: int) -> int:
+    """As much as the weights, which are read (or their gradient, read and written) once a chunk."""
+    least, most = CHUNK_BYTES
+    return min(most, max(least, POINTS * ins * outs * BLOCK))
 
 
 def _spread(nbytes: int) -> int:
@@ -202,7 +208,7 @@ def gradient_chunk(conv: Conv, n: int) -> int:
     """How many tiles' points the weight gradient keeps at a time."""
     tile_bytes = POINTS * (conv.in_blocks + conv.out_blocks) * PIXEL
     count = tiles(conv, n)
-    chunks = -(-count * tile_bytes // CHUNK_BYTES)
+    chunks = -(-count * tile_bytes // _chunk_bytes(conv.in_blocks, conv.out_blocks))
     return -(-count // min(count, chunks))
 
 

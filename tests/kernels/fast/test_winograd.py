@@ -118,7 +118,7 @@ def test_output_channels_are_multiplied_by_a_factor():
 
 @pytest.fixture
 def small_workspace(monkeypatch):
-    monkeypatch.setattr(winograd, "CHUNK_BYTES", 1 << 18)
+    monkeypatch.setattr(winograd, "CHUNK_BYTES", (1 << 18, 1 << 18))
     monkeypatch.setattr(winograd, "OWN_BYTES", 1 << 18)
 
 
