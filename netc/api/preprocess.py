@@ -15,6 +15,7 @@ from netc.data.codes import MEAN_FILE
 from netc.data.images import read_image
 from netc.data.paths import find
 from netc.data.resize import resize
+from netc.data.source import probe
 from netc.errors import Diagnostic, NetError
 from netc.layer import Array, Shape, format_shape
 from netc.plan.model import Plan
@@ -85,7 +86,7 @@ def of_layer(record: Record, shape: Shape) -> Preprocessing | None:
         return None
     p = record.transform_param
     mean = _mean(record, channels)
-    size = _size(record) or (mean.shape[1:] if mean is not None and mean.shape[1:] != (1, 1) else None)
+    size = _size(record) or (mean.shape[1:] if mean is not None and mean.shape[1:] != (1, 1) else _first_size(record))
     return Preprocessing(channels, size, int(p.crop_size), mean, float(p.scale))
 
 
@@ -98,6 +99,18 @@ def _size(record: Record) -> tuple[int, int] | None:
     if p.has("resize_param") and p.resize_param.resize_mode == "WARP":
         return int(p.resize_param.height), int(p.resize_param.width)
     return None
+
+
+def _first_size(record: Record) -> tuple[int, int] | None:
+    """Of images that are cropped: the size of the first one, before the crop; None if the data is not there."""
+    p = record.transform_param
+    if not p.crop_size or record.type == "Input":
+        return None
+    try:
+        found = probe(record.replace(transform_param=p.replace(crop_size=None)), "TEST")
+    except NetError:  # the data layer itself says what is wrong with its data
+        return None
+    return (found[0][2], found[0][3]) if found and len(found[0]) == 4 else None
 
 
 def _mean(record: Record, channels: int) -> Array | None:

@@ -146,6 +146,25 @@ def test_the_model_carries_the_preprocessing_with_its_mean_image(tmp_path: Path)
     np.testing.assert_allclose(prediction.outputs["prob"], np.exp(scores) / np.exp(scores).sum(), rtol=1e-4)
 
 
+def test_images_that_are_cropped_are_resized_to_the_size_of_the_training_images(tmp_path: Path) -> None:
+    Image.fromarray(np.zeros((20, 10), np.uint8)).save(tmp_path / "0.png")
+    (tmp_path / "list.txt").write_text(f"{tmp_path}/0.png 0\n")
+    text = """
+    layer {{
+      name: "in" type: "ImageData" top: "data" top: "label" transform_param {{ crop_size: 4 }}
+      image_data_param {{ source: "{0}/list.txt" batch_size: 1 is_color: false }}
+    }}"""
+    (tmp_path / "n.prototxt").write_text(text.format(tmp_path))
+    layer = load(tmp_path / "n.prototxt").record.layer[0]
+    found = of_layer(layer, (1, 1, 4, 4))
+    assert found is not None
+    assert (found.size, found.crop) == ((20, 10), 4)
+    (tmp_path / "list.txt").unlink()
+    gone = of_layer(layer, (1, 1, 4, 4))
+    assert gone is not None
+    assert gone.size is None
+
+
 def test_resize_mean_crop_and_scale() -> None:
     image = np.full((10, 20, 3), 50, np.uint8)
     mean = np.array([1, 2, 3], np.float32).reshape(3, 1, 1)
