@@ -17,6 +17,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib import import_module
+from typing import Any
 
 from tools.bench.cases import CASES, Case, netc_call, open_net
 
@@ -27,8 +29,7 @@ def contenders(case: Case, threads: int, peers: bool) -> dict[str, Callable[[], 
     net = open_net(case, threads)
     calls: dict[str, Callable[[], object]] = {"netc": netc_call(case, net)}
     if peers:
-        from tools.bench import peers as others
-
+        others: Any = import_module("tools.bench.peers")
         calls |= others.torch_calls(case, net, threads)
         if not case.train:
             calls["onnxruntime"] = others.onnx_call(net, threads)
@@ -65,11 +66,8 @@ def peak_megabytes(case: Case, threads: int, name: str) -> float:
 
 def memory_of(case: Case, threads: int, name: str) -> float:
     if name != "netc":
-        import torch
-
-        from tools.bench import peers
-
-        torch.zeros(1)
+        peers: Any = import_module("tools.bench.peers")
+        peers.torch.zeros(1)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     if name == "netc":
         call = netc_call(case, open_net(case, threads))

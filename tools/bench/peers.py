@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -11,44 +12,40 @@ import numpy as np
 from netc.run import Net
 from tools.bench.cases import Case
 
+torch: Any = import_module("torch")
+functional: Any = import_module("torch.nn.functional")
 SKIPPED = {"Input", "Accuracy", "Silence", "Data", "ImageData"}
 
 
-def torch_module(net: Net, train: bool) -> Any:
-    """A torch module that takes the net's image and label tensors; gives the loss in training, else the last blob."""
-    import torch
+class Module(torch.nn.Module):  # type: ignore[misc]
+    """Takes the net's image and label tensors; gives the loss in training, else the last blob before it."""
 
-    class Module(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.parts = torch.nn.ModuleDict()
-            self.steps = [n for n in net.graph.nodes if n.type.name not in SKIPPED and not n.type.source]
-            for node in self.steps:
-                part = _part(net, node)
-                if part is not None:
-                    self.parts[_key(node)] = part
-            self.train(train)
+    def __init__(self, net: Net, train: bool) -> None:
+        super().__init__()
+        self.net = net
+        self.parts = torch.nn.ModuleDict()
+        self.steps = [n for n in net.graph.nodes if n.type.name not in SKIPPED and not n.type.source]
+        self.fed = [v for n in net.graph.nodes if n.type.source for v in n.tops]
+        for node in self.steps:
+            part = _part(net, node)
+            if part is not None:
+                self.parts[_key(node)] = part
+        self.train(train)
 
-        def forward(self, image: Any, label: Any = None) -> Any:
-            fed = [v for n in net.graph.nodes if n.type.source for v in n.tops]
-            values = {v: image if len(net.plan.shapes[v]) == 4 else label for v in fed}
-            loss, last = 0.0, image
-            for node in self.steps:
-                if node.type.name == "SoftmaxWithLoss" and label is None:
-                    continue
-                found = self._run(node, [values[v] for v in node.bottoms], label)
-                if node.type.name == "SoftmaxWithLoss":
-                    loss = loss + node.loss_weights[0] * found
-                    continue
-                last = found
-                values.update(dict.fromkeys(node.tops, found))
-            return loss if train else last
-
-        def _run(self, node: Any, x: list[Any], label: Any) -> Any:
-            key = _key(node)
-            return self.parts[key](x[0]) if key in self.parts else _function(node, x, label)
-
-    return Module()
+    def forward(self, image: Any, label: Any = None) -> Any:
+        values = {v: image if len(self.net.plan.shapes[v]) == 4 else label for v in self.fed}
+        loss, last = 0.0, image
+        for node in self.steps:
+            if node.type.name == "SoftmaxWithLoss" and label is None:
+                continue
+            key, x = _key(node), [values[v] for v in node.bottoms]
+            found = self.parts[key](x[0]) if key in self.parts else _function(node, x, label)
+            if node.type.name == "SoftmaxWithLoss":
+                loss = loss + node.loss_weights[0] * found
+                continue
+            last = found
+            values.update(dict.fromkeys(node.tops, found))
+        return loss if self.training else last
 
 
 def _key(node: Any) -> str:
@@ -57,8 +54,6 @@ def _key(node: Any) -> str:
 
 def _part(net: Net, node: Any) -> Any:
     """A layer with parameters or settings, as a torch module."""
-    import torch
-
     blobs = [torch.from_numpy(b.copy()) for b in net.params.get(node.name, ())]
     g: Any = net.plan.layers[node.index].setup.geometry
     kind = node.type.name
@@ -77,7 +72,7 @@ def _part(net: Net, node: Any) -> Any:
         part.running_mean, part.running_var = blobs[0], blobs[1]
         return part
     elif kind == "Scale":
-        return _Scale(blobs)()
+        return Scale(blobs)
     elif kind == "LRN":
         p = node.record.lrn_param
         return torch.nn.LocalResponseNorm(p.local_size, p.alpha, p.beta, p.k)
@@ -93,24 +88,19 @@ def _part(net: Net, node: Any) -> Any:
     return part
 
 
-def _Scale(blobs: list[Any]) -> Any:  # noqa: N802 - makes a class
-    import torch
+class Scale(torch.nn.Module):  # type: ignore[misc]
+    """Caffe's Scale: a factor and perhaps a bias for each channel."""
 
-    class Scale(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.weight = torch.nn.Parameter(blobs[0].view(1, -1, 1, 1))
-            self.bias = torch.nn.Parameter(blobs[1].view(1, -1, 1, 1)) if len(blobs) > 1 else None
+    def __init__(self, blobs: list[Any]) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(blobs[0].view(1, -1, 1, 1))
+        self.bias = torch.nn.Parameter(blobs[1].view(1, -1, 1, 1)) if len(blobs) > 1 else None
 
-        def forward(self, x: Any) -> Any:
-            return x * self.weight if self.bias is None else x * self.weight + self.bias
-
-    return Scale
+    def forward(self, x: Any) -> Any:
+        return x * self.weight if self.bias is None else x * self.weight + self.bias
 
 
 def _pooling(node: Any, g: Any) -> Any:
-    import torch
-
     kernel, stride = (g.height.kernel, g.width.kernel), (g.height.stride, g.width.stride)
     pad = (g.height.before, g.width.before)
     kind = torch.nn.AvgPool2d if node.record.pooling_param.pool == "AVE" else torch.nn.MaxPool2d
@@ -119,9 +109,6 @@ def _pooling(node: Any, g: Any) -> Any:
 
 
 def _function(node: Any, x: list[Any], label: Any) -> Any:
-    import torch
-    from torch.nn import functional
-
     plain: dict[str, Callable[[], Any]] = {
         "ReLU": lambda: functional.relu(x[0]),
         "Concat": lambda: torch.cat(x, 1),
@@ -136,12 +123,10 @@ def _function(node: Any, x: list[Any], label: Any) -> Any:
 
 def torch_calls(case: Case, net: Net, threads: int) -> dict[str, Callable[[], object]]:
     """What is timed: in both memory formats."""
-    import torch
-
     torch.set_num_threads(threads)
     calls: dict[str, Callable[[], object]] = {}
     for name, layout in (("torch nchw", torch.contiguous_format), ("torch channels_last", torch.channels_last)):
-        module = torch_module(net, case.train).to(memory_format=layout)
+        module = Module(net, case.train).to(memory_format=layout)
         image, label = _tensors(net)
         image = image.contiguous(memory_format=layout)
         calls[name] = _step(module, image, label) if case.train else _forward(module, image)
@@ -149,8 +134,6 @@ def torch_calls(case: Case, net: Net, threads: int) -> dict[str, Callable[[], ob
 
 
 def _tensors(net: Net) -> tuple[Any, Any]:
-    import torch
-
     arrays = [torch.from_numpy(a.copy()) for a in net.inputs.values()]
     images = [a for a in arrays if a.ndim == 4]
     labels = [a for a in arrays if a.ndim == 1]
@@ -158,8 +141,6 @@ def _tensors(net: Net) -> tuple[Any, Any]:
 
 
 def _forward(module: Any, image: Any) -> Callable[[], object]:
-    import torch
-
     def call() -> Any:
         with torch.inference_mode():
             return module(image)
@@ -168,8 +149,6 @@ def _forward(module: Any, image: Any) -> Callable[[], object]:
 
 
 def _step(module: Any, image: Any, label: Any) -> Callable[[], object]:
-    import torch
-
     optimizer = torch.optim.SGD(module.parameters(), lr=1e-4, momentum=0.9, weight_decay=5e-4)
 
     def call() -> None:
@@ -182,12 +161,10 @@ def _step(module: Any, image: Any, label: Any) -> Callable[[], object]:
 
 def onnx_call(net: Net, threads: int) -> Callable[[], object]:
     """Forward in ONNX Runtime."""
-    import onnxruntime
-    import torch
-
+    onnxruntime: Any = import_module("onnxruntime")
     image, _ = _tensors(net)
     stream = io.BytesIO()
-    torch.onnx.export(torch_module(net, False), (image,), stream, dynamo=False)
+    torch.onnx.export(Module(net, False), (image,), stream, dynamo=False)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(stream.getvalue(), options, providers=["CPUExecutionProvider"])
