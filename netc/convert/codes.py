@@ -40,6 +40,13 @@ NO_PARAMETERS = Code(
     example="netc convert net.prototxt weights.h5",
     fix="Give the weight file as well: netc convert net.prototxt weights.h5 --weights model.caffemodel",
 )
+ONNX_NOT_READ = Code(
+    "CNV006",
+    "ONNX files are only written",
+    why="ONNX has operators that no layer of Caffe is, and no names for layers; a net cannot be read back from it.",
+    example="netc convert model.onnx net.prototxt",
+    fix="Convert from the .net, .prototxt or .caffemodel file that the ONNX file was made from.",
+)
 NO_COUNTERPART = Code(
     "CNV010",
     "ONNX has nothing for a layer type",

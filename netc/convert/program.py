@@ -40,7 +40,7 @@ def program(definition: Definition) -> str:
                 return text
         except NetError:
             continue
-    return _safe(to_text(record))
+    return language.format_text(_safe(to_text(record)))
 
 
 @dataclass
@@ -75,8 +75,10 @@ class _Program:
         return "\n".join(parts) + "\n"
 
     def statement(self, layer: Record, phases: Phases) -> str:
-        """A layer as a call, or as it is if its type is not known."""
-        if layer.type not in self.vocabulary.types or not layer.has("name"):
+        """A layer as a call; as it is if its type is not known or its own message is there but empty."""
+        own = self.vocabulary.message_field(layer.type) or ""
+        empty = layer.has(own) and not getattr(layer, own).values
+        if layer.type not in self.vocabulary.types or not layer.has("name") or empty:
             return "layer { " + " ".join(_fields(layer, ())) + " }"
         inputs = [self.variables.get(b) or _safe(quote_text(b)) for b in layer.bottom]
         in_place = bool(layer.bottom and layer.top) and layer.top[0] == layer.bottom[0]
@@ -84,7 +86,9 @@ class _Program:
         targets = [self.variables[layer.top[0]]] if in_place and layer.top[0] in self.variables else []
         targets += [self.target(blob, phases) for blob in layer.top[len(targets) :]]
         label = self.label(layer, in_place, phases)
-        body = " ".join([*self.own_fields(layer), *_fields(layer, (*_CONNECTIONS, self.own(layer)))])
+        body = " ".join(
+            [*(_fields(getattr(layer, own), ()) if layer.has(own) else ()), *_fields(layer, (*_CONNECTIONS, own))]
+        )
         left = f"{', '.join(targets)} = " if targets else ""
         return f"{left}{layer.type}({', '.join(inputs)}){label}" + (f" {{ {body} }}" if body else "")
 
@@ -109,15 +113,6 @@ class _Program:
         taken = self.layers.get(layer.name, frozenset())
         self.layers[layer.name] = taken | phases
         return "" if layer.name == usual and not taken & phases else f" as {_label(layer.name)}"
-
-    def own(self, layer: Record) -> str:
-        return self.vocabulary.message_field(layer.type) or ""
-
-    def own_fields(self, layer: Record) -> Iterator[str]:
-        own = self.own(layer)
-        if own and layer.has(own):
-            inner = getattr(layer, own)
-            yield from _fields(inner, ()) if inner.values else (f"{own} {{ }}",)
 
 
 def _phase(layer: Record) -> tuple[str, Record]:

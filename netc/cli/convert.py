@@ -1,0 +1,52 @@
+"""`netc convert`: nets and weights from one file format to another, and to ONNX."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from netc.cli import _output
+from netc.cli._files import write_bytes
+from netc.cli._options import ShapeOption
+from netc.convert import files
+from netc.layer import Shape
+
+
+@click.command("convert")
+@click.argument("source", metavar="IN", type=click.Path(path_type=Path))
+@click.argument("target", metavar="OUT", type=click.Path(path_type=Path))
+@click.option("--weights", "weights", type=click.Path(path_type=Path), multiple=True, help="Parameters, by layer name.")
+@click.option("--batch", type=click.IntRange(min=1), help="Batch size of the ONNX file.")
+@click.option("--input", "inputs", type=ShapeOption(), multiple=True, help="Shape of an input of the ONNX file.")
+@click.option("--layers", type=click.Path(path_type=Path, exists=True), multiple=True, help="Your own layer file.")
+def command(
+    source: Path,
+    target: Path,
+    weights: tuple[Path, ...],
+    batch: int | None,
+    inputs: tuple[tuple[str, Shape], ...],
+    layers: tuple[Path, ...],
+) -> None:
+    """Convert IN to OUT; the endings of the names say from what to what.
+
+    \b
+    .net          the net as a program of netc's language
+    .prototxt     the net in plain text format, for any Caffe (also .pt, .pbtxt)
+    .caffemodel   net and parameters, as Caffe's snapshots
+    .h5           parameters as Caffe's HDF5 snapshots, with the net's text beside them
+    .safetensors  parameters, with the net's text beside them
+    .onnx         the net that predicts, with its parameters and fixed shapes (only written)
+
+    \b
+    netc convert old.prototxt new.net
+    netc convert net.prototxt model.onnx --weights model.caffemodel --batch 1
+    """
+    model = files.with_weights(files.read(source, layers), weights)
+    if model.definition is not None:
+        _output.show(model.definition.warnings)
+    content, notes = files.dump(model, target.suffix, files.Options(batch, dict(inputs)))
+    write_bytes(target, content)
+    for note in notes:
+        _output.say(note)
+    _output.say(f"wrote {target}")

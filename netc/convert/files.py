@@ -1,0 +1,232 @@
+"""Reading and writing what a model is: a net, parameters, or both, in any of the formats."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from netc import language
+from netc.api.definition import Definition, schema_of, typed
+from netc.api.deploy import deploy
+from netc.api.planning import load as load_definition
+from netc.api.planning import plan_state, states
+from netc.catalogue import catalogue
+from netc.convert import hdf5, onnx, safetensors
+from netc.convert.codes import NO_NET, NO_PARAMETERS, ONNX_NOT_READ, UNKNOWN_FORMAT
+from netc.convert.program import program
+from netc.errors import Diagnostic, NetError, Report
+from netc.graph import State, included
+from netc.layer import Shape
+from netc.run.net import Net
+from netc.run.weights import load_weights
+from netc.schema.model import read_model
+from netc.schema.record import Record
+from netc.schema.weights import LayerWeights, Weights, match
+from netc.schema.weights_write import dump_weights
+from netc.schema.wire import to_text
+from netc.solve.hdf5 import is_hdf5
+from netc.solve.snapshots import read_weights
+
+_TEXT = (".net", ".prototxt", ".pt", ".pbtxt", ".txt", ".cfg")
+_LAYERS_OF_DATA = ("Input",)
+
+
+@dataclass(frozen=True)
+class Model:
+    """What a file holds. definition: the net, if it is known; weights: the parameters, if there are any.
+
+    notes: what a person should know of a conversion: what was left out or is missing.
+    """
+
+    path: Path
+    definition: Definition | None = None
+    weights: Weights | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Options:
+    """batch, inputs: shapes of the ONNX file's inputs, instead of the net's own."""
+
+    batch: int | None = None
+    inputs: Mapping[str, Shape] | None = None
+
+
+# ---------------------------------------------------------------- reading
+
+
+def read(path: Path, layers: Iterable[Path] = ()) -> Model:
+    """The model in a file, by its content and its ending. Raises NetError with what is wrong with the file."""
+    layers = tuple(layers)
+    if path.suffix == ".onnx":
+        message = f"{path}: ONNX files are written, not read"
+        raise NetError(Diagnostic(ONNX_NOT_READ, message, help=ONNX_NOT_READ.fix))
+    if path.suffix == ".safetensors":
+        weights, text = safetensors.load(path)
+        return Model(path, _inner(path, text, layers), weights)
+    if is_hdf5(path):
+        weights, text = hdf5.load(path)
+        return Model(path, _inner(path, text, layers), weights)
+    if path.suffix in _TEXT or not _is_binary(path):
+        return Model(path, load_definition(path, layers=layers))
+    types, report = catalogue(layers), Report()
+    schema = schema_of(types)
+    record = read_model(path, schema, report)
+    report.finish()
+    weights = read_weights(path)
+    return Model(path, Definition(path, record, types, schema, tuple(report.diagnostics)), weights)
+
+
+def with_weights(model: Model, paths: Iterable[Path]) -> Model:
+    """The model with the parameters of other files, layer by layer, by name; later files count."""
+    for path in paths:
+        more = read(path).weights
+        if more is None:
+            raise NetError(Diagnostic(NO_PARAMETERS, f"{path} holds no parameters"))
+        old = model.weights or Weights(more.name, ())
+        known = {layer.name for layer in more.layers if layer.blobs}
+        kept = tuple(layer for layer in old.layers if layer.name not in known)
+        model = replace(model, weights=Weights(old.name, (*kept, *more.layers)))
+    return model
+
+
+def _is_binary(path: Path) -> bool:
+    """Whether the beginning of a file is not text; a missing file is text's business."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(4096)
+    except OSError:
+        return path.suffix in (".caffemodel", ".binaryproto")
+    return any(byte < 32 and byte not in b"\t\n\v\f\r" for byte in start)
+
+
+def _inner(path: Path, text: str, layers: tuple[Path, ...]) -> Definition | None:
+    """The net whose text a weight file holds."""
+    if not text:
+        return None
+    return typed(language.parse(text, f"{path}:net"), path, catalogue(layers))
+
+
+# ---------------------------------------------------------------- writing
+
+
+def dump(model: Model, ending: str, options: Options = Options()) -> tuple[bytes, tuple[str, ...]]:
+    """The bytes of the model in the format of an ending, and notes. Raises NetError (CNV001 to CNV011)."""
+    writer = WRITERS.get(ending)
+    if writer is None:
+        known = ", ".join(WRITERS)
+        raise NetError(Diagnostic(UNKNOWN_FORMAT, f"no format ends in {ending!r}", help=f"known: {known}"))
+    return writer(model, options)
+
+
+Dumped = tuple[bytes, tuple[str, ...]]
+
+
+def _definition(model: Model) -> Definition:
+    if model.definition is None:
+        message = f"{model.path} holds parameters, but not the net they belong to"
+        raise NetError(Diagnostic(NO_NET, message, help=NO_NET.fix))
+    return model.definition
+
+
+def _weights(model: Model) -> Weights:
+    if model.weights is None:
+        message = f"{model.path} holds a net, but no parameters"
+        raise NetError(Diagnostic(NO_PARAMETERS, message, help=NO_PARAMETERS.fix))
+    return model.weights
+
+
+def _program(model: Model, options: Options) -> Dumped:
+    return program(_definition(model)).encode("utf-8", "surrogateescape"), ()
+
+
+def _prototxt(model: Model, options: Options) -> Dumped:
+    """Plain text format; a solver, which Caffe wants in a file of its own, is left out."""
+    record = _definition(model).record
+    notes = ("left out: the solver, which Caffe reads from a file of its own",) if record.has("solver") else ()
+    return to_text(record.replace(solver=None)).encode("utf-8", "surrogateescape"), notes
+
+
+def _caffemodel(model: Model, options: Options) -> Dumped:
+    """The net of phase TRAIN, as Caffe's snapshots hold it, with each layer's parameters."""
+    definition = _definition(model)
+    found = match(model.weights.layers) if model.weights else {}
+    record = definition.record.replace(layer=None, solver=None)
+    layers = {layer.name: layer for layer in reversed(_snapshot_layers(definition, found))}
+    record = record.replace(layer=tuple(reversed(layers.values())))
+    made = [
+        replace(found[layer.name], type=layer.type) if layer.name in found else LayerWeights(layer.name, layer.type)
+        for layer in record.layer
+    ]
+    lost = [name for name in found if name not in layers]
+    notes = (f"left out, not in the net: {', '.join(lost)}",) if lost else ()
+    return dump_weights(record.name, made, record), notes
+
+
+def _snapshot_layers(definition: Definition, found: Mapping[str, LayerWeights]) -> list[Record]:
+    """The layers of phase TRAIN, and those of other phases that have parameters."""
+    train = [layer for layer in definition.record.layer if included(layer, State("TRAIN"))]
+    names = {layer.name for layer in train}
+    return train + [la for la in definition.record.layer if la.name in found and la.name not in names]
+
+
+def _hdf5(model: Model, options: Options) -> Dumped:
+    return hdf5.dump(_weights(model), _net_text(model)), ()
+
+
+def _safetensors(model: Model, options: Options) -> Dumped:
+    return safetensors.dump(_weights(model), _net_text(model)), ()
+
+
+def _net_text(model: Model) -> str:
+    """The text of the net that goes with weights, or ""."""
+    return "" if model.definition is None else to_text(model.definition.record.replace(solver=None))
+
+
+def _onnx(model: Model, options: Options) -> Dumped:
+    net, notes = build(model, options)
+    data: bytes = onnx.export(net).SerializeToString()
+    return data, notes
+
+
+def build(model: Model, options: Options = Options()) -> tuple[Net, tuple[str, ...]]:
+    """The model's net for prediction, with its parameters, and what a person should know.
+
+    A net that has data layers or losses is first cut to what predicts (as `netc deploy` does).
+    """
+    definition = _definition(model)
+    state = states(definition)[-1]
+    notes: list[str] = []
+    layers = [layer for layer in definition.record.layer if included(layer, state)]
+    types = definition.types.types
+    if any(la.type in types and (types[la.type].loss or _is_data(la.type, types[la.type].source)) for la in layers):
+        cut = deploy(definition, batch=options.batch or 1, inputs=options.inputs or {})
+        definition, state = cut.definition, State("TEST")
+        if cut.left_out:
+            notes.append(f"left out, as only training needs it: {', '.join(cut.left_out)}")
+    plan = plan_state(definition, state, batch=options.batch, inputs=options.inputs)
+    net = Net(plan)
+    if model.weights is not None:
+        loaded = load_weights(net, model.weights, source=str(model.path))
+        notes += [f"no parameters for {', '.join(loaded.fresh)}: as their fillers say"] if loaded.fresh else []
+    elif net.params:
+        notes.append("no weights were given: parameters are as their fillers say")
+    return net, tuple(notes)
+
+
+def _is_data(name: str, source: bool) -> bool:
+    return source and name not in _LAYERS_OF_DATA
+
+
+WRITERS: dict[str, Callable[[Model, Options], Dumped]] = {
+    ".net": _program,
+    ".prototxt": _prototxt,
+    ".pt": _prototxt,
+    ".pbtxt": _prototxt,
+    ".caffemodel": _caffemodel,
+    ".h5": _hdf5,
+    ".hdf5": _hdf5,
+    ".safetensors": _safetensors,
+    ".onnx": _onnx,
+}

@@ -1,0 +1,41 @@
+"""Weights as HDF5, as Caffe lays them out, with the net's text beside them as /net, which Caffe does not look at."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+
+from netc.schema.weights import Weights, match
+from netc.solve import hdf5
+from netc.solve.snapshots import read_weights
+
+
+def dump(weights: Weights, net: str) -> bytes:
+    """The weights, and the text of their net ("" if it is not known), as the bytes of an HDF5 file.
+
+    Raises NetError if h5py is missing.
+    """
+    file = io.BytesIO()
+    hdf5.write_weights(file, match(weights.layers).values())
+    if net:
+        import h5py  # noqa: PLC0415 - an extra, which the line before needed already
+
+        with h5py.File(file, "r+") as out:
+            out.create_dataset("net", data=np.frombuffer(net.encode("utf-8", "surrogateescape"), np.uint8))
+    return file.getvalue()
+
+
+def load(path: Path) -> tuple[Weights, str]:
+    """The weights in an HDF5 file, and the text of their net if netc wrote it there. Raises as `read_weights`."""
+    weights = read_weights(path)
+    import h5py  # noqa: PLC0415 - an extra, which the line before needed already
+
+    text = ""
+    with h5py.File(path, "r") as file:
+        link = file.get("net", getlink=True)
+        found = file["net"] if isinstance(link, h5py.HardLink) else None
+        if isinstance(found, h5py.Dataset) and found.dtype == np.uint8 and found.ndim == 1 and not found.external:
+            text = bytes(found[()]).decode("utf-8", "surrogateescape")
+    return weights, text

@@ -1,0 +1,83 @@
+"""Weights as safetensors: blob I of layer L is the array `L/I`; what else netc knows stands in the metadata."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from netc.convert.codes import BAD_SAFETENSORS, MISSING_PACKAGE
+from netc.errors import Diagnostic, NetError
+from netc.layer import Array
+from netc.schema.weights import LayerWeights, Weights, match, read_file
+
+
+def dump(weights: Weights, net: str) -> bytes:
+    """The weights, and the text of their net ("" if it is not known), as the bytes of a safetensors file.
+
+    Layers without blobs are in the list of layers only; gradients are not kept. Raises NetError (CNV003).
+    """
+    layers = match(weights.layers)
+    arrays = {f"{name}/{i}": np.array(blob) for name, layer in layers.items() for i, blob in enumerate(layer.blobs)}
+    order = [[layer.name, layer.type] for layer in weights.layers]
+    metadata = {"format": "netc", "name": weights.name, "layers": json.dumps(order)}
+    if net:
+        metadata["net"] = net
+    data: bytes = _package().save(arrays, metadata)
+    return data
+
+
+def load(path: Path) -> tuple[Weights, str]:
+    """The weights in a safetensors file, and the text of their net if it holds it.
+
+    Files of other programs are read as well if their arrays are called as here. Raises NetError (SNP004, CNV003,
+    CNV004).
+    """
+    data = read_file(path)
+    try:
+        arrays = _package().load(data)
+        metadata = _metadata(data)
+        order = _layers(metadata, arrays)
+    except NetError:
+        raise
+    except Exception as error:  # the package has no base class for what it raises
+        raise NetError(Diagnostic(BAD_SAFETENSORS, f"{path} cannot be read: {error}")) from None
+    layers = tuple(LayerWeights(name, type, _blobs(path, name, arrays)) for name, type in order)
+    if not any(layer.blobs for layer in layers):
+        raise NetError(Diagnostic(BAD_SAFETENSORS, f"{path}: no array is called LAYER/0", help=BAD_SAFETENSORS.fix))
+    return Weights(metadata.get("name", ""), layers), metadata.get("net", "")
+
+
+def _metadata(data: bytes) -> dict[str, str]:
+    size = int.from_bytes(data[:8], "little")
+    found = json.loads(data[8 : 8 + size]).get("__metadata__", {})
+    return {str(key): str(value) for key, value in found.items()}
+
+
+def _layers(metadata: dict[str, str], arrays: Iterable[str]) -> list[tuple[str, str]]:
+    """Names and types, in order: those of the metadata, then layers that it does not name."""
+    listed = [(str(name), str(type)) for name, type in json.loads(metadata.get("layers", "[]"))]
+    known = {name for name, _ in listed}
+    others = dict.fromkeys(key.rpartition("/")[0] for key in arrays if key.rpartition("/")[2].isdigit())
+    return listed + [(name, "") for name in others if name and name not in known]
+
+
+def _blobs(path: Path, layer: str, arrays: dict[str, Array]) -> tuple[Array, ...]:
+    blobs: list[Array] = []
+    while (array := arrays.get(f"{layer}/{len(blobs)}")) is not None:
+        if array.dtype.kind != "f":
+            raise NetError(Diagnostic(BAD_SAFETENSORS, f"{path}: {layer}/{len(blobs)} holds {array.dtype}, not floats"))
+        blobs.append(array)
+    return tuple(blobs)
+
+
+def _package() -> Any:
+    try:
+        import safetensors.numpy as package  # noqa: PLC0415 - an extra
+    except ImportError:
+        help = "pip install 'netc[safetensors]'"
+        raise NetError(Diagnostic(MISSING_PACKAGE, "safetensors is not installed", help=help)) from None
+    return package
