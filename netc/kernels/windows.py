@@ -51,7 +51,9 @@ class Axis:
 
 
 def convolved(size: int, kernel: int, stride: int = 1, pad: int = 0, dilation: int = 1, padding: str = "") -> Axis:
-    """Windows of a convolution: floor((size + 2 pad - extent) / stride) + 1, or TensorFlow's `padding`.
+    """Windows of a convolution: (size + 2 pad - extent) / stride + 1, or TensorFlow's `padding`.
+
+    The division cuts the fraction off, as in Caffe: an extent that is less than a stride too large gives one window.
 
     SAME: ceil(size / stride) windows, padded by max(stride * (out - 1) + extent - size, 0) cells in all, the odd cell
     at the end. VALID: ceil((size - extent + 1) / stride) windows and no padding
@@ -63,8 +65,9 @@ def convolved(size: int, kernel: int, stride: int = 1, pad: int = 0, dilation: i
         total = max(stride * (out - 1) + extent - size, 0)
         return Axis(size, kernel, stride, dilation, total // 2, total - total // 2, out)
     if padding == "VALID":
-        pad = 0
-    return Axis(size, kernel, stride, dilation, pad, pad, (size + 2 * pad - extent) // stride + 1)
+        return Axis(size, kernel, stride, dilation, 0, 0, (size - extent) // stride + 1)
+    room = size + 2 * pad - extent
+    return Axis(size, kernel, stride, dilation, pad, pad, (room // stride if room > 0 else -(-room // stride)) + 1)
 
 
 def pooled(
@@ -157,6 +160,14 @@ def check_fit(axes: tuple[Axis, ...], field: str) -> None:
             what = f"a kernel of {a.kernel}" + (f" (dilated: {a.extent})" if a.dilation > 1 else "")
             where = ("height", "width")[index] if len(axes) == 2 else f"spatial axis {index}"
             raise WindowError(field, f"{what} does not fit into a {where} of {inside}", too_large=True)
+
+
+def overhang(axes: tuple[Axis, ...]) -> str | None:
+    """What to warn of where a kernel reaches over its padded input and still has a window, cut at the end."""
+    for a in axes:
+        if a.extent > (padded := a.size + a.before + a.after):
+            return f"a kernel of {a.extent} reaches over its padded input of {padded}; as in Caffe there is one window"
+    return None
 
 
 def _written(p: Any, *names: str) -> str:

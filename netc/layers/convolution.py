@@ -9,14 +9,16 @@ Computes:
 
 Shapes:
     The channels at `axis` become `num_output`, each spatial axis after it
-    floor((size + 2 pad - dilation * (kernel - 1) - 1) / stride) + 1; the axes before `axis` are the batch. Several
-    bottoms of one shape give as many tops, with the same parameters. Weights: num_output x channels / group x kernel.
+    (size + 2 pad - dilation * (kernel - 1) - 1) / stride + 1, the fraction cut off; the axes before `axis` are the
+    batch. Several bottoms of one shape give as many tops, with the same parameters. Weights: num_output x
+    channels / group x kernel.
 
 Gradient:
     dx = col2im(W^T dy), dW = dy im2col(x)^T, db = the sum of dy over batch and space.
 
 Caffe notes:
-    The kernel is not flipped. Output sizes round down here but up in Pooling. `engine` and `force_nd_im2col` change
+    The kernel is not flipped. Output sizes round down here but up in Pooling; a kernel that is less than a stride
+    larger than its padded input still has one window, cut at the end (a warning). `engine` and `force_nd_im2col` change
     nothing in the numbers.
 """
 
@@ -27,7 +29,7 @@ import numpy as np
 
 from netc.kernels.gemm_convolution import correlate, correlate_back, correlate_weights, is_depthwise
 from netc.kernels.im2col import Columns
-from netc.kernels.windows import WindowError, area, convolution_axes, positions
+from netc.kernels.windows import WindowError, area, convolution_axes, overhang, positions
 from netc.layer import (
     ANY,
     BAD_FIELD,
@@ -88,6 +90,8 @@ def _setup(site: Site, bottom: Shape, axis: int, groups: int) -> Setup:
         axes = convolution_axes(p, spatial)
     except WindowError as error:
         site.refuse(KERNEL_TOO_LARGE if error.too_large else BAD_FIELD, str(error), error.field)
+    if message := overhang(axes):
+        site.warn(KERNEL_TOO_LARGE, message, "kernel_size", "kernel_h", "kernel_w")
     g = Geometry(prod(bottom[:axis]), groups, p.num_output, Columns(channels, axes))
     top: Shape = (*bottom[:axis], p.num_output, *(a.out for a in axes))
     params = [ParamBlob("weights", (p.num_output, channels // groups, *(a.kernel for a in axes)), p.weight_filler)]

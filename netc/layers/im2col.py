@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from math import prod
 
 from netc.kernels.im2col import Columns
-from netc.kernels.windows import WindowError, convolution_axes
+from netc.kernels.windows import WindowError, convolution_axes, overhang
 from netc.layer import (
     BAD_BOTTOM_SHAPE,
     BAD_FIELD,
@@ -51,6 +51,8 @@ def setup(site: Site) -> Setup:
         axes = convolution_axes(site.p, bottom[axis + 1 :])
     except WindowError as error:
         site.refuse(KERNEL_TOO_LARGE if error.too_large else BAD_FIELD, str(error), error.field)
+    if message := overhang(axes):
+        site.warn(KERNEL_TOO_LARGE, message, "kernel_size", "kernel_h", "kernel_w")
     columns = Columns(bottom[axis], axes)
     return Setup(
         tops=((*bottom[:axis], columns.shape[0], *(a.out for a in axes)),),

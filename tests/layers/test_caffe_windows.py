@@ -43,7 +43,7 @@ def convolved(x: Any, w: Any, b: Array | None, group: int, stride: Each, pad: Ea
     """x (N, C, ...), w (O, C / group, ...)."""
     size, kernel = x.shape[2:], w.shape[2:]
     each = zip(size, kernel, stride, pad, dilation, strict=True)
-    out = tuple((n + 2 * p - (d * (k - 1) + 1)) // s + 1 for n, k, s, p, d in each)
+    out = tuple(int((n + 2 * p - (d * (k - 1) + 1)) / s) + 1 for n, k, s, p, d in each)  # as C divides integers
     y: Any = np.zeros((x.shape[0], w.shape[0], *out)) + (0 if b is None else b.reshape(1, -1, *(1,) * len(out)))
     per, inner = w.shape[0] // group, w.shape[1]
     for q, k, at in windows(size, out, kernel, stride, pad, dilation):
@@ -88,6 +88,8 @@ CASES = [
     ("num_output: 4 kernel_size: 1 stride: 3 group: 2", (2, 4, 7, 4), 2, (3, 3), (0, 0), (1, 1)),
     ("num_output: 4 kernel_size: 1 pad: 1", (2, 3, 4, 5), 1, (1, 1), (1, 1), (1, 1)),
     ("num_output: 3 axis: 1", (2, 5), 1, (), (), ()),
+    ("num_output: 3 kernel_size: 4 stride: 3", (2, 2, 2, 5), 1, (3, 3), (0, 0), (1, 1)),
+    ("num_output: 2 kernel_size: 3 stride: 5 dilation: 2 pad: 1 group: 2", (1, 2, 2, 1), 2, (5, 5), (1, 1), (2, 2)),
 ]
 
 
