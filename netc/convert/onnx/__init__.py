@@ -10,13 +10,19 @@ from typing import Any
 import numpy as np
 
 from netc.convert.codes import MISSING_PACKAGE, NO_COUNTERPART
-from netc.convert.onnx import channels, pointwise, shaping, windows
+from netc.convert.onnx import channels, pointwise, sequences, shaping, windows
 from netc.convert.onnx.writer import OPSET, LayerWriter, Operation, Write, Writer
 from netc.errors import Diagnostic, NetError, Report
 from netc.graph import Node
 from netc.run.net import Net
 
-WRITERS: dict[str, Write] = {**windows.WRITERS, **channels.WRITERS, **pointwise.WRITERS, **shaping.WRITERS}
+WRITERS: dict[str, Write] = {
+    **windows.WRITERS,
+    **channels.WRITERS,
+    **pointwise.WRITERS,
+    **shaping.WRITERS,
+    **sequences.WRITERS,
+}
 IR_VERSION = 8
 """The version of the file format: the one of the operators' version."""
 
