@@ -1,0 +1,47 @@
+"""ONNX files run by onnxruntime give BVLC Caffe's own numbers: the golden cases, forward, of every type written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import netc
+from netc.convert.codes import NO_COUNTERPART, NO_COUNTERPART_FIELD
+from netc.convert.onnx import export
+from netc.errors import NetError
+from netc.run.net import Net
+
+pytest.importorskip("onnx", reason="the extra onnx is not installed")
+runtime = pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
+
+CASES = sorted((Path(__file__).parent.parent / "golden" / "layers").glob("*.npz"))
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda p: p.stem)
+def test_case(path: Path) -> None:
+    with np.load(path) as numbers:
+        meta = json.loads(str(numbers["meta"]))
+        data = {name: numbers[name] for name in numbers.files if name != "meta"}
+    definition = netc.loads(path.with_suffix(".prototxt").read_text(), path.stem)
+    net: Net = netc.Net(definition, meta["phase"], training=False)
+    for layer, blobs in net.params.items():
+        for i, blob in enumerate(blobs):
+            blob[...] = data[f"param/{layer}/{i}"]
+    types = {node.type.name for node in net.graph.nodes}
+    if meta["phase"] == "TRAIN" and types & {"BatchNorm", "Dropout"}:
+        return  # only phase TEST is written
+    try:
+        model = export(net)
+    except NetError as error:
+        assert {d.code for d in error.diagnostics} <= {NO_COUNTERPART, NO_COUNTERPART_FIELD}
+        return
+    session = runtime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    given = {i.name: data[f"step0/in/{i.name}"].astype(np.float32) for i in session.get_inputs()}
+    for output, found in zip(session.get_outputs(), session.run(None, given), strict=True):
+        expected = data[f"step0/out/{output.name}"]
+        assert found.shape == expected.shape
+        scale = max(1.0, float(np.abs(expected).max(initial=0)))
+        assert float(np.abs(found - expected).max(initial=0)) <= 2e-5 * scale, output.name
