@@ -12,6 +12,7 @@ from rich.text import Text
 from netc.api import planning
 from netc.cli import _output
 from netc.cli._options import net_options
+from netc.convert.files import read_net
 from netc.layer import Phase, Shape
 from netc.plan.model import Plan
 from netc.report import diff
@@ -37,12 +38,12 @@ def command(
 ) -> int:
     """Layers removed, added and changed from net A to net B, and what follows: shapes, counts, memory.
 
-    Layers are compared by name; a field that is written with its default value is as good as none. Exit code 1 if the
+    A and B are text files or .caffemodel files. Layers are compared by name; a field that is written with its default value is as good as none. Exit code 1 if the
     nets differ, 0 if they are the same.
     """
 
     def plan(path: Path) -> Plan:
-        definition = planning.load(path, layers=layers)
+        definition = read_net(path, layers)
         planned = planning.plan(definition, phase, level=level, stages=stages, batch=batch, inputs=dict(inputs))
         _output.show(planned.warnings)
         return planned

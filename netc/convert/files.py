@@ -78,6 +78,11 @@ def read(path: Path, layers: Iterable[Path] = ()) -> Model:
     return Model(path, Definition(path, record, types, schema, tuple(report.diagnostics)), weights)
 
 
+def read_net(path: Path, layers: Iterable[Path] = ()) -> Definition:
+    """The net in a file of any format. Raises NetError as `read`, and CNV001 if the file holds none."""
+    return _definition(read(path, layers))
+
+
 def with_weights(model: Model, paths: Iterable[Path]) -> Model:
     """The model with the parameters of other files, layer by layer, by name; later files count."""
     for path in paths:

@@ -98,3 +98,9 @@ def test_a_file_that_is_not_there(run: Run, tmp_path: Path) -> None:
     done = run("diff", write(tmp_path, "a.net", NET), tmp_path / "missing.net")
     assert done.code == 1
     assert "missing.net" in done.err
+
+
+def test_the_net_in_a_weight_file(run: Run, tmp_path: Path) -> None:
+    a = write(tmp_path, "a.prototxt", NET)
+    assert run("convert", a, "a.caffemodel").code == 0
+    assert run("diff", a, "a.caffemodel").code == 0

@@ -5,14 +5,16 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 from google.protobuf import text_format
 
 from netc import language
 from netc.api.definition import Definition, expanded
 from netc.api.planning import load, plan_state, states
-from netc.errors import Report
+from netc.api.session import Net
 from netc.catalogue import catalogue
+from netc.errors import Report
 from netc.plan.counts import count_net
 from netc.schema.upgrade import upgrade_net
 from netc.schema.wire import from_message, to_message
@@ -86,3 +88,15 @@ def test_is_formatted(path: Path) -> None:
     text = language.read_text(path)
     assert language.format_text(text) == text
     assert max(map(len, text.splitlines())) <= 120
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v1", "mobilenet_v2", "densenet121", "squeezenet"])
+def test_trains_on_small_images(name: str) -> None:
+    """Nets that take images of any size: the loss of random scores, and a gradient for every learned parameter."""
+    size = (2, 3, 64, 64)
+    net = Net(gallery(name), "TRAIN", inputs={"data": size, "label": (2,)}, synthetic=True, training=True)
+    net.forward()
+    net.backward()
+    assert 6 < net.loss < 12  # log(1000) = 6.9
+    gradients = [net.param_diffs[node.name][0] for node in net.graph.nodes if node.type.name == "Convolution"]
+    assert all(gradient is not None and np.abs(gradient).max() > 0 for gradient in gradients)
