@@ -237,6 +237,21 @@ def arg(_context: Any, row: Any, index: Any) -> Any:
 # ---------------------------------------------------------------- moving between layouts
 
 
+@intrinsic
+def copy_vectors(_context: Any, source: Any, target: Any, count: Any) -> Any:
+    """Copy `count` (a literal) vectors from one address to another."""
+    vectors = count.literal_value
+
+    def codegen(context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
+        start, end = pointers(b, arguments[:2])
+        found = [load(b, start, VECTOR_BYTES * i) for i in range(vectors)]
+        for i, vector in enumerate(found):
+            store(b, vector, end, VECTOR_BYTES * i)
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp, types.IntegerLiteral(vectors)), codegen
+
+
 def transpose(b: Any, rows: Sequence[Any]) -> list[Any]:
     """The transpose of 16 vectors, in four rounds of exchanging halves."""
     found = list(rows)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 
 from netc.jit import Entry, entry
-from netc.kernels.fast.emit import LANES, arg, tile, transpose_block
+from netc.kernels.fast.emit import LANES, arg, copy_vectors, tile, transpose_block
 from netc.kernels.fast.memory import floats
 from netc.kernels.fast.rows import Ref, Row
 from netc.kernels.fast.tiles import cut_line_with
@@ -26,7 +26,7 @@ def up(count: int) -> int:
 
 def workspace_bytes(m: int, n: int, k: int, threads: int) -> int:
     """The workspace that each of the three needs."""
-    return 4 * (up(m) * max(n, k) + up(m) * up(n) + threads * DEPTH * BAND) + 4096
+    return 4 * (up(m) * max(n, k) + up(m) * up(n) + threads * DEPTH * (BAND + up(m))) + 4096
 
 
 def supported(k: int) -> bool:
@@ -171,8 +171,11 @@ def _data(rows: int, rest: int, vectors: int) -> Entry:
     @entry
     def body(row: int, tid: int, nth: int) -> None:
         dy, w, dx, panels, dy_step = arg(row, 0), arg(row, 1), arg(row, 2), arg(row, 3), arg(row, 4)
-        n, k, full = arg(row, 6), arg(row, 7), arg(row, 8)
-        space = panels + tid * DEPTH * BAND * 4
+        m, n, k, full = arg(row, 5), arg(row, 6), arg(row, 7), arg(row, 8)
+        up_rows = (m + 15) // 16 * 16
+        room = DEPTH * (BAND + up_rows) * 4
+        space = panels + tid * room
+        sums = space + DEPTH * BAND * 4  # as panels, too: lines of dx may fall into one set of the cache
         items = (k + DEPTH - 1) // DEPTH
         for item in range(items * tid // nth, items * (tid + 1) // nth):
             begin = item * DEPTH
@@ -180,27 +183,29 @@ def _data(rows: int, rest: int, vectors: int) -> Entry:
             for start in range(0, n, BAND):
                 band = min(BAND, n - start)
                 for r in range(band):
-                    source = floats(w + ((start + r) * k + begin) * 4, count * width)
+                    line = w + ((start + r) * k + begin) * 4
                     for p in range(count):
-                        target = floats(space + (p * BAND + r) * width * 4, width)
-                        for i in range(width):
-                            target[i] = source[p * width + i]
+                        copy_vectors(line + p * width * 4, space + (p * BAND + r) * width * 4, vectors)
                 add = -1 if start == 0 else 0
                 for p in range(count):
                     b = space + p * BAND * width * 4
-                    a, c = dy + start * dy_step, dx + (begin + p * width) * 4
+                    a, c = dy + start * dy_step, sums + p * m * width * 4
                     for _ in range(full):
                         tile(
-                            rows, vectors, 1, 4, a, b, c, 0, add, 0, k * 4, 64, 64,
+                            rows, vectors, 1, 4, a, b, c, 0, add, 0, width * 4, 64, 64,
                             1, 0, 0, 1, 0, 0, band, dy_step, width * 4,
                         )  # fmt: skip
                         a += rows * 4
-                        c += rows * k * 4
+                        c += rows * width * 4
                     if rest > 0:
                         tile(
-                            last, vectors, 1, 4, a, b, c, 0, add, 0, k * 4, 64, 64,
+                            last, vectors, 1, 4, a, b, c, 0, add, 0, width * 4, 64, 64,
                             1, 0, 0, 1, 0, 0, band, dy_step, width * 4,
                         )  # fmt: skip
+            for line in range(m):
+                for p in range(count):
+                    target = dx + (line * k + begin + p * width) * 4
+                    copy_vectors(sums + (p * m + line) * width * 4, target, vectors)
 
     return body
 
@@ -212,12 +217,9 @@ def _panels(row: int, tid: int, nth: int) -> None:
     items = k // width
     for item in range(items * tid // nth, items * (tid + 1) // nth):
         for line in range(m):
-            a, b = (
-                floats(x + (line * k + item * width) * 4, width),
-                floats(target + (item * m + line) * width * 4, width),
-            )
-            for i in range(width):
-                b[i] = a[i]
+            source = x + (line * k + item * width) * 4
+            for part in range(0, width, 16):
+                copy_vectors(source + part * 4, target + ((item * m + line) * width + part) * 4, 1)
 
 
 @functools.cache
