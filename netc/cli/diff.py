@@ -38,8 +38,8 @@ def command(
 ) -> int:
     """Layers removed, added and changed from net A to net B, and what follows: shapes, counts, memory.
 
-    A and B are text files or .caffemodel files. Layers are compared by name; a field that is written with its default value is as good as none. Exit code 1 if the
-    nets differ, 0 if they are the same.
+    A and B are text files or .caffemodel files. Layers are compared by name; a field that is written with its default
+    value is as good as none. Exit code 1 if the nets differ, 0 if they are the same.
     """
 
     def plan(path: Path) -> Plan:
