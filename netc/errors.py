@@ -182,7 +182,7 @@ class Report:
 def suggest(word: str, known: Iterable[str]) -> str | None:
     """The known name that a mistyped word most likely meant, case-insensitively, or None.
 
-    Of the names that look alike the one with the fewest slips; of those, the one of the same length.
+    Of the names that look alike the one with the fewest slips; of those, the one that looks most alike.
     """
     return _suggest(word.lower(), tuple(known))
 
@@ -191,20 +191,22 @@ def suggest(word: str, known: Iterable[str]) -> str | None:
 def _suggest(wrong: str, known: tuple[str, ...]) -> str | None:
     by_lower = {name.lower(): name for name in reversed(known)}
     close = get_close_matches(wrong, by_lower, n=5, cutoff=0.6)
-    if not close:
-        return None
-    return by_lower[min(close, key=lambda name: (_slips(wrong, name), abs(len(name) - len(wrong))))]
+    return by_lower[min(close, key=lambda name: slips(wrong, name))] if close else None
 
 
-def _slips(one: str, other: str) -> int:
-    """Letters left out, put in, changed, or swapped with the next (optimal string alignment)."""
-    before, last = list[int](), list(range(len(other) + 1))
+def slips(one: str, other: str) -> float:
+    """How many letters were left out, put in or changed (optimal string alignment).
+
+    Of two equally likely words the one with letters doubled (0.5) or swapped (0.9) is meant.
+    """
+    before, last = list[float](), list[float](range(len(other) + 1))
     for i, a in enumerate(one, 1):
-        row = [i]
+        row: list[float] = [i]
+        extra = 0.5 if i > 1 and a == one[i - 2] else 1
         for j, b in enumerate(other, 1):
-            cost = min(last[j] + 1, row[-1] + 1, last[j - 1] + (a != b))
+            cost = min(last[j] + extra, row[-1] + 1, last[j - 1] + (a != b))
             if i > 1 and j > 1 and a == other[j - 2] and one[i - 2] == b:
-                cost = min(cost, before[j - 2] + 1)
+                cost = min(cost, before[j - 2] + 0.9)
             row.append(cost)
         before, last = last, row
     return last[-1]

@@ -77,7 +77,7 @@ def test_suggest(word: str, meant: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "meant"), [("eRLU", "ReLU"), ("EeLU", "ReLU"), ("elu", "ELU"), ("ReLU66", "ReLU6")]
+    ("word", "meant"), [("eRLU", "ReLU"), ("ReeLU", "ReLU"), ("ReLUU", "ReLU"), ("elu", "ELU"), ("ReLU66", "ReLU6")]
 )
 def test_suggest_counts_slips(word: str, meant: str) -> None:
     assert suggest(word, ["ELU", "ReLU", "PReLU", "ReLU6", "RReLU"]) == meant

@@ -140,28 +140,28 @@ def field_typo(net: Net, rng: random.Random) -> Mutant | None:
     tokens = net.tokens
     names = [a for a, b in pairwise(tokens) if b.text in (":", "{") and len(a.text) > 3]
     token = _pick(rng, [name for name in names if name.text in known])
-    return token and _mistyped(net, token, rng, known, "field", False)
+    return None if token is None else _mistyped(net, token, rng, known, "field", False)
 
 
 def type_typo(net: Net, rng: random.Random) -> Mutant | None:
     known = net.analysis.types.types
     found = [value for name, _, value in net.fields() if name.text == "type" and value.text[1:-1] in known]
     token = _pick(rng, [value for value in found if len(value.text) > 5])
-    return token and _mistyped(net, token, rng, set(known), "type", True)
+    return None if token is None else _mistyped(net, token, rng, set(known), "type", True)
 
 
 def blob_typo(net: Net, rng: random.Random) -> Mutant | None:
     found = [value for name, _, value in net.fields() if name.text == "bottom" and len(value.text) > 4]
     tops = {value.text[1:-1] for name, _, value in net.fields() if name.text in ("top", "input")}
     token = _pick(rng, found)
-    return token and _mistyped(net, token, rng, tops, "bottom", True)
+    return None if token is None else _mistyped(net, token, rng, tops, "bottom", True)
 
 
 def enum_typo(net: Net, rng: random.Random) -> Mutant | None:
     found = [v for name, _, v in net.fields() if v.text.isupper() and len(v.text) > 2 and v.text.isidentifier()]
     token = _pick(rng, found)
     known = {v.text for _, _, v in net.fields()} | {"SUM", "MAX", "PROD", "AVE", "LMDB", "LEVELDB", "TRAIN", "TEST"}
-    return token and _mistyped(net, token, rng, known, "enum value", False)
+    return None if token is None else _mistyped(net, token, rng, known, "enum value", False)
 
 
 def wrong_enum(net: Net, rng: random.Random) -> Mutant | None:
@@ -179,7 +179,11 @@ def wrong_enum(net: Net, rng: random.Random) -> Mutant | None:
 def brace_not_closed(net: Net, rng: random.Random) -> Mutant | None:
     if (pair := _pick(rng, net.pairs)) is None:
         return None
-    opening, closing = (net.tokens[at] for at in pair)
+    blocks = {closing: opening for opening, closing in net.pairs}
+    last = pair[1]  # of several on one line the last: which of them is left out makes no difference
+    while last + 1 in blocks and "\n" not in net.text[net.tokens[last].end : net.tokens[last + 1].start]:
+        last += 1
+    opening, closing = net.tokens[blocks[last]], net.tokens[last]
     line = net.text.count("\n", 0, opening.start) + 1
     text = net.replaced(closing.start, closing.end, "")
     return Mutant(text, opening.start, opening.end, f"closing brace of line {line} left out")
@@ -292,9 +296,10 @@ def _unlike(net: Net, rng: random.Random, joiner: str, field: str) -> Mutant | N
         for node in (n for n in plan.graph.nodes if n.type.name == joiner):
             for index in range(1, len(node.bottoms)):
                 maker = _convolution(plan, node.bottoms[index])
-                if maker is not None and (place := _written(maker, field)) is not None:
-                    found.append((maker.name, place, node.record.span_of("bottom", index)))
-    if (pick := _pick(rng, found)) is None or pick[2] is None:
+                reader = node.record.span_of("bottom", index)
+                if reader and maker is not None and (place := _written(maker, field)) is not None:
+                    found.append((maker.name, place, reader))
+    if (pick := _pick(rng, found)) is None:
         return None
     name, place, reader = pick
     value = int(net.text[place.start : place.end])
@@ -317,7 +322,8 @@ def _convolution(plan: Plan, value: int) -> Node | None:
 
 def _written(node: Node, field: str) -> Span | None:
     message = getattr(node.record, node.type.param) if node.type.param else node.record
-    return message.span_of(field) if message.has(field) else None
+    span = message.span_of(field) if message.has(field) else None
+    return span if span and not span.call and span.source.text[span.start : span.end].isdecimal() else None
 
 
 def _changed(net: Net, place: Span, by: str, wrong: Span, what: str) -> Mutant:

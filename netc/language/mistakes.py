@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 from netc.errors import Note, Report, Source, Span
 from netc.language import codes
 from netc.language.lexer import BAD_CHARACTER, BAD_NUMBER, NAMES, OPEN_STRING
+from netc.language.quotes import missing_quote
 from netc.language.unclosed import indentation, never_closed
 
 Action = Literal["insert", "as", "drop", "again", "split", "skip"]
@@ -129,7 +130,7 @@ def _opens(symbols: list[str], at: int) -> bool:
 def explain(mistake: Mistake, report: Report) -> Repair:
     """Report what is wrong at this terminal (not the end of the text) and say how to go on."""
     kind = NAMES[mistake.kind]
-    if (repair := _placeholder(mistake, report)) is not None:
+    if (repair := _placeholder(mistake, report) or _quote(mistake, report)) is not None:
         return repair
     if kind in (BAD_NUMBER, OPEN_STRING, BAD_CHARACTER):
         return _bad_terminal(mistake, kind, report)
@@ -167,8 +168,6 @@ def _bad_terminal(m: Mistake, kind: str, report: Report) -> Repair:
         why = "octal numbers have no 8 or 9" if re.fullmatch(r"0[0-9]+", m.written) else ""
         report.error(codes.BAD_NUMBER, f"`{m.written}` is not a number" + (f": {why}" if why else ""), m.span)
         return Repair("as", "NUMBER") if m.context == "value" else SKIP
-    if kind == OPEN_STRING:
-        return _open_string(m, report)
     written = m.written
     if written in _QUOTES:
         report.error(codes.BAD_CHARACTER, f"`{written}` is a typographic quote", m.span, help="""write " instead""")
@@ -186,13 +185,24 @@ def _bad_terminal(m: Mistake, kind: str, report: Report) -> Repair:
     return SKIP
 
 
-def _open_string(m: Mistake, report: Report) -> Repair:
-    if m.context == "after" and m.symbols[-1] == "NAME" and m.same_line():
-        start, end = m.values[-1]
-        word = m.source.text[start:end]
-        report.error(codes.OPEN_STRING, f"the quote before `{word}` is missing", Span(m.source, start, m.start + 1))
+def _quote(m: Mistake, report: Report) -> Repair | None:
+    """A line with an odd number of quotes: whatever else seems wrong in it comes from that."""
+    found = missing_quote(m.source, m.start)
+    if found is None:
+        return None
+    span = found.span
+    if found.missing == "open":
+        word = m.source.text[span.start : span.end - 1]
+        message, help = f"the quote before `{word}` is missing", f'write "{word}"'
+    else:
+        quote = m.source.text[span.start]
+        message, help = "this string is not closed on its line", f"end it with {quote}"
+    if all(each.span is None or each.span.start != span.start for each in report.diagnostics):
+        report.error(codes.OPEN_STRING, message, span, help=help)
+    if NAMES[m.kind] != OPEN_STRING:
+        return SKIP
+    if found.missing == "open":
         return DROP
-    report.error(codes.OPEN_STRING, "this string is not closed on its line", m.span, help=f"end it with {m.written[0]}")
     return Repair("as", "STRING") if m.context == "value" else SKIP
 
 
@@ -202,6 +212,8 @@ def _closer(m: Mistake, kind: str, report: Report) -> Repair:
             report.error(codes.MISSING_VALUE, "an item of the list is missing", m.span)
             return SKIP
         return _no_value(m, report)
+    if not m.opener and _quote_hides_braces(report):
+        return DROP
     if not m.opener:
         report.error(codes.STRAY_CLOSE, f"`{m.written}` closes no block", m.span)
         return DROP
@@ -297,6 +309,8 @@ def explain_end(mistake: Mistake, report: Report) -> None:
     before = len(report.diagnostics)
     if mistake.context in ("name", "value") and (found := mistake.name()):
         report.error(codes.MISSING_VALUE, f"`{found[0]}` has no value", found[1])
+    if _quote_hides_braces(report):
+        return
     open_at = [values[i - 1][0] for i in range(1, len(symbols)) if _opens(symbols, i)]
     open_at = [at for at in open_at if source.text[at] in "{<["]
     if not open_at:
@@ -319,3 +333,9 @@ def _deeper(source: Source, at: int, than: int) -> bool:
     outer = len(text[line:than]) - len(text[line:than].lstrip())
     column = indentation(text, at)
     return column is not None and column > outer
+
+
+def _quote_hides_braces(report: Report) -> bool:
+    """Whether a string without its end holds the rest of a line with braces: they need not be missed."""
+    strings = (d.span for d in report.diagnostics if d.code is codes.OPEN_STRING and d.span is not None)
+    return any(set("{}") & set(s.source.line(s.line)[s.column - 1 :]) for s in strings)

@@ -164,11 +164,11 @@ def _best(part: list[_Mark], usual: set[tuple[str, str]]) -> int:
             cost = _cost(part, place, usual)
             if cost is not None:
                 costs.append(cost)
-    return min(costs)[2] * -1 if costs else next(mark.at for mark in part if mark.kind == "open")
+    return min(costs)[2] if costs else next(mark.at for mark in part if mark.kind == "open")
 
 
 def _cost(part: list[_Mark], place: int, usual: set[tuple[str, str]]) -> tuple[int, int, int] | None:
-    """Entries in unusual blocks, breaks of the layout, and minus the offset of the opening brace that is closed here.
+    """Entries in unusual blocks, breaks of the layout, and the offset of the opening brace that is closed here.
 
     None if nothing is open at the place.
     """
@@ -196,4 +196,4 @@ def _cost(part: list[_Mark], place: int, usual: set[tuple[str, str]]) -> tuple[i
         else:
             return None
     assert closed is not None
-    return strange, crooked, -closed
+    return strange, crooked, closed

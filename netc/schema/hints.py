@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netc.errors import suggest
+from netc.errors import slips, suggest
 from netc.schema import codes
 from netc.schema.forks import FORK_FIELDS, REPLACEMENTS
 from netc.schema.registry import MessageType
@@ -173,8 +173,7 @@ def _help(name: str, type: MessageType, beside: set[str]) -> str | None:
     place = _inside(name, type, beside)
     if place is not None:
         return f"`{name}` is a field of `{place}`: write `{place} {{ {name}: ... }}`"
-    usual = (f for f in fields.values() if f.declaration.origin in ("caffe", "netc"))
-    guess = suggest(name, [f.name for f in usual])
+    guess = _alike(name, type, beside)
     if guess is not None:
         return f"did you mean `{guess}`?"
     for meant in CONFUSIONS.get(name.lower(), ()):
@@ -182,6 +181,17 @@ def _help(name: str, type: MessageType, beside: set[str]) -> str | None:
         if place is not None:
             return f"did you mean `{place} {{ {meant}: ... }}`?"
     return _elsewhere(name, type)
+
+
+def _alike(name: str, type: MessageType, beside: set[str]) -> str | None:
+    """The field whose name looks most like this one.
+
+    Of equals rather one that is repeated here, or at least one that is not a fork's.
+    """
+    repeated = [f.name for f in type.fields.values() if f.repeated and f.name in beside]
+    usual = [f.name for f in type.fields.values() if f.declaration.origin in ("caffe", "netc")]
+    guesses = [suggest(name, names) for names in (repeated, usual, list(type.fields))]
+    return min((guess for guess in guesses if guess), key=lambda guess: slips(name, guess), default=None)
 
 
 def _inside(name: str, type: MessageType, beside: set[str]) -> str | None:
