@@ -82,6 +82,7 @@ class Net(Passes):
     def _show(self, engine: Engine) -> None:
         self._engine = engine
         graph = engine.graph
+        self.name = graph.name  # py-faster-rcnn's scripts give their nets names of their own
         self._layer_names = [node.name for node in graph.nodes]
         self.blobs: OrderedDict[str, Blob] = OrderedDict((n, NetBlob(engine, n)) for n in engine.versions)
         self._param_blobs: list[list[Blob]] = [
@@ -94,9 +95,6 @@ class Net(Passes):
 
     # ------------------------------------------------------------ what is in it
 
-    @property
-    def name(self) -> str:
-        return self._engine.graph.name
 
     @property
     def inputs(self) -> list[str]:

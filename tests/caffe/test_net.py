@@ -62,6 +62,8 @@ def deploy(file: File) -> caffe.Net:
 
 def test_names(net: caffe.Net) -> None:
     assert net.name == "testnet"
+    net.name = "vgg16_faster_rcnn"  # as detection scripts do, to name their results
+    assert net.name == "vgg16_faster_rcnn"
     assert net.inputs == []
     assert net.outputs == ["loss"]
     assert list(net.blobs) == ["data", "label", "conv", "ip_blob", "loss"]
