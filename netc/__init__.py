@@ -3,7 +3,9 @@
 `load`, `plan`, `Net` and `Solver` are imported when first used, so that `import netc` costs nothing.
 """
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 __version__ = "0.1.0"
@@ -18,7 +20,6 @@ _HOME = {
     "check": "netc.api.planning",
     "load": "netc.api.planning",
     "loads": "netc.api.definition",
-    "plan": "netc.api.planning",
 }
 
 
@@ -26,3 +27,26 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'netc' has no attribute {name!r}")
     return getattr(import_module(_HOME[name]), name)
+
+
+class _Planner(ModuleType):
+    """The package `netc.plan`, which is called like the function that `netc.plan(...)` means."""
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        return import_module("netc.api.planning").plan(*arguments, **options)
+
+
+class _Package(ModuleType):
+    """This module, where the name `plan` is a package and a function at once."""
+
+    @property
+    def plan(self) -> Any:
+        return import_module("netc.plan")
+
+    @plan.setter
+    def plan(self, module: ModuleType) -> None:
+        """The import system binds the package to its name when it is first imported."""
+        module.__class__ = _Planner
+
+
+sys.modules[__name__].__class__ = _Package

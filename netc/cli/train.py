@@ -22,10 +22,21 @@ from netc.cli._progress import Progress
 from netc.cli._records import show_left_out
 from netc.cli._signals import Signals
 from netc.cli._weights import loading_options, show_loaded
-from netc.errors import NetError
+from netc.errors import Code, Diagnostic, NetError
 from netc.solve import Events, Step
 
 OVERFIT_ITERATIONS = 200
+
+
+NOT_FED = Code(
+    "CLI013",
+    "nothing feeds an input of the net that is trained",
+    why="Input and MemoryData layers, and data layers that netc has no reader for, are filled by a program. The "
+    "command line has nothing to put there.",
+    example='layer { name: "data" type: "Input" top: "data" ... }  solver { max_iter: 100 base_lr: 0.1 }',
+    fix="Use a data layer that netc reads (Data, ImageData, HDF5Data, ImageFolder, IDXData, ArrayData, Digits), or "
+    "train from Python, where `netc.Solver(...).net.set_input` fills them.",
+)
 
 
 @click.command("train")
@@ -106,6 +117,7 @@ def command(
             overfit=overfit_batch,
             **_observing(run_options, inspect),
         )
+        _refuse_inputs(solver)
         _output.show(solver.warnings)
         show_loaded(solver.loaded)
         if snapshot:
@@ -131,6 +143,15 @@ def command(
     if overfit_batch and not progress.interrupted:
         return _verdict(overfit_batch, first.loss, solver)
     return 130 if progress.interrupted else 0
+
+
+def _refuse_inputs(solver: Solver) -> None:
+    """The command cannot fill what a program would fill; training on zeros would look like training."""
+    for net in (solver.net, *(test.net for test in solver.tests)):
+        if net.inputs:
+            names, phase = ", ".join(net.inputs), net.graph.state.phase
+            message = f"nothing feeds {names} in phase {phase}: the net would train on zeros"
+            raise NetError(Diagnostic(NOT_FED, message, help=NOT_FED.fix))
 
 
 def _observing(run_options: dict[str, Any], inspect: bool) -> dict[str, Any]:

@@ -280,3 +280,15 @@ def test_which_classes_are_confused(run: Run, small: Path, tmp_path: Path) -> No
     assert "precision" in shown
     (tmp_path / "names.txt").write_text("zero")
     assert "error[CLI012]" in run("test", small, *weights, "--class-names", "names.txt").err
+
+
+def test_a_net_that_nothing_feeds_is_refused(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "unfed.net").write_text(
+        'layer { name: "d" type: "Input" top: "d" top: "l" input_param { shape { dim: 2 dim: 3 } shape { dim: 2 } } }\n'
+        'layer { name: "ip" type: "InnerProduct" bottom: "d" top: "ip" inner_product_param { num_output: 2 } }\n'
+        'layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "l" top: "loss" }\n'
+        "solver { base_lr: 0.1 max_iter: 3 }\n"
+    )
+    done = run("train", "unfed.net")
+    assert done.code == 1
+    assert "error[CLI013]: nothing feeds d, l" in done.err
