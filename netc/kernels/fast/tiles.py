@@ -24,7 +24,7 @@ def cut_line(length: int, channel_blocks: int) -> Cut:
     budget = tile_budget()
     best: tuple[float, Cut] | None = None
     for vectors in range(1, min(4, channel_blocks, budget) + 1):
-        cap = 6 if vectors == 4 else budget // vectors  # 7 x 4 needs 33 registers
+        cap = _most_rows(vectors)
         tiles = -(-length // cap)
         rows = -(-length // tiles)
         found = Cut(rows, length % rows, length // rows, vectors)
@@ -42,9 +42,14 @@ def cut_line(length: int, channel_blocks: int) -> Cut:
 
 def cut_line_with(length: int, vectors: int) -> Cut:
     """The cut for a given number of channel blocks a tile."""
-    cap = 6 if vectors == 4 else max(1, tile_budget() // vectors)
+    cap = _most_rows(vectors)
     rows = -(-length // -(-length // cap))
     return Cut(rows, length % rows, length // rows, vectors)
+
+
+def _most_rows(vectors: int) -> int:
+    rows = max(1, tile_budget() // vectors)
+    return min(rows, 6) if vectors == 4 else rows  # 7 x 4 needs 33 registers
 
 
 def _cycles(rows: int, vectors: int) -> float:
