@@ -186,9 +186,9 @@ def _help(name: str, type: MessageType, beside: set[str]) -> str | None:
 def _alike(name: str, type: MessageType, beside: set[str]) -> str | None:
     """The field whose name looks most like this one.
 
-    Of equals rather one that is repeated here, or at least one that is not a fork's.
+    Of equals rather one of a block that is repeated here, or at least one that is not a fork's.
     """
-    repeated = [f.name for f in type.fields.values() if f.repeated and f.name in beside]
+    repeated = [f.name for f in type.fields.values() if f.repeated and f.message and f.name in beside]
     usual = [f.name for f in type.fields.values() if f.declaration.origin in ("caffe", "netc")]
     guesses = [suggest(name, names) for names in (repeated, usual, list(type.fields))]
     return min((guess for guess in guesses if guess), key=lambda guess: slips(name, guess), default=None)
