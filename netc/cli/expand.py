@@ -16,6 +16,14 @@ from netc.cli._options import file_argument
 from netc.schema.wire import to_text
 
 
+def _without_solver(block: language.Block) -> language.Block:
+    """Caffe's net reader knows no solver block."""
+    kept = tuple(field for field in block.fields if field.name != "solver")
+    if len(kept) < len(block.fields):
+        _output.say("left out: the solver block, which Caffe reads from a file of its own")
+    return language.Block(kept, block.span)
+
+
 @click.command("expand")
 @file_argument
 @click.option(
@@ -31,7 +39,7 @@ def command(file: Path, output: Path | None, legacy: bool, layers: tuple[Path, .
         _output.show(definition.warnings)
         text = to_text(definition.record)
     else:
-        text = language.write(expanded(document, types).block)
+        text = language.write(_without_solver(expanded(document, types).block))
     if output is None:
         sys.stdout.write(text)
     else:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from netc.errors import Code, Note
+from dataclasses import replace
+
+from netc.errors import Code, Diagnostic, Note
 from netc.graph import Node
 from netc.plan.draft import Draft
 
@@ -17,16 +19,40 @@ NO_SCALE = Code(
     "right after the BatchNorm.",
 )
 
+MOST_NAMES = 8
+ABOUT_TRAINING = {"LAY103"}  # stored statistics in phase TRAIN: nothing to warn of where nothing learns
+
 
 def lint(draft: Draft) -> None:
-    """Report BatchNorm layers that no Scale layer follows, in one warning."""
-    found = [node for node in draft.graph.nodes if node.type.name == "BatchNorm" and not _scaled(draft, node)]
-    if not found:
-        return
-    first, *others = found
-    message = f'layer "{first.name}" (BatchNorm): no Scale layer follows it, so it has no learned scale and shift'
-    notes = [Note(f"the same is true of {', '.join(node.name for node in others)}")] if others else []
-    draft.report.warning(NO_SCALE, message, first.record.span_of("type"), notes=notes, help=NO_SCALE.fix)
+    """Report BatchNorm layers that no Scale layer follows; say what is true of many layers once."""
+    for node in draft.graph.nodes:
+        if node.type.name == "BatchNorm" and not _scaled(draft, node):
+            message = (
+                f'layer "{node.name}" (BatchNorm): no Scale layer follows it, so it has no learned scale and shift'
+            )
+            draft.report.warning(NO_SCALE, message, node.record.span_of("type"), help=NO_SCALE.fix)
+    learns = any(draft.needs_backward)
+    wanted = [d for d in draft.report.diagnostics if learns or d.code.id not in ABOUT_TRAINING]
+    draft.report.diagnostics = condensed(wanted)
+
+
+def condensed(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
+    """Warnings that say the same of several layers become one, which names the others in a note."""
+    groups: dict[object, list[Diagnostic]] = {}
+    for position, found in enumerate(diagnostics):
+        _, layer, text = found.message.partition("): ")
+        same = found.severity == "warning" and layer and not found.notes
+        groups.setdefault((found.code.id, text) if same else position, []).append(found)
+    return [_one(group) for group in groups.values()]
+
+
+def _one(group: list[Diagnostic]) -> Diagnostic:
+    first, *others = group
+    if not others:
+        return first
+    names = [found.message.partition('"')[2].partition('"')[0] for found in others]
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return replace(first, notes=(Note(f"the same is true of {', '.join(names[:MOST_NAMES])}{more}"),))
 
 
 def _scaled(draft: Draft, node: Node) -> bool:

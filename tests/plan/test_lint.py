@@ -33,6 +33,8 @@ def test_batch_norm_with_scale_is_fine() -> None:
 def test_stored_statistics_in_training() -> None:
     scale = 'layer { name: "s" type: "Scale" bottom: "bn1" top: "bn1" }'
     text = NORM % "batch_norm_param { use_global_stats: true }" + scale
+    assert not warnings(text, "TRAIN")  # nothing learns
+    text += 'layer { name: "l" type: "Reduction" bottom: "bn1" top: "l" loss_weight: 1 }'
     assert [str(w.code) for w in warnings(text, "TRAIN")] == ["LAY103"]
     assert not warnings(text, "TEST")
 
