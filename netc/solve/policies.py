@@ -101,8 +101,12 @@ def check(p: Record, report: Report) -> None:
             report.warning(MISSING, f"{message}; without it, it is 0", p.span_of("lr_policy"))
         elif not p.has(field):
             report.error(MISSING, message, p.span_of("lr_policy"))
-    for field, least in (("gamma", 0), ("stepsize", 1), ("max_iter", 0), ("warmup_iter", 0)):
-        if p.has(field) and getattr(p, field) < least:
-            report.error(BAD_VALUE, f"{field} must be at least {least}", p.span_of(field))
-    if list(p.stepvalue) != sorted(p.stepvalue):
-        report.error(BAD_VALUE, "stepvalue must grow from one to the next", p.span_of("stepvalue"))
+    least = {"stepsize": 1, "max_iter": 0, "warmup_iter": 0}
+    if name != "sigmoid":  # which falls only with a gamma below 0
+        least["gamma"] = 0
+    for field, low in least.items():
+        if p.has(field) and getattr(p, field) < low:
+            report.error(BAD_VALUE, f"{field} must be at least {low}", p.span_of(field))
+    if name == "multistep" and list(p.stepvalue) != sorted(p.stepvalue):
+        message = "stepvalue does not grow from one to the next: a step that comes too late is taken at once"
+        report.warning(BAD_VALUE, message, p.span_of("stepvalue"))

@@ -28,6 +28,9 @@ def solver(**fields: Any) -> Any:
         ({"lr_policy": "poly", "power": 2.0, "max_iter": 100}, 50, 0.025),
         ({"lr_policy": "poly", "power": 2.0, "max_iter": 100}, 100, 0.0),
         ({"lr_policy": "sigmoid", "gamma": 0.1, "stepsize": 10}, 20, 0.1 / (1 + math.exp(-1))),
+        ({"lr_policy": "sigmoid", "gamma": -0.1, "stepsize": 10}, 20, 0.1 / (1 + math.exp(1))),
+        ({"lr_policy": "multistep", "gamma": 0.1, "stepvalue": (8, 5)}, 8, 0.01),
+        ({"lr_policy": "multistep", "gamma": 0.1, "stepvalue": (8, 5)}, 9, 0.001),
         ({"lr_policy": "sigmoid", "gamma": 900.0, "stepsize": 10}, 0, 0.0),
         ({"lr_policy": "cosine", "max_iter": 100, "min_lr": 0.02}, 50, 0.06),
         ({"lr_policy": "cosine", "max_iter": 100, "min_lr": 0.02}, 100, 0.02),
@@ -54,7 +57,12 @@ def test_at_most_one_step_is_passed_per_iteration() -> None:
         ({"lr_policy": "step", "gamma": 0.1}, ["SOL011"], 'error[SOL011]: lr_policy "step" needs stepsize'),
         ({"lr_policy": "step", "gamma": 0.1, "stepsize": 0}, ["SOL012"], "stepsize must be at least 1"),
         ({"lr_policy": "exp", "gamma": -1.0}, ["SOL012"], "gamma must be at least 0"),
-        ({"lr_policy": "multistep", "gamma": 0.1, "stepvalue": (8, 5)}, ["SOL012"], "stepvalue must grow"),
+        (
+            {"lr_policy": "multistep", "gamma": 0.1, "stepvalue": (8, 5)},
+            ["SOL012"],
+            "warning[SOL012]: stepvalue does not grow",
+        ),
+        ({"lr_policy": "sigmoid", "gamma": -0.1, "stepsize": 5}, [], ""),
         ({"base_lr": None}, ["SOL011"], "base_lr"),
     ],
 )
