@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from netc.report.summary import readable
 @net_options("TRAIN")
 @click.option("--iterations", type=click.IntRange(min=1), default=10, show_default=True, help="Counted passes.")
 @executor_options
+@click.option("--explain", is_flag=True, help="Also each layer's kernels, time and share of the machine's peak.")
 @click.option("--json", "as_json", is_flag=True, help="The medians as one line of JSON.")
 def command(
     file: Path,
@@ -33,6 +35,7 @@ def command(
     inputs: tuple[tuple[str, Shape], ...],
     layers: tuple[Path, ...],
     iterations: int,
+    explain: bool,
     as_json: bool,
     **run_options: Any,
 ) -> None:
@@ -69,10 +72,27 @@ def command(
     if as_json:
         _output.print_json(result)
         return
+    if explain:
+        _explain(net)
     for name, values in times.items():
         low, high = np.percentile(values, (10, 90))
         _output.out.print(f"{name:<10}{statistics.median(values):>10.3f} ms   (10-90 %: {low:.3f} to {high:.3f})")
     _output.out.print(f"memory    {readable(peak_bytes(net)):>10}   (blobs, parameters and gradients)")
+
+
+def _explain(net: Net) -> None:
+    """Print what each layer runs on and how long it takes."""
+    fast: Any = import_module("netc.run.fast")  # costly to import
+    profiling: Any = import_module("netc.run.profile")
+    if not isinstance(net.executor, fast.Fast):
+        _output.out.print("--explain is for the fast executor (float32, no dynamic shapes)")
+        return
+    peak = profiling.peak(net.threads)
+    _output.out.print(f"peak      {2e-9 * peak:>10.0f} GFlop/s on {net.threads} threads; Winograd may pass it")
+    for t in profiling.profile(net.executor):
+        share = f"{100 * t.share(peak):>5.0f} %" if t.macs else " " * 7
+        way = "backward" if t.backward else "forward"
+        _output.out.print(f"{t.layer:<28} {way:<8} {t.milliseconds:>9.3f} ms {share}  {', '.join(t.kernels)}")
 
 
 def _timed(run: Callable[[], object]) -> float:
@@ -85,4 +105,4 @@ def peak_bytes(net: Net) -> int:
     """Bytes of the net itself: the arena, the parameters and their gradients."""
     parameters = sum(a.nbytes for blobs in net.params.values() for a in blobs)
     gradients = sum(a.nbytes for blobs in net.param_diffs.values() for a in blobs if a is not None)
-    return net.plan.memory.planned_bytes + parameters + gradients
+    return int(getattr(net.executor, "planned_bytes", net.plan.memory.planned_bytes)) + parameters + gradients

@@ -81,17 +81,22 @@ class Fast:
         for buffer in self.state().values():
             buffer[...] = 0
 
+    @property
+    def planned_bytes(self) -> int:
+        """The size of the arena: blobs in all their layouts, packed parameters and workspace."""
+        return self.program.planned_bytes
+
     # ------------------------------------------------------------ running
 
     def forward(self, first: int, last: int) -> float:
-        self._set_up()
+        self.set_up()
         self._run("forward", self.program.forward, first, last)
         return sum(self._loss(layer) for layer in range(first, last + 1))
 
     def backward(self, first: int, last: int) -> None:
         self._run("backward", self.program.backward, first, last)
 
-    def _set_up(self) -> None:
+    def set_up(self) -> None:
         """Pack the parameters of a net without backward, if they have changed since."""
         if not self.program.setup:
             return
@@ -117,8 +122,12 @@ class Fast:
     def _run(self, name: str, items: Iterable[Item], first: int, last: int) -> None:
         key = (name, first, last)
         if key not in self._segments:
-            self._segments[key] = self._cut([i for i in items if first <= i.layer <= last])
-        for segment in self._segments[key]:
+            self._segments[key] = self.cut([i for i in items if first <= i.layer <= last])
+        self.walk(self._segments[key])
+
+    def walk(self, segments: Iterable[Segment]) -> None:
+        """Run segments one after the other."""
+        for segment in segments:
             if segment.table is not None:
                 self.team.run(segment.table)
             else:
@@ -127,7 +136,8 @@ class Fast:
                     self._do(segment.step)
             self.at = segment.end
 
-    def _cut(self, items: list[Item]) -> list[Segment]:
+    def cut(self, items: list[Item]) -> list[Segment]:
+        """Items as tables of rows, and calls between them."""
         segments = []
         for rows, run in groupby(items, lambda item: item.row is not None):
             part = list(run)

@@ -1,0 +1,95 @@
+"""Where a pass of the fast executor spends its time, layer by layer, against the peak of the machine."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+
+from netc.kernels.fast.conv_kernels import line_tiles
+from netc.kernels.fast.emit import LANES, tile_budget
+from netc.kernels.fast.rows import Ref, Row, bind
+from netc.kernels.fast.walk import Team
+from netc.run.fast import Fast
+from netc.run.lowering.model import Item
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """One layer in one pass: the kernels that did its work (and its fused layers'), milliseconds, multiply-adds.
+
+    macs counts what direct kernels would do, so that Winograd may exceed the peak.
+    """
+
+    layer: str
+    backward: bool
+    kernels: tuple[str, ...]
+    milliseconds: float
+    macs: int
+
+    def share(self, peak: float) -> float:
+        """Multiply-adds a second as a share of `peak` (multiply-adds a second)."""
+        return self.macs / (self.milliseconds / 1e3) / peak if self.milliseconds else 0.0
+
+
+def profile(fast: Fast, repeats: int = 5) -> list[Timing]:
+    """Run forward and backward layer by layer; the least time of each layer over the repeats."""
+    passes = [(False, fast.program.forward), (True, fast.program.backward)]
+    parts = [(back, list(run)) for back, items in passes for _, run in groupby(items, lambda item: item.layer)]
+    best = [float("inf")] * len(parts)
+    fast.set_up()
+    for _ in range(max(1, repeats)):
+        for i, (_, items) in enumerate(parts):
+            segments = fast.cut(items)
+            start = time.perf_counter()
+            fast.walk(segments)
+            best[i] = min(best[i], time.perf_counter() - start)
+    return _merged(fast, parts, best)
+
+
+def _merged(fast: Fast, parts: list[tuple[bool, list[Item]]], seconds: list[float]) -> list[Timing]:
+    found: dict[tuple[int, bool], tuple[list[str], float]] = {}
+    for (back, items), taken in zip(parts, seconds, strict=True):
+        names, total = found.setdefault((items[0].layer, back), ([], 0.0))
+        for item in items:
+            name = item.row.label if item.row else "reference kernel"
+            if name not in names:
+                names.append(name)
+        found[items[0].layer, back] = (names, total + taken)
+    nodes = fast.plan.graph.nodes
+    return [
+        Timing(nodes[layer].name, back, tuple(names), 1e3 * total, _macs(fast, layer, back))
+        for (layer, back), (names, total) in found.items()
+    ]
+
+
+def _macs(fast: Fast, layer: int, back: bool) -> int:
+    planned = fast.plan.layers[layer]
+    if not back:
+        return planned.setup.macs
+    learned = any(fast.plan.params[p].learned for p in planned.params)
+    return planned.setup.macs * (int(learned) + int(any(planned.bottom_gradient)))
+
+
+def peak(threads: int, seconds: float = 0.2) -> float:
+    """Multiply-adds a second that the best tile reaches on data in the first-level cache, over all threads."""
+    rows, vectors, depth, lines = max(1, tile_budget() // 2), min(2, tile_budget()), 8, 4096
+    data = np.ones((3, 1 << 16), np.float32)
+    a, w, c = Ref(0), Ref(1), Ref(2)
+    loops = (depth, 0, 0, 1, 0, 0, 1, 0, 0)
+    arguments = (
+        a, w, c, 0, 0, 0, 1, 1, 1, lines, 1, 0, 0, 0, 0, 0, 0, 0, 0, 16 * 64, rows * 64, *loops,
+        lines // (8 * threads), 0, 0, 0, 0, 0, 1, 64,
+    )  # fmt: skip
+    table = bind([Row(line_tiles(rows, 0, vectors, LANES, 64), arguments)], lambda i: int(data[i].ctypes.data))
+    team = Team(threads)
+    team.run(table)
+    best, end = float("inf"), time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        start = time.perf_counter()
+        team.run(table)
+        best = min(best, time.perf_counter() - start)
+    team.close()
+    return rows * vectors * LANES * LANES * depth * lines / best
