@@ -68,6 +68,7 @@ class Solver:
         self.skipped = 0
         self._request: Literal["stop", "snapshot"] | None = None
         self._ended: str | None = None
+        self._stopped = False
 
     def _check(self) -> None:
         report = Report()
@@ -102,8 +103,12 @@ class Solver:
         self._request = "stop"
 
     def request_snapshot(self) -> None:
-        """Write a snapshot after the iteration that is running, and go on (safe in a signal handler)."""
-        self._request = "snapshot"
+        """Write a snapshot after the iteration that is running, and go on (safe in a signal handler).
+
+        A stop that has been requested stays requested: a terminal that closes sends both.
+        """
+        if self._request is None:
+            self._request = "snapshot"
 
     @property
     def ended(self) -> str | None:
@@ -115,14 +120,16 @@ class Solver:
     def solve(self) -> None:
         """Train until max_iter, a request to stop, or early stopping; then snapshot and test as Caffe does.
 
+        A run that is stopped and has a `snapshot` interval is saved whatever snapshot_after_train says.
         Raises NetError: SOL011 without max_iter, SOL013, SNP005 and SNP020 for the last snapshot.
         """
         if not self.p.has("max_iter"):
             raise NetError(Diagnostic(MISSING, "max_iter, the number of iterations, is missing", self.p.span))
-        self._ended = None
+        self._ended, self._stopped = None, False
         self.events.started(self.iteration, self.p.max_iter)
         self.step(self.p.max_iter - self.iteration)
-        if self.p.snapshot_after_train and self.prefix and not self._just_saved():
+        wanted = self.p.snapshot_after_train or (self._stopped and self.p.snapshot)
+        if wanted and self.prefix and not self._just_saved():
             self.snapshot()
         if self._ended:
             self.events.stopped(self._ended)
@@ -144,7 +151,10 @@ class Solver:
             if (p.snapshot and self.prefix and self.iteration % p.snapshot == 0) or wanted == "snapshot":
                 self._try_snapshot()
             if wanted == "stop":
-                self._ended = "a stop was requested"
+                self._stop()
+
+    def _stop(self) -> None:
+        self._ended, self._stopped = "a stop was requested", True
 
     def _iterate(self) -> None:
         p = self.p
@@ -198,11 +208,21 @@ class Solver:
     # ------------------------------------------------------------ tests
 
     def test_all(self) -> None:
-        """Test every test net, unless a stop is requested meanwhile."""
+        """Test every test net, unless a stop is requested meanwhile.
+
+        Then everything is where it was before, so that a run that goes on tests the same batches.
+        """
+        before = [(t.net, snapshots.places(t.net), t.net.iteration) for t in self.tests]
+        best, waited, results = self.best, self.waited, len(self.results)
         for index in range(len(self.tests)):
             result = self.test(index)
             if result is None:
-                self._ended = "a stop was requested"
+                for net, places, iteration in before:
+                    snapshots.place(net, places)
+                    net.iteration = iteration
+                self.best, self.waited = best, waited
+                del self.results[results:]
+                self._stop()
                 return
             self.events.tested(result)
             self.results.append(result)
