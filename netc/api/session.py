@@ -46,7 +46,8 @@ class Net(FedNet):
     instead of the file's. keep: every blob stays readable after a pass. training: plan backward too (default: in phase
     TRAIN). Data layers whose source is there are fed from it; others are inputs that the caller sets. on_bad_record:
     "stop" or "skip" a record of the data that cannot be used. synthetic: data layers and inputs hold random numbers
-    (labels: small integers), to time a net without its data. reshape, names: as in `Solver`.
+    (labels: small integers), to time a net without its data. reshape, names: as in `Solver`. run_options: `executor`
+    ("fast"; with keep "reference", whose blobs may be written), `threads`.
     Raises NetError.
     """
 
@@ -78,6 +79,7 @@ class Net(FedNet):
         training = phase == "TRAIN" if training is None else training
         plan = plan_state(definition, state, batch=batch, inputs=inputs, training=training, keep=keep)
         feeds = {} if synthetic else open_feeds(plan, seed, on_bad_record)
+        run_options = {"executor": "reference" if keep else "fast", **run_options}
         super().__init__(plan, dtype=dtype, seed=seed, feeds=feeds, **run_options)
         if synthetic:
             fill_inputs(self, seed)
@@ -114,6 +116,7 @@ class Solver(solve.Solver):
         on_bad_record: data.OnBadRecord = "stop",
         **run_options: Any,
     ) -> None:
+        run_options = {"executor": "fast", **run_options}
         job = job if isinstance(job, Job) else load_job(job, layers=layers)
         record = job.record.replace(**(changes or {}))
         if overfit:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -68,16 +69,29 @@ def net_options(default_phase: str) -> Callable[[F], F]:
     return decorate
 
 
+def _set_precision(_ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
+    """The fast executor reads the variable when it lowers a plan."""
+    if value is not None:
+        os.environ["NETC_PRECISION"] = value
+
+
 def executor_options(function: F) -> F:
-    """--executor and --threads: how the net is run."""
+    """--executor, --precision and --threads: how the net is run."""
     for option in (
         click.option("--threads", type=click.IntRange(min=1), help="Threads to use (default: all cores)."),
         click.option(
             "--executor",
             type=click.Choice(["reference", "fast"]),
-            default="reference",
+            default="fast",
             show_default=True,
-            help="How the net is run: each layer's own kernels, or the compiled step.",
+            help="How the net is run: the compiled step, or each layer's own kernels.",
+        ),
+        click.option(
+            "--precision",
+            type=click.Choice(["exact", "fast"]),
+            expose_value=False,
+            callback=_set_precision,
+            help="exact: no Winograd, sums in the documented order (default: $NETC_PRECISION, else fast).",
         ),
     ):
         function = option(function)
