@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from netc.errors import Diagnostic, NetError
+from netc.errors import Code, Diagnostic, NetError
 from netc.kernels.fast.checksum import add_to
 from netc.kernels.fast.layout import Blocked, unpack
 from netc.kernels.fast.layout import plain as plain_at
@@ -42,11 +42,32 @@ class Segment:
     step: Step | None = None
 
 
+BAD_ENVIRONMENT = Code(
+    "RUN070",
+    "an environment variable of the fast executor has a value that it cannot have",
+    why="NETC_THREADS is a number of threads, NETC_PRECISION is fast or exact (no Winograd).",
+    example="NETC_THREADS=all netc time nets/lenet.net",
+    fix="Correct the variable, or unset it.",
+)
+MOST_THREADS = 1024
+
+
 def thread_count() -> int:
-    """`$NETC_THREADS`, else as many as the process may use cores."""
+    """`$NETC_THREADS`, else as many as the process may use cores; raises NetError(RUN070)."""
     if given := os.environ.get("NETC_THREADS"):
-        return max(1, int(given))
+        if not given.isdecimal() or not 1 <= int(given) <= MOST_THREADS:
+            message = f"NETC_THREADS={given} is not a number from 1 to {MOST_THREADS}"
+            raise NetError(Diagnostic(BAD_ENVIRONMENT, message))
+        return int(given)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def exact() -> bool:
+    """Whether `$NETC_PRECISION` asks for no Winograd; raises NetError(RUN070)."""
+    given = os.environ.get("NETC_PRECISION", "fast")
+    if given not in ("fast", "exact"):
+        raise NetError(Diagnostic(BAD_ENVIRONMENT, f"NETC_PRECISION={given} is neither fast nor exact"))
+    return given == "exact"
 
 
 def executor(storage: Storage, threads: int | None = None) -> Executor:
@@ -64,8 +85,7 @@ class Fast:
         self.storage = storage
         self.plan = storage.plan
         self.team = Team(threads or thread_count())
-        exact = os.environ.get("NETC_PRECISION", "fast") == "exact"
-        self.program: Lowered = lower(self.plan, self.team.threads, exact)
+        self.program: Lowered = lower(self.plan, self.team.threads, exact())
         self.arena = aligned_bytes(self.program.planned_bytes)
         self._checksum = np.zeros(1, np.int64)
         self._packed_as: int | None = None

@@ -6,10 +6,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from netc.api.definition import loads
+from netc.errors import NetError
 from netc.graph import State, build
 from netc.plan import plan
 from netc.run import Net
-from netc.run.fast import Fast
+from netc.run.fast import BAD_ENVIRONMENT, Fast
 
 
 def make(text, phase="TRAIN", threads=2, keep=False):
@@ -179,6 +180,16 @@ def test_blobs_are_read_from_any_layout():
         np.testing.assert_allclose(fast.blobs[name], blob, rtol=1e-4, atol=1e-5, err_msg=name)
     for name, diff in reference.diffs.items():
         np.testing.assert_allclose(fast.diffs[name], diff, rtol=1e-3, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("NETC_THREADS", "all"), ("NETC_THREADS", "0"), ("NETC_PRECISION", "best")]
+)
+def test_bad_environment(name, value, monkeypatch):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(NetError) as error:
+        make(LENET, threads=None)
+    assert [d.code for d in error.value.diagnostics] == [BAD_ENVIRONMENT]
 
 
 @st.composite

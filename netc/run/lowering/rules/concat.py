@@ -5,10 +5,11 @@ from __future__ import annotations
 from itertools import accumulate
 
 from netc.kernels.fast.emit import LANES
-from netc.plan.model import Plan, Step
+from netc.plan.model import Step
 from netc.run.lowering.builder import Builder
 from netc.run.lowering.model import Layout
 from netc.run.lowering.rule import Rule
+from netc.run.lowering.rules.dropout import is_identity
 
 
 def accepts(b: Builder, layer: int) -> Layout | None:
@@ -19,7 +20,7 @@ def accepts(b: Builder, layer: int) -> Layout | None:
     if any(b.native.get(v) != "blocked" for v in node.bottoms) or len(set(node.bottoms)) < len(node.bottoms):
         return None
     slots = [b.bottom(layer, i) for i in range(len(node.bottoms))]
-    if any(not _free(b, slot) for slot in slots) or not _written_once(b.plan, b.top(layer)):
+    if any(not _free(b, slot) for slot in slots) or not _written_once(b, b.top(layer)):
         return None
     step = next((s for s in b.plan.backward if s.kind == "backward" and s.layer == layer), None)
     diffs = [(i, d) for i, d in enumerate(step.bottom_diffs) if d is not None] if step else []
@@ -45,9 +46,12 @@ def _free(b: Builder, slot: int) -> bool:
     return not b.is_part(slot) and len({s.shape for s in b.plan.slots if s.storage == storage}) == 1
 
 
-def _written_once(plan: Plan, slot: int) -> bool:
-    """Whether nothing writes in place over the slot (the bottoms would change with it)."""
-    return sum(s.storage == plan.slots[slot].storage for s in plan.slots) == 1
+def _written_once(b: Builder, slot: int) -> bool:
+    """Whether nothing changes the slot's storage afterwards (the bottoms would change with it)."""
+    plan = b.plan
+    names = [v for v in plan.graph.values if plan.slots[plan.data[v.index]].storage == plan.slots[slot].storage]
+    later = [v.producer for v in names if plan.data[v.index] != slot]
+    return all(plan.graph.nodes[i].type.name == "Dropout" and is_identity(b, i) for i in later)
 
 
 def forward(b: Builder, layer: int) -> None:
