@@ -163,8 +163,8 @@ def forward_first(
     return together(_line_rows(lines, label))
 
 
-def data_gradient(dy: Blocked, weights: Ref, dx: Blocked, conv: Conv, label: str = "") -> list[Row]:
-    """dx from dy; the weights are packed the other way round: [group][in block][out block][kh][kw][16 out][16 in]."""
+def data_gradient(dy: Blocked, weights: Ref, dx: Blocked, conv: Conv, add: bool = False, label: str = "") -> list[Row]:
+    """dx (+)= what dy gives it; weights are packed the other way: [group][in block][out block][kh][kw][16 out][16 in]."""
     kw, (sh, sw) = conv.kernel[1], conv.stride
     rows = []
     for down in phases(conv, 0):
@@ -181,7 +181,8 @@ def data_gradient(dy: Blocked, weights: Ref, dx: Blocked, conv: Conv, label: str
                 target_pixel=sw * PIXEL, height=down.count, width=across.count,
                 weights=weights + (down.cell * kw + across.cell) * BLOCK if down.taps and across.taps else weights,
                 out_block=conv.out_blocks * conv.cells * BLOCK, out_blocks=conv.in_blocks, groups=conv.groups,
-                loops=loops, bias=NOTHING, relu=False, add=NOTHING, unroll=LANES,
+                loops=loops, bias=NOTHING, relu=False,
+                add=dx.pixel(down.start, across.start) if add else NOTHING, unroll=LANES,
                 lines=(down.first, 1, -down.back, dy.h),
             )  # fmt: skip
             rows += _line_rows(lines, label)

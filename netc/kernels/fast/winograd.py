@@ -196,9 +196,11 @@ def _convolve(
     return rows
 
 
-def data_gradient(dy: Blocked, weights: Ref, dx: Blocked, conv: Conv, work: Ref, label: str = "") -> list[Row]:
-    """dx from dy, with weights transformed `backward`."""
-    return forward(dy, weights, NOTHING, dx, turned(conv), work, label=label)
+def data_gradient(
+    dy: Blocked, weights: Ref, dx: Blocked, conv: Conv, work: Ref, add: bool = False, label: str = ""
+) -> list[Row]:
+    """dx (+)= what dy gives it, with weights transformed `backward`."""
+    return forward(dy, weights, NOTHING, dx, turned(conv), work, add=dx if add else None, label=label)
 
 
 # ---------------------------------------------------------------- weight gradient

@@ -43,6 +43,8 @@ class Builder:
         self.group = 0
         self.layer = -1
         self.fused: dict[int, int] = {}
+        self.sums = {s.source: s.target for s in plan.backward if s.kind == "add"}  # parts, and what they are added to
+        self.added: set[int] = set()  # parts that their rule has added already
         self.accepted: set[int] = set()
         self.native: dict[int, Layout] = {}  # of each value
         self.buffers: dict[tuple[int, str], int] = {}
@@ -215,6 +217,14 @@ class Builder:
         self._clear(slot)
         self._fresh(slot, "blocked")
         return self.blocked(slot)
+
+    def write_or_add(self, slot: int) -> tuple[Blocked, bool]:
+        """A gradient's blocked array, about to be written; or, for a part, what it is added to, to be added to."""
+        whole = self.sums.get(slot)
+        if whole is None or not self.holds(whole, "blocked") or self._key(whole)[1] != self._key(slot)[1]:
+            return self.write(slot), False
+        self.added.add(slot)
+        return self.write(whole), True
 
     def write_plain(self, slot: int) -> Plain:
         """The slot's plain array, about to be written."""

@@ -9,6 +9,8 @@ from netc.run.lowering.builder import Builder
 
 def add(b: Builder, step: Step) -> None:
     """target += source, in blocks unless both are plain."""
+    if step.source in b.added:
+        return
     if b.holds(step.target, "blocked") or b.holds(step.source, "blocked"):
         target, source = b.read(step.target), b.read(step.source)
         b.emit(pointwise.combine(target, source, b.write(step.target), label="add"))

@@ -33,11 +33,11 @@ def forward(
     b.emit(winograd.forward(x, weights, bias, y, conv, work, relu, add, "Winograd convolution"))
 
 
-def data_gradient(b: Builder, dy: Blocked, layer: int, dx: Blocked, conv: Conv) -> None:
-    """Emit dx from dy."""
+def data_gradient(b: Builder, dy: Blocked, layer: int, dx: Blocked, conv: Conv, add: bool) -> None:
+    """Emit dx from dy, or dx += that."""
     weights = _weights(b, layer, conv, True, NOTHING)
     work = b.new("workspace", winograd.workspace_bytes(winograd.turned(conv), dy.n, b.threads))
-    b.emit(winograd.data_gradient(dy, weights, dx, conv, work, "Winograd data gradient"))
+    b.emit(winograd.data_gradient(dy, weights, dx, conv, work, add, "Winograd data gradient"))
 
 
 def weight_gradient(b: Builder, x: Blocked, dy: Blocked, dw: Ref, conv: Conv) -> None:

@@ -162,10 +162,12 @@ def backward(b: Builder, step: Step) -> None:
             b.emit(depthwise.data_gradient(dy, weights, b.write(target), conv, "depthwise data gradient"))
             return
         if winograd.chosen_back(b, conv, dy.n):
-            winograd.data_gradient(b, dy, layer, b.write(target), conv)
+            dx, add = b.write_or_add(target)
+            winograd.data_gradient(b, dy, layer, dx, conv, add)
             return
         weights = _weights(b, layer, conv, BACKWARD)
-        b.emit(kernels.data_gradient(dy, weights, b.write(target), conv, "data gradient"))
+        dx, add = b.write_or_add(target)
+        b.emit(kernels.data_gradient(dy, weights, dx, conv, add, "data gradient"))
 
 
 def _weight_gradient(b: Builder, layer: int, conv: Conv, dy: Blocked, gradient: Ref) -> None:
