@@ -164,7 +164,7 @@ def forward_first(
 
 
 def data_gradient(dy: Blocked, weights: Ref, dx: Blocked, conv: Conv, add: bool = False, label: str = "") -> list[Row]:
-    """dx (+)= what dy gives it; weights are packed the other way: [group][in block][out block][kh][kw][16 out][16 in]."""
+    """dx (+)= what dy gives it. Weights are packed the other way: [group][in block][out block][kh][kw][out][in]."""
     kw, (sh, sw) = conv.kernel[1], conv.stride
     rows = []
     for down in phases(conv, 0):
