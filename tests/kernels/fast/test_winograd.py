@@ -52,7 +52,7 @@ class Layer:
     def wanted(self):
         return reference(self.x, self.w, self.bias, self.dy, self.conv)[:3]
 
-    def found(self, bias=True, relu=False, add=None, factor=None):
+    def found(self, bias=True, relu=False, add=None, factor=None, repeat=False):
         """Top, bottom diff, weight diff (which starts at 1); the blobs that they were made in."""
         n, conv, bench, threads = self.n, self.conv, Bench(), self.threads
         x, rows = blob(bench, self.x, self.bottom, conv.halo)
@@ -73,6 +73,7 @@ class Layer:
         added = None if add is None else other
         rows += winograd.forward(x, forward, shift if bias else NOTHING, y, conv, works[0], relu, added)
         rows += winograd.data_gradient(dy, backward, dx, conv, works[1])
+        rows += winograd.data_gradient(dy, backward, dx, conv, works[1], add=True) if repeat else []
         rows += winograd.weight_gradient(x, dy, Ref(outs[2]), conv, works[2])
         rows += unpack(y, plain(outs[0], self.top)) + unpack(dx, plain(outs[1], self.bottom))
         bench.run(rows, threads)
@@ -107,6 +108,12 @@ def test_the_epilogue(relu, add):
     layer = Layer(*CASES[1])
     y = reference(layer.x, layer.w, layer.bias * 0, layer.dy, layer.conv)[0] + (add or 0)
     check(layer.found(bias=False, relu=relu, add=add)[0][0], np.maximum(y, 0) if relu else y)
+
+
+def test_a_data_gradient_is_added_to_what_is_there():
+    layer = Layer(*CASES[1])
+    twice = layer.found(repeat=True)[0][1]
+    check(twice, 2 * layer.wanted()[1])
 
 
 def test_output_channels_are_multiplied_by_a_factor():
