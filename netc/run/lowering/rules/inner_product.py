@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from netc.kernels.fast import dot
 from netc.kernels.fast import inner_product as kernels
 from netc.kernels.fast.rows import NOTHING, Ref
 from netc.plan.model import Step
@@ -29,8 +30,12 @@ def forward(b: Builder, layer: int) -> None:
     x = b.read_plain(b.bottom(layer)).base
     bias = b.param(layer, 1) if len(b.planned(layer).params) > 1 else NOTHING
     y = b.write_plain(b.top(last)).base
+    sizes, relu = _sizes(b, layer), last != layer
+    if dot.supported(sizes[0], sizes[2]):
+        b.emit(dot.forward(x, b.param(layer, 0), bias, y, sizes, relu, "dot products"))
+        return
     work = _workspace(b, layer)
-    b.emit(kernels.forward(x, b.param(layer, 0), bias, y, _sizes(b, layer), work, last != layer, "inner product"))
+    b.emit(kernels.forward(x, b.param(layer, 0), bias, y, sizes, work, relu, "inner product"))
 
 
 def backward(b: Builder, step: Step) -> None:
