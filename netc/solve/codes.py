@@ -45,7 +45,8 @@ NOT_WRITTEN = Code(
     "SNP020",
     "a snapshot cannot be written",
     why="A snapshot is first written under another name beside its place, and renamed when it is safely on the disk; "
-    "so an earlier snapshot is never harmed. This one could not be written at all.",
+    "so an earlier snapshot is never harmed. This one could not be written at all. In the middle of a run that is a "
+    "warning; the last snapshot then goes to the system's folder for temporary files, if there is room.",
     example='snapshot: 1000 snapshot_prefix: "missing/directory/lenet"',
     fix="Make the directory, make room on the disk, or choose another snapshot_prefix.",
 )
@@ -67,8 +68,9 @@ WRONG_STATE = Code(
 INCOMPLETE = Code(
     "SNP023",
     "the snapshot is not complete",
-    why="The file ends before the size that it was written with, or the weights are not those that the state was "
-    "written with. Going on from it would not be the run that was stopped.",
+    why="The file ends before the size that it was written with, its values are not those that it was written with, or "
+    "the weights are not those that the state was written with. Going on from it would not be the run that was "
+    "stopped.",
     fix="Resume from an earlier snapshot, or copy the files again.",
 )
 NO_WEIGHTS = Code(

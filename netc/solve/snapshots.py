@@ -11,6 +11,8 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Protocol, runtime_checkable
 from zlib import crc32
 
@@ -81,7 +83,7 @@ def write(solver: Solver) -> Paths:
     at, net = paths(solver.prefix, solver.iteration, solver.p.snapshot_format), solver.net
     layers = weights_of(net, bool(solver.p.snapshot_diff)).layers
     state = SolverState(solver.iteration, str(at.weights), _current_step(solver), tuple(_history(solver)))
-    training = encode(_training(solver, checksum(layers)))
+    training = encode(_signed(state, _training(solver, checksum(layers))))
     if solver.p.snapshot_format == "HDF5":
         write_whole(at.weights, lambda file: hdf5.write_weights(file, layers))
         write_whole(at.state, lambda file: hdf5.write_state(file, state, training))
@@ -97,14 +99,39 @@ def write(solver: Solver) -> Paths:
     return at
 
 
+def rescue(solver: Solver) -> Paths | None:
+    """Write a snapshot into a new folder for temporary files; None if that cannot be done either."""
+    assert solver.prefix is not None
+    prefix, folder = solver.prefix, ""
+    try:
+        folder = mkdtemp(prefix="netc-")
+        solver.prefix = str(Path(folder, Path(prefix).name))
+        return write(solver)
+    except (NetError, OSError):
+        rmtree(folder, ignore_errors=True)
+        return None
+    finally:
+        solver.prefix = prefix
+
+
 def checksum(layers: Iterable[LayerWeights]) -> int:
     """CRC-32 of all values of all blobs, layers in the order of their names."""
-    value = 0
-    for layer in sorted(layers, key=lambda layer: layer.name):
-        for blob in layer.blobs:
-            flat: Any = np.ascontiguousarray(blob).reshape(-1).view(np.uint8)
-            value = crc32(flat, value)
+    return _crc(blob for layer in sorted(layers, key=lambda layer: layer.name) for blob in layer.blobs)
+
+
+def _crc(arrays: Iterable[Array], value: int = 0) -> int:
+    for array in arrays:
+        flat: Any = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+        value = crc32(flat, value)
     return value
+
+
+def _signed(state: SolverState, training: Record) -> Record:
+    """The training state with the checksum of itself and of the rest of the solver's state."""
+    plain = training.replace(state_crc=None)
+    numbers = f"{state.iter} {state.current_step} {state.learned_net}"
+    start = crc32(numbers.encode("utf-8", "surrogateescape"), crc32(encode(plain)))
+    return plain.replace(state_crc=_crc(state.history, start))
 
 
 def _current_step(solver: Solver) -> int:
@@ -126,7 +153,8 @@ def _training(solver: Solver, crc: int) -> Record:
     best = None if math.isnan(solver.best) else solver.best
     nets = tuple(_net_record(net) for net in (solver.net, *(t.net for t in solver.tests)))
     values = {"seed": solver.net.seed, "loss": tuple(solver.losses), "net": nets, "waited": solver.waited}
-    return _message("TrainingState").make(**values, weights_crc=crc, **({} if best is None else {"best": best}))
+    values |= {"skipped": solver.skipped, "weights_crc": crc, **({} if best is None else {"best": best})}
+    return _message("TrainingState").make(**values)
 
 
 def places(net: Net) -> dict[str, Mapping[str, Any]]:
@@ -203,10 +231,15 @@ def _read_state(path: Path) -> tuple[SolverState, Any]:
         state = parse_solver_state(data, str(path))
         parts = [data[start:end] for number, wire, start, end in scan(data) if (number, wire) == (_TRAINING, BYTES)]
         training = parts[0] if parts else b""
+    if not training:
+        return state, None
     try:
-        return state, decode(training, _message("TrainingState")) if training else None
+        record: Any = decode(training, _message("TrainingState"))
     except WireError as error:
         raise NetError(Diagnostic(INCOMPLETE, f"{path}: {error.message}")) from None
+    if record.state_crc != _signed(state, record).state_crc:
+        raise NetError(Diagnostic(INCOMPLETE, f"{path} has been damaged: it does not fit its checksum"))
+    return state, record
 
 
 def _fitting_history(solver: Solver, state: SolverState, path: Path) -> list[tuple[Array, ...]]:
@@ -240,7 +273,7 @@ def _go_on(solver: Solver, training: Any) -> None:
         solver.events.warned(Diagnostic(OTHER_SEED, message, severity="warning"))
     solver.losses = list(training.loss)
     solver.best = training.best if training.has("best") else math.nan
-    solver.waited = training.waited
+    solver.waited, solver.skipped = training.waited, training.skipped
     for net, record in zip((solver.net, *(t.net for t in solver.tests)), training.net, strict=False):
         net.seed, net.iteration = training.seed, record.iteration
         place(net, {source.layer: json.loads(source.state) for source in record.source})

@@ -130,7 +130,7 @@ class Solver:
         self.step(self.p.max_iter - self.iteration)
         wanted = self.p.snapshot_after_train or (self._stopped and self.p.snapshot)
         if wanted and self.prefix and not self._just_saved():
-            self.snapshot()
+            self._last_snapshot()
         if self._ended:
             self.events.stopped(self._ended)
             return
@@ -279,6 +279,17 @@ class Solver:
         except NetError as error:
             for diagnostic in error.diagnostics:
                 self.events.warned(replace(diagnostic, severity="warning"))
+
+    def _last_snapshot(self) -> None:
+        """What cannot be written where it should be goes where it can: after this, the process ends."""
+        try:
+            self.snapshot()
+        except NetError as error:
+            rescued = snapshots.rescue(self)
+            if rescued is None:
+                raise
+            help = f"it is in {rescued.state.parent} instead: copy both files, or go on with --snapshot {rescued.state}"
+            raise NetError(replace(d, help=help) for d in error.diagnostics) from None
 
     def _just_saved(self) -> bool:
         return self.prefix is not None and self.last_snapshot == snapshots.paths(

@@ -112,6 +112,8 @@ MESSAGES = (
             optional("best", 4, "double", doc="Best value that early stopping has seen.", origin="netc"),
             optional("waited", 5, "int32", doc="Tests since the best value.", origin="netc"),
             optional("weights_crc", 6, "uint32", doc="Checksum of the weights written with this.", origin="netc"),
+            optional("skipped", 7, "int32", doc="Updates left out in a row: their loss was not finite.", origin="netc"),
+            optional("state_crc", 8, "uint32", doc="Checksum of everything else in the state.", origin="netc"),
         ),
         doc="Where a run is, beyond what Caffe keeps: with it a resumed run gives the same bits.",
         origin="netc",
