@@ -69,6 +69,8 @@ def memory_of(case: Case, threads: int, name: str) -> float:
     if name != "netc":
         peers: Any = import_module("tools.bench.peers")
         peers.torch.zeros(1)
+    else:
+        import_module("netc.run.fast")
     before = _peak_kilobytes()
     if name == "netc":
         call = netc_call(case, open_net(case, threads))
