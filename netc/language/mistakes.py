@@ -11,7 +11,7 @@ from netc.errors import Note, Report, Source, Span
 from netc.language import codes
 from netc.language.lexer import BAD_CHARACTER, BAD_NUMBER, NAMES, OPEN_STRING
 from netc.language.quotes import missing_quote
-from netc.language.unclosed import indentation, never_closed
+from netc.language.unclosed import never_closed
 
 Action = Literal["insert", "as", "drop", "again", "split", "skip"]
 
@@ -331,8 +331,8 @@ def _deeper(source: Source, at: int, than: int) -> bool:
     text = source.text
     line = text.rfind("\n", 0, than) + 1
     outer = len(text[line:than]) - len(text[line:than].lstrip())
-    column = indentation(text, at)
-    return column is not None and column > outer
+    line = text.rfind("\n", 0, at) + 1
+    return not text[line:at].strip() and at - line > outer
 
 
 def _quote_hides_braces(report: Report) -> bool:

@@ -8,26 +8,31 @@ begins (`layer {` inside a `layer` cannot be meant), and in the part where a bra
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from netc.errors import Source
 from netc.language.lexer import NAMES, scanner
 
-MOST_BRACES = 400
-"""A part with more braces is not looked at: the work grows with their square."""
+MOST_MARKS = 500
+"""A part with more braces and entries is not looked at: the work grows with their square."""
+MOST_CHARACTERS = 4 << 20
+"""A longer text is no net."""
+STATEMENT = "="
+_BLANKS = re.compile(r"[ \t]*")
 
 
 @dataclass(frozen=True, slots=True)
 class _Mark:
-    """A brace or an entry's name: where it is, whether it is the first in its line, the blanks that begin the line."""
+    """A brace or the name that begins an entry."""
 
     kind: str  # "open", "close" or "name"
     at: int
-    name: str  # an entry's name; of an opening brace, the name before it
-    first: bool
-    indent: str
+    name: str  # an entry's name, or STATEMENT; of an opening brace, the name before it
     line: int  # where its line begins
+    indent: str  # the blanks there
+    first: bool  # whether nothing else stands before it
 
 
 def never_closed(source: Source, open_at: list[int]) -> list[int]:
@@ -35,15 +40,11 @@ def never_closed(source: Source, open_at: list[int]) -> list[int]:
 
     `open_at` are those that are left open if each closing one closes the nearest.
     """
+    if len(source.text) > MOST_CHARACTERS:
+        return []
     found = _by_likeness(source.text, len(open_at)) if all(source.text[at] == "{" for at in open_at) else []
     found = found or _by_indentation(source.text)
     return found if len(found) == len(open_at) else []
-
-
-def indentation(text: str, at: int) -> int | None:
-    """How far right `at` stands, if nothing precedes it on its line."""
-    line = text.rfind("\n", 0, at) + 1
-    return None if text[line:at].strip() else at - line
 
 
 def _by_likeness(text: str, count: int) -> list[int]:
@@ -53,7 +54,7 @@ def _by_likeness(text: str, count: int) -> list[int]:
     found = []
     for part in parts:
         missing = _balance(part)
-        if missing == 1 and len(part) <= MOST_BRACES * 4:
+        if missing == 1 and len(part) <= MOST_MARKS:
             found.append(_best(part, usual))
         elif missing != 0:
             return []
@@ -67,10 +68,11 @@ def _by_indentation(text: str) -> list[int]:
     """
     found: list[int] = []
     stack: list[tuple[int, int, bool]] = []  # offset of `{`, indentation of its line, whether its content is indented
-    fresh = False
+    fresh, lines = False, _Lines(text)
     for match in scanner("plain").finditer(text):
         kind, start = NAMES[match.lastindex or 0], match.start(match.lastindex or 0)
-        column = indentation(text, start)
+        _, indent, first = lines.of(start)
+        column = len(indent) if first else None
         if fresh and stack and column is not None:
             stack[-1] = (*stack[-1][:2], column > stack[-1][1])
         fresh = kind in ("LBRACE", "LANGLE")
@@ -78,8 +80,7 @@ def _by_indentation(text: str) -> list[int]:
         while column is not None and stack and stack[-1][2] and column + closer <= stack[-1][1]:
             found.append(stack.pop()[0])
         if fresh:
-            line = text.rfind("\n", 0, start) + 1
-            stack.append((start, len(text[line:start]) - len(text[line:start].lstrip()), False))
+            stack.append((start, len(indent), False))
         elif closer and stack:
             stack.pop()
         if kind == "END":
@@ -87,57 +88,70 @@ def _by_indentation(text: str) -> list[int]:
     return found + [at for at, _, _ in stack]
 
 
+class _Lines:
+    """Looks up the line of one offset after another; offsets never go back."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.seen = self.line = 0
+        self.indent = self._blanks()
+
+    def of(self, at: int) -> tuple[int, str, bool]:
+        """Where the line of an offset begins, the blanks there, and whether only they stand before the offset."""
+        newline = self.text.rfind("\n", self.seen, at)
+        self.seen = max(self.seen, at)
+        if newline >= 0:
+            self.line = newline + 1
+            self.indent = self._blanks()
+        return self.line, self.indent, self.line + len(self.indent) == at
+
+    def _blanks(self) -> str:
+        found = _BLANKS.match(self.text, self.line)
+        return found[0] if found else ""
+
+
 def _marks(text: str) -> Iterator[_Mark]:
     """The braces and the names of entries, in order."""
-    name, name_at, last = "", -1, ""
+    name, last, before, lines = "", "", 0, _Lines(text)
+    pending: tuple[int, str, bool] | None = None  # the line of the name that was read last, if it may begin an entry
     for match in scanner("plain").finditer(text):
         kind, at = NAMES[match.lastindex or 0], match.start(match.lastindex or 0)
         if kind == "END":
             return
-        if name_at >= 0 and kind in ("COLON", "LBRACE"):
-            yield _mark("name", text, name_at, name)
-            name_at = -1
+        line = lines.of(at)
+        if pending and kind in ("COLON", "LBRACE"):
+            yield _Mark("name", before, name, *pending)
+            pending = None
+        elif pending and pending[2] and last == "NAME" and kind in ("NAME", "EQUALS", "COMMA"):
+            yield _Mark("name", before, STATEMENT, *pending)
         if kind == "LBRACE":
-            yield _mark("open", text, at, name)
+            yield _Mark("open", at, name, *line)
         elif kind == "RBRACE":
-            yield _mark("close", text, at, "")
+            yield _Mark("close", at, "", *line)
         if kind == "NAME" and last != "COLON":
-            name, name_at = match[match.lastindex or 0], at
+            name, pending = match[match.lastindex or 0], line
         elif kind != "COLON":
-            name, name_at = "", -1
-        last = kind
-
-
-def _mark(kind: str, text: str, at: int, name: str) -> _Mark:
-    line = text.rfind("\n", 0, at) + 1
-    before = text[line:at]
-    return _Mark(kind, at, name, not before.strip(), before[: len(before) - len(before.lstrip())], line)
+            name, pending = "", None
+        before, last = at, kind
 
 
 def _parts(marks: list[_Mark]) -> list[list[_Mark]]:
-    """The text cut before each block of the kind that stands outermost."""
-    outermost = _outermost(marks)
+    """The text cut before each block or statement of a kind that stands in no block (as far as these are balanced)."""
+    outermost = set(_outermost(marks))
     parts: list[list[_Mark]] = [[]]
-    for i, mark in enumerate(marks):
-        block = mark.kind == "name" and mark.name in outermost and i + 1 < len(marks) and marks[i + 1].kind == "open"
-        if block and mark.first:
+    for mark in marks:
+        if mark.kind == "name" and mark.first and (mark.name, mark.indent) in outermost:
             parts.append([])
         parts[-1].append(mark)
     return parts
 
 
-def _outermost(marks: list[_Mark]) -> set[str]:
-    """The names of the blocks that stand in no other, as far as the braces are balanced."""
-    found: set[str] = set()
+def _outermost(marks: list[_Mark]) -> Iterator[tuple[str, str]]:
     depth = 0
     for mark in marks:
-        if mark.kind == "open":
-            if depth == 0:
-                found.add(mark.name)
-            depth += 1
-        elif mark.kind == "close":
-            depth -= 1
-    return found - {""}
+        if depth == 0 and mark.name and (mark.kind == "open" or mark.name == STATEMENT):
+            yield mark.name, mark.indent
+        depth += (mark.kind == "open") - (mark.kind == "close")
 
 
 def _balance(part: list[_Mark]) -> int:
@@ -184,7 +198,7 @@ def _cost(part: list[_Mark], place: int, usual: set[tuple[str, str]]) -> tuple[i
             break
         if mark.kind == "name":
             block, indent = stack[-1] if stack else (None, None)
-            strange += (block.name if block else "", mark.name) not in usual
+            strange += mark.name != STATEMENT and (block.name if block else "", mark.name) not in usual
             if mark.first and block is not None:
                 crooked += indent is not None and indent != mark.indent
                 stack[-1] = (block, mark.indent if indent is None else indent)
