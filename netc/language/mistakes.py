@@ -197,8 +197,9 @@ def _quote(m: Mistake, report: Report) -> Repair | None:
     else:
         quote = m.source.text[span.start]
         message, help = "this string is not closed on its line", f"end it with {quote}"
-    if all(each.span is None or each.span.start != span.start for each in report.diagnostics):
-        report.error(codes.OPEN_STRING, message, span, help=help)
+    if any(each.span is not None and each.span.start == span.start for each in report.diagnostics):
+        return DROP
+    report.error(codes.OPEN_STRING, message, span, help=help)
     if NAMES[m.kind] != OPEN_STRING:
         return SKIP
     if found.missing == "open":
