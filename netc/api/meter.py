@@ -101,8 +101,8 @@ class Meter(Events):
 
 
 def batch_size(plan: Plan) -> int:
-    """Samples in a batch: the first axis of the first data layer's (or Input's) first top; 1 without one."""
-    sources = [n for n in plan.graph.nodes if n.type.source and n.tops]
+    """Samples in a batch: the first axis of the first top of the first layer without bottoms; 1 without one."""
+    sources = [n for n in plan.graph.nodes if not n.bottoms and n.tops]
     shape = plan.shapes[sources[0].tops[0]] if sources else ()
     return shape[0] if shape else 1
 
