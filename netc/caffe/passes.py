@@ -44,11 +44,11 @@ class Passes:
     ) -> dict[str, Array]:
         """Run layers `start` to `end` (both included), and give the outputs as arrays of the net: copy what must last.
 
-        blobs: further blobs to give. kwargs: an array for each input. With `end`, its first top counts as the output.
+        blobs: further blobs to give. kwargs: an array for each input. With `end`, its tops count as the outputs.
         Raises CaffeError: RUN010 and RUN013 for names that the net does not have, RUN060 for inputs that do not fit.
         """
         first, last = self._index(start, 0), self._index(end, len(self._layer_names) - 1)
-        outputs = self.outputs if end is None else self.top_names[end][:1]
+        outputs = self.outputs if end is None else self.top_names[end]
         wanted = self._known([*outputs, *(blobs or ())])
         self._fill(kwargs, self.inputs, "input", lambda name: self.blobs[name].data)
         self._forward(first, last)
@@ -59,11 +59,11 @@ class Passes:
     ) -> dict[str, Array]:
         """Run backward from layer `start` down to `end` (both included), and give the gradients of the inputs.
 
-        diffs: further blobs whose gradients to give. kwargs: the gradient of each output. With `end`, the gradient of
-        its first bottom is given. Raises CaffeError as `forward`, and RUN014 for a net without backward.
+        diffs: further blobs whose gradients to give. kwargs: the gradient of each output. With `end`, the gradients of
+        its bottoms are given. Raises CaffeError as `forward`, and RUN014 for a net without backward.
         """
         first, last = self._index(start, len(self._layer_names) - 1), self._index(end, 0)
-        outputs = self.inputs if end is None else self.bottom_names[end][:1]
+        outputs = self.inputs if end is None else self.bottom_names[end]
         wanted = self._known([*outputs, *(diffs or ())])
         self._fill(kwargs, self.outputs, "output", lambda name: self.blobs[name].diff)
         self._backward(first, last)

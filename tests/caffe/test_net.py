@@ -230,6 +230,12 @@ def test_backward_from_one_layer_to_another(net: caffe.Net) -> None:
     np.testing.assert_allclose(found["conv"].reshape(5, -1), expected, rtol=1e-3, atol=1e-4)
 
 
+def test_the_last_layer_of_a_part_gives_all_its_blobs(net: caffe.Net) -> None:
+    assert set(net.forward(end="data")) == {"data", "label"}
+    net.forward()
+    assert set(net.backward(end="loss", diffs=["conv"])) == {"ip_blob", "label", "conv"}
+
+
 def test_blobs_and_inputs_by_name(deploy: caffe.Net) -> None:
     images = np.random.default_rng(5).standard_normal((4, 1, 5, 5)).astype(np.float32)
     found = deploy.forward(blobs=["conv1", "pool"], data=images)
