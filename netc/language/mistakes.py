@@ -257,7 +257,7 @@ def _no_value(m: Mistake, report: Report, repair: Repair = SKIP) -> Repair:
 def _after_value(m: Mistake, kind: str, report: Report) -> Repair:
     name, _ = m.name() or ("the field", m.span)
     top = m.symbols[-1]
-    if top == "NAME" and kind in ("COLON", "LBRACE", "LANGLE", "EQUALS") and m.symbols[-2] == "COLON":
+    if m.symbols[-3:] == ["NAME", "COLON", "NAME"] and kind in ("COLON", "LBRACE", "LANGLE", "EQUALS"):
         (start, _), (_, colon) = m.values[-1], m.values[-2]
         if "\n" in m.source.text[colon:start]:
             outer = m.values[-3]
