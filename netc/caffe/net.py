@@ -95,7 +95,6 @@ class Net(Passes):
 
     # ------------------------------------------------------------ what is in it
 
-
     @property
     def inputs(self) -> list[str]:
         """The blobs that a script fills: the tops of Input layers."""

@@ -125,9 +125,8 @@ class Solver:
         """
         if not self.p.has("max_iter"):
             raise NetError(Diagnostic(MISSING, "max_iter, the number of iterations, is missing", self.p.span))
-        self._ended, self._stopped = None, False
         self.events.started(self.iteration, self.p.max_iter)
-        self.step(self.p.max_iter - self.iteration)
+        self._run(self.p.max_iter - self.iteration, early_stop=True)
         wanted = self.p.snapshot_after_train or (self._stopped and self.p.snapshot)
         if wanted and self.prefix and not self._just_saved():
             self._last_snapshot()
@@ -138,14 +137,22 @@ class Solver:
             self.test_all()
 
     def step(self, count: int) -> None:
-        """Run this many iterations, with the tests and snapshots that fall between them."""
+        """Run this many iterations, with the tests and snapshots that fall between them, unless a stop is requested.
+
+        Early stopping is left to the caller.
+        """
+        self._run(count, early_stop=False)
+
+    def _run(self, count: int, early_stop: bool) -> None:
+        self._ended, self._stopped = None, False
         stop = self.iteration + count
         while self.iteration < stop and not self._ended:
             at, p = self.iteration, self.p
             if p.test_interval and at % p.test_interval == 0 and (at > 0 or p.test_initialization):
                 self.test_all()
-                if self._ended:
+                if self._stopped or (self._ended and early_stop):
                     break
+                self._ended = None
             self._iterate()
             wanted, self._request = self._request, None
             if (p.snapshot and self.prefix and self.iteration % p.snapshot == 0) or wanted == "snapshot":

@@ -149,6 +149,9 @@ def test_early_stop() -> None:
     assert solver.iteration == 2
     assert "loss has not got better than" in log.reasons[0]
     assert len(log.tests) == 3
+    for iteration in (3, 4):  # who steps by hand decides alone
+        solver.step(1)
+        assert solver.iteration == iteration
 
 
 @pytest.mark.parametrize(
