@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from netc.catalogue import Catalogue
 from netc.errors import Code, Diagnostic, Note, Report, Span, suggest
 from netc.layer import Arity, LayerType, Phase
+from netc.schema.confusions import SCORES_OR_LOSS, TYPES
 from netc.schema.damage import Damage
 from netc.schema.forks import FORK_TYPES
 from netc.schema.record import Record
@@ -220,9 +221,9 @@ class _Builder:
         self.nodes.append(Node(index, layer.name, layer_type, record, known, tops, weights, propagate))
 
     def _type(self, layer: Record, damaged: bool) -> LayerType | None:
-        found = self.catalogue.types.get(layer.type)
-        if found is not None:
-            return found
+        known = self.catalogue.types.get(layer.type)
+        if known is not None:
+            return known
         span = layer.span_of("type")
         if not layer.type and damaged:
             return None
@@ -233,8 +234,9 @@ class _Builder:
             help = "take the layer out, or give a layer file for it with --layers"
             self.report.error(FORK_TYPE, message, span, help=help)
         else:
-            close = suggest(layer.type, self.catalogue.types)
-            help = f'did you mean "{close}"?' if close else "`netc explain` lists the types that are known"
+            usual = TYPES.get(layer.type.lower().replace("_", ""))
+            close = usual or (f'"{found}"' if (found := suggest(layer.type, self.catalogue.types)) else None)
+            help = f"did you mean {close}?" if close else "`netc explain --list` lists the types that are known"
             self.report.error(UNKNOWN_TYPE, f'layer "{layer.name}": unknown type "{layer.type}"', span, help=help)
         return None
 
@@ -312,7 +314,8 @@ class _Builder:
             f"needs {wanted} {kind}{'' if wanted == Arity(1, 1) else 's'}" if wanted.most != 0 else f"takes no {kind}"
         )
         span = layer.span_of(kind, index) if count else layer.span_of("type")
-        self.report.error(WRONG_COUNT, f'layer "{layer.name}" ({layer.type}) {needs}, but has {count}', span)
+        message = f'layer "{layer.name}" ({layer.type}) {needs}, but has {count}'
+        self.report.error(WRONG_COUNT, message, span, help=_other_type(layer) if kind == "bottom" else None)
 
     def _loss_weights(self, layer: Record, layer_type: LayerType, tops: int) -> tuple[float, ...]:
         given = layer.loss_weight
@@ -346,6 +349,16 @@ def _automatic_tops(layer: Record, layer_type: LayerType) -> int:
     if not layer_type.auto_tops or layer_type.tops == "same":
         return 0
     return max(0, layer_type.tops.least - len(layer.top))
+
+
+def _other_type(layer: Record) -> str | None:
+    """Scores given to a loss without labels, or labels to a layer that takes scores only."""
+    scores, given = {loss: type for type, loss in SCORES_OR_LOSS.items()}, len(layer.bottom)
+    if given == 2 and layer.type in SCORES_OR_LOSS:
+        return f'to compare with labels, write type: "{SCORES_OR_LOSS[layer.type]}"'
+    if given == 1 and layer.type in scores:
+        return f'add the labels as a second bottom; without labels, write type: "{scores[layer.type]}"'
+    return None
 
 
 def _top_span(layer: Record, name: str) -> Span | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from netc import data, language
-from netc.api.definition import Definition, PathLike, is_solver, typed
+from netc.api.definition import Definition, PathLike, is_solver, typed, typed_solver
 from netc.api.jobs import load_job
 from netc.catalogue import catalogue
 from netc.errors import Diagnostic, NetError, Report
@@ -15,6 +15,7 @@ from netc.layer import Phase, Shape
 from netc.plan import plan as plan_graph
 from netc.plan.model import Plan
 from netc.schema.record import Record
+from netc.solve import policies, update
 
 
 def load(path: PathLike, *, layers: Iterable[Path] = ()) -> Definition:
@@ -80,20 +81,34 @@ def check(path: PathLike, *, layers: Iterable[Path] = ()) -> tuple[Diagnostic, .
     """
     layers, report = tuple(layers), Report()
     document = language.read(path)
+    nets: list[tuple[Definition, State]] = []
     if is_solver(document):
-        job = load_job(path, layers=layers)
-        report.diagnostics += job.warnings
-        nets = [(job.train, job.train_state), *((t.definition, t.state) for t in job.tests)]
+        check_solver(typed_solver(document, catalogue(layers))[0], report)
+        try:
+            job = load_job(path, layers=layers)
+        except NetError as error:
+            report.diagnostics += error.diagnostics
+        else:
+            report.diagnostics += job.warnings
+            nets = [(job.train, job.train_state), *((t.definition, t.state) for t in job.tests)]
         for definition, _ in nets:
             report.diagnostics += definition.warnings
     else:
         definition = typed(document, Path(path), catalogue(layers), report)
+        if definition.record.has("solver"):
+            check_solver(definition.record.solver, report)
         nets = [(definition, state) for state in states(definition)]
     for definition, state in nets:
         _check_net(definition, state, report)
     report.diagnostics = list(dict.fromkeys(report.diagnostics))
     report.finish()
     return tuple(report.diagnostics)
+
+
+def check_solver(record: Record, report: Report) -> None:
+    """Report what is wrong with a SolverParameter's learning rate and update (SOL010 to SOL012)."""
+    policies.check(record, report)
+    update.check(record, report)
 
 
 def _check_net(definition: Definition, state: State, report: Report) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from netc.errors import Code, Diagnostic
+from netc.errors import Code, Diagnostic, suggest
 
 BAD_FILLER = Code(
     "LAY110",
@@ -53,7 +53,11 @@ def check(filler: Any, shape: tuple[int, ...]) -> Diagnostic | None:
     if isinstance(filler, int | float):
         return None
     field, message = _problem(filler, shape)
-    return Diagnostic(BAD_FILLER, message, filler.span_of(field)) if message else None
+    if not message:
+        return None
+    close = suggest(filler.type, _FILLERS) if field == "type" else None
+    help = f'did you mean "{close}"?' if close and close != filler.type else None
+    return Diagnostic(BAD_FILLER, message, filler.span_of(field), (), help)
 
 
 def _problem(filler: Any, shape: tuple[int, ...]) -> tuple[str, str]:

@@ -282,7 +282,9 @@ def _no_item(m: Mistake, kind: str, report: Report) -> Repair:
     if kind == "LSQUARE":
         report.error(codes.EXTENSION_NAME, "netc's messages have no extensions", m.span)
         return SKIP
-    report.error(codes.UNEXPECTED, f"a field's name was expected, not `{m.written}`", m.span)
+    listed = m.source.text[: m.start].rstrip().endswith(",") and kind in ("NUMBER", "STRING", "MINUS")
+    help = "several values stand in brackets: `name: [..., ...]`" if listed else None
+    report.error(codes.UNEXPECTED, f"a field's name was expected, not `{m.written}`", m.span, help=help)
     return SKIP
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from netc import data, language
 from netc.api.definition import Definition, is_solver, schema_of, typed, typed_solver
-from netc.api.planning import states
+from netc.api.planning import check_solver, states
 from netc.catalogue import Catalogue
 from netc.errors import Diagnostic, NetError, Report, Source
 from netc.graph import State, build
@@ -45,9 +45,14 @@ def analyse(text: str, path: str, types: Catalogue) -> Analysis:
         document = language.parse(text, path)
         solver = is_solver(document)
         if solver:
-            found.report.diagnostics += typed_solver(document, types)[1]
+            record, warnings = typed_solver(document, types)
+            found.report.diagnostics += warnings
+            check_solver(record, found.report)
         else:
-            _plan(typed(document, Path(path), types, found.report), found)
+            definition = typed(document, Path(path), types, found.report)
+            if definition.record.has("solver"):
+                check_solver(definition.record.solver, found.report)
+            _plan(definition, found)
     except NetError as error:
         found.report.diagnostics += error.diagnostics
     source = document.source if document else Source(path, text)

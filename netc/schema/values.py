@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from netc.errors import Code, suggest
 from netc.schema import codes
 from netc.schema.bvlc.legacy import V1_TYPES
+from netc.schema.confusions import VALUES
 from netc.schema.forks import FORK_VALUES
 from netc.schema.registry import INTEGER_RANGES, FieldType
 
@@ -185,6 +186,9 @@ def _enum(scalar: Scalar, field: FieldType) -> str:
     assert enum is not None
     text = scalar.text
     if scalar.kind == "number":
+        if field.name == "padding":  # netc's own: by number it means something else in every other framework
+            message = f"`padding` takes {wanted(field)}, not {text}"
+            raise BadValueError(codes.UNKNOWN_ENUM, message, f"did you mean `pad: {text}`?")
         number = integer(text)
         name = None if number is None else enum.names.get(number)
         if name is not None:
@@ -196,7 +200,10 @@ def _enum(scalar: Scalar, field: FieldType) -> str:
         message = f"`{field.name}` has no value {shown(scalar)} in BVLC Caffe; it comes from {fork}"
         raise BadValueError(codes.FORK_FIELD, message, "netc does not know this value")
     known = ", ".join(enum.values) if len(enum.values) <= 12 else f"{len(enum.values)} names"
-    guess = suggest(text, enum.values) if scalar.kind != "number" else None
+    meant = VALUES.get((field.name, text.lower()), "")
+    guess: str | None = meant if meant in enum.values else None
+    if guess is None and scalar.kind != "number":
+        guess = suggest(text, enum.values)
     help = f"did you mean {guess}?" if guess else None
     raise BadValueError(codes.UNKNOWN_ENUM, f"`{field.name}` has no value {shown(scalar)}; it takes {known}", help)
 

@@ -10,7 +10,7 @@ from google.protobuf import text_format
 
 from netc.errors import Report, Source, Span
 from netc.language.tree import Block, Field
-from netc.schema.hints import CONFUSIONS
+from netc.schema.confusions import FIELDS
 from netc.schema.registry import base_schema
 from netc.schema.typing import type_document
 from netc.schema.values import single
@@ -212,7 +212,7 @@ def test_fork_fields_that_netc_reads_give_a_warning_each() -> None:
 def test_confusions_lead_to_fields() -> None:
     schema = base_schema()
     names = {name for message in schema.messages for name in schema.message(message).fields}
-    for wrong, meant in CONFUSIONS.items():
+    for wrong, meant in FIELDS.items():
         assert wrong == wrong.lower()
         assert set(meant) <= names, wrong
 
