@@ -65,8 +65,12 @@ class MetricsFile(Events):
             return
         kept = [line for line in _whole_lines(self.path) if _stays(line, iteration)]
         temporary = self.path.with_name(f".{self.path.name}.tmp")
-        temporary.write_bytes(b"".join(kept))
-        temporary.replace(self.path)
+        try:
+            temporary.write_bytes(b"".join(kept))
+            temporary.replace(self.path)
+        except OSError:  # a full disk must not end the run: the lines that come again stay there twice
+            with suppress(OSError):
+                temporary.unlink()
 
     def stepped(self, step: Step) -> None:
         self._iteration = step.iteration

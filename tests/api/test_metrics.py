@@ -49,6 +49,14 @@ def test_a_resumed_run_leaves_the_lines_of_one_that_never_stopped(tmp_path: Path
     assert kept == lines(whole)
 
 
+def test_a_disk_that_is_full_when_a_run_goes_on_costs_lines_only(tmp_path: Path) -> None:
+    path = tmp_path / "run.jsonl"
+    path.write_text('{"kind": "test", "iteration": 7}\n')
+    (tmp_path / ".run.jsonl.tmp").mkdir()  # nothing can be written there
+    MetricsFile(path).started(5, 10)
+    assert lines(path) == [{"kind": "test", "iteration": 7}]
+
+
 def test_a_fresh_run_keeps_the_file_before_it(tmp_path: Path) -> None:
     path = tmp_path / "run.jsonl"
     path.write_text('{"kind": "test", "iteration": 7}\n')
