@@ -82,7 +82,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "n_output": ("num_output",),
     "neg_slope": ("negative_slope",),
     "nout": ("num_output",),
-    "num_class": (
+    "num_class": ("num_output",),
         "num_output",
         "num_classes",
     ),

@@ -54,5 +54,5 @@ def look(data: bytes) -> None:
 
 
 if __name__ == "__main__":
-    atheris.Setup([*sys.argv, "-timeout=60", "-rss_limit_mb=512", "-max_len=600"], one_input)
+    atheris.Setup([*sys.argv, "-timeout=100000", "-rss_limit_mb=512", "-max_len=600"], one_input)
     atheris.Fuzz()
