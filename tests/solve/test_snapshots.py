@@ -1,6 +1,7 @@
 """Stop and resume: the same bits as a run that never stopped, and nothing half-written is ever taken."""
 
 import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -131,7 +132,10 @@ def test_which_snapshots_are_written(tmp_path: Path) -> None:
     assert other.last_snapshot.state.name == "net_iter_6.solverstate"
 
 
-def test_a_snapshot_that_fails_in_the_middle_does_not_end_the_run(tmp_path: Path) -> None:
+def test_a_snapshot_that_fails_in_the_middle_does_not_end_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))  # the last snapshot finds no other place either
     solver, log = started(tmp_path, "SGD")
     log.at_step = lambda step: shutil.rmtree(tmp_path) if step.iteration == 7 else None
     with pytest.raises(NetError) as caught:
