@@ -32,9 +32,7 @@ def test_known_answers(counter: tuple[int, ...], key: tuple[int, ...], words: tu
 
 def test_block_puts_seed_stream_iteration_and_number_where_it_says() -> None:
     seed, stream, iteration, number = 0x299F31D0A4093822 & (2**63 - 1), 0x03707344, 0x13198A2E, 0x05A308D3243F6A88
-    expected = philox.rounds(
-        *map(np.uint64, (0x243F6A88, 0x05A308D3, 0x13198A2E, 0x03707344, 0xA4093822, 0x299F31D0))
-    )
+    expected = philox.rounds(*map(np.uint64, (0x243F6A88, 0x05A308D3, 0x13198A2E, 0x03707344, 0xA4093822, 0x299F31D0)))
     assert philox.block(seed, stream, iteration, number) == expected
 
 
