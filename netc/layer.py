@@ -167,7 +167,8 @@ class Site:
     ) -> NoReturn:
         """Raise the diagnostic that this layer cannot be: its span is that of the first of `fields` written.
 
-        index: which element, if the field is repeated (a bottom, say). Without `help`, the code's own fix is shown, where it says more than the message.
+        index: which element, if the field is repeated (a bottom, say). Without `help`, the code's own fix is shown,
+        where it says more than the message.
         """
         general = None if code.fix.startswith("The message") else code.fix
         text = f'layer "{self.record.name}" ({self.type.name}): {message}'
@@ -385,7 +386,9 @@ SHAPES_DIFFER = Code(
     "bottoms that must have the same shape differ",
     why="Elementwise layers combine values position by position, so their bottoms must agree in every dimension. The "
     "trail in the notes shows which layers gave the shapes.",
-    example='layer { name: "sum" type: "Eltwise" bottom: "conv1" bottom: "pool1" top: "sum" }',
+    example="x = Input() { shape { dim: [2, 3, 8, 8] } }\n"
+    "conv1 = Convolution(x) { num_output: 3 kernel_size: 3 }\n"
+    "sum = Eltwise(x, conv1)",
     fix="Make the two branches end in the same shape: the same num_output, and strides and pads that agree; a 1x1 "
     "Convolution with the right num_output and stride is the usual projection.",
 )
@@ -394,28 +397,28 @@ AXIS_OUT_OF_RANGE = Code(
     "an axis is out of range",
     why="Axes count from 0 (num, channels, height, width) or from the end with negative numbers; this one does not "
     "exist in the bottom's shape.",
-    example="concat_param { axis: 4 }  # on 4-d bottoms",
+    example="x = Input() { shape { dim: [2, 3, 8, 8] } }\ny = Concat(x, x) { axis: 4 }",
     fix="Use an axis from -rank to rank-1.",
 )
 KERNEL_TOO_LARGE = Code(
     "LAY005",
     "the kernel is larger than its padded input",
     why="A window that does not fit into height + 2 pad (or width) has no output position at all.",
-    example='layer { name: "pool5" type: "Pooling" bottom: "conv5" top: "pool5" pooling_param { kernel_size: 9 } }',
+    example="x = Input() { shape { dim: [2, 3, 8, 8] } }\npool5 = Pooling(x) { kernel_size: 9 }",
     fix="Use a smaller kernel or dilation, more pad, a larger input, or `global_pooling: true`.",
 )
 MISSING_FIELD = Code(
     "LAY006",
     "a field that the layer needs is missing",
     why="The layer has no sensible default for it.",
-    example="convolution_param { kernel_size: 3 }  # no num_output",
+    example="x = Input() { shape { dim: [2, 3, 8, 8] } }\nconv1 = Convolution(x) { kernel_size: 3 }  # no num_output",
     fix="Add the field.",
 )
 BAD_FIELD = Code(
     "LAY007",
     "a field has a value that the layer cannot use",
     why="The value, or the combination with another field or with the bottom's shape, has no meaning for this layer.",
-    example="dropout_param { dropout_ratio: 1.5 }",
+    example="x = Input() { shape { dim: [2, 3, 8, 8] } }\ny = Dropout(x) { dropout_ratio: 1.5 }",
     fix="The message says which values are possible.",
 )
 BAD_BOTTOM_SHAPE = Code(
@@ -423,6 +426,9 @@ BAD_BOTTOM_SHAPE = Code(
     "a bottom has a shape that the layer cannot take",
     why="The layer needs a certain number of dimensions, or sizes that agree between bottoms.",
     fix="The message says what it needs; the trail in the notes shows where the shape came from.",
+    example="x = Input() { shape { dim: [2, 3, 8, 8] } }\n"
+    "label = Input() { shape { dim: 5 } }\n"
+    "loss = SoftmaxWithLoss(x, label)  # 2 x 8 x 8 labels are needed",
 )
 UNSUPPORTED = Code(
     "LAY009",
@@ -434,6 +440,6 @@ SHAPE_UNKNOWN = Code(
     "LAY010",
     "the shape of a data layer is not known",
     why="The data is not there, and the file does not say how large it is: without crop_size images keep their size.",
-    example='data_param { source: "not_here_lmdb" batch_size: 64 }',
+    example='data, label = Data() { source: "not_here_lmdb" batch_size: 64 backend: LMDB }',
     fix="Give the shape with --input data=64x3x227x227, or put the data where the layer looks for it.",
 )
