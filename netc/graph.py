@@ -394,7 +394,8 @@ MADE_TWICE = Code(
     "two layers make the same blob",
     why="A name must mean one blob. Only a layer that reads the blob may write it again, in place: the same name as "
     "bottom and top, at the same position.",
-    example='layer { name: "a" type: "ReLU" bottom: "x" top: "y" }\n'
+    example="x = Input() { shape { dim: [2, 3, 8, 8] } }\n"
+    'layer { name: "a" type: "ReLU" bottom: "x" top: "y" }\n'
     'layer { name: "b" type: "TanH" bottom: "x" top: "y" }',
     fix="Give one of the tops another name, or make the layers exclude each other with include rules.",
 )
@@ -409,14 +410,14 @@ WRONG_PROPAGATE = Code(
     "GRA006",
     "wrong number of propagate_down",
     why="propagate_down says for each bottom whether its gradient is computed, so there must be one for each.",
-    example='layer { name: "sum" type: "Eltwise" bottom: "a" bottom: "b" top: "c" propagate_down: false }',
+    example="x = Input() { shape { dim: [2, 3, 8, 8] } }\ny = Eltwise(x, x) { propagate_down: false }",
     fix="Give as many as the layer has bottoms, or none.",
 )
 WRONG_WEIGHTS = Code(
     "GRA007",
     "wrong number of loss_weight",
     why="loss_weight says for each top how much it counts in the objective, so there must be one for each.",
-    example='layer { name: "slice" type: "Slice" bottom: "x" top: "a" top: "b" loss_weight: 1 }',
+    example="x = Input() { shape { dim: [2, 3, 8, 8] } }\na, b = Slice(x) { loss_weight: 1 slice_point: 1 }",
     fix="Give as many as the layer has tops, or none.",
 )
 SAME_NAME = Code(
@@ -424,14 +425,17 @@ SAME_NAME = Code(
     "two layers have the same name",
     why="Trained weights are stored and found by the layer's name, so one of the two gets the other's. Caffe accepts "
     "such a net.",
-    example='layer { name: "conv" type: "Convolution" ... }\nlayer { name: "conv" type: "Convolution" ... }',
+    example="x = Input() { shape { dim: [2, 3, 8, 8] } }\n"
+    'layer { name: "act" type: "ReLU" bottom: "x" top: "a" }\n'
+    'layer { name: "act" type: "TanH" bottom: "a" top: "b" }',
     fix="Give each layer its own name. (Layers of different phases may have the same name.)",
 )
 BOTH_RULES = Code(
     "GRA009",
     "include and exclude rules in one layer",
     why="A layer is in if some include rule holds, or out if some exclude rule holds; both at once have no meaning.",
-    example='include { phase: TRAIN } exclude { stage: "deploy" }',
+    example="x = Input() { shape { dim: [2, 3, 8, 8] } }\n"
+    'y = ReLU(x) { include { phase: TRAIN } exclude { stage: "deploy" } }',
     fix="Say it with one kind: several include rules are alternatives, the conditions inside of one must all hold.",
 )
 NO_LAYERS = Code(
@@ -439,4 +443,5 @@ NO_LAYERS = Code(
     "a net without layers",
     why="There is nothing to plan or to run: the file has no layers, or none of them is in the net in this phase.",
     fix="Add layers, or choose the phase, level and stages that the file's rules ask for.",
+    example='name: "net"',
 )

@@ -25,7 +25,7 @@ NET_NOT_FOUND = Code(
     "SOL002",
     "the net file that the solver names is not there",
     why="The path is tried from the current directory, from the solver file's directory and from those above it.",
-    example='net: "models/missing.prototxt"',
+    example='net: "models/missing.prototxt"\nbase_lr: 0.1\nlr_policy: "fixed"',
     fix="Correct the path, or start netc from the directory that it is relative to.",
 )
 NO_SOLVER = Code(
@@ -40,7 +40,8 @@ TEST_COUNTS = Code(
     "SOL004",
     "test_iter does not fit the number of test nets",
     why="Each test net needs its own test_iter, and if test_state is given, one for each test net.",
-    example='net: "lenet_train_test.prototxt" test_interval: 500',
+    example='base_lr: 0.1 lr_policy: "fixed" test_interval: 500  # no test_iter\n'
+    'net_param { layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 1 } } } }',
     fix="Give one `test_iter` per test net: the number of test samples divided by the batch size.",
 )
 

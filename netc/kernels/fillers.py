@@ -24,7 +24,8 @@ BAD_FILLER = Code(
     "a filler cannot fill this blob",
     why="A filler says how a blob starts. Its type must be one of constant, uniform, gaussian, positive_unitball, "
     "xavier, msra and bilinear; only gaussian can be sparse, and bilinear fills 4-d blobs with square kernels only.",
-    example='weight_filler { type: "gausian" std: 0.01 }',
+    example="x = Input() { shape { dim: [2, 3, 8, 8] } }\n"
+    'fc = InnerProduct(x) { num_output: 10 weight_filler { type: "gausian" std: 0.01 } }',
     fix='weight_filler { type: "gaussian" std: 0.01 }',
 )
 

@@ -169,6 +169,10 @@ def _bad_terminal(m: Mistake, kind: str, report: Report) -> Repair:
         report.error(codes.BAD_NUMBER, f"`{m.written}` is not a number" + (f": {why}" if why else ""), m.span)
         return Repair("as", "NUMBER") if m.context == "value" else SKIP
     written = m.written
+    if kind == OPEN_STRING:  # and its quotes do not tell more
+        help = f"end it with {written[0]}"
+        report.error(codes.OPEN_STRING, "this string is not closed on its line", m.span, help=help)
+        return Repair("as", "STRING") if m.context == "value" else SKIP
     if written in _QUOTES:
         report.error(codes.BAD_CHARACTER, f"`{written}` is a typographic quote", m.span, help="""write " instead""")
         return SKIP

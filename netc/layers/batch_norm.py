@@ -50,7 +50,7 @@ STATISTICS_NOT_LEARNED = Code(
     "lr_mult on BatchNorm's statistics",
     why="The three blobs of BatchNorm are running sums, not weights: a gradient step on them would destroy them. netc "
     "never learns them, whatever lr_mult says; Caffe refuses the file.",
-    example='layer { name: "bn1" type: "BatchNorm" bottom: "conv1" top: "conv1" param { lr_mult: 1 } }',
+    example="x = Input() { shape { dim: [2, 3, 8, 8] } }\nbn1 = BatchNorm(x) { param { lr_mult: 1 } }",
     fix="Leave out `param`, or write `param { lr_mult: 0 }` three times. What you want to learn is the Scale layer "
     "after it.",
 )
@@ -59,7 +59,13 @@ STORED_WHILE_TRAINING = Code(
     "BatchNorm uses stored statistics while training",
     why="With `use_global_stats: true` the TRAIN phase normalizes by stored statistics and never updates them. Without "
     "statistics loaded from a snapshot they are zero, and the layer only divides by sqrt(eps).",
-    example="batch_norm_param { use_global_stats: true }",
+    example="x = Input() { shape { dim: [2, 3, 8, 8] } }\n"
+    "label = Input() { shape { dim: 2 } }\n"
+    "conv = Convolution(x) { num_output: 4 kernel_size: 1 }\n"
+    "bn = BatchNorm(conv) { use_global_stats: true }\n"
+    "bn = Scale(bn)\n"
+    "fc = InnerProduct(bn) { num_output: 10 }\n"
+    "loss = SoftmaxWithLoss(fc, label)",
     fix="Leave out use_global_stats (false while training, true at test), unless you fine-tune with frozen statistics.",
 )
 

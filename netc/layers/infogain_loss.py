@@ -47,7 +47,10 @@ BAD_MATRIX_FILE = Code(
     "LAY104",
     "the infogain matrix cannot be read",
     why="`source` names a binary BlobProto file (.binaryproto) with one row and one column for each class.",
-    example='infogain_loss_param { source: "no_such_file.binaryproto" }',
+    example="x = Input() { shape { dim: [2, 3, 8, 8] } }\n"
+    "label = Input() { shape { dim: 2 } }\n"
+    "fc = InnerProduct(x) { num_output: 10 }\n"
+    'loss = InfogainLoss(fc, label) { source: "no_such_file.binaryproto" }',
     fix="Correct the path (it is relative to the current directory), or give the matrix as the third bottom.",
 )
 _LEAST = 1e-20

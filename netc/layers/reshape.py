@@ -25,7 +25,7 @@ DOES_NOT_FIT = Code(
     "a blob cannot have the shape that Reshape asks for",
     why="Reshape moves no values and makes none: the new shape must have as many values as the bottom. A size of -1 "
     "stands for what is left, so the bottom's count must be a multiple of the other sizes.",
-    example="reshape_param { shape { dim: 0 dim: 7 dim: -1 } }  # bottom: 2x3x4",
+    example="x = Input() { shape { dim: [2, 3, 8, 8] } }\ny = Reshape(x) { shape { dim: [0, 7, -1] } }",
     fix="Choose sizes whose product is the number of values of the bottom.",
 )
 

@@ -35,7 +35,7 @@ DOES_NOT_DIVIDE = Code(
     "an axis cannot be cut into these slices",
     why="Without slice_point the axis is cut into as many equal parts as there are tops, so its size must be a "
     "multiple of their number. With slice_point each part must have at least one element.",
-    example='layer { name: "s" type: "Slice" bottom: "x" top: "a" top: "b" }  # x has 3 channels',
+    example="x = Input() { shape { dim: [2, 3, 8, 8] } }\na, b = Slice(x)  # 3 channels for 2 tops",
     fix="Change the number of tops, or say where to cut: slice_param { slice_point: 1 }",
 )
 

@@ -8,7 +8,7 @@ BAD_DIMENSION = Code(
     "PLN001",
     "a dimension that is zero or negative",
     why="A blob with such a dimension holds nothing, so nothing that reads it can compute anything.",
-    example='layer { name: "slice" type: "Slice" bottom: "x" top: "a" top: "b" slice_param { slice_point: 0 } }',
+    example="x = Input() { shape { dim: [2, 3, 8, 8] } }\na, b = Slice(x) { slice_point: 0 }",
     fix="Follow the trail in the notes to the layer that makes the dimension vanish; often an input is too small for "
     "the strides and kernels that follow.",
 )
@@ -16,7 +16,7 @@ TOO_LARGE = Code(
     "PLN002",
     "a blob with more than 2^31 - 1 values",
     why="Caffe counts the values of a blob in 32 bits, so no file may ask for more.",
-    example="input_param { shape { dim: 65536 dim: 65536 } }",
+    example="x = Input() { shape { dim: [65536, 65536] } }\ny = ReLU(x)",
     fix="Use a smaller batch, image or num_output.",
 )
 SHARED_SHAPE = Code(
@@ -24,24 +24,26 @@ SHARED_SHAPE = Code(
     "shared parameters of different shapes",
     why="Parameters with the same name are one blob, so the layers that use it must agree on its shape; with "
     "`share_mode: PERMISSIVE` they must agree on the number of values only.",
-    example='layer { name: "ip1" type: "InnerProduct" bottom: "a" top: "b" param { name: "w" }\n'
-    "  inner_product_param { num_output: 10 } }\n"
-    'layer { name: "ip2" type: "InnerProduct" bottom: "b" top: "c" param { name: "w" }\n'
-    "  inner_product_param { num_output: 20 } }",
+    example="x = Input() { shape { dim: [2, 3, 8, 8] } }\n"
+    'a = InnerProduct(x) { num_output: 10 param { name: "w" } }\n'
+    'b = InnerProduct(a) { num_output: 20 param { name: "w" } }',
     fix="Give the parameters different names, or make the layers alike.",
 )
 SHARED_MULTIPLIER = Code(
     "PLN004",
     "shared parameters with different multipliers",
     why="A shared parameter is updated once, with one lr_mult and one decay_mult.",
-    example='param { name: "w" lr_mult: 1 }  # and in another layer\nparam { name: "w" lr_mult: 2 }',
+    example="x = Input() { shape { dim: [2, 3, 8, 8] } }\n"
+    "a = ReLU(x)\n"
+    'b = Scale(x) { param { name: "w" lr_mult: 1 } }\n'
+    'c = Scale(a) { param { name: "w" lr_mult: 2 } }',
     fix="Write the multiplier in one place, or the same one everywhere.",
 )
 TOO_MANY_SPECS = Code(
     "PLN005",
     "more `param` than the layer has parameters",
     why="Each `param` belongs to one parameter blob, in order. One too many is a mistake about who learns what.",
-    example='layer { name: "relu" type: "ReLU" bottom: "x" top: "x" param { lr_mult: 1 } }',
+    example="x = Input() { shape { dim: [2, 3, 8, 8] } }\ny = ReLU(x) { param { lr_mult: 1 } }",
     fix="Take the `param` out; `netc explain TYPE` lists the parameters of a type.",
 )
 NO_GRADIENT = Code(
@@ -49,15 +51,21 @@ NO_GRADIENT = Code(
     "a gradient has to pass a layer that gives none",
     why="The layer stands between a loss and layers that learn, but its output does not change smoothly with its "
     "input.",
-    example='layer { name: "t" type: "Threshold" bottom: "conv1" top: "t" }\n'
-    'layer { name: "loss" type: "EuclideanLoss" bottom: "t" bottom: "label" }',
+    example="x = Input() { shape { dim: [2, 3, 8, 8] } }\n"
+    "fc = InnerProduct(x) { num_output: 4 }\n"
+    "t = Threshold(fc)\n"
+    "label = Input() { shape { dim: [2, 4] } }\n"
+    "loss = EuclideanLoss(t, label)",
     fix="Use a layer that has a gradient, or stop the gradient with `propagate_down: false` in the layer.",
 )
 LABEL_GRADIENT = Code(
     "PLN007",
     "a loss cannot give a gradient to one of its bottoms",
     why="The bottom (labels, say) is computed by layers that learn, but the loss is not differentiable in it.",
-    example='layer { name: "loss" type: "SoftmaxWithLoss" bottom: "fc8" bottom: "learned_label" }',
+    example="x = Input() { shape { dim: [2, 3, 8, 8] } }\n"
+    "fc = InnerProduct(x) { num_output: 10 }\n"
+    "learned = InnerProduct(x) { num_output: 1 }\n"
+    "loss = SoftmaxWithLoss(fc, learned)",
     fix="Say `propagate_down: true propagate_down: false` if the gradient should stop there.",
 )
 UNKNOWN_INPUT = Code(

@@ -13,8 +13,10 @@ NO_SCALE = Code(
     "BatchNorm without a Scale layer after it",
     why="Caffe's BatchNorm only normalizes: the learned scale and shift of the paper (Ioffe & Szegedy 2015) are a "
     "Scale layer of their own. Without it the net cannot undo the normalization, and usually learns worse.",
-    example='layer { name: "bn1" type: "BatchNorm" bottom: "conv1" top: "conv1" }\n'
-    'layer { name: "relu1" type: "ReLU" bottom: "conv1" top: "conv1" }',
+    example="x = Input() { shape { dim: [2, 3, 8, 8] } }\n"
+    "conv1 = Convolution(x) { num_output: 4 kernel_size: 3 }\n"
+    "bn1 = BatchNorm(conv1)\n"
+    "relu1 = ReLU(bn1)",
     fix='Add `layer { name: "scale1" type: "Scale" bottom: "conv1" top: "conv1" scale_param { bias_term: true } }` '
     "right after the BatchNorm.",
 )

@@ -18,8 +18,8 @@ FORK_FIELD = Code(
     "field or value of a fork of Caffe",
     "This field (or enum value) exists only in a fork of Caffe, and netc does not know what it would have to compute. "
     "Without it the net would be another net.",
-    'layer { name: "roi" type: "ROIPooling" bottom: "conv5" bottom: "rois" top: "roi"\n'
-    "  roi_pooling_param { pooled_w: 7 pooled_h: 7 spatial_scale: 0.0625 } }",
+    'layer { name: "ohem" type: "BoxAnnotatorOHEM" bottom: "rois" top: "labels"\n'
+    "  box_annotator_ohem_param { roi_per_img: 128 } }",
     "Take the layer out, replace it by layers of BVLC Caffe, or add a layer file that declares the field.",
 )
 WRONG_TYPE = Code(
