@@ -32,14 +32,15 @@ STAGES = {
     "CNV": "Converting",
     "CLI": "The command line",
 }
-FILES = ("self.net", "self.prototxt")
-"""The names that an example is tried under: .net files may hold statements, .prototxt files must not."""
+ENDINGS = (".net", ".prototxt")
+"""What an example is tried as: .net files may hold statements, .prototxt files must not."""
 _COMMAND = re.compile(r"(?:[A-Z_]+=\S+ )?netc |.*\b(?:net|caffe)\.\w+")
 
 
 def found_in(code: Code) -> tuple[str, Diagnostic] | None:
     """The name of the file and the diagnostic, if `netc check` of the example as a whole file gives this code."""
-    for name in FILES if code.example else ():
+    stem = "self" if '"self.net"' in code.example else "example"
+    for name in [stem + ending for ending in ENDINGS] if code.example else ():
         for diagnostic in _check(code.example, name):
             if diagnostic.code is code:
                 return name, diagnostic
@@ -67,12 +68,12 @@ def page(code: Code) -> str:
         return text.replace("## Example\n", f"## Example\n\n(A {kind}.)\n", 1)
     said = _shown(*found)
     example, fix, rest = text.partition("\n## Fix\n")
-    return f"{example.rstrip()}\n\n`netc check` says:\n\n{said}\n{fix}{rest}"
+    return f"{example.rstrip()}\n\n`netc check` says:\n\n{said}{fix}{rest}"
 
 
 def _shown(name: str, diagnostic: Diagnostic) -> str:
     lines = diagnostic.render().splitlines()
-    without = (re.sub(rf"\S*/{re.escape(name)}", name, line) for line in lines)
+    without = (re.sub(rf"[^\s(]*/{re.escape(name)}", name, line) for line in lines)
     return "\n".join(f"    {_cut(line)}".rstrip() for line in without) + "\n"
 
 

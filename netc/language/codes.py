@@ -16,7 +16,7 @@ UNCLOSED = Code(
     "SYN002",
     "a block is never closed",
     "The file ends inside a block. The diagnostic points at the opening brace that has no closing one; where several "
-    "could be meant, indentation decides.",
+    "could be meant, indentation and the rest of the file decide.",
     'layer {\n  name: "conv1"\n  convolution_param {\n    num_output: 20\n}\n',
     'layer {\n  name: "conv1"\n  convolution_param {\n    num_output: 20\n  }\n}\n',
 )

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 from netc.errors import Note, Report, Source, Span
 from netc.language import codes
+from netc.language.builder import PHASES
 from netc.language.lexer import BAD_CHARACTER, BAD_NUMBER, NAMES, OPEN_STRING
 from netc.language.quotes import missing_quote
 from netc.language.unclosed import never_closed
@@ -243,6 +244,9 @@ def _after_name(m: Mistake, kind: str, report: Report) -> Repair:
     if entry:
         report.error(codes.MISSING_BRACE, f"`{{` is missing after `{name}`", span)
         return Repair("insert", "LBRACE")
+    if kind == "NAME" and name in PHASES:
+        report.error(codes.MISSING_BRACE, f"`{{` is missing after `{name}`", span)
+        return Repair("insert", "LBRACE")
     if kind in ("NUMBER", "STRING", "MINUS", "NAME") and m.same_line():
         report.error(codes.MISSING_COLON, f"a colon is missing between `{name}` and `{m.written}`", m.span)
         return Repair("insert", "COLON")
@@ -300,6 +304,11 @@ def _statement(m: Mistake, kind: str, report: Report) -> Repair:
         hint = f"write `{name}: ...`; a constant is declared with `let {name} = ...`"
         report.error(codes.EQUALS, f"`{name}` is given its value with `:`, not `=`", equals, help=hint)
         return SKIP
+    if "LBRACE" in m.wanted and "NUMBER" not in m.wanted and not m.same_line() and isinstance(m.values[-1], tuple):
+        before = Span(m.source, *m.values[-1])
+        written = m.source.text[before.start : before.end]
+        report.error(codes.MISSING_BRACE, f"`{{` is missing after `{written}`", before)
+        return Repair("insert", "LBRACE")
     wanted = [_SHOWN.get(terminal, terminal.lower()) for terminal in m.wanted if terminal != "END"]
     shown = " or ".join(wanted) if len(wanted) <= 4 else ""
     expected = f"expected {shown}" if shown else None

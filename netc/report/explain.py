@@ -28,8 +28,13 @@ def code_page(code: Code) -> str:
     if code.example:
         parts.append("## Example\n\n" + _indented(code.example))
     if code.fix:
-        parts.append("## Fix\n\n" + code.fix)
+        parts.append("## Fix\n\n" + (_indented(code.fix) if _is_text_of_a_file(code.fix) else code.fix))
     return "\n\n".join(parts) + "\n"
+
+
+def _is_text_of_a_file(fix: str) -> bool:
+    """Whether a fix says what to write instead of the example, and nothing about it."""
+    return "`" not in fix and not fix[0].isupper() and not fix.rstrip().endswith(".")
 
 
 def type_page(layer_type: LayerType, schema: Schema) -> str:
