@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from random import Random
 
 import pytest
-from helpers import planned
-from random_nets import random_net
 
 from netc.errors import NetError
 from netc.plan.model import Plan
+from tests.plan.helpers import planned
+from tests.plan.random_nets import random_net
 
 
 @dataclass

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from helpers import State, build, loads, plan
 
 from netc.errors import NetError, Report
+from tests.plan.helpers import State, build, loads, plan
 
 FIXTURES = Path(__file__).parent / "fixtures"
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from helpers import planned, slot
 
 from netc.plan.model import Plan
+from tests.plan.helpers import planned, slot
 
 DATA = 'layer { name: "d" type: "Input" top: "d" top: "t" input_param { shape { dim: 2 dim: 3 } } }\n'
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from helpers import Run, planned
-from random_nets import random_net
+
+from tests.plan.helpers import Run, planned
+from tests.plan.random_nets import random_net
 
 
 @pytest.mark.parametrize("first", range(0, 200, 20))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
-from helpers import planned
 
 from netc.plan.model import Field, Plan
+from tests.plan.helpers import planned
 
 
 def data(height: int, width: int | None = None) -> str:
