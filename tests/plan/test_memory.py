@@ -6,13 +6,13 @@ from dataclasses import replace
 from time import perf_counter
 
 import pytest
-from published import caffenet, googlenet, residual
 
 from netc.errors import NetError
 from netc.plan.counts import count_net
 from netc.plan.model import Plan
 from netc.plan.verify import PlanError, verify
 from tests.plan.helpers import Run, graph_of, plan, planned, slot
+from tests.plan.published import caffenet, googlenet, residual
 
 DATA = 'layer { name: "d" type: "Input" top: "d" top: "t" input_param { shape { dim: 2 dim: 3 } } }\n'
 
