@@ -41,7 +41,8 @@ def records(draw: st.DrawFn, type: MessageType, depth: int = 3) -> Record:
     fields = [f for f in type.fields.values() if depth > 0 or f.message is None]
     required = [f for f in fields if f.required]
     made = {}
-    for field in {f.name: f for f in [*draw(st.lists(st.sampled_from(fields), max_size=4)), *required]}.values():
+    some = draw(st.lists(st.sampled_from(fields), max_size=4)) if fields else []
+    for field in {f.name: f for f in [*some, *required]}.values():
         value = values(field, depth)
         found = draw(st.lists(value, min_size=1, max_size=3).map(tuple) if field.repeated else value)
         made[field.name] = found
