@@ -2,14 +2,15 @@
 
     python -m tools.bench [--threads 2] [--seconds 20] [--only NAME] [--no-peers]
 
-Each contender runs in turns of at least 0.2 s, the first call of a turn not counted; medians and the quartiles' spread
-over all turns are in milliseconds. Peak memory is that of a process of its own that runs one contender alone, less what
-it has after its imports.
+Each contender lives in a process of its own, so that no one's threads spin in another's turn. They run in turns of at
+least 0.2 s, the first call of a turn not counted; medians and the quartiles' spread over all turns are in milliseconds.
+Peak memory is that of a process of its own that runs one contender alone, less what it has after its imports.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import platform
 import resource
 import statistics
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -24,44 +26,79 @@ from typing import Any
 from tools.bench.cases import CASES, Case, netc_call, open_net
 
 TURN = 0.2
+REST = 0.1  # between turns: threads that wait by spinning come to rest
 
 
-def contenders(case: Case, threads: int, peers: bool) -> dict[str, Callable[[], object]]:
-    net = open_net(case, threads)
-    calls: dict[str, Callable[[], object]] = {"netc": netc_call(case, net)}
-    if peers:
-        others: Any = import_module("tools.bench.peers")
-        calls |= others.torch_calls(case, net, threads)
-        if not case.train:
-            calls["onnxruntime"] = others.onnx_call(net, threads)
-    return calls
+def contenders(case: Case, peers: bool) -> list[str]:
+    if not peers:
+        return ["netc"]
+    return ["netc", "torch nchw", "torch channels_last", *([] if case.train else ["onnxruntime"])]
 
 
-def measure(calls: dict[str, Callable[[], object]], seconds: float) -> dict[str, list[float]]:
-    """Milliseconds of single calls, by contender, in alternating turns."""
-    for call in calls.values():
+def prepare(case: Case, threads: int, name: str) -> Callable[[], object]:
+    """What a contender's process times."""
+    if name == "netc":
+        return netc_call(case, open_net(case, threads))
+    others: Any = import_module("tools.bench.peers")
+    net = open_net(case, threads, "reference")
+    call: Callable[[], object]
+    if name == "onnxruntime":
+        call = others.onnx_call(net, threads)
+    else:
+        call = others.torch_call(case, net, threads, name.removeprefix("torch "))
+    return call
+
+
+def serve(case: Case, threads: int, name: str) -> None:
+    """A contender's process: for each line on standard input one turn, its times as a line of JSON."""
+    call = prepare(case, threads, name)
+    call()
+    call()
+    print("[]", flush=True)
+    for _ in sys.stdin:
         call()
-        call()
-    found: dict[str, list[float]] = {name: [] for name in calls}
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end or min(map(len, found.values())) < 5:
-        for name, call in calls.items():
+        times: list[float] = []
+        stop = time.perf_counter() + TURN
+        while not times or time.perf_counter() < stop:
+            start = time.perf_counter()
             call()
-            stop = time.perf_counter() + TURN
-            while True:
-                start = time.perf_counter()
-                call()
-                now = time.perf_counter()
-                found[name].append(1e3 * (now - start))
-                if now > stop:
-                    break
+            times.append(1e3 * (time.perf_counter() - start))
+        print(json.dumps(times), flush=True)
+
+
+def measure(case: Case, threads: int, seconds: float, peers: bool) -> dict[str, list[float]]:
+    """Milliseconds of single calls, by contender, in alternating turns."""
+    found: dict[str, list[float]] = {}
+    with ExitStack() as stack:
+        processes: dict[str, subprocess.Popen[str]] = {}
+        for name in contenders(case, peers):  # one after the other: each compiles or tunes itself alone
+            command = _command(case, threads, "--serve", name)
+            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            processes[name] = stack.enter_context(process)
+            found[name] = _answer(process)
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end or min(map(len, found.values())) < 5:
+            for name, process in processes.items():
+                time.sleep(REST)
+                assert process.stdin is not None
+                process.stdin.write("turn\n")
+                process.stdin.flush()
+                found[name] += _answer(process)
     return found
+
+
+def _answer(process: subprocess.Popen[str]) -> list[float]:
+    assert process.stdout is not None
+    return [float(x) for x in json.loads(process.stdout.readline())]
+
+
+def _command(case: Case, threads: int, mode: str, name: str) -> list[str]:
+    return [sys.executable, "-m", "tools.bench", "--threads", str(threads), "--only", case.title, mode, name]
 
 
 def peak_megabytes(case: Case, threads: int, name: str) -> float:
     """The peak of a process that runs this contender alone, beyond its imports."""
-    arguments = ["--threads", str(threads), "--memory-of", name, "--only", case.title]
-    done = subprocess.run([sys.executable, "-m", "tools.bench", *arguments], capture_output=True, text=True, check=True)
+    done = subprocess.run(_command(case, threads, "--memory-of", name), capture_output=True, text=True, check=True)
     return float(done.stdout.split()[-1])
 
 
@@ -75,7 +112,7 @@ def memory_of(case: Case, threads: int, name: str) -> float:
     if name == "netc":
         call = netc_call(case, open_net(case, threads))
     else:
-        call = peers.torch_calls(case, open_net(case, threads, "reference"), threads)["torch nchw"]
+        call = peers.torch_call(case, open_net(case, threads, "reference"), threads, "nchw")
     for _ in range(3):
         call()
     return (_peak_kilobytes() - before) / 1024
@@ -90,7 +127,7 @@ def _peak_kilobytes() -> int:
 
 
 def row(case: Case, threads: int, seconds: float, peers: bool) -> str:
-    found = measure(contenders(case, threads, peers), seconds)
+    found = measure(case, threads, seconds, peers)
     ours = statistics.median(found["netc"])
     cells = []
     for name, times in found.items():
@@ -99,7 +136,7 @@ def row(case: Case, threads: int, seconds: float, peers: bool) -> str:
         spread = f"{middle:.1f} ± {(high - low) / 2:.1f}"
         cells.append(spread if name == "netc" else f"{spread} ({middle / ours:.2f}x)")
     cells += ["–"] * (4 - len(cells))
-    memory = [f"{peak_megabytes(case, threads, name):.0f}" for name in (("netc", "torch") if peers else ("netc",))]
+    memory = [f"{peak_megabytes(case, threads, name):.0f}" for name in (("netc", "torch nchw") if peers else ("netc",))]
     return f"| {case.title} | {' | '.join(cells)} | {' / '.join(memory)} |"
 
 
@@ -109,9 +146,13 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--only", default="")
     parser.add_argument("--no-peers", action="store_true")
-    parser.add_argument("--memory-of", default="")
+    parser.add_argument("--memory-of", default="", help=argparse.SUPPRESS)
+    parser.add_argument("--serve", default="", help=argparse.SUPPRESS)
     options = parser.parse_args()
     cases = [c for c in CASES if options.only in c.title]
+    if options.serve:
+        serve(cases[0], options.threads, options.serve)
+        return
     if options.memory_of:
         print(memory_of(cases[0], options.threads, options.memory_of))
         return

@@ -121,16 +121,14 @@ def _function(node: Any, x: list[Any], label: Any) -> Any:
     return plain[node.type.name]()
 
 
-def torch_calls(case: Case, net: Net, threads: int) -> dict[str, Callable[[], object]]:
-    """What is timed: in both memory formats."""
+def torch_call(case: Case, net: Net, threads: int, layout: str) -> Callable[[], object]:
+    """What is timed, in a memory format: nchw or channels_last."""
     torch.set_num_threads(threads)
-    calls: dict[str, Callable[[], object]] = {}
-    for name, layout in (("torch nchw", torch.contiguous_format), ("torch channels_last", torch.channels_last)):
-        module = Module(net, case.train).to(memory_format=layout)
-        image, label = _tensors(net)
-        image = image.contiguous(memory_format=layout)
-        calls[name] = _step(module, image, label) if case.train else _forward(module, image)
-    return calls
+    memory_format = torch.channels_last if layout == "channels_last" else torch.contiguous_format
+    module = Module(net, case.train).to(memory_format=memory_format)
+    image, label = _tensors(net)
+    image = image.contiguous(memory_format=memory_format)
+    return _step(module, image, label) if case.train else _forward(module, image)
 
 
 def _tensors(net: Net) -> tuple[Any, Any]:
