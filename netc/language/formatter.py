@@ -1,122 +1,38 @@
 """Text to canonical text: the same tokens and comments, with the blanks, brackets and separators that netc writes.
 
 One item a line, two blanks a level. A block that is written on one line stays there if it fits; every other block has
-one item a line. At most one empty line stands between items. Comments stay before the item, or behind the line, where
-they are; one in the middle of an item moves before it.
+one item a line. A list or the inputs of a call are on one line if they fit, otherwise between their brackets as many in
+a line as fit; a list that holds blocks is written like a block, and one that holds comments has one item a line. At
+most one empty line stands between items. Comments stay before the item, or behind the line, where they are; one in the
+middle of an item moves before it.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
-from netc.language.lexer import NAMES, scanner
-from netc.language.program import Body, Call, Define, Entry, For, If, Item, Let, Operation, Phases, Sequence
-from netc.language.tree import Block, Document, Field, ListValue
+from netc.language.format_tokens import Comment, Region, Token, brackets_of, regions_of, tokens_of
+from netc.language.tree import Document
 
-WIDTH = 100
-"""A block on one line makes no line longer than this."""
+WIDTH = 120
+"""Neither a block on one line nor a list makes a line longer than this."""
 
 INDENT = "  "
-_COMMENT = re.compile(r"#[^\n]*")
 _OPERANDS = ("NAME", "NUMBER", "STRING", "RPAREN", "RSQUARE")
 _TIGHT_BEFORE = ("COMMA", "SEMICOLON", "RPAREN", "RSQUARE", "DOTDOT")
 _TIGHT_AFTER = ("LPAREN", "LSQUARE", "DOTDOT")
 
-
-@dataclass(frozen=True, slots=True)
-class Comment:
-    """A comment: whether it stands behind other text on its line, and whether an empty line precedes it."""
-
-    text: str
-    behind: bool
-    spaced: bool
-
-
-@dataclass(slots=True)
-class Token:
-    """A terminal, the comments before it, and whether an empty line stands just before it."""
-
-    kind: str
-    text: str
-    start: int
-    comments: list[Comment] = field(default_factory=list)
-    spaced: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Region:
-    """Brackets with one child a line: offsets of the opening bracket, behind the closing one, and of the children."""
-
-    start: int
-    end: int
-    children: frozenset[int]
-    is_list: bool
+Piece = tuple[int, str]
+"""The number of a token, and how it is written, with the blank before it."""
 
 
 def format_document(document: Document) -> str:
     """The canonical form of a parsed text."""
     text = document.source.text
-    regions = {region.start: region for region in _regions(document)}
-    start = "plain" if document.program is None else "program"
-    lines = Formatter(list(_tokens(text, start)), regions, text).lines()
+    tokens = list(tokens_of(text, "plain" if document.program is None else "program"))
+    regions = {region.start: region for region in regions_of(document, tokens)}
+    lines = Formatter(tokens, regions, text).lines()
     return "".join(f"{line}\n" for line in lines)
-
-
-def _tokens(text: str, start: str) -> Iterator[Token]:
-    for match in scanner(start).finditer(text):
-        kind = match.lastindex or 0
-        token = Token(NAMES[kind], match[kind], match.start(kind))
-        at = match.start()
-        for comment in _COMMENT.finditer(text, match.start(), token.start):
-            gap = text[at : comment.start()]
-            behind = "\n" not in gap and at > 0
-            token.comments.append(Comment(comment[0].rstrip(), behind, gap.count("\n") > 1))
-            at = comment.end()
-        token.spaced = text.count("\n", at, token.start) > 1
-        yield token
-        if token.kind == "END":
-            return
-
-
-def _regions(document: Document) -> Iterator[Region]:
-    """Every block, and every list that holds blocks."""
-    whole: Block | Body = document.program if document.program is not None else document.block
-    items: tuple[Item | Field, ...] = whole.items if isinstance(whole, Body) else whole.fields
-    yield Region(-1, len(document.source.text), frozenset(item.span.start for item in items), False)
-    stack: list[object] = list(items)
-    while stack:
-        node = stack.pop()
-        inner: tuple[object, ...] = ()
-        if isinstance(node, Block | Body):
-            inner = node.items if isinstance(node, Body) else node.fields
-            yield _region(node, inner, False)
-        elif isinstance(node, ListValue | Sequence):
-            inner = node.items
-            if any(isinstance(item, Block | Body) for item in inner):
-                yield _region(node, inner, True)
-        stack += inner or _parts(node)
-
-
-def _region(node: Block | Body | ListValue | Sequence, inner: tuple[object, ...], is_list: bool) -> Region:
-    starts = frozenset(item.span.start for item in inner)  # type: ignore[attr-defined]
-    return Region(node.span.start, node.span.end, starts, is_list)
-
-
-def _parts(node: object) -> tuple[object, ...]:
-    match node:
-        case Field() | Entry() | Let():
-            return (node.value,)
-        case Call() | For() | Phases():
-            return (node.body,)
-        case Define():
-            return (*(parameter.default for parameter in node.parameters), node.body)
-        case If():
-            return (*(body for _, body in node.branches), node.otherwise)
-        case Operation():
-            return node.operands
-    return ()
 
 
 class Formatter:
@@ -126,6 +42,8 @@ class Formatter:
         self.tokens = tokens
         self.regions = regions
         self.text = text
+        self.brackets = brackets_of(tokens, regions.values())
+        self.closing = {region.end - 1 for region in regions.values() if not region.is_list}
         self.at = {token.start: number for number, token in enumerate(tokens)}
         self.out: list[str] = []
         self.separators = frozenset(self._separators())
@@ -200,11 +118,8 @@ class Formatter:
         broken = [part for part in inner if not self._on_one_line(part)]
         if not broken and len(line) > WIDTH:
             broken = inner[-1:]
-        if broken:
-            self._broken(first, number + 1, indent, broken)
-            self.out[-1] += comma
-        else:
-            self.out.append(line)
+        self._broken(first, number + 1, indent, broken)
+        self.out[-1] += comma
         for comment in behind:
             self.out[-1] += "  " + comment.text
 
@@ -230,9 +145,8 @@ class Formatter:
         return "\n" not in self.text[region.start : region.end]
 
     def _broken(self, first: int, end: int, indent: str, broken: list[Region]) -> None:
-        """An item some of whose regions have a child a line."""
+        """An item; these of its regions have a child a line."""
         head = first
-        line = indent
         number = first
         while number < end:
             inner = self._region(number)
@@ -240,16 +154,65 @@ class Formatter:
                 number = self._next(number)
                 continue
             close = self._close(inner)
-            self.out.append(line + self._joined(head, number + 1, opened=True))
+            self._wrapped(self._pieces(head, number + 1), indent)
             self._children(number + 1, close, inner, indent + INDENT)
-            line, head, number = indent, close, close + 1
-        self.out.append(line + self._joined(head, end))
+            head, number = close, close + 1
+        self._wrapped(self._pieces(head, end), indent)
+
+    def _wrapped(self, pieces: list[Piece], indent: str) -> None:
+        """Tokens on one line if they fit; otherwise the longest list or inputs among them on lines of their own."""
+        line = indent + "".join(text for _, text in pieces).lstrip()
+        brackets = self._brackets(pieces) if len(line) > WIDTH else []
+        if not brackets:
+            self.out.append(line)
+            return
+        first, last = max(brackets, key=lambda ends: sum(len(text) for _, text in pieces[ends[0] : ends[1]]))
+        self._wrapped(pieces[: first + 1], indent)
+        begun = len(self.out)
+        for item in self._split(pieces[first + 1 : last]):
+            text = "".join(text for _, text in item).strip()
+            if len(self.out) > begun and len(self.out[-1]) + 1 + len(text) <= WIDTH:
+                self.out[-1] += " " + text
+            else:
+                self._wrapped(item, indent + INDENT)
+        self._wrapped(pieces[last:], indent)
+
+    def _brackets(self, pieces: list[Piece]) -> list[tuple[int, int]]:
+        """The outermost brackets, outside of blocks, that hold a comma."""
+        found, opened, commas, depth = [], 0, 0, 0
+        for at, (number, _) in enumerate(pieces):
+            kind = self.tokens[number].kind
+            commas += kind == "COMMA" and depth == 1
+            if self.brackets[number] > 0:
+                opened, commas = (opened, commas) if depth else (at, 0)
+                depth += 1
+            elif self.brackets[number] < 0 and depth:
+                depth -= 1
+                if not depth and commas and kind in ("RSQUARE", "RPAREN"):
+                    found.append((opened, at))
+        return found
+
+    def _split(self, pieces: list[Piece]) -> Iterator[list[Piece]]:
+        """The items between brackets, each with its comma."""
+        item: list[Piece] = []
+        depth = 0
+        for piece in pieces:
+            item.append(piece)
+            depth += self.brackets[piece[0]]
+            if self.tokens[piece[0]].kind == "COMMA" and not depth:
+                yield item
+                item = []
+        if item:
+            yield item
 
     # Tokens on one line
 
-    def _joined(self, first: int, end: int, opened: bool = False) -> str:
-        """Tokens on one line. If `opened`, the last one opens a region that goes on below."""
-        parts: list[str] = []
+    def _joined(self, first: int, end: int) -> str:
+        return "".join(text for _, text in self._pieces(first, end))
+
+    def _pieces(self, first: int, end: int) -> list[Piece]:
+        """Tokens on one line, each with the blank before it."""
+        parts: list[Piece] = []
         choices = 0
         number = first
         while number < end:
@@ -261,29 +224,27 @@ class Formatter:
             if number in self.separators or (token.kind == "COLON" and choices == 0 and self._opens_block(number + 1)):
                 number += 1
                 continue
-            if token.kind == "LSQUARE" and number == first + 1 and token.start in self.regions:
-                parts.append(":")
+            named = number == first + 1 and self.tokens[first].kind == "NAME"
+            if token.kind == "LSQUARE" and named and token.start in self.regions:
+                parts.append((number - 1, ":"))
                 before = Token("COLON", ":", -1)
             tight = before is None or self._tight(before, token, number, choices)
-            parts.append(("" if tight else " ") + self._written(token))
+            parts.append((number, ("" if tight else " ") + self._written(token)))
             choices += {"QUESTION": 1, "COLON": -1 if choices else 0}.get(token.kind, 0)
             number += 1
-        return "".join(parts)
+        return parts
 
     def _opens_block(self, number: int) -> bool:
         region = self._region(number)
         return region is not None and not region.is_list
 
     def _written(self, token: Token) -> str:
-        if token.kind in ("LANGLE", "RANGLE") and (token.start in self.regions or self._closes(token)):
+        if token.kind in ("LANGLE", "RANGLE") and (token.start in self.regions or token.start in self.closing):
             return "{" if token.kind == "LANGLE" else "}"
         text = token.text
         if token.kind == "STRING" and text[0] == "'" and '"' not in text and "\\" not in text:
             return f'"{text[1:-1]}"'
         return text
-
-    def _closes(self, token: Token) -> bool:
-        return any(region.end - 1 == token.start and not region.is_list for region in self.regions.values())
 
     def _tight(self, before: Token, token: Token, number: int, choices: int) -> bool:
         """Whether no blank stands between two tokens."""

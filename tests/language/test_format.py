@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netc.errors import NetError
-from netc.language import parse, read_text, write
+from netc.language import formatter, parse, read_text, write
 from netc.language.format import format_text
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -49,3 +49,23 @@ def test_any_plain_text(text: str) -> None:
     assert format_text(made, "a.prototxt") == made
     assert made.count("#") == text.count("#")
     assert write(parse(made, "a.prototxt").block) == write(document.block)
+
+
+_values = st.recursive(
+    st.sampled_from(
+        ["1", "b + 2", "c < 3", '"text"', "(d)", "max(1, e)", "f ? 1 : 2", "{ x: 1 }", "{ y { z: [1, 2] } }"]
+    ),
+    lambda inner: st.lists(inner, min_size=1, max_size=6).map(lambda items: f"[{', '.join(items)}]"),
+    max_leaves=12,
+)
+
+
+@given(_values, st.integers(8, 40))
+@settings(max_examples=150, deadline=None)
+def test_long_lists_break_one_way(value: str, width: int) -> None:
+    text = f"let a = {value}\nh = f(h, g) {{ p: [{value}] q: 1 }}\n"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(formatter, "WIDTH", width)
+        made = format_text(text, "a.net")
+        assert format_text(made, "a.net") == made
+    assert "".join(made.split()) == "".join(text.split())

@@ -83,7 +83,7 @@ def test_protobuf_reads_the_expanded_text(name: str) -> None:
     assert not report.failed
 
 
-@pytest.mark.parametrize("path", [p for p in FILES if p.stem != "googlenet"] + sorted(NETS.glob("blocks/*.net")))
+@pytest.mark.parametrize("path", FILES + sorted(NETS.glob("blocks/*.net")), ids=lambda p: p.stem)
 def test_is_formatted(path: Path) -> None:
     text = language.read_text(path)
     assert language.format_text(text) == text
