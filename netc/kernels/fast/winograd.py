@@ -1,11 +1,11 @@
-"""Winograd convolution for kernels of stride 1: F(4x4, 3x3) and F(2x2, 5x5).
+"""Winograd convolution for kernels of stride 1: F(4x4, 3x3) and F(4x4, 5x5).
 
-A 3 x 3 kernel takes 36 multiply-adds for 4 x 4 tops instead of 144, a 5 x 5 kernel 36 for 2 x 2 instead of 100. Forward
-is A^T [(G g G^T) * (B^T d B)] A over tiles of tops and their 6 x 6 bottoms; the data gradient is the same with the
+4 x 4 tops take 36 multiply-adds instead of 144 for a 3 x 3 kernel, 64 instead of 400 for a 5 x 5 kernel. Forward is
+A^T [(G g G^T) * (B^T d B)] A over tiles of tops and their squares of bottoms; the data gradient is the same with the
 kernel turned round, the weight gradient is the adjoint G^T [sum (B^T d B) * (A dy A^T)] G. (A. Lavin, S. Gray, Fast
 Algorithms for Convolutional Neural Networks, 2015.)
 
-Each of the 36 products sums over input channels in ascending order, a weight gradient over tiles in ascending order, in
+Each product sums over input channels in ascending order, a weight gradient over tiles in ascending order, in
 one thread: how tiles are cut into chunks, and who does them, changes no bit. Rounding errors are about 4 times those
 of direct convolution, so `exact` never comes here.
 """
@@ -19,7 +19,7 @@ from netc.kernels.fast.conv import Conv
 from netc.kernels.fast.emit import VECTOR_BYTES
 from netc.kernels.fast.layout import PIXEL, Blocked
 from netc.kernels.fast.rows import NOTHING, Argument, Ref, Row, together
-from netc.kernels.fast.winograd_emit import POINTS, SQUARE
+from netc.kernels.fast.winograd_emit import SIDE, points
 from netc.kernels.fast.winograd_kernels import (
     points_to_weights,
     products,
@@ -35,7 +35,7 @@ OWN_TILES = 28  # fewer, and weights are read too often
 CHUNK_BYTES = 1 << 21, 1 << 24  # the same of a chunk that all threads share, least and most
 ROWS = {"avx512": (14, 13, 11, 8, 4), "avx2": (6, 5, 4), "plain": (3, 2)}  # tiles at a time: few values, few kernels
 VECTORS = {"avx512": 2, "avx2": 1, "plain": 1}
-SQUARE_COST = 300  # of transforming 36 pixels of one channel, in multiply-adds
+SQUARE_COST = 8  # of transforming a pixel of one channel, in multiply-adds
 LANES_OF_SUMS = {"avx512": 8, "avx2": 4, "plain": 2}
 
 
@@ -61,36 +61,32 @@ def supported(conv: Conv) -> bool:
     return whole_blocks and conv.kernel in ((3, 3), (5, 5)) and conv.stride == (1, 1) == conv.dilation
 
 
-def side(conv: Conv) -> int:
-    """How many tops a tile has each way."""
-    return SQUARE + 1 - conv.kernel[0]
-
-
 def tiles(conv: Conv, n: int) -> int:
     """How many tiles n images have."""
-    return n * -(-conv.out[0] // side(conv)) * -(-conv.out[1] // side(conv))
+    return n * -(-conv.out[0] // SIDE) * -(-conv.out[1] // SIDE)
 
 
-def cut(count: int, ins: int, outs: int) -> Cut:
-    """The cut for `count` tiles and these channel blocks: least waste in the last rows, then most rows."""
+def cut(conv: Conv, n: int) -> Cut:
+    """The cut for n images: least waste in the last rows, then most rows."""
+    count, ins, outs, size = tiles(conv, n), conv.in_blocks, conv.out_blocks, points(conv.kernel[0])
     rows = min(ROWS[features()], key=lambda r: (-(-count // r) * (r + 1), -r))
     vectors = min(VECTORS[features()], outs)
-    tile_bytes = POINTS * (ins + outs) * PIXEL
+    tile_bytes = size * (ins + outs) * PIXEL
     whole = -(-count // rows) * rows
     own = OWN_TILES * tile_bytes <= OWN_BYTES and count > 4 * rows
-    most = max(1, (OWN_BYTES if own else _chunk_bytes(ins, outs)) // tile_bytes // rows)
+    most = max(1, (OWN_BYTES if own else _chunk_bytes(conv)) // tile_bytes // rows)
     units = whole // rows
     return Cut(rows, vectors, -(-units // -(-units // most)) * rows, own)
 
 
-def _chunk_bytes(ins: int, outs: int) -> int:
+def _chunk_bytes(conv: Conv) -> int:
     """As much as the weights, which are read (or their gradient, read and written) once a chunk."""
     least, most = CHUNK_BYTES
-    return min(most, max(least, POINTS * ins * outs * BLOCK))
+    return min(most, max(least, points(conv.kernel[0]) * conv.in_blocks * conv.out_blocks * BLOCK))
 
 
 def _spread(nbytes: int) -> int:
-    """A distance of at least that many bytes between 36 streams, such that no two fall into one set of a cache."""
+    """A distance of at least that many bytes between points, such that no two of them fall into one set of a cache."""
     return -(-nbytes // 4096) * 4096 + 5 * 64
 
 
@@ -100,18 +96,18 @@ def faster(conv: Conv, n: int, prepared: bool = False) -> bool:
     prepared: whether weights are transformed once, not each step. Else that takes as long as 700 multiply-adds for each
     pair of channels (for 3 x 3), packing them for the direct kernels 300. So deep layers on few pixels stay direct.
     """
-    ins, outs = 16 * conv.in_blocks, 16 * conv.out_blocks
-    plan, count = cut(tiles(conv, n), conv.in_blocks, conv.out_blocks), tiles(conv, n)
-    multiplied = POINTS * -(-count // plan.rows) * (plan.rows + 2)  # small tiles wait for their weights
-    weights, packed = (0, 0) if prepared else (16 * POINTS + 14 * conv.cells, 33 * conv.cells)
-    winograd = (multiplied + weights) * ins * outs + SQUARE_COST * count * (ins + outs)
+    ins, outs, size = 16 * conv.in_blocks, 16 * conv.out_blocks, points(conv.kernel[0])
+    plan, count = cut(conv, n), tiles(conv, n)
+    multiplied = size * -(-count // plan.rows) * (plan.rows + 2)  # small tiles wait for their weights
+    weights, packed = (0, 0) if prepared else (16 * size + 14 * conv.cells, 33 * conv.cells)
+    winograd = (multiplied + weights) * ins * outs + SQUARE_COST * size * count * (ins + outs)
     direct = (conv.cells * n * conv.out[0] * conv.out[1] + packed) * ins * outs
     return 1.1 * winograd < direct
 
 
 def weight_bytes(conv: Conv) -> int:
     """The size of transformed weights, either way round."""
-    return conv.groups * POINTS * _spread(conv.out_blocks * conv.in_blocks * BLOCK)
+    return conv.groups * points(conv.kernel[0]) * _spread(conv.out_blocks * conv.in_blocks * BLOCK)
 
 
 def scratch_bytes(conv: Conv, threads: int) -> int:
@@ -121,9 +117,9 @@ def scratch_bytes(conv: Conv, threads: int) -> int:
 
 def workspace_bytes(conv: Conv, n: int, threads: int) -> int:
     """What forward needs as workspace; for the data gradient, give the convolution that `turned` makes."""
-    plan = cut(tiles(conv, n), conv.in_blocks, conv.out_blocks)
-    space = sum(POINTS * _spread(blocks * plan.chunk * PIXEL) for blocks in (conv.in_blocks, conv.out_blocks))
-    return space * (threads if plan.own else 1)
+    plan = cut(conv, n)
+    space = sum(_spread(blocks * plan.chunk * PIXEL) for blocks in (conv.in_blocks, conv.out_blocks))
+    return points(conv.kernel[0]) * space * (threads if plan.own else 1)
 
 
 def turned(conv: Conv) -> Conv:
@@ -144,7 +140,7 @@ def transform_weights(
     step = _spread(conv.out_blocks * conv.in_blocks * BLOCK)
     rows = []
     for group in range(conv.groups):
-        places = source + group * outs * ins * conv.cells * 4, target + group * POINTS * step
+        places = source + group * outs * ins * conv.cells * 4, target + group * points(conv.kernel[0]) * step
         scale = factor + group * conv.out_blocks * PIXEL if isinstance(factor, Ref) else NOTHING
         sizes = conv.kernel[0], outs, ins
         rows.append(Row(weights_to_points, (*places, step, scratch, *sizes, int(backward), scale), label))
@@ -164,8 +160,8 @@ def forward(
         source = x.pixel(-conv.pad[0], -conv.pad[1]) + group * conv.in_blocks * x.plane
         target = y.inner + group * conv.out_blocks * y.plane
         beside = NOTHING if add is None else add.inner + group * conv.out_blocks * y.plane
-        common = (y.h, y.w, x.image, x.plane, x.row, y.image, y.plane, y.row, beside, int(relu), side(conv))
-        here = weights + group * POINTS * step
+        common = (y.h, y.w, x.image, x.plane, x.row, y.image, y.plane, y.row, beside, int(relu), conv.kernel[0])
+        here = weights + group * points(conv.kernel[0]) * step
         rows += _convolve(common, (source, target, shift, here, work), conv, y.n, label)
     return rows
 
@@ -175,22 +171,23 @@ def _convolve(
 ) -> list[Row]:
     source, target, bias, weights, work = places
     ins, outs = conv.in_blocks, conv.out_blocks
-    count = tiles(conv, n)
-    plan = cut(count, ins, outs)
+    count, plan, size = tiles(conv, n), cut(conv, n), points(conv.kernel[0])
     room = plan.chunk
     steps = [_spread(blocks * room * PIXEL) for blocks in (ins, outs)]
-    results = work + POINTS * steps[0]
-    own = POINTS * sum(steps)
+    results = work + size * steps[0]
+    own = size * sum(steps)
+    whole, rest = divmod(conv.inputs // conv.groups, 16)
+    depth = whole, -(-rest // 4)
     kernel = products(plan.rows, plan.vectors, outs % plan.vectors != 0)
     inner = (source, target, bias, weights, work, results, own, ins, outs, _spread(outs * ins * BLOCK), *steps)
     if plan.own:
-        return [Row(kernel, (*common, *inner, count, room, room // plan.rows), label)]
+        return [Row(kernel, (*common, *inner, count, room, room // plan.rows, *depth), label)]
     rows = []
     for first in range(0, count, room):
         here = min(room, count - first)
         rows += [
             Row(read_squares, (*common, source, work, ins, steps[0], first, here, room, 0), label),
-            Row(kernel, (*common, *inner, here, room, 0), label),
+            Row(kernel, (*common, *inner, here, room, 0, *depth), label),
             Row(write_squares, (*common, results, target, outs, steps[1], first, here, room, bias), label),
         ]
     return rows
@@ -208,9 +205,9 @@ def data_gradient(
 
 def gradient_chunk(conv: Conv, n: int) -> int:
     """How many tiles' points the weight gradient keeps at a time."""
-    tile_bytes = POINTS * (conv.in_blocks + conv.out_blocks) * PIXEL
+    tile_bytes = points(conv.kernel[0]) * (conv.in_blocks + conv.out_blocks) * PIXEL
     count = tiles(conv, n)
-    chunks = -(-count * tile_bytes // _chunk_bytes(conv.in_blocks, conv.out_blocks))
+    chunks = -(-count * tile_bytes // _chunk_bytes(conv))
     return -(-count // min(count, chunks))
 
 
@@ -218,7 +215,7 @@ def gradient_workspace_bytes(conv: Conv, n: int, threads: int) -> int:
     """What the weight gradient needs as workspace."""
     chunk = gradient_chunk(conv, n)
     sizes = conv.in_blocks * chunk * PIXEL, conv.out_blocks * chunk * PIXEL, conv.in_blocks * conv.out_blocks * BLOCK
-    return sum(POINTS * _spread(size) for size in sizes) + scratch_bytes(conv, threads)
+    return points(conv.kernel[0]) * sum(_spread(size) for size in sizes) + scratch_bytes(conv, threads)
 
 
 def weight_gradient(x: Blocked, dy: Blocked, dw: Ref, conv: Conv, work: Ref, label: str = "") -> list[Row]:
@@ -237,16 +234,16 @@ def _gradient(
 ) -> list[Row]:
     (x, source), (dy, target) = bottom, top
     ins, outs = conv.in_blocks, conv.out_blocks
-    count, room = tiles(conv, dy.n), gradient_chunk(conv, dy.n)
+    count, room, size = tiles(conv, dy.n), gradient_chunk(conv, dy.n), points(conv.kernel[0])
     steps = [_spread(blocks * room * PIXEL) for blocks in (ins, outs)]
     sum_step = _spread(ins * outs * BLOCK)
-    tops = work + POINTS * steps[0]
-    sums = tops + POINTS * steps[1]
-    scratch = sums + POINTS * sum_step
+    tops = work + size * steps[0]
+    sums = tops + size * steps[1]
+    scratch = sums + size * sum_step
     rows: list[Row] = []
     for first in range(0, count, room):
         here = min(room, count - first)
-        spot, nothing = (first, here, room), (0, 0, 0, NOTHING, 0, side(conv))
+        spot, nothing = (first, here, room), (0, 0, 0, NOTHING, 0, conv.kernel[0])
         read_x = (dy.h, dy.w, x.image, x.plane, x.row, *nothing, source, work, ins, steps[0], *spot, 0)
         read_dy = (dy.h, dy.w, dy.image, dy.plane, dy.row, *nothing, target, tops, outs, steps[1], *spot, 1)
         rows += together([Row(read_squares, read_x, label), Row(read_squares, read_dy, label)])
@@ -254,7 +251,7 @@ def _gradient(
         rows += together(
             [
                 Row(kernel, (work, tops + start * room * PIXEL, sums + start * ins * BLOCK, *steps, sum_step, ins,
-                             groups, here, room, add), label)
+                             groups, here, room, add, size, conv.inputs // conv.groups), label)
                 for start, groups, kernel in _sums_of(outs)
             ]
         )  # fmt: skip

@@ -136,7 +136,7 @@ MANY = [case(3, 16, 32, (19, 22)), case(3, 130, 48, (9, 13)), case(3, 16, 16, (1
 @pytest.mark.parametrize("case", MANY, ids=names)
 def test_any_number_of_threads_gives_the_same_bits(case):
     n, conv = case
-    assert winograd.cut(winograd.tiles(conv, n), conv.in_blocks, conv.out_blocks).own == (conv.inputs == 16)
+    assert winograd.cut(conv, n).own == (conv.inputs == 16)
     assert winograd.gradient_chunk(conv, n) < winograd.tiles(conv, n)
     first, *rest = (Layer(n, conv, threads).found()[0] for threads in (1, 2, 3))
     for other in rest:
