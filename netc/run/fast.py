@@ -229,9 +229,10 @@ class Fast:
         home = self.program.homes.get(slot)
         if home is None:
             return None
-        if home.plain is not None and self._alive(home.plain.base.array):
+        holds = self.program.holds[slot]  # the other layout may be from before the last write
+        if home.plain is not None and "plain" in holds and self._alive(home.plain.base.array):
             return self._slot(slot)
-        if home.blocked is not None and self._alive(home.blocked.base.array):
+        if home.blocked is not None and "blocked" in holds and self._alive(home.blocked.base.array):
             return self._unpacked(home.blocked, self.program.shapes[slot])
         return None
 
@@ -274,14 +275,15 @@ class Fast:
     def _call(self, layer: int) -> Call:
         node, planned = self.plan.graph.nodes[layer], self.plan.layers[layer]
         blobs, step = self.storage.parameters.of_layer(layer), self._backward_of.get(layer)
+        skipped = layer in self.plan.skipped  # its values may have no plain arrays, and only its backward runs
         names = [b.name for b in planned.setup.buffers if (layer, b.name) in self.program.buffers]
         return Call(
             record=node.record,
             p=getattr(node.record, node.type.param) if node.type.param else node.record,
             setup=planned.setup,
             phase=self.plan.graph.state.phase,
-            bottoms=self._plains(self.plan.data[v] for v in node.bottoms),
-            tops=self._plains(self.plan.data[v] for v in node.tops),
+            bottoms=() if skipped else self._plains(self.plan.data[v] for v in node.bottoms),
+            tops=() if skipped else self._plains(self.plan.data[v] for v in node.tops),
             params=tuple(b.data for b in blobs),
             buffers={name: self._buffer(layer, name) for name in names},
             bottom_diffs=tuple(None if s is None else self._slot(s) for s in step.bottom_diffs) if step else (),

@@ -11,7 +11,7 @@ from netc.plan.model import Plan, Step
 from netc.run.lowering.builder import Builder
 from netc.run.lowering.fuse import fuse
 from netc.run.lowering.model import Lowered
-from netc.run.lowering.pointwise import add
+from netc.run.lowering.pointwise import add, add_up
 from netc.run.lowering.rules import RULES
 
 __all__ = ["Lowered", "lower"]
@@ -32,6 +32,7 @@ def lower(plan: Plan, threads: int = 1, exact: bool = False) -> Lowered:
     planned, bound = _place(b, turn_group)
     return Lowered(
         tuple(b.setup), tuple(b.items[:turn]), tuple(b.items[turn:]), tuple(b.memory), b.homes,
+        {slot: b.layouts(slot) for slot in b.homes},
         {i: s.shape for i, s in enumerate(plan.slots)}, b.buffers, b.fused, planned, bound,
     )  # fmt: skip
 
@@ -118,8 +119,12 @@ def _backward(b: Builder, step: Step) -> None:
 
 
 def _skip_back(b: Builder, step: Step) -> None:
-    """A layer of several tops with shared values (Split): its backward adds, so it runs."""
-    _reference_backward(b, step)
+    """A layer of several tops with shared values (Split): its backward adds."""
+    target = step.bottom_diffs[0]
+    if target is None:
+        return
+    if not add_up(b, step.top_diffs, target):
+        _reference_backward(b, step)
 
 
 def _reference_backward(b: Builder, step: Step) -> None:

@@ -181,6 +181,10 @@ class Builder:
     def holds(self, slot: int, layout: Layout) -> bool:
         return layout in self._holds.get(slot, ())
 
+    def layouts(self, slot: int) -> frozenset[Layout]:
+        """The layouts of the slot's array that are filled."""
+        return frozenset(self._holds.get(slot, ()))
+
     def read(self, slot: int) -> Blocked:
         """The slot's blocked array, filled."""
         self.adopt(slot)

@@ -79,9 +79,11 @@ def _can_add(b: Builder, head: int, last: int, eltwise: int) -> bool:
     producer = b.fused.get(other.producer, other.producer)
     between = range(head + 1, eltwise)
     ready = producer < head and other.producer < head and all(i in b.fused and b.fused[i] == head for i in between)
+    conv = convolution.geometry(b, head)
     if (
         not ready
-        or convolution.is_first(b, head, convolution.geometry(b, head))
+        or convolution.by_channel(conv)
+        or convolution.is_first(b, head, conv)
         or b.is_part(b.data(other.index))
         or b.is_part(b.top(eltwise))
     ):

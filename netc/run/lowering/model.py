@@ -67,6 +67,7 @@ class Lowered:
     backward: tuple[Item, ...]
     memory: tuple[Memory, ...]
     homes: dict[int, Home]
+    holds: dict[int, frozenset[Layout]]  # the layouts of each slot's array that are filled after the last write
     shapes: dict[int, Shape]
     buffers: dict[tuple[int, str], int]
     fused: dict[int, int]  # layer -> the layer whose rows do its work

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from netc.kernels.fast import pointwise
 from netc.plan.model import Step
 from netc.run.lowering.builder import Builder
@@ -9,16 +11,24 @@ from netc.run.lowering.builder import Builder
 
 def add(b: Builder, step: Step) -> None:
     """target += source, in blocks unless both are plain."""
-    if step.source in b.added:
-        return
-    if b.holds(step.target, "blocked") or b.holds(step.source, "blocked"):
-        target, source = b.read(step.target), b.read(step.source)
-        b.emit(pointwise.combine(target, source, b.write(step.target), label="add"))
-        return
-    if b.is_flat(step.target):
-        target, source = b.read_flat(step.target), b.read_flat(step.source)
-        b.emit(pointwise.combine(target, source, b.write_flat(step.target), label="add"))
+    if step.source in b.added or add_up(b, (step.target, step.source), step.target):
         return
     arrays = [b.read_plain(slot).base.array for slot in (step.target, step.source)]
     b.write_plain(step.target)
     b.call(step, arrays)
+
+
+def add_up(b: Builder, sources: Sequence[int], target: int) -> bool:
+    """target = the sum of sources (it may be the first of them), in blocks unless all are plain; False: cannot."""
+    blocked = any(b.holds(slot, "blocked") for slot in sources)
+    if not blocked and not b.is_flat(target):
+        return False
+    read, write = (b.read, b.write) if blocked else (b.read_flat, b.write_flat)
+    total = read(sources[0])
+    if len(sources) == 1:
+        b.emit(pointwise.scaled(total, write(target), 1, "copy"))
+    for slot in sources[1:]:
+        other, summed = read(slot), write(target)
+        b.emit(pointwise.combine(total, other, summed, label="add"))
+        total = summed
+    return True
