@@ -295,6 +295,32 @@ def store_masked(b: Any, vector: Any, pointer: Any, mask: Any) -> None:
 
 
 @intrinsic
+def copy_lanes(_context: Any, source: Any, target: Any, given: Any, lanes: Any) -> Any:
+    """The first `lanes` floats of the target (at most 16) = the first `given` of the source, then zeros."""
+
+    def codegen(context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
+        start, end = pointers(b, arguments[:2])
+        given, lanes = arguments[2:]
+        store_masked(b, load_masked(b, start, lanes_below(b, given)), end, lanes_below(b, lanes))
+        return context.get_dummy_value()
+
+    return types.void(*[types.intp] * 4), codegen
+
+
+@intrinsic
+def add_lanes(_context: Any, source: Any, target: Any, lanes: Any) -> Any:
+    """The first `lanes` floats of the target (at most 16) += those of the source."""
+
+    def codegen(context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
+        start, end = pointers(b, arguments[:2])
+        mask = lanes_below(b, arguments[2])
+        store_masked(b, b.fadd(load_masked(b, end, mask), load_masked(b, start, mask)), end, mask)
+        return context.get_dummy_value()
+
+    return types.void(*[types.intp] * 3), codegen
+
+
+@intrinsic
 def transpose_block(
     _context: Any, source: Any, source_step: Any, target: Any, target_step: Any, rows: Any, columns: Any, lanes: Any
 ) -> Any:

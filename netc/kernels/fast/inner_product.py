@@ -1,8 +1,7 @@
 """Inner product of plain matrices by the tile: y = x W^T + b, dx = dy W, dW = dy^T x.
 
 x is M x K, W is N x K, y is M x N. The batch M is small and W large, so each kernel reads (or writes) W once, row by
-row, and keeps the rest in the caches. Sums run over K, N and M in ascending blocks, whatever the threads. K must be a
-multiple of 16; N and M may be anything.
+row, and keeps the rest in the caches. Sums run over K, N and M in ascending blocks, whatever the threads.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 import functools
 
 from netc.jit import Entry, entry
-from netc.kernels.fast.emit import LANES, arg, copy_vectors, tile, transpose_block
+from netc.kernels.fast.emit import LANES, add_lanes, arg, copy_lanes, copy_vectors, tile, transpose_block
 from netc.kernels.fast.memory import floats
 from netc.kernels.fast.rows import Ref, Row
 from netc.kernels.fast.tiles import cut_line_with
@@ -26,11 +25,7 @@ def up(count: int) -> int:
 
 def workspace_bytes(m: int, n: int, k: int, threads: int) -> int:
     """The workspace that each of the three needs."""
-    return 4 * (up(m) * max(n, k) + up(m) * up(n) + threads * DEPTH * (BAND + up(m))) + 4096
-
-
-def supported(k: int) -> bool:
-    return k % LANES == 0
+    return 4 * (up(m) * max(n, up(k)) + up(m) * up(n) + threads * DEPTH * (BAND + up(m))) + 4096
 
 
 def forward(
@@ -63,7 +58,8 @@ def weight_gradient(x: Ref, dy: Ref, dw: Ref, sizes: tuple[int, int, int], work:
     m, n, k = sizes
     vectors = 2 if k % (2 * LANES) == 0 else 1
     cut = cut_line_with(n, vectors)
-    arguments = (work, dy, dw, m, n, k, cut.full)
+    edges = work + 4 * m * up(k)  # for each thread, the end of the lines that is no whole vector
+    arguments = (work, dy, dw, m, n, k, cut.full, edges)
     return [Row(_panels, (x, work, m, k, vectors), label), Row(_weights(cut.rows, cut.rest, vectors), arguments, label)]
 
 
@@ -115,7 +111,7 @@ def _forward(rows: int, rest: int) -> Entry:
                     for i in range(0, depth, 16):
                         transpose_block(
                             w + ((out + half * 16) * k + start + i) * 4, k * 4, panel + (half * DEPTH + i) * 64, 64,
-                            here, 16, 16,
+                            here, min(16, depth - i), 16,
                         )  # fmt: skip
                 add = -1 if start == 0 else 0
                 for t in range(full + (1 if rest > 0 else 0)):
@@ -179,13 +175,16 @@ def _data(rows: int, rest: int, vectors: int) -> Entry:
         items = (k + DEPTH - 1) // DEPTH
         for item in range(items * tid // nth, items * (tid + 1) // nth):
             begin = item * DEPTH
-            count = min(DEPTH, k - begin) // width
+            whole, edge = min(DEPTH, k - begin) // width, min(DEPTH, k - begin) % width
+            count = whole + (1 if edge > 0 else 0)
             for start in range(0, n, BAND):
                 band = min(BAND, n - start)
                 for r in range(band):
                     line = w + ((start + r) * k + begin) * 4
-                    for p in range(count):
+                    for p in range(whole):
                         copy_vectors(line + p * width * 4, space + (p * BAND + r) * width * 4, vectors)
+                    if edge > 0:
+                        copy_lanes(line + whole * width * 4, space + (whole * BAND + r) * width * 4, edge, 16)
                 add = -1 if start == 0 else 0
                 for p in range(count):
                     b = space + p * BAND * width * 4
@@ -203,23 +202,26 @@ def _data(rows: int, rest: int, vectors: int) -> Entry:
                             1, 0, 0, 1, 0, 0, band, dy_step, width * 4,
                         )  # fmt: skip
             for line in range(m):
-                for p in range(count):
-                    target = dx + (line * k + begin + p * width) * 4
-                    copy_vectors(sums + (p * m + line) * width * 4, target, vectors)
+                target = dx + (line * k + begin) * 4
+                for p in range(whole):
+                    copy_vectors(sums + (p * m + line) * width * 4, target + p * width * 4, vectors)
+                if edge > 0:
+                    copy_lanes(sums + (whole * m + line) * width * 4, target + whole * width * 4, edge, edge)
 
     return body
 
 
 @entry
 def _panels(row: int, tid: int, nth: int) -> None:
-    """x (M x K) as panels [K / width][M][width]."""
+    """x (M x K) as panels [K / width][M][width]; what the last one lacks is 0."""
     x, target, m, k, width = arg(row, 0), arg(row, 1), arg(row, 2), arg(row, 3), arg(row, 4) * 16
-    items = k // width
+    items = (k + width - 1) // width
     for item in range(items * tid // nth, items * (tid + 1) // nth):
         for line in range(m):
             source = x + (line * k + item * width) * 4
             for part in range(0, width, 16):
-                copy_vectors(source + part * 4, target + ((item * m + line) * width + part) * 4, 1)
+                place = target + ((item * m + line) * width + part) * 4
+                copy_lanes(source + part * 4, place, min(16, k - item * width - part), 16)
 
 
 @functools.cache
@@ -232,6 +234,7 @@ def _weights(rows: int, rest: int, vectors: int) -> Entry:
     def body(row: int, tid: int, nth: int) -> None:
         panels, dy, dw, m, n = arg(row, 0), arg(row, 1), arg(row, 2), arg(row, 3), arg(row, 4)
         k, full = arg(row, 5), arg(row, 6)
+        edge = arg(row, 7) + tid * DEPTH * 4
         items = full + (1 if rest > 0 else 0)
         for item in range(items * tid // nth, items * (tid + 1) // nth):
             a = dy + item * rows * 4
@@ -247,6 +250,14 @@ def _weights(rows: int, rest: int, vectors: int) -> Entry:
                         last, vectors, 1, 4, a, b, c, 0, 0, 0, k * 4, 64, 64,
                         1, 0, 0, 1, 0, 0, m, n * 4, width * 4,
                     )  # fmt: skip
+            if k % width > 0:
+                b, lines = panels + k // width * m * width * 4, rows if item < full else last
+                if item < full:
+                    tile(rows, 1, 1, 4, a, b, edge, 0, -1, 0, 64, 0, 0, 1, 0, 0, 1, 0, 0, m, n * 4, width * 4)
+                else:
+                    tile(last, 1, 1, 4, a, b, edge, 0, -1, 0, 64, 0, 0, 1, 0, 0, 1, 0, 0, m, n * 4, width * 4)
+                for line in range(lines):
+                    add_lanes(edge + line * 64, dw + ((item * rows + line) * k + k // width * width) * 4, k % width)
 
     return body
 

@@ -13,7 +13,7 @@ from netc.run.lowering.rule import Rule
 
 def accepts(b: Builder, layer: int) -> Layout | None:
     g = b.planned(layer).setup.geometry
-    return "plain" if not g.transpose and kernels.supported(g.inputs) else None
+    return "plain" if not g.transpose else None
 
 
 def _sizes(b: Builder, layer: int) -> tuple[int, int, int]:
