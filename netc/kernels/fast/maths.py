@@ -72,3 +72,52 @@ def inverse_three_quarters(b: Any, x: Any) -> Any:
     """x^-0.75 by two square roots."""
     root = square_root(b, x)
     return b.fdiv(constant(1), b.fmul(root, square_root(b, root)))
+
+
+# ---------------------------------------------------------------- for all floats: infinities and NaN as they should be
+
+_TANH = (-5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2, 1.33314422036e-1, -3.33332819422e-1)
+SMALLEST = 1.17549435e-38  # normal float
+LN2_24 = 16.635532333438686  # 24 ln 2
+
+
+def absolute(b: Any, x: Any) -> Any:
+    return b.bitcast(b.and_(b.bitcast(x, _INTEGERS), _integers(0x7FFFFFFF)), VECTOR)
+
+
+def exponential_of_any(b: Any, x: Any) -> Any:
+    """e^x, infinite above 88.7 and 0 far below 0."""
+    root = exponential(b, b.fmul(x, constant(0.5)))
+    return b.fmul(root, root)
+
+
+def exponential_minus_one(b: Any, x: Any) -> Any:
+    """e^x - 1 for x up to 88, exact near 0."""
+    near = multiply_add(b, _polynomial(b, x, _EXP), b.fmul(x, x), x)
+    far = b.fsub(exponential(b, x), constant(1))
+    return b.select(b.fcmp_ordered("<", absolute(b, x), constant(0.34)), near, far)
+
+
+def logarithm_of_any(b: Any, x: Any) -> Any:
+    """ln x: minus infinity at 0, NaN below."""
+    tiny = b.fcmp_ordered("<", x, constant(SMALLEST))
+    scaled = b.select(tiny, b.fmul(x, constant(2.0**24)), x)
+    y = b.fsub(logarithm(b, scaled), b.select(tiny, constant(LN2_24), constant(0)))
+    y = b.select(b.fcmp_ordered("==", x, constant(0)), constant(float("-inf")), y)
+    y = b.select(b.fcmp_ordered("==", x, constant(float("inf"))), x, y)
+    return b.select(b.fcmp_unordered("<", x, constant(0)), constant(float("nan")), y)
+
+
+def sigmoid(b: Any, x: Any) -> Any:
+    """1 / (1 + e^-x)."""
+    return b.fdiv(constant(1), b.fadd(constant(1), exponential_of_any(b, b.fneg(x))))
+
+
+def hyperbolic_tangent(b: Any, x: Any) -> Any:
+    """By a polynomial near 0, as in the Cephes library (tanhf)."""
+    square, size = b.fmul(x, x), absolute(b, x)
+    near = multiply_add(b, b.fmul(_polynomial(b, square, _TANH), square), x, x)
+    e = exponential(b, b.fadd(size, size))
+    far = b.fsub(constant(1), b.fdiv(constant(2), b.fadd(e, constant(1))))
+    far = b.select(b.fcmp_ordered("<", x, constant(0)), b.fneg(far), far)
+    return b.select(b.fcmp_ordered("<", size, constant(0.625)), near, far)

@@ -21,32 +21,32 @@ def bits(value: float) -> int:
 
 def relu(x: Blocked, y: Blocked, slope: float, label: str = "") -> list[Row]:
     """y = x where x > 0, slope * x elsewhere."""
-    return [Row(_relu, (*_places(x, x, y), bits(slope)), label)]
+    return [Row(_relu, (*places(x, x, y), bits(slope)), label)]
 
 
 def relu_gradient(sign: Blocked, dy: Blocked, dx: Blocked, slope: float, label: str = "") -> list[Row]:
     """dx = dy where sign > 0, slope * dy elsewhere; sign is ReLU's bottom or top."""
-    return [Row(_relu_gradient, (*_places(sign, dy, dx), bits(slope)), label)]
+    return [Row(_relu_gradient, (*places(sign, dy, dx), bits(slope)), label)]
 
 
 def combine(
     a: Blocked, b: Blocked, y: Blocked, factor_a: float = 1, factor_b: float = 1, relu: bool = False, label: str = ""
 ) -> list[Row]:
     """y = factor_a * a + factor_b * b, clipped at 0 for ReLU; y may be a or b."""
-    return [Row(_combine, (*_places(a, b, y), bits(factor_a), bits(factor_b), int(relu)), label)]
+    return [Row(_combine, (*places(a, b, y), bits(factor_a), bits(factor_b), int(relu)), label)]
 
 
 def scaled(x: Blocked, y: Blocked, factor: float = 1, label: str = "") -> list[Row]:
     """y = factor * x."""
-    return [Row(_scaled, (*_places(x, x, y), bits(factor)), label)]
+    return [Row(_scaled, (*places(x, x, y), bits(factor)), label)]
 
 
 def filled(y: Blocked, value: float, label: str = "") -> list[Row]:
     """y = value in every channel of its blocks (so 0, or a multiple of 16 channels)."""
-    return [Row(_filled, (*_places(y, y, y), bits(value)), label)]
+    return [Row(_filled, (*places(y, y, y), bits(value)), label)]
 
 
-def _places(a: Blocked, b: Blocked, y: Blocked) -> tuple[int | Ref, ...]:
+def places(a: Blocked, b: Blocked, y: Blocked) -> tuple[int | Ref, ...]:
     """Where three blobs of one shape are, and their size; whole planes as one line where none has a halo."""
     lines, width = y.h, y.w
     if all(blob.row == blob.w * 64 and blob.plane == blob.h * blob.row for blob in (a, b, y)):
@@ -59,14 +59,14 @@ def _places(a: Blocked, b: Blocked, y: Blocked) -> tuple[int | Ref, ...]:
 
 
 @kernel(inline="always")
-def _share(row: int, tid: int, nth: int) -> tuple[int, int]:
+def share(row: int, tid: int, nth: int) -> tuple[int, int]:
     """This thread's lines: items of (image, block, line)."""
     items = arg(row, 12) * arg(row, 13) * arg(row, 14)
     return items * tid // nth, items * (tid + 1) // nth
 
 
 @kernel(inline="always")
-def _line(row: int, blob: int, item: int) -> int:
+def line_of(row: int, blob: int, item: int) -> int:
     """The address of line `item` of blob 0, 1 or 2 of the row."""
     blocks, lines, first = arg(row, 13), arg(row, 14), 4 * blob
     y, plane = item % lines, item // lines
@@ -78,9 +78,9 @@ def _line(row: int, blob: int, item: int) -> int:
 @entry
 def _relu(row: int, tid: int, nth: int) -> None:
     count, slope = arg(row, 15) * 16, float_of(row, 16)
-    first, last = _share(row, tid, nth)
+    first, last = share(row, tid, nth)
     for item in range(first, last):
-        x, y = floats(_line(row, 0, item), count), floats(_line(row, 2, item), count)
+        x, y = floats(line_of(row, 0, item), count), floats(line_of(row, 2, item), count)
         for i in range(count):
             y[i] = x[i] if x[i] > 0 else x[i] * slope
 
@@ -88,10 +88,10 @@ def _relu(row: int, tid: int, nth: int) -> None:
 @entry
 def _relu_gradient(row: int, tid: int, nth: int) -> None:
     count, slope = arg(row, 15) * 16, float_of(row, 16)
-    first, last = _share(row, tid, nth)
+    first, last = share(row, tid, nth)
     for item in range(first, last):
-        sign, dy = floats(_line(row, 0, item), count), floats(_line(row, 1, item), count)
-        dx = floats(_line(row, 2, item), count)
+        sign, dy = floats(line_of(row, 0, item), count), floats(line_of(row, 1, item), count)
+        dx = floats(line_of(row, 2, item), count)
         for i in range(count):
             dx[i] = dy[i] if sign[i] > 0 else dy[i] * slope
 
@@ -99,10 +99,10 @@ def _relu_gradient(row: int, tid: int, nth: int) -> None:
 @entry
 def _combine(row: int, tid: int, nth: int) -> None:
     count, factor_a, factor_b, relu = arg(row, 15) * 16, float_of(row, 16), float_of(row, 17), arg(row, 18)
-    first, last = _share(row, tid, nth)
+    first, last = share(row, tid, nth)
     for item in range(first, last):
-        a, b = floats(_line(row, 0, item), count), floats(_line(row, 1, item), count)
-        y = floats(_line(row, 2, item), count)
+        a, b = floats(line_of(row, 0, item), count), floats(line_of(row, 1, item), count)
+        y = floats(line_of(row, 2, item), count)
         if relu != 0:
             for i in range(count):
                 total = factor_a * a[i] + factor_b * b[i]
@@ -115,9 +115,9 @@ def _combine(row: int, tid: int, nth: int) -> None:
 @entry
 def _scaled(row: int, tid: int, nth: int) -> None:
     count, factor = arg(row, 15) * 16, float_of(row, 16)
-    first, last = _share(row, tid, nth)
+    first, last = share(row, tid, nth)
     for item in range(first, last):
-        x, y = floats(_line(row, 0, item), count), floats(_line(row, 2, item), count)
+        x, y = floats(line_of(row, 0, item), count), floats(line_of(row, 2, item), count)
         for i in range(count):
             y[i] = factor * x[i]
 
@@ -125,8 +125,8 @@ def _scaled(row: int, tid: int, nth: int) -> None:
 @entry
 def _filled(row: int, tid: int, nth: int) -> None:
     count, value = arg(row, 15) * 16, float_of(row, 16)
-    first, last = _share(row, tid, nth)
+    first, last = share(row, tid, nth)
     for item in range(first, last):
-        y = floats(_line(row, 2, item), count)
+        y = floats(line_of(row, 2, item), count)
         for i in range(count):
             y[i] = value

@@ -1,7 +1,18 @@
 """One file a family of layer types; `RULES` finds the rule of a type."""
 
 from netc.run.lowering.rule import Rule
-from netc.run.lowering.rules import channels, concat, convolution, dropout, eltwise, inner_product, lrn, pooling, relu
+from netc.run.lowering.rules import (
+    channels,
+    concat,
+    convolution,
+    dropout,
+    eltwise,
+    functions,
+    inner_product,
+    lrn,
+    pooling,
+    relu,
+)
 
-FAMILIES = (channels, concat, convolution, dropout, eltwise, inner_product, lrn, pooling, relu)
+FAMILIES = (channels, concat, convolution, dropout, eltwise, functions, inner_product, lrn, pooling, relu)
 RULES: dict[str, Rule] = {name: family.RULE for family in FAMILIES for name in family.RULE.types}

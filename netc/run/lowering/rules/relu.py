@@ -10,7 +10,9 @@ from netc.run.lowering.rule import Rule
 
 
 def _slope(b: Builder, layer: int) -> float:
-    return float(b.plan.graph.nodes[layer].record.relu_param.negative_slope)
+    node = b.plan.graph.nodes[layer]
+    fields = node.record.relu_param if node.type.name == "ReLU" else node.record.leaky_relu_param
+    return float(fields.negative_slope)
 
 
 def accepts(b: Builder, layer: int) -> Layout | None:
@@ -40,4 +42,4 @@ def backward(b: Builder, step: Step) -> None:
     b.emit(pointwise.relu_gradient(sign, dy, write(target), _slope(b, step.layer), "relu gradient"))
 
 
-RULE = Rule(("ReLU",), accepts, forward, backward)
+RULE = Rule(("ReLU", "LeakyReLU"), accepts, forward, backward)
