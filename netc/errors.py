@@ -169,6 +169,11 @@ class Report:
     ) -> None:
         self.diagnostics.append(Diagnostic(code, message, span, tuple(notes), help, "warning"))
 
+    def add_new(self, diagnostics: Iterable[Diagnostic]) -> None:
+        """Add what another look at the same file found, a net's other phase say, but nothing twice of one place."""
+        known = {_place(d) for d in self.diagnostics}
+        self.diagnostics += [d for d in dict.fromkeys(diagnostics) if _place(d) not in known]
+
     @property
     def failed(self) -> bool:
         return any(d.severity == "error" for d in self.diagnostics)
@@ -177,6 +182,15 @@ class Report:
         """Raise `NetError` with everything collected if at least one of it is an error."""
         if self.failed:
             raise NetError(self.diagnostics)
+
+
+def _place(diagnostic: Diagnostic) -> tuple[object, ...]:
+    """A diagnostic's code, and its place with the calls that led there; without a place, its message."""
+    span, places = diagnostic.span, list[object]()
+    while span is not None:
+        places.append((span.source.path, span.start, span.end))
+        span = span.call
+    return (diagnostic.code.id, *(places or [diagnostic.message]))
 
 
 def suggest(word: str, known: Iterable[str]) -> str | None:

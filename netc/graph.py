@@ -7,10 +7,11 @@ in one storage is the planner's question, so writing in place never changes what
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from netc.catalogue import Catalogue
-from netc.errors import Code, Diagnostic, Note, Report, Span, suggest
+from netc.errors import Code, Diagnostic, Note, Report, Span, slips, suggest
 from netc.layer import Arity, LayerType, Phase
 from netc.schema.confusions import SCORES_OR_LOSS, TYPES
 from netc.schema.damage import Damage
@@ -138,7 +139,8 @@ class _Draft:
 class _Builder:
     """Reads the layers in order.
 
-    current: the newest value of each blob name, None if a layer made it that cannot be.
+    current: the newest value of each blob name, None if a layer made it that cannot be. unknown: names of blobs that
+    layers read but none makes, already reported.
     """
 
     def __init__(self, record: Record, catalogue: Catalogue, state: State, report: Report) -> None:
@@ -151,6 +153,7 @@ class _Builder:
         self.current: dict[str, int | None] = {}
         self.makers: dict[str, Record] = {}
         self.names: dict[str, Record] = {}
+        self.unknown: set[str] = set()
         self.layers: list[Record] = []
         self.left_out: dict[str, Record] = {}
         self.warnings_from = len(report.diagnostics)
@@ -195,7 +198,8 @@ class _Builder:
         damaged = self.damage.in_layer(layer)
         layer_type = self._type(layer, damaged)
         self._name(layer)
-        bottoms = [self._bottom(position, layer, i) for i in range(len(layer.bottom))]
+        lost = self.damage.in_rules(layer)
+        bottoms = [self._bottom(position, layer, i, lost) for i in range(len(layer.bottom))]
         good = layer_type is not None and not damaged and self._counts(layer, layer_type) and None not in bottoms
         if layer_type is None or not good:
             for index, name in enumerate(layer.top):
@@ -235,10 +239,18 @@ class _Builder:
             self.report.error(FORK_TYPE, message, span, help=help)
         else:
             usual = TYPES.get(layer.type.lower().replace("_", ""))
-            close = usual or (f'"{found}"' if (found := suggest(layer.type, self.catalogue.types)) else None)
+            close = usual or (f'"{found}"' if (found := self._type_like(layer.type)) else None)
             help = f"did you mean {close}?" if close else "`netc explain --list` lists the types that are known"
             self.report.error(UNKNOWN_TYPE, f'layer "{layer.name}": unknown type "{layer.type}"', span, help=help)
         return None
+
+    def _type_like(self, wrong: str) -> str | None:
+        """The type that a mistyped one most likely meant: of equals rather one that this net uses elsewhere."""
+        known = self.catalogue.types
+        used = (layer.type for layer in self.layers if layer.type in known)
+        guesses = [guess for names in (dict.fromkeys(used), known) if (guess := suggest(wrong, names))]
+        fold = str.lower if wrong.isupper() or wrong.islower() else str  # who writes so does not care for capitals
+        return min(guesses, key=lambda guess: slips(fold(wrong), fold(guess)), default=None)
 
     def _name(self, layer: Record) -> None:
         first = self.names.setdefault(layer.name, layer)
@@ -248,12 +260,13 @@ class _Builder:
             help = "weights are found by the layer's name: give each layer its own"
             self.report.warning(SAME_NAME, message, layer.span_of("name"), notes=notes, help=help)
 
-    def _bottom(self, position: int, layer: Record, index: int) -> int | None:
+    def _bottom(self, position: int, layer: Record, index: int, lost: bool) -> int | None:
         name = layer.bottom[index]
         if name in self.current:
             return self.current[name]
-        if self.damage.may_make(name, layer):
+        if lost or name in self.unknown or self.damage.may_make(name, layer):
             return None
+        self.unknown.add(name)
         message = f'layer "{layer.name}": unknown bottom "{name}"'
         notes: list[Note] = []
         later = next((other for other in self.layers[position + 1 :] if name in other.top), None)
@@ -269,8 +282,17 @@ class _Builder:
             help = f"the net is built for phase {self.state.phase}; look at the layer's include and exclude rules"
         elif close := suggest(name, self.current):
             help = f'did you mean "{close}"?'
+        notes += self._other_readers(name, position)
         self.report.error(UNKNOWN_BOTTOM, message, layer.span_of("bottom", index), notes=notes, help=help)
         return None
+
+    def _other_readers(self, name: str, position: int, shown: int = 3) -> Iterator[Note]:
+        """Notes on the layers that read an unknown blob further on."""
+        others = [layer for layer in self.layers[position + 1 :] if name in layer.bottom]
+        for layer in others[:shown]:
+            yield Note(f'layer "{layer.name}" reads it, too', layer.span_of("bottom", layer.bottom.index(name)))
+        if len(others) > shown:
+            yield Note(f"so do {len(others) - shown} more")
 
     def _claim(self, layer: Record, index: int) -> bool:
         """Whether the top is written in place; reports a blob that two layers make."""

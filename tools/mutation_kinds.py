@@ -2,7 +2,7 @@
 
 Every kind is a function `(net, rng) -> Mutant | None`: what to write instead, which characters of the new text are
 wrong, and, for typos, the name that was meant. Places are found by the tokens of the text, and for shapes by the plan
-of the net before it is damaged. docs/diagnostics/mutations.md says what counts as the right place, kind by kind.
+of the net before it is damaged.
 """
 
 from __future__ import annotations
@@ -180,13 +180,20 @@ def brace_not_closed(net: Net, rng: random.Random) -> Mutant | None:
     if (pair := _pick(rng, net.pairs)) is None:
         return None
     blocks = {closing: opening for opening, closing in net.pairs}
-    last = pair[1]  # of several on one line the last: which of them is left out makes no difference
-    while last + 1 in blocks and "\n" not in net.text[net.tokens[last].end : net.tokens[last + 1].start]:
+    last = pair[1]
+    while last + 1 in blocks and _like_the_next(net, last):
         last += 1
     opening, closing = net.tokens[blocks[last]], net.tokens[last]
     line = net.text.count("\n", 0, opening.start) + 1
     text = net.replaced(closing.start, closing.end, "")
     return Mutant(text, opening.start, opening.end, f"closing brace of line {line} left out")
+
+
+def _like_the_next(net: Net, brace: int) -> bool:
+    """Whether it makes no difference which of two braces is left out: they are in one line or, alone, in one column."""
+    between = net.text[net.tokens[brace].end : net.tokens[brace + 1].start]
+    before = [net.text[: token.start].rpartition("\n")[2] for token in net.tokens[brace : brace + 2]]
+    return "\n" not in between or (before[0] == before[1] and not before[0].strip())
 
 
 def brace_not_opened(net: Net, rng: random.Random) -> Mutant | None:
@@ -297,7 +304,7 @@ def _unlike(net: Net, rng: random.Random, joiner: str, field: str) -> Mutant | N
             for index in range(1, len(node.bottoms)):
                 maker = _convolution(plan, node.bottoms[index])
                 reader = node.record.span_of("bottom", index)
-                if reader and maker is not None and (place := _written(maker, field)) is not None:
+                if reader and maker is not None and (place := _written(maker, field)) and _free(maker):
                     found.append((maker.name, place, reader))
     if (pick := _pick(rng, found)) is None:
         return None
@@ -318,6 +325,11 @@ def _convolution(plan: Plan, value: int) -> Node | None:
         if maker.type.name not in KEEPERS or len(maker.bottoms) != 1:
             return None
         value = maker.bottoms[0]
+
+
+def _free(convolution: Node) -> bool:
+    """Whether a convolution may have any number of outputs."""
+    return int(convolution.record.convolution_param.group) == 1
 
 
 def _written(node: Node, field: str) -> Span | None:
@@ -357,23 +369,31 @@ def axis_out_of_range(net: Net, rng: random.Random) -> Mutant | None:
     return Mutant(text, place.start, place.start + len(by), f"axis of {node.name} changed to {by}")
 
 
-KINDS: dict[str, tuple[Kind, int]] = {
-    "field name mistyped": (field_typo, 40),
-    "layer type mistyped": (type_typo, 25),
-    "blob name mistyped": (blob_typo, 30),
-    "enum value mistyped": (enum_typo, 15),
-    "closing brace missing": (brace_not_closed, 25),
-    "opening brace missing": (brace_not_opened, 15),
-    "closing quote missing": (quote_not_closed, 13),
-    "opening quote missing": (quote_not_opened, 12),
-    "colon missing": (colon_missing, 20),
-    "wrong enum value": (wrong_enum, 15),
-    "value of a wrong type": (wrong_value, 30),
-    "single field given twice": (field_twice, 20),
-    "dangling bottom": (dangling_bottom, 15),
-    "sum of unlike shapes": (sum_of_unlike, 8),
-    "concatenation of unlike images": (concat_of_unlike, 5),
-    "kernel too large": (kernel_too_large, 8),
-    "axis out of range": (axis_out_of_range, 4),
+@dataclass(frozen=True)
+class Family:
+    """A kind of mistakes: how one is made, how many of 300 are of it, and where the diagnostic has to stand."""
+
+    make: Kind
+    share: int
+    place: str
+
+
+KINDS: dict[str, Family] = {
+    "field name mistyped": Family(field_typo, 40, "the name"),
+    "layer type mistyped": Family(type_typo, 25, "the string"),
+    "blob name mistyped": Family(blob_typo, 30, "the string after `bottom`"),
+    "enum value mistyped": Family(enum_typo, 15, "the value"),
+    "closing brace missing": Family(brace_not_closed, 25, "the opening brace of the block"),
+    "opening brace missing": Family(brace_not_opened, 15, "the name before it"),
+    "closing quote missing": Family(quote_not_closed, 13, "the string, with the quote that is there"),
+    "opening quote missing": Family(quote_not_opened, 12, "the string, with the quote that is there"),
+    "colon missing": Family(colon_missing, 20, "the value that no colon precedes"),
+    "wrong enum value": Family(wrong_enum, 15, "the value"),
+    "value of a wrong type": Family(wrong_value, 30, "the value"),
+    "single field given twice": Family(field_twice, 20, "the second name"),
+    "dangling bottom": Family(dangling_bottom, 15, "the first bottom that reads the blob of a layer taken out"),
+    "sum of unlike shapes": Family(sum_of_unlike, 8, "the bottom of the Eltwise whose num_output was changed"),
+    "concatenation of unlike images": Family(concat_of_unlike, 5, "the bottom of the Concat whose pad was changed"),
+    "kernel too large": Family(kernel_too_large, 8, "the number"),
+    "axis out of range": Family(axis_out_of_range, 4, "the number"),
 }
-"""The kinds and how many of the 300 mistakes each gets."""

@@ -100,7 +100,6 @@ def check(path: PathLike, *, layers: Iterable[Path] = ()) -> tuple[Diagnostic, .
         nets = [(definition, state) for state in states(definition)]
     for definition, state in nets:
         _check_net(definition, state, report)
-    report.diagnostics = list(dict.fromkeys(report.diagnostics))
     report.finish()
     return tuple(report.diagnostics)
 
@@ -112,12 +111,14 @@ def check_solver(record: Record, report: Report) -> None:
 
 
 def _check_net(definition: Definition, state: State, report: Report) -> None:
+    found = Report(list(report.diagnostics))  # what typing found tells the graph which layers are damaged
     try:
-        graph = build(definition.record, definition.types, state, report)
+        graph = build(definition.record, definition.types, state, found)
         planned = plan_graph(graph, training=state.phase == "TRAIN", given=_given(graph))
-        report.diagnostics += planned.warnings
+        found.diagnostics += planned.warnings
     except NetError as error:
-        report.diagnostics += error.diagnostics
+        found.diagnostics += error.diagnostics
+    report.add_new(found.diagnostics)
 
 
 def _given(graph: Graph) -> dict[str, tuple[Shape, ...]]:

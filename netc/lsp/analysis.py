@@ -56,17 +56,18 @@ def analyse(text: str, path: str, types: Catalogue) -> Analysis:
     except NetError as error:
         found.report.diagnostics += error.diagnostics
     source = document.source if document else Source(path, text)
-    diagnostics = tuple(dict.fromkeys(found.report.diagnostics))
-    return Analysis(source, types, schema, document, solver, tuple(found.plans), diagnostics)
+    return Analysis(source, types, schema, document, solver, tuple(found.plans), tuple(found.report.diagnostics))
 
 
 def _plan(definition: Definition, found: Findings) -> None:
     for state in states(definition):
+        here = Report(list(found.report.diagnostics))  # what typing found tells the graph which layers are damaged
         try:
-            found.plans.append(_planned(definition, state, found.report))
-            found.report.diagnostics += found.plans[-1].warnings
+            found.plans.append(_planned(definition, state, here))
+            here.diagnostics += found.plans[-1].warnings
         except NetError as error:
-            found.report.diagnostics += error.diagnostics
+            here.diagnostics += error.diagnostics
+        found.report.add_new(here.diagnostics)
 
 
 def _planned(definition: Definition, state: State, report: Report) -> Plan:

@@ -29,19 +29,28 @@ class Damage:
         """Whether a part of the layer is lost that may change its blobs or shapes."""
         return any(_holds(layer.span, place) and not _harmless(layer, place) for place in self.places)
 
+    def in_rules(self, layer: Record) -> bool:
+        """Whether a part of the layer's include and exclude rules is lost: nobody knows in which nets it is."""
+        rules = (*layer.values.get("include", ()), *layer.values.get("exclude", ()))
+        return any(_holds(rule.span, place) for rule in rules if isinstance(rule, Record) for place in self.places)
+
     def may_make(self, name: str, reader: Record) -> bool:
         """Whether a blob that no layer makes may be one that was meant to be made where the file cannot be read."""
-        named = re.compile(rf"(\w+)\s*:?\s*[\[\"']{{0,2}}{re.escape(name)}[\"']")
+        named = re.compile(rf"(\w+)\s*:?\s*[\[\"']{{0,2}}{re.escape(name)}(?![\w/.-])")
         texts = (text for span, text in self._lost if span is None or span is not reader.span)
         return any(found[1] != "bottom" for text in texts for found in named.finditer(text))
+
+    @cached_property
+    def outside(self) -> list[Span]:
+        """The places of the mistakes that are in no layer."""
+        return [place for place in self.places if not any(_holds(layer.span, place) for layer in self.layers)]
 
     @cached_property
     def _lost(self) -> list[tuple[Span | None, str]]:
         """The texts of the layers with mistakes, and what stands outside of all layers if mistakes are there."""
         spans = [layer.span for layer in self.layers if self.in_layer(layer)]
         lost: list[tuple[Span | None, str]] = [(s, s.source.text[s.start : s.end]) for s in spans if s]
-        outside = [place for place in self.places if not any(_holds(layer.span, place) for layer in self.layers)]
-        for source in dict.fromkeys(place.source for place in outside):
+        for source in dict.fromkeys(place.source for place in self.outside):
             inside = sorted((s.start, s.end) for layer in self.layers if (s := layer.span) and s.source is source)
             starts, ends = [start for start, _ in inside], [end for _, end in inside]
             gaps = zip([0, *ends], [*starts, len(source.text)], strict=True)

@@ -11,6 +11,7 @@ from typing import Any
 from netc.errors import Note, Report, Span
 from netc.schema import codes
 from netc.schema.bvlc.legacy import V1_PARAMETERS, V1_TYPES
+from netc.schema.damage import Damage
 from netc.schema.record import Record
 from netc.schema.registry import Schema
 from netc.schema.upgrade_fork import upgrade_fork_fields
@@ -183,7 +184,8 @@ def _param_specs(layer: Record, schema: Schema) -> tuple[tuple[Record, ...], tup
 
 def _upgrade_inputs(record: Record, schema: Schema, report: Report) -> Record:
     """Turn `input` with its `input_shape` or `input_dim` into one Input layer, put first."""
-    shapes = _input_shapes(record, schema, report)
+    lost = bool(Damage(record, report.diagnostics).outside)  # a mistyped `input_dim`, most likely
+    shapes = _input_shapes(record, schema, Report() if lost else report)
     parts = _all_but(record, "input", "input_shape", "input_dim")
     if shapes is not None:
         layer = Parts()

@@ -121,13 +121,22 @@ def _take_padding(layer: Record, index: int, source: Record, report: Report) -> 
         report.error(codes.BAD_UPGRADE, message, layer.span_of("bottom", index))
         return layer
     if len(source.bottom) != 1 or len(source.top) != 1:
+        if _has_mistakes(source, report):
+            return layer
         report.error(codes.BAD_UPGRADE, "a padding layer takes one bottom and one top", source.span)
         return layer
     padding = source.layer
     spans = {**old.spans, "pad": padding.spans.get("pad")} if "pad" in padding.spans else old.spans
     padded = Record(old.message_type, {**old.values, "pad": padding.pad}, spans, old.span)
     values = {**layer.values, "layer": padded, "bottom": source.bottom}
-    return Record(layer.message_type, values, layer.spans, layer.span)
+    places = {**layer.spans, "bottom": source.spans.get("bottom", ())}
+    return Record(layer.message_type, values, places, layer.span)
+
+
+def _has_mistakes(layer: Record, report: Report) -> bool:
+    here = layer.span
+    spans = (d.span for d in report.diagnostics if d.severity == "error")
+    return here is not None and any(here.start <= span.start < here.end for span in spans if span)
 
 
 def _upgrade_layer(layer: Record, report: Report) -> Record:

@@ -1,0 +1,78 @@
+"""`check`: one mistake is one diagnostic, at its place, whatever else follows from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from netc.api.planning import check
+from netc.errors import Diagnostic, NetError
+
+TWO_PHASES = """layer { name: "train" type: "DummyData" top: "x" include { phase: TRAIN }
+  dummy_data_param { shape { dim: [8, 3, 6, 6] } } }
+layer { name: "test" type: "DummyData" top: "x" include { phase: TEST }
+  dummy_data_param { shape { dim: [2, 3, 6, 6] } } }
+"""
+INPUT = 'layer { name: "data" type: "Input" top: "data" input_param { shape { dim: [2, 3, 6, 6] } } }\n'
+INPUT_DIM = 'input: "data"\niput_dim: 1\ninput_dim: 3\ninput_dim: 6\ninput_dim: 6\n'
+READER = 'layer {{ name: "{0}" type: "TanH" bottom: "nothing" top: "{0}" }}\n'
+DATA = 'layer { name: "y" type: "TanH" bottom: "data" top: "x" }\n'
+TEST_ONLY = 'layer { name: "z" type: "TanH" bottom: "x" top: "z" include { phase: TEST } }'
+V0 = """input: "data" input_dim: 1 input_dim: 3 input_dim: 6 input_dim: 6
+layers { layer { name: "pad" type: "padding" pad: 1 } bottom: "dat" top: "padded" }
+layers { layer { name: "conv" type: "conv" num_output: 2 kernelsize: 3 } bottom: "padded" top: "conv" }
+"""
+
+
+def found(text: str, folder: Path, name: str = "net.prototxt") -> tuple[Diagnostic, ...]:
+    path = folder / name
+    path.write_text(text)
+    try:
+        return check(path)
+    except NetError as error:
+        return error.diagnostics
+
+
+def places(diagnostics: tuple[Diagnostic, ...]) -> list[tuple[str, int, int]]:
+    return [(d.code.id, d.span.line, d.span.column) for d in diagnostics if d.span]
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        (
+            TWO_PHASES + 'layer { name: "p" type: "Pooling" bottom: "x" top: "p" pooling_param { kernel_size: 9 } }',
+            ("LAY005", 5, 85),
+        ),
+        (INPUT + "".join(READER.format(name) for name in "abcde"), ("GRA003", 2, 40)),
+        (INPUT_DIM + 'layer { name: "a" type: "TanH" bottom: "data" top: "a" }', ("SCH001", 2, 1)),
+        (V0, ("GRA003", 2, 63)),
+        (V0.replace('"dat"', "17"), ("SCH003", 2, 63)),
+        (INPUT + DATA.replace('"x"', "x") + READER.format("z").replace('"nothing"', '"x"'), ("SCH003", 2, 52)),
+        (TWO_PHASES.replace("phase: TEST }", "phase: TSET }") + TEST_ONLY, ("SCH005", 3, 66)),
+    ],
+    ids=["in two phases", "read by several", "an input's size", "before a padding layer", "in one", "a top", "a rule"],
+)
+def test_one_mistake_is_one_diagnostic(text: str, place: tuple[str, int, int], tmp_path: Path) -> None:
+    assert places(found(text, tmp_path)) == [place]
+
+
+def test_the_other_readers_of_an_unknown_blob_are_noted(tmp_path: Path) -> None:
+    (said,) = found(INPUT + "".join(READER.format(name) for name in "abcdef"), tmp_path)
+    assert [(note.message, note.span.line if note.span else 0) for note in said.notes] == [
+        ('layer "b" reads it, too', 3),
+        ('layer "c" reads it, too', 4),
+        ('layer "d" reads it, too', 5),
+        ("so do 2 more", 0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("used", "written", "meant"),
+    [("ReLU", "eLU", "ReLU"), ("ReLU", "EeLU", "ReLU"), ("ELU", "eLU", "ELU"), ("ELU", "RELU", "ReLU")],
+)
+def test_of_equal_guesses_the_type_that_the_net_uses(used: str, written: str, meant: str, tmp_path: Path) -> None:
+    layers = (f'layer {{ name: "{t}" type: "{t}" bottom: "data" top: "{t}" }}\n' for t in (used, written))
+    (said,) = found(INPUT + "".join(layers), tmp_path)
+    assert said.help == f'did you mean "{meant}"?'
