@@ -34,7 +34,7 @@ class ShapeOption(click.ParamType):  # type: ignore[type-arg, unused-ignore]
 file_argument = click.argument("file", type=click.Path(path_type=Path))
 
 
-def net_options(default_phase: str) -> Callable[[F], F]:
+def net_options(default_phase: str | None, phase_help: str = "") -> Callable[[F], F]:
     """--phase, --level, --stage, --batch, --input and --layers: which net a file means."""
 
     def decorate(function: F) -> F:
@@ -44,8 +44,8 @@ def net_options(default_phase: str) -> Callable[[F], F]:
                     "--phase",
                     type=click.Choice(["TRAIN", "TEST"], case_sensitive=False),
                     default=default_phase,
-                    show_default=True,
-                    help="Which of the file's nets.",
+                    show_default=default_phase is not None,
+                    help=f"Which of the file's nets.{phase_help}",
                 ),
                 click.option(
                     "--level", type=int, default=0, help="Level of the net's state, for min_level/max_level rules."

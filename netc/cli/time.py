@@ -12,6 +12,8 @@ from typing import Any
 import click
 import numpy as np
 
+from netc.api.definition import Definition
+from netc.api.planning import load, plan
 from netc.api.session import Net, time_solver
 from netc.cli import _output
 from netc.cli._options import executor_options, file_argument, net_options
@@ -21,14 +23,14 @@ from netc.report.summary import readable
 
 @click.command("time")
 @file_argument
-@net_options("TRAIN")
+@net_options(None, "  [default: TRAIN, or TEST for a net without a loss]")
 @click.option("--iterations", type=click.IntRange(min=1), default=10, show_default=True, help="Counted passes.")
 @executor_options
 @click.option("--explain", is_flag=True, help="Also each layer's kernels, time and share of the machine's peak.")
 @click.option("--json", "as_json", is_flag=True, help="The medians as one line of JSON.")
 def command(
     file: Path,
-    phase: Phase,
+    phase: Phase | None,
     level: int,
     stages: tuple[str, ...],
     batch: int | None,
@@ -43,17 +45,9 @@ def command(
 
     Phase TRAIN times forward, backward and one SGD update; phase TEST times forward alone.
     """
-    net = Net(
-        file,
-        phase,
-        level=level,
-        stages=stages,
-        batch=batch,
-        inputs=dict(inputs),
-        layers=layers,
-        synthetic=True,
-        **run_options,
-    )
+    definition = load(file, layers=layers)
+    state: dict[str, Any] = {"level": level, "stages": stages, "batch": batch, "inputs": dict(inputs)}
+    net = Net(definition, phase or _phase(definition, state), **state, synthetic=True, **run_options)
     _output.show((*net.definition.warnings, *net.plan.warnings))
     parts: dict[str, Callable[[], object]] = {"forward": net.forward}
     if net.plan.backward_planned:
@@ -78,6 +72,12 @@ def command(
         low, high = np.percentile(values, (10, 90))
         _output.out.print(f"{name:<10}{statistics.median(values):>10.3f} ms   (10-90 %: {low:.3f} to {high:.3f})")
     _output.out.print(f"memory    {readable(peak_bytes(net)):>10}   (blobs, parameters and gradients)")
+
+
+def _phase(definition: Definition, state: dict[str, Any]) -> Phase:
+    """TRAIN, but TEST for a net that has nothing to learn from: a deploy net as it is used."""
+    training = plan(definition, "TRAIN", **state, training=False)
+    return "TRAIN" if any(any(node.loss_weights) for node in training.graph.nodes) else "TEST"
 
 
 def _explain(net: Net) -> None:

@@ -110,3 +110,13 @@ def test_time_prints_medians(run: Run) -> None:
     found = json.loads(done.out.splitlines()[-1])
     assert set(found) == {"forward_ms", "backward_ms", "update_ms", "step_ms", "peak_bytes"}
     assert all(value > 0 for value in found.values())
+
+
+def test_time_runs_a_net_without_a_loss_as_it_is_used(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "deploy.net"
+    file.write_text(
+        "x = Input() { shape { dim: [2, 3] } }\ny = InnerProduct(x) { num_output: 4 }\nz = Dropout(y)\nloss = Softmax(z)\n"
+    )
+    found = json.loads(run("time", file, "--iterations", "1", "--json").out.splitlines()[-1])
+    assert found["forward_ms"] > 0
+    assert found["backward_ms"] == found["update_ms"] == 0
