@@ -28,6 +28,7 @@ from netc.run.codes import NO_DATA
 from netc.run.executor import Executor, Storage
 from netc.run.lowering import Lowered, lower
 from netc.run.lowering.model import Item
+from netc.run.lowering.verify import places
 from netc.run.parameters import stream
 from netc.run.reference import Reference
 from netc.run.reference import _one_thread as one_thread
@@ -86,6 +87,7 @@ class Fast:
         self.plan = storage.plan
         self.team = Team(threads or thread_count())
         self.program: Lowered = lower(self.plan, self.team.threads, exact())
+        places(self.program)
         self.arena = aligned_bytes(self.program.planned_bytes)
         self._checksum = np.zeros(1, np.int64)
         self._packed_as: int | None = None

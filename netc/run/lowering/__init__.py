@@ -33,7 +33,7 @@ def lower(plan: Plan, threads: int = 1, exact: bool = False) -> Lowered:
     return Lowered(
         tuple(b.setup), tuple(b.items[:turn]), tuple(b.items[turn:]), tuple(b.memory), b.homes,
         {slot: b.layouts(slot) for slot in b.homes},
-        {i: s.shape for i, s in enumerate(plan.slots)}, b.buffers, b.fused, planned, bound,
+        {i: s.shape for i, s in enumerate(plan.slots)}, b.buffers, b.fused, b.threads, planned, bound,
     )  # fmt: skip
 
 
@@ -65,8 +65,9 @@ def _forward(b: Builder, step: Step) -> None:
         RULES[node.type.name].forward(b, layer)
     else:
         inputs = [b.read_plain(b.data(v)).base.array for v in node.bottoms]
-        outputs = [b.write_plain(b.data(v)).base.array for v in node.tops]
-        b.call(step, (*inputs, *outputs, *_buffers(b, layer)))
+        buffers = _buffers(b, layer, back=False)
+        outputs = [b.write_plain(b.data(v)).base.array for v in node.tops] + buffers.pop("writes", [])
+        b.call(step, reads=inputs, writes=outputs, **buffers)
 
 
 def _skip(b: Builder, top: int, bottom: int) -> None:
@@ -79,8 +80,13 @@ def _skip(b: Builder, top: int, bottom: int) -> None:
         b.shares(top, bottom)
 
 
-def _buffers(b: Builder, layer: int) -> list[int]:
-    return [b.buffer(layer, buffer.name) for buffer in b.planned(layer).setup.buffers]
+def _buffers(b: Builder, layer: int, back: bool) -> dict[str, list[int]]:
+    """A layer's buffers by what its own kernels do with them; arguments of `Builder.call`."""
+    found: dict[str, list[int]] = {}
+    for buffer in b.planned(layer).setup.buffers:
+        way = {"saved": "reads" if back else "writes", "scratch": "work", "state": "updates"}[buffer.kind]
+        found.setdefault(way, []).append(b.buffer(layer, buffer.name))
+    return found
 
 
 def _outputs(b: Builder) -> None:
@@ -109,7 +115,7 @@ def _backward(b: Builder, step: Step) -> None:
     if step.kind == "add":
         add(b, step)
     elif step.kind != "backward":
-        b.call(step, [b.write_plain(step.target).base.array])
+        b.call(step, writes=[b.write_plain(step.target).base.array])
     elif step.layer in b.plan.skipped:
         _skip_back(b, step)
     elif step.layer in b.accepted:
@@ -129,13 +135,15 @@ def _skip_back(b: Builder, step: Step) -> None:
 
 def _reference_backward(b: Builder, step: Step) -> None:
     node, setup = b.plan.graph.nodes[step.layer], b.planned(step.layer).setup
-    arrays = [b.read_plain(slot).base.array for slot in step.top_diffs]
+    reads = [b.read_plain(slot).base.array for slot in step.top_diffs]
     for axis, values in (("x", node.bottoms), ("y", node.tops)):
         for i, value in enumerate(values):
             if axis in setup.reads or f"{axis}{i}" in setup.reads:
-                arrays.append(b.read_plain(b.data(value)).base.array)
-    arrays += [b.write_plain(slot).base.array for slot in step.bottom_diffs if slot is not None]
-    b.call(step, (*arrays, *_buffers(b, step.layer)))
+                reads.append(b.read_plain(b.data(value)).base.array)
+    buffers = _buffers(b, step.layer, back=True)
+    reads += buffers.pop("reads", [])
+    writes = [b.write_plain(slot).base.array for slot in step.bottom_diffs if slot is not None]
+    b.call(step, reads=reads, writes=writes, **buffers)
 
 
 # ---------------------------------------------------------------- memory

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
+from netc.kernels.fast.access import Access, Mode
 from netc.kernels.fast.emit import LANES
 from netc.kernels.fast.layout import Blocked, Halo, Plain, blocked, clear_halo, copy_padded, pack, plain, unpack
 from netc.kernels.fast.rows import Ref, Row
@@ -118,7 +119,7 @@ class Builder:
     # ------------------------------------------------------------ arrays
 
     def new(self, name: str, nbytes: int) -> Ref:
-        self.memory.append(Memory(name, -(-nbytes // 64) * 64))
+        self.memory.append(Memory(name, nbytes))
         return Ref(len(self.memory) - 1)
 
     def param(self, layer: int, position: int) -> Ref:
@@ -310,11 +311,18 @@ class Builder:
             self.setup.append(Item(self.layer, 0, row))
             self.persistent |= {a.array for a in row.arguments if isinstance(a, Ref)}
 
-    def call(self, step: Step, arrays: Iterable[int]) -> None:
+    def call(
+        self, step: Step, *, reads: Iterable[int] = (), writes: Iterable[int] = (), updates: Iterable[int] = (),
+        work: Iterable[int] = (),
+    ) -> None:  # fmt: skip
         """A step by the layer's own kernels, on these arrays."""
         if self.items and self.items[-1].group == self.group:
             self.group += 1
-        for array in arrays:
-            self.memory[array].touch(self.group)
-        self.items.append(Item(self.layer, self.group, step=step))
+        modes: tuple[tuple[Mode, Iterable[int]], ...] = (
+            ("read", reads), ("write", writes), ("update", updates), ("work", work)
+        )  # fmt: skip
+        uses = tuple(Access(mode, Ref(a), self.memory[a].nbytes) for mode, arrays in modes for a in arrays)
+        for use in uses:
+            self.memory[use.at.array].touch(self.group)
+        self.items.append(Item(self.layer, self.group, step=step, uses=uses))
         self.group += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from netc.kernels.fast.access import Access
 from netc.kernels.fast.layout import Blocked, Plain
 from netc.kernels.fast.rows import Row
 from netc.layer import Shape
@@ -42,12 +43,14 @@ class Item:
     """One thing to do: a row of the step table, or a step of the plan by the layer's own kernels.
 
     layer: the layer it belongs to. group: items between two barriers, which may run at the same time, share a number.
+    uses: what a step reads and writes (of a row, `netc/kernels/fast/access.py` knows).
     """
 
     layer: int
     group: int
     row: Row | None = None
     step: Step | None = None
+    uses: tuple[Access, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,5 +74,6 @@ class Lowered:
     shapes: dict[int, Shape]
     buffers: dict[tuple[int, str], int]
     fused: dict[int, int]  # layer -> the layer whose rows do its work
+    threads: int  # that the workspace is made for
     planned_bytes: int
     lower_bound_bytes: int

@@ -13,9 +13,9 @@ def add(b: Builder, step: Step) -> None:
     """target += source, in blocks unless both are plain."""
     if step.source in b.added or add_up(b, (step.target, step.source), step.target):
         return
-    arrays = [b.read_plain(slot).base.array for slot in (step.target, step.source)]
+    target, source = (b.read_plain(slot).base.array for slot in (step.target, step.source))
     b.write_plain(step.target)
-    b.call(step, arrays)
+    b.call(step, reads=[source], updates=[target])
 
 
 def add_up(b: Builder, sources: Sequence[int], target: int) -> bool:
