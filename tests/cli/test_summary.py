@@ -114,9 +114,8 @@ def test_time_prints_medians(run: Run) -> None:
 
 def test_time_runs_a_net_without_a_loss_as_it_is_used(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "deploy.net"
-    file.write_text(
-        "x = Input() { shape { dim: [2, 3] } }\ny = InnerProduct(x) { num_output: 4 }\nz = Dropout(y)\nloss = Softmax(z)\n"
-    )
+    layers = "y = InnerProduct(x) { num_output: 4 }\nz = Dropout(y)\nprob = Softmax(z)\n"
+    file.write_text("x = Input() { shape { dim: [2, 3] } }\n" + layers)
     found = json.loads(run("time", file, "--iterations", "1", "--json").out.splitlines()[-1])
     assert found["forward_ms"] > 0
     assert found["backward_ms"] == found["update_ms"] == 0
