@@ -280,6 +280,8 @@ class _Builder:
                 Note(f'layer "{other.name}" makes it, but its rules leave it out here', _top_span(other, name))
             )
             help = f"the net is built for phase {self.state.phase}; look at the layer's include and exclude rules"
+        elif called := next((other for other in self.layers[:position] if other.name == name and other.top), None):
+            help = f'that is a layer; the blob that it makes is called "{called.top[0]}"'
         elif close := suggest(name, self.current):
             help = f'did you mean "{close}"?'
         notes += self._other_readers(name, position)
@@ -337,7 +339,11 @@ class _Builder:
         )
         span = layer.span_of(kind, index) if count else layer.span_of("type")
         message = f'layer "{layer.name}" ({layer.type}) {needs}, but has {count}'
-        self.report.error(WRONG_COUNT, message, span, help=_other_type(layer) if kind == "bottom" else None)
+        help = _other_type(layer) if kind == "bottom" else None
+        if help is None and not count:
+            maker = "it" if kind == "top" else "another layer"
+            help = f'add `{kind}: "..."`, the name of a blob that {maker} makes'
+        self.report.error(WRONG_COUNT, message, span, help=help)
 
     def _loss_weights(self, layer: Record, layer_type: LayerType, tops: int) -> tuple[float, ...]:
         given = layer.loss_weight
@@ -378,6 +384,8 @@ def _other_type(layer: Record) -> str | None:
     scores, given = {loss: type for type, loss in SCORES_OR_LOSS.items()}, len(layer.bottom)
     if given == 2 and layer.type in SCORES_OR_LOSS:
         return f'to compare with labels, write type: "{SCORES_OR_LOSS[layer.type]}"'
+    if given == 1 and layer.type == "Accuracy":
+        return "add the labels as a second bottom"
     if given == 1 and layer.type in scores:
         return f'add the labels as a second bottom; without labels, write type: "{scores[layer.type]}"'
     return None

@@ -171,8 +171,19 @@ class Site:
         where it says more than the message.
         """
         general = None if code.fix.startswith("The message") else code.fix
+        if code is MISSING_FIELD and fields and message.startswith(f"needs {fields[0]}"):
+            general = self._where_to_add(fields[0])
         text = f'layer "{self.record.name}" ({self.type.name}): {message}'
         raise RefusalError(Diagnostic(code, text, self.span(*fields, index=index), tuple(notes), help or general))
+
+    def _where_to_add(self, name: str) -> str:
+        """How to give the layer a field of its own message; with the message that has it by mistake, if one does."""
+        param = self.type.param
+        if not param or self.record.has(param):
+            return f"add `{name}: ...`"
+        others = (n for n, v in self.record.values.items() if isinstance(v, Record) and name in v.message_type.fields)
+        other = next(others, None)
+        return f"add `{param} {{ {name}: ... }}`" + (f"; {self.type.name} does not read `{other}`" if other else "")
 
     def warn(self, code: Code, message: str, *fields: str, help: str | None = None) -> None:
         text = f'layer "{self.record.name}" ({self.type.name}): {message}'

@@ -99,7 +99,8 @@ class _Nets:
         path = self._find(name)
         if path is None:
             span = record.span_of(field, index)
-            near = suggest(Path(name).name, (p.name for p in self.solver_path.parent.glob("*.*")))
+            beside = {p.name for p in self.solver_path.parent.glob("*.*")} - {self.solver_path.name}
+            near = suggest(Path(name).name, sorted(beside))
             help = f"did you mean {near}?" if near else None
             raise NetError(Diagnostic(NET_NOT_FOUND, f"there is no file {name}", span, (), help))
         if path not in self.loaded:

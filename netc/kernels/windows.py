@@ -100,6 +100,9 @@ def per_axis(p: Any, name: str, pair: tuple[str, str] | None, axes: int, default
             raise WindowError(named, f"{named} is for two spatial axes, but there are {axes}; use {name}")
         if values:
             raise WindowError(named, f"{name} and {named} exclude each other")
+        missing = [n for n in pair if not p.has(n)]
+        if missing and default is None:
+            raise WindowError(named, f"needs {missing[0]} as well, or {name} instead of {named}")
         return int(getattr(p, pair[0])), int(getattr(p, pair[1]))
     if not values:
         if default is None and axes:  # no spatial axes need no kernel

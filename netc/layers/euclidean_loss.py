@@ -22,7 +22,8 @@ def setup(site: Site) -> Setup:
     a, b = site.bottoms
     if not a or not b or a[0] != b[0] or np.prod(a) != np.prod(b):
         message = f"its bottoms need the same num and as many values, but are {format_shape(a)} and {format_shape(b)}"
-        site.refuse(BAD_BOTTOM_SHAPE, message, "bottom")
+        help = "give the targets the shape of the predictions; for labels that are classes use SoftmaxWithLoss"
+        site.refuse(BAD_BOTTOM_SHAPE, message, "bottom", help=help)
     return Setup(tops=((),), reads=("x",))
 
 

@@ -32,12 +32,14 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "depth": ("num_output",),
     "dilate": ("dilation",),
     "dilation_rate": ("dilation",),
+    "dim": ("axis",),
     "dims": ("dim",),
     "drop_prob": ("dropout_ratio",),
     "drop_ratio": ("dropout_ratio",),
     "dropout": ("dropout_ratio", "dropout_param"),
     "epochs": ("max_iter",),
     "epsilon": ("eps", "delta"),
+    "end_dim": ("end_axis",),
     "eval_interval": ("test_interval",),
     "fc_param": ("inner_product_param",),
     "file": ("source",),
@@ -110,11 +112,14 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "save_interval": ("snapshot",),
     "scale_factor": ("scale",),
     "seed": ("random_seed",),
-    "size": ("kernel_size", "dim"),
+    "size": ("kernel_size", "local_size", "dim"),
     "slope": ("negative_slope",),
     "snapshot_interval": ("snapshot",),
     "snapshot_iter": ("snapshot",),
     "solver_param": ("solver",),
+    "start": ("axis",),
+    "start_axis": ("axis",),
+    "start_dim": ("axis",),
     "step": ("stepsize",),
     "step_size": ("stepsize",),
     "step_value": ("stepvalue",),
@@ -135,7 +140,8 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "use_bias": ("bias_term",),
     "val_iter": ("test_iter",),
     "wd": ("weight_decay", "decay_mult"),
-    "weight_decays": ("weight_decay",),
+    "weight_decay": ("decay_mult",),
+    "weight_decays": ("weight_decay", "decay_mult"),
     "weight_init": ("weight_filler",),
     "weight_lr": ("lr_mult",),
     "width_kernel": ("kernel_w",),
@@ -143,6 +149,9 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "with_bias": ("bias_term",),
 }
 """What people write -> what the field is called. A name is looked up only where the message has the right one."""
+
+_LEARNED = ("scale", "bias", "bias_term", "affine", "gamma", "beta", "center")
+_SCALE = 'a learned scale and shift are a layer of their own: `type: "Scale"` with `scale_param { bias_term: true }`'
 
 WRITE: dict[tuple[str, str], str] = {
     ("LayerParameter", "blobs_lr"): "write `param { lr_mult: ... }`, one `param` for each parameter",
@@ -155,6 +164,10 @@ WRITE: dict[tuple[str, str], str] = {
     ("NetParameter", "input_param"): 'write `layer { type: "Input" top: ... input_param { ... } }`',
     ("NetParameter", "bottom"): "it stands in a layer: `layer { ... bottom: ... }`",
     ("NetParameter", "top"): "it stands in a layer: `layer { ... top: ... }`",
+    ("ReshapeParameter", "dim"): "write `shape { dim: ... }`",
+    ("SolverParameter", "lr_mult"): "it stands in a layer of the net: `param { lr_mult: ... }`",
+    ("SolverParameter", "decay_mult"): "it stands in a layer of the net: `param { decay_mult: ... }`",
+    **dict.fromkeys((("BatchNormParameter", name) for name in _LEARNED), _SCALE),
     ("ConvolutionParameter", "kernel_d"): "for three axes write `kernel_size` three times: depth, height, width",
     ("ConvolutionParameter", "kernel_depth"): "for three axes write `kernel_size` three times: depth, height, width",
 }
@@ -189,6 +202,7 @@ TYPES: dict[str, str] = {
     "convtranspose": '"Deconvolution"',
     "crossentropy": '"SoftmaxWithLoss"',
     "crossentropyloss": '"SoftmaxWithLoss"',
+    "softmaxloss": '"SoftmaxWithLoss"',
     "softmaxcrossentropy": '"SoftmaxWithLoss"',
     "softmaxcrossentropyloss": '"SoftmaxWithLoss"',
     "deconv": '"Deconvolution"',

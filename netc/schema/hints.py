@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from netc.errors import slips, suggest
 from netc.schema import codes
-from netc.schema.confusions import ANYWHERE, FIELDS, WRITE
+from netc.schema.confusions import ANYWHERE, FIELDS, TYPES, WRITE
 from netc.schema.forks import FORK_FIELDS, REPLACEMENTS
-from netc.schema.registry import MessageType
+from netc.schema.registry import FieldType, MessageType
 from netc.schema.values import BadValueError
+
+if TYPE_CHECKING:
+    from netc.language.tree import Block, ListValue, Scalar
 
 
 def explain_unknown(name: str, type: MessageType, beside: set[str], layer_type: str = "") -> BadValueError:
@@ -25,6 +30,17 @@ def explain_unknown(name: str, type: MessageType, beside: set[str], layer_type: 
     return BadValueError(codes.UNKNOWN_FIELD, what, _help(name, type, holders))
 
 
+def as_block(value: Scalar | ListValue | Block, field: FieldType) -> str:
+    """How to write a value where a message is wanted: in the one of its fields that people mean."""
+    message = field.message
+    assert message is not None
+    text = value.span.source.text[value.span.start : value.span.end]
+    kind = getattr(value, "kind", "list")
+    meant = {"list": "dim", "string": "type", "identifier": "phase"}.get(kind, "dim")
+    inner = f"{meant}: {text}" if meant in message.fields and len(text) < 80 else "..."
+    return f"write `{field.name} {{ {inner} }}`"
+
+
 def _help(name: str, type: MessageType, beside: set[str]) -> str | None:
     fields = type.fields
     if (type.name, name) in WRITE:
@@ -34,6 +50,8 @@ def _help(name: str, type: MessageType, beside: set[str]) -> str | None:
     for meant in FIELDS.get(name.lower(), ()):
         if meant in fields:
             return f"did you mean `{meant}`?"
+    if (own := _own_message(name, type)) is not None:
+        return f"did you mean `{own}`?"
     place = _inside(name, type, beside)
     if place is not None:
         return f"`{name}` is a field of `{place}`: write `{place} {{ {name}: ... }}`"
@@ -44,7 +62,20 @@ def _help(name: str, type: MessageType, beside: set[str]) -> str | None:
         place = _inside(meant, type, beside)
         if place is not None:
             return f"did you mean `{place} {{ {meant}: ... }}`?"
-    return _elsewhere(name, type)
+    return _elsewhere(name, type) or _all_of(type)
+
+
+def _own_message(name: str, type: MessageType) -> str | None:
+    """`inner_product_param` for `dense_param`: the message of the layer type that another framework calls so."""
+    usual = TYPES.get(name.removesuffix("_param").replace("_", "")) if name.endswith("_param") else None
+    meant = usual.split('"')[1] if usual else ""
+    return next((f.name for f in type.fields.values() if meant and f.type == f"{meant}Parameter"), None)
+
+
+def _all_of(type: MessageType, most: int = 12) -> str | None:
+    """The names of a message's fields, if they are few."""
+    names = [f"`{f.name}`" for f in type.fields.values() if not f.declaration.deprecated]
+    return f"it has {', '.join(names)}" if 0 < len(names) <= most else None
 
 
 def _alike(name: str, type: MessageType, beside: set[str]) -> str | None:
@@ -60,11 +91,19 @@ def _alike(name: str, type: MessageType, beside: set[str]) -> str | None:
 
 def _inside(name: str, type: MessageType, beside: set[str]) -> str | None:
     """The field of a message, among this message's own, that has a field of this name."""
-    holders = [f.name for f in type.fields.values() if f.message is not None and name in f.message.fields]
+    having = [f for f in type.fields.values() if f.message is not None and name in f.message.fields]
+    current = [f for f in having if f.message and not f.message.field(name).declaration.deprecated]
+    holders = [f.name for f in current or having]
     written = [holder for holder in holders if holder in beside]
     if len(written) == 1:
         return written[0]
+    if "transform_param" in holders and any(each.endswith("data_param") for each in beside):
+        return "transform_param"
     return holders[0] if len(holders) == 1 or (holders and name in ("lr_mult", "decay_mult")) else None
+
+
+_BESIDE = ("param", "include", "exclude", "transform_param", "loss_param")
+"""Messages of a layer that stand beside its own one."""
 
 
 def _elsewhere(name: str, type: MessageType) -> str | None:
@@ -72,7 +111,7 @@ def _elsewhere(name: str, type: MessageType) -> str | None:
     schema = type.schema
     layer = schema.message("LayerParameter")
     own = next((f.name for f in layer.fields.values() if f.type == type.name and f.name != "transform_param"), None)
-    if own and (place := _inside(name, layer, {"param"})):
+    if own and (place := _inside(name, layer, {"param"})) in _BESIDE:
         return f"`{name}` is a field of `{place}` in the layer: write `{place} {{ {name}: ... }}` outside of `{own}`"
     if own and (meant := suggest(name, [f.name for f in layer.fields.values() if not f.name.endswith("_param")])):
         return f"did you mean the layer's `{meant}`? It stands outside of `{own}`"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from netc.errors import Note, Report, Span
 from netc.schema import codes
 from netc.schema.forks import FORK_REPEATED
-from netc.schema.hints import explain_unknown
+from netc.schema.hints import as_block, explain_unknown
 from netc.schema.record import Record
 from netc.schema.registry import FieldType, MessageType
 from netc.schema.values import CONVERTERS, BadValueError, wanted
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 MAX_DEPTH = 100
 """How many messages may be nested; protobuf's own limit."""
+MAX_LOOKED_AT = 1000
+"""So many fields of a block are looked at to see where else a mistake was made."""
 MAX_MISTAKES = 200
 """After so many mistakes the rest of the file is not looked at: it is most likely a file of another kind."""
 
@@ -42,11 +44,14 @@ class _Typing:
         values: dict[str, Any] = {}
         spans: dict[str, Any] = {}
         fields = type.fields
+        unknown: set[str] = set()
         for written in block.fields:
             name = written.name
             field = fields.get(name)
             if field is None:
-                self._unknown(written, type, block)
+                if name not in unknown:
+                    unknown.add(name)
+                    self._unknown(written, type, block)
                 continue
             if field.foreign:
                 self._extension(written, field, type)
@@ -97,6 +102,8 @@ class _Typing:
         into: list[Any] = values.setdefault(field.name, [])
         places: list[Span | None] = spans.setdefault(field.name, [])
         if field.kind == "message":
+            if len(items) > 1 and not any(hasattr(item, "fields") for item in items):
+                items = (value,)  # one mistake, not one for each item
             for item in items:
                 record = self._block(item, field, written, depth)
                 if record is not None:
@@ -118,8 +125,7 @@ class _Typing:
         assert message is not None
         if not hasattr(value, "fields"):
             what = f"`{field.name}` takes {wanted(field)}, not {_kind(value)}"
-            help = f"write `{field.name} {{ ... }}`"
-            self._mistake(BadValueError(codes.WRONG_TYPE, what, help), value.span)
+            self._mistake(BadValueError(codes.WRONG_TYPE, what, as_block(value, field)), value.span)
             return None
         if depth >= MAX_DEPTH:
             what = f"messages are nested deeper than {MAX_DEPTH} levels"
@@ -147,9 +153,11 @@ class _Typing:
     def _unknown(self, written: Field, type: MessageType, block: Block) -> None:
         if self.mistakes >= MAX_MISTAKES:
             return
+        same = [each for each in block.fields[:MAX_LOOKED_AT] if each.name == written.name]
         beside = {each.name for each in block.fields[:200]}
         kinds = (getattr(each.value, "text", "") for each in block.fields[:200] if each.name == "type")
-        self._mistake(explain_unknown(written.name, type, beside, next(kinds, "")), written.name_span)
+        notes = tuple(Note("and here", each.name_span) for each in same[1:4])
+        self._mistake(explain_unknown(written.name, type, beside, next(kinds, "")), written.name_span, notes)
 
     def _twice(self, written: Field, type: MessageType, first: Span) -> None:
         what = f"`{written.name}` is given twice; {type.name} has one"

@@ -76,3 +76,52 @@ def test_of_equal_guesses_the_type_that_the_net_uses(used: str, written: str, me
     layers = (f'layer {{ name: "{t}" type: "{t}" bottom: "data" top: "{t}" }}\n' for t in (used, written))
     (said,) = found(INPUT + "".join(layers), tmp_path)
     assert said.help == f'did you mean "{meant}"?'
+
+
+SCORES = (
+    INPUT
+    + """layer { name: "label" type: "Input" top: "label" input_param { shape { dim: 2 } } }
+layer { name: "fc" type: "InnerProduct" bottom: "data" top: "score" inner_product_param { num_output: 5 } }
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("layer", "code", "column", "help"),
+    [
+        ('type: "ReLU" bottom: "fc" top: "y"', "GRA003", 40, 'the blob that it makes is called "score"'),
+        ('type: "ReLU" top: "y"', "GRA005", 25, 'add `bottom: "..."`'),
+        ('type: "ReLU" bottom: "score"', "GRA005", 25, 'add `top: "..."`'),
+        ('type: "Accuracy" bottom: "score" top: "y"', "GRA005", 44, "add the labels"),
+        ('type: "EuclideanLoss" bottom: "score" bottom: "label" top: "y"', "LAY008", 49, "use SoftmaxWithLoss"),
+        ('type: "SOFTMAX_LOSS" bottom: "score" bottom: "label" top: "y"', "GRA001", 25, '"SoftmaxWithLoss"'),
+        (
+            'type: "InnerProduct" bottom: "data" top: "y" convolution_param { num_output: 3 }',
+            "LAY006",
+            1,
+            "add `inner_product_param { num_output: ... }`; InnerProduct does not read `convolution_param`",
+        ),
+        (
+            'type: "Convolution" bottom: "data" top: "y" convolution_param { kernel_size: 3 }',
+            "LAY006",
+            1,
+            "add `num_output: ...`",
+        ),
+    ],
+)
+def test_help_that_says_what_to_write(layer: str, code: str, column: int, help: str, tmp_path: Path) -> None:
+    (said,) = found(f'{SCORES}layer {{ name: "x" {layer} }}\n', tmp_path)
+    assert places((said,)) == [(code, 4, column)]
+    assert help in (said.help or "")
+
+
+def test_half_of_a_pair_of_kernel_fields(tmp_path: Path) -> None:
+    layer = 'layer { name: "x" type: "Convolution" bottom: "data" top: "y" convolution_param { %s } }'
+    (said,) = found(INPUT + layer % "num_output: 2 kernel_w: 3", tmp_path)
+    assert places((said,)) == [("LAY007", 2, 107)]
+    assert said.message.endswith("needs kernel_h as well, or kernel_size instead of kernel_w")
+
+
+def test_a_solver_does_not_suggest_itself(tmp_path: Path) -> None:
+    (said,) = found('net: "m.prototxt" base_lr: 1 lr_policy: "fixed" max_iter: 1', tmp_path, "n.prototxt")
+    assert (said.code.id, said.help) == ("SOL002", None)

@@ -120,6 +120,20 @@ def test_spans() -> None:
         (LAYER % "kernel_size: 3", "SCH001", "kernel_size", "`convolution_param { kernel_size:"),
         (LAYER % "blobs_lr: 3", "SCH001", "blobs_lr", "`param { lr_mult: ... }`"),
         (LAYER % "layer { }", "SCH001", "layer", "do not nest"),
+        (LAYER % "param { weight_decay: 1 }", "SCH001", "weight_decay", "`decay_mult`"),
+        (LAYER % "dense_param { units: 3 }", "SCH001", "dense_param", "`inner_product_param`"),
+        (LAYER % "max_pool_param { }", "SCH001", "max_pool_param", "`pooling_param`"),
+        (LAYER % "flatten_param { start: 1 }", "SCH001", "start", "`axis`"),
+        (LAYER % "concat_param { dim: 1 }", "SCH001", "dim", "did you mean `axis`?"),
+        (LAYER % "lrn_param { size: 5 }", "SCH001", "size", "did you mean `local_size`?"),
+        (LAYER % "reshape_param { dim: 1 }", "SCH001", "dim", "write `shape { dim: ... }`"),
+        (LAYER % "batch_norm_param { gamma: 1 }", "SCH001", "gamma", 'type: "Scale"'),
+        (LAYER % "data_param { batch_size: 1 } scale: 0.5", "SCH001", "scale", "`transform_param { scale: ... }`"),
+        (LAYER % "concat_param { lr_mult: 1 }", "SCH001", "lr_mult", "outside of `concat_param`"),
+        (LAYER % "power_param { nothing: 1 }", "SCH001", "nothing", "it has `power`, `scale`, `shift`"),
+        ("input_shape: [1, 3, 4, 4]", "SCH003", "[1, 3, 4, 4]", "write `input_shape { dim: [1, 3, 4, 4] }`"),
+        (LAYER % "include: TEST", "SCH003", "TEST", "write `include { phase: TEST }`"),
+        (LAYER % "convolution_param { weight_filler: 'msra' }", "SCH003", "'msra'", "weight_filler { type: 'msra' }"),
         ("layer { type: CONVOLUTION }", "SCH003", "CONVOLUTION", 'in quotes: "Convolution"'),
         ("layers { type: 'Convolution' }", "SCH005", "'Convolution'", "did you mean CONVOLUTION?"),
         (LAYER % "lr_mult: 3", "SCH001", "lr_mult", "`param { lr_mult:"),
@@ -163,6 +177,12 @@ def test_a_wrong_value_of_a_required_field_is_one_mistake() -> None:
     assert found(report) == [("SCH003", "'six'")]
 
 
+def test_the_same_unknown_field_is_one_mistake() -> None:
+    _, report = typed("input_dims: 1 input_dims: 3 input_dims: 5 input_dims: 7 input_dims: 9")
+    (said,) = report.diagnostics
+    assert [note.span.column for note in said.notes if note.span] == [15, 29, 43]
+
+
 def test_all_mistakes_at_once() -> None:
     record, report = net(
         """name: "n"
@@ -185,7 +205,7 @@ layerr { }
 
 
 def test_mistakes_are_limited() -> None:
-    _, report = typed("x: 1 " * 1000)
+    _, report = typed(" ".join(f"x{i}: 1" for i in range(1000)))
     assert len(report.diagnostics) == 200
     assert "further mistakes" in report.diagnostics[-1].message
 
