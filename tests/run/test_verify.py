@@ -13,6 +13,7 @@ from netc.api import planning
 from netc.api.definition import loads
 from netc.errors import NetError
 from netc.kernels.fast import access
+from netc.kernels.fast.boxes import Access
 from netc.kernels.fast.rows import Ref, bind
 from netc.layer import Array
 from netc.run import Net
@@ -263,7 +264,7 @@ def outer_arrays(fast: Fast, item: Item) -> dict[int, Array]:
     return found
 
 
-def view(fast: Fast, memory: Array, use: access.Access) -> Array:
+def view(fast: Fast, memory: Array, use: Access) -> Array:
     start = fast.program.memory[use.at.array].offset + use.at.offset
     shape = (*(count for count, _ in use.dims), use.width)
     strides = (*(step for _, step in use.dims), 1)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
-from netc.kernels.fast.access import Access, Mode
+from netc.kernels.fast.boxes import Access, Mode
 from netc.kernels.fast.emit import LANES
 from netc.kernels.fast.layout import Blocked, Halo, Plain, blocked, clear_halo, copy_padded, pack, plain, unpack
 from netc.kernels.fast.rows import Ref, Row

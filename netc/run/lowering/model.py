@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from netc.kernels.fast.access import Access
+from netc.kernels.fast.boxes import Access
 from netc.kernels.fast.layout import Blocked, Plain
 from netc.kernels.fast.rows import Row
 from netc.layer import Shape

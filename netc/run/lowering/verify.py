@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from netc.errors import Code, Diagnostic, NetError
 from netc.kernels.fast import access
-from netc.kernels.fast.access import Access
+from netc.kernels.fast.boxes import Access
 from netc.kernels.fast.rows import Ref
 from netc.run.codes import NOT_WRITTEN, OUTSIDE_ARRAY, OVERLAP, RACE
 from netc.run.lowering.model import Item, Lowered
