@@ -51,6 +51,9 @@ _SHOWN = {
     "DOTDOT": "`..`",
 }
 _ENTRY = re.compile(r"[ \t]*[:{<=]")
+_DASHED = re.compile(r"(\w+(?:-[A-Za-z]\w*)+)[ \t]*[:{=]")
+_TUPLE = re.compile(r"\(([\w., \t]*)\)")
+_JSON = re.compile(r"\{\s*(?:\"|\})")
 _WORD = re.compile(r"[^\s{};,\"'#]+")
 
 
@@ -86,6 +89,16 @@ class Mistake:
     def opener_at(self) -> int:
         """Where the innermost bracket stands in `symbols`, or 0."""
         return next((at for at in range(len(self.symbols) - 1, 0, -1) if _opens(self.symbols, at)), 0)
+
+    @property
+    def listed(self) -> bool:
+        """Whether the innermost open bracket is a block that is an item of a list."""
+        outer = next((at for at in range(self.opener_at - 1, 0, -1) if _opens(self.symbols, at)), 0)
+        return self.opener == "LBRACE" and self.symbols[outer] == "LSQUARE"
+
+    @property
+    def behind_comma(self) -> bool:
+        return self.source.text[: self.start].rstrip().endswith(",")
 
     @cached_property
     def entry(self) -> int:
@@ -137,6 +150,8 @@ def explain(mistake: Mistake, report: Report) -> Repair:
         return _bad_terminal(mistake, kind, report)
     if kind in ("RBRACE", "RANGLE", "RSQUARE"):
         return _closer(mistake, kind, report)
+    if kind == "LBRACE" and mistake.symbols[-1] == "RBRACE" and mistake.behind_comma:
+        return Repair("insert", "COMMA")  # behind an item that was not closed: its comma was taken for a field's
     match mistake.context:
         case "name":
             return _after_name(mistake, kind, report)
@@ -184,6 +199,10 @@ def _bad_terminal(m: Mistake, kind: str, report: Report) -> Repair:
         name = f"U+{ord(written):04X}"
         report.error(codes.BAD_CHARACTER, f"the character {name} is neither a blank nor a letter here", m.span)
         return DROP
+    if (tuple_ := _TUPLE.match(m.source.text, m.start)) and m.context == "value":
+        span, hint = Span(m.source, m.start, tuple_.end()), f"write `[{tuple_[1]}]`"
+        report.error(codes.BAD_CHARACTER, "several values stand in square brackets", span, help=hint)
+        return SKIP
     word = _WORD.match(m.source.text, m.start)
     quoted = f'write a string in quotes: "{word[0]}"' if word and m.context == "value" else None
     report.error(codes.BAD_CHARACTER, f"`{written}` has no meaning here", m.span, help=quoted)
@@ -223,6 +242,8 @@ def _closer(m: Mistake, kind: str, report: Report) -> Repair:
     if not m.opener:
         report.error(codes.STRAY_CLOSE, f"`{m.written}` closes no block", m.span)
         return DROP
+    if kind == "RSQUARE" and m.listed:
+        return _unclosed_item(m, report)
     wanted = {"LBRACE": "}", "LANGLE": ">", "LSQUARE": "]"}[m.opener]
     opened = Span(m.source, *m.values[m.opener_at - 1])
     report.error(
@@ -233,11 +254,22 @@ def _closer(m: Mistake, kind: str, report: Report) -> Repair:
     return SKIP if m.opener == "LSQUARE" else Repair("as", "RBRACE" if m.opener == "LBRACE" else "RANGLE")
 
 
+def _unclosed_item(m: Mistake, report: Report) -> Repair:
+    opened = Span(m.source, *m.values[m.opener_at - 1])
+    report.error(codes.UNCLOSED, "this `{` is never closed", opened, notes=[Note("the next item begins here", m.span)])
+    return Repair("insert", "RBRACE")
+
+
 def _after_name(m: Mistake, kind: str, report: Report) -> Repair:
     name, span = m.name() or ("", m.span)
     if kind == "EQUALS":
         report.error(codes.EQUALS, f"`{name}` is given its value with `:`, not `=`", m.span)
         return Repair("as", "COLON")
+    dashed = _DASHED.match(m.source.text, span.start) if kind == "MINUS" and m.start == span.end else None
+    if dashed is not None:
+        whole, hint = Span(m.source, span.start, dashed.end(1)), f"write `{dashed[1].replace('-', '_')}`"
+        report.error(codes.UNEXPECTED, f"`{dashed[1]}` is not a name: `-` cannot stand in one", whole, help=hint)
+        return SKIP
     entry = kind == "NAME" and _ENTRY.match(m.source.text, m.match.end(m.kind)) is not None
     if entry and not m.same_line() and not _deeper(m.source, m.start, span.start):
         return _no_value(m, report, AGAIN)
@@ -290,8 +322,12 @@ def _no_item(m: Mistake, kind: str, report: Report) -> Repair:
     if kind == "LSQUARE":
         report.error(codes.EXTENSION_NAME, "netc's messages have no extensions", m.span)
         return SKIP
-    listed = m.source.text[: m.start].rstrip().endswith(",") and kind in ("NUMBER", "STRING", "MINUS")
+    if kind == "LBRACE" and m.listed and m.behind_comma:
+        return _unclosed_item(m, report)
+    listed = m.behind_comma and kind in ("NUMBER", "STRING", "MINUS")
     help = "several values stand in brackets: `name: [..., ...]`" if listed else None
+    if _JSON.match(m.source.text, m.start):
+        help = 'this looks like JSON; a net is `name: "..." layer { ... } layer { ... }`'
     report.error(codes.UNEXPECTED, f"a field's name was expected, not `{m.written}`", m.span, help=help)
     return SKIP
 
