@@ -90,6 +90,7 @@ class Fast:
         places(self.program)
         self.arena = aligned_bytes(self.program.planned_bytes)
         self._checksum = np.zeros(1, np.int64)
+        self._clock = np.zeros(2, np.int64)
         self._packed_as: int | None = None
         self._packing: NDArray[np.int64] | None = None
         self.at = -1  # the last group that was run
@@ -112,6 +113,7 @@ class Fast:
 
     def forward(self, first: int, last: int) -> float:
         self.set_up()
+        self._clock.view(np.uint64)[:] = self.storage.seed % 2**64, self.storage.iteration
         self._run("forward", self.program.forward, first, last)
         return sum(self._loss(layer) for layer in range(first, last + 1))
 
@@ -266,6 +268,8 @@ class Fast:
         memory = self.program.memory[array]
         if memory.external is None:
             return int(self.arena.ctypes.data) + memory.offset
+        if memory.external.kind == "clock":
+            return int(self._clock.ctypes.data)
         blob = self.storage.parameters.all[memory.external.param]
         target = blob.data if memory.external.kind == "param" else blob.diff
         assert target is not None

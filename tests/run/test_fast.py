@@ -182,6 +182,19 @@ def test_blobs_are_read_from_any_layout():
         np.testing.assert_allclose(fast.diffs[name], diff, rtol=1e-3, atol=1e-5, err_msg=name)
 
 
+@pytest.mark.parametrize("size", [4, 5, 7])
+@pytest.mark.parametrize("channels", [16, 20])
+def test_dropout_draws_the_numbers_of_the_reference(size, channels):
+    text = data(3, channels, size, size) + conv("data", "c", f"num_output: {channels} kernel_size: 1")
+    text += layer("Dropout", "c", "d") + layer("Dropout", "d", "e", "dropout_param { dropout_ratio: 0.3 }") + loss("e")
+    reference, fast = make(text, keep=True)
+    run(reference), run(fast)
+    assert not [i for i in fast.executor.program.forward if i.step and i.layer in (2, 3)]
+    for name in ("d", "e"):
+        assert np.array_equal(reference.blobs[name] == 0, fast.blobs[name] == 0)
+    assert np.array_equal(reference.diffs["c"] == 0, fast.diffs["c"] == 0)
+
+
 @pytest.mark.parametrize(
     ("name", "value"), [("NETC_THREADS", "all"), ("NETC_THREADS", "0"), ("NETC_PRECISION", "best")]
 )

@@ -16,6 +16,7 @@ from netc.layer import Array, Phase
 from netc.plan.model import Plan
 from netc.run import Net
 from netc.run.fast import Fast
+from netc.run.lowering.verify import verify
 from tests.run.common import planned
 from tests.run.random_nets import RandomNet
 
@@ -67,6 +68,7 @@ def differences(plan: Plan, seed: int, threads: int, tolerance: float) -> list[s
         Net(plan, seed=seed, executor="fast", threads=threads % 3 + 1),
     ]
     assert isinstance(nets[1].executor, Fast)
+    verify(nets[1].executor.program)
     fill(nets, seed)
     wanted, found, again = (run(net) for net in nets)
     assert wanted.keys() == found.keys() == again.keys()

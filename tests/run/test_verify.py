@@ -252,11 +252,12 @@ def check_row(fast: Fast, item: Item) -> None:
 
 
 def outer_arrays(fast: Fast, item: Item) -> dict[int, Array]:
-    """The parameters and gradients that a row names."""
+    """The parameters and gradients that a row names (the clock aside, which no row writes)."""
     assert item.row is not None
     found = {}
     for argument in item.row.arguments:
-        if isinstance(argument, Ref) and (external := fast.program.memory[argument.array].external):
+        external = fast.program.memory[argument.array].external if isinstance(argument, Ref) else None
+        if isinstance(argument, Ref) and external is not None and external.kind != "clock":
             blob = fast.storage.parameters.all[external.param]
             array = blob.data if external.kind == "param" else blob.diff
             assert array is not None

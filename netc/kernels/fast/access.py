@@ -394,6 +394,31 @@ def _function(g: Given) -> Iterator[Access]:
     yield g.blob("write", 8, 12)
 
 
+def _dropout(g: Given) -> Iterator[Access]:
+    yield g.blob("read", 0, 12)
+    yield g.blob("write", 8, 12)
+    yield g.read(16, 16)
+    yield g.write(17, 16)
+
+
+def _maximum(g: Given) -> Iterator[Access]:
+    yield g.blob("read", 0, 12)
+    yield g.blob("read", 4, 12)
+    yield g.blob("write", 8, 12)
+    yield g.box("write" if g[17] == 1 else "update", 16, _values(g) * 16)
+
+
+def _maximum_gradient(g: Given) -> Iterator[Access]:
+    yield g.blob("read", 0, 12)
+    yield g.blob("write", 8, 12)
+    yield g.read(16, _values(g) * 16)
+
+
+def _values(g: Given) -> int:
+    """Vectors of a row of `pointwise`."""
+    return g[12] * g[13] * g[14] * g[15]
+
+
 def _windows(g: Given) -> Iterator[Access]:
     kind, n, planes, height, width, out_h, out_w = g.literals["kind"], *(g[i] for i in range(9, 15))
     back = kind % 2 == 1
@@ -445,5 +470,9 @@ KERNELS: dict[str, Callable[[Given], Iterator[Access]]] = {
     "pointwise._scaled": _pointwise(0),
     "pointwise._filled": _pointwise(),
     "functions._values": _function,
+    "dropout._masked": _dropout,
+    "eltwise._product": _pointwise(0, 1),
+    "eltwise._larger": _maximum,
+    "eltwise._chosen": _maximum_gradient,
     "pool._over_windows": _windows,
 }

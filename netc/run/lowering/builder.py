@@ -8,6 +8,7 @@ from math import prod
 from typing import Any
 
 from netc.kernels.fast.boxes import Access, Mode
+from netc.kernels.fast.dropout import CLOCK_BYTES
 from netc.kernels.fast.emit import LANES
 from netc.kernels.fast.layout import Blocked, Halo, Plain, blocked, clear_halo, copy_padded, pack, plain, unpack
 from netc.kernels.fast.rows import Ref, Row
@@ -131,10 +132,14 @@ class Builder:
         index = self.planned(layer).params[position]
         return self._outside(External("gradient", index)) if self.plan.params[index].learned else None
 
+    def clock(self) -> Ref:
+        """The seed and the iteration, which random draws depend on."""
+        return self._outside(External("clock"))
+
     def _outside(self, external: External) -> Ref:
         if external not in self._external:
             self._external[external] = len(self.memory)
-            size = prod(self.plan.params[external.param].shape) * 4
+            size = prod(self.plan.params[external.param].shape) * 4 if external.kind != "clock" else CLOCK_BYTES
             self.memory.append(Memory(f"{external.kind} {external.param}", size, external))
         return Ref(self._external[external])
 

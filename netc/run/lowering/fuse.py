@@ -73,7 +73,8 @@ def _can_add(b: Builder, head: int, last: int, eltwise: int) -> bool:
     node = b.plan.graph.nodes[eltwise]
     value = b.plan.graph.nodes[last].tops[0]
     others = [v for v in node.bottoms if v != value]
-    if len(node.bottoms) != 2 or len(others) != 1 or tuple(b.planned(eltwise).setup.geometry) != (1.0, 1.0):
+    plain_sum = node.record.eltwise_param.operation == "SUM" and tuple(b.planned(eltwise).setup.geometry) == (1.0, 1.0)
+    if len(others) != 1 or not plain_sum:
         return False
     other = b.plan.graph.values[others[0]]
     producer = b.fused.get(other.producer, other.producer)

@@ -16,10 +16,11 @@ Layout = Literal["plain", "blocked", "padded"]
 
 @dataclass(frozen=True, slots=True)
 class External:
-    """Memory that is not in the arena: a parameter blob's values or gradient, by index in `Plan.params`."""
+    """Memory that is not in the arena: a parameter blob's values or gradient, by index in `Plan.params`, or the clock
+    (the seed and the iteration, two int64s)."""
 
-    kind: Literal["param", "gradient"]
-    param: int
+    kind: Literal["param", "gradient", "clock"]
+    param: int = -1
 
 
 @dataclass(slots=True)
