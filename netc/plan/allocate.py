@@ -2,16 +2,17 @@
 
 Offline dynamic storage allocation is NP-hard; the plans of nets are kind, though. In training, blocks that live across
 the turn from forward to backward nest like brackets, so they are stacked from the bottom in the order of their birth,
-and what lives shortly is put into the best gap above them. If that is not tight, other orders are tried.
+and what lives shortly is put into the best gap above them. If that is not tight, blocks are placed one by one in other
+orders, what lives longest first; and if none of these is, the best of them is changed here and there.
 """
 
 from __future__ import annotations
 
 from bisect import insort
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, product
 from random import Random
 
 import numpy as np
@@ -22,7 +23,9 @@ Ints = NDArray[np.int64]
 ALIGNMENT = 64
 CLOSE_ENOUGH = 1.01  # of the lower bound; then no other order is tried
 WORK = 1000  # blocks placed while looking for a better order
+TOO_MUCH = 1.04  # of the lower bound: then four times that work is done
 HOT = (0.8, 0.5, 0.0)  # of the lower bound: while so much lives, places have to be found with care
+Order = Callable[["Block"], tuple[int, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,15 @@ class Block:
     @property
     def last(self) -> int:
         return self.spans[-1][1]
+
+
+ORDERS: tuple[Order, ...] = (
+    lambda b: (b.first - b.last, -b.size),
+    lambda b: (b.first, -b.size),
+    lambda b: (-b.last, -b.size),
+    lambda b: (-b.size, b.first - b.last),
+    lambda b: (b.size * (b.first - b.last),),
+)
 
 
 def aligned(size: int) -> int:
@@ -66,24 +78,35 @@ def allocate(blocks: Sequence[Block], turn: int) -> tuple[list[int], int]:
     if not blocks:
         return [], 0
     bound = lower_bound(blocks)
-    best = _stack(blocks, turn)
-    for share in HOT:
-        if best[1] <= bound * CLOSE_ENOUGH:
-            break
-        best = min(best, _search(blocks, bound, share), key=lambda found: found[1])
-    return best
+    found = [_stack(blocks, turn)]
+    for order in ORDERS:
+        if found[-1][1] <= bound * CLOSE_ENOUGH:
+            return found[-1]
+        found.append(_fit(blocks, _by(order, blocks), bound, set()))
+    best = ORDERS[min(range(len(ORDERS)), key=lambda i: found[i + 1][1])]
+    for share, order in product(HOT, dict.fromkeys((ORDERS[3], best))):
+        if found[-1][1] <= bound * CLOSE_ENOUGH:
+            return found[-1]
+        found.append(_search(blocks, bound, share, order, WORK))
+    if min(peak for _, peak in found) > bound * TOO_MUCH:
+        found += [_search(blocks, bound, share, best, 4 * WORK) for share in HOT[1:]]
+    return min(found, key=lambda one: one[1])
 
 
-def _search(blocks: Sequence[Block], bound: int, share: float) -> tuple[list[int], int]:
+def _by(order: Order, blocks: Sequence[Block]) -> list[int]:
+    return sorted(range(len(blocks)), key=lambda i: order(blocks[i]))
+
+
+def _search(blocks: Sequence[Block], bound: int, share: float, by: Order, work: int) -> tuple[list[int], int]:
     """Places for the blocks that live when much does, found by trial; then for the others, by best fit around them."""
     alive = _alive(blocks)
     hot = [max(alive[step] for a, z in b.spans for step in range(a, z + 1)) >= share * bound for b in blocks]
-    by_size = sorted(range(len(blocks)), key=lambda i: (-blocks[i].size, blocks[i].first - blocks[i].last))
-    order, high = _try(blocks, [i for i in by_size if hot[i]], bound)
-    return _fit(blocks, order + [i for i in by_size if not hot[i]], bound, high)
+    start = _by(by, blocks)
+    order, high = _try(blocks, [i for i in start if hot[i]], bound, work)
+    return _fit(blocks, order + [i for i in start if not hot[i]], bound, high)
 
 
-def _try(blocks: Sequence[Block], order: list[int], bound: int) -> tuple[list[int], set[int]]:
+def _try(blocks: Sequence[Block], order: list[int], bound: int, work: int) -> tuple[list[int], set[int]]:
     """The best order, and the blocks to put at the high end of their gap: the result of many tries.
 
     What did not fit under the bound in the last try comes earlier in the next, or at the other end. The choices are
@@ -91,7 +114,7 @@ def _try(blocks: Sequence[Block], order: list[int], bound: int) -> tuple[list[in
     """
     random, high = Random(0), set[int]()
     best, least = (order, high), -1
-    for _ in range(1 + WORK // len(order)):
+    for _ in range(1 + work // len(order)):
         offsets, peak = _fit(blocks, order, bound, high)
         if least < 0 or peak < least:
             best, least = (order, high), peak

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netc.plan.allocate import ALIGNMENT, Block, aligned, allocate, lower_bound
@@ -22,6 +22,7 @@ def meet(one: Block, other: Block) -> bool:
     return any(a <= d and c <= b for a, b in one.spans for c, d in other.spans)
 
 
+@settings(deadline=None, max_examples=50)
 @given(blocks(), st.integers(0, 30))
 def test_live_blocks_never_overlap(blocks: list[Block], turn: int) -> None:
     offsets, total = allocate(blocks, turn)
