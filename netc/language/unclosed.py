@@ -17,7 +17,7 @@ from netc.language.lexer import NAMES, scanner
 
 MOST_MARKS = 500
 """A part with more braces and entries is not looked at: the work grows with their square."""
-MOST_CHARACTERS = 4 << 20
+MOST_CHARACTERS = 1 << 20
 """A longer text is no net."""
 STATEMENT = "="
 _BLANKS = re.compile(r"[ \t]*")
@@ -182,7 +182,7 @@ def _best(part: list[_Mark], usual: set[tuple[str, str]]) -> int:
 
 
 def _cost(part: list[_Mark], place: int, usual: set[tuple[str, str]]) -> tuple[int, int, int] | None:
-    """Entries in unusual blocks, breaks of the layout, and the offset of the opening brace that is closed here.
+    """Entries in unusual blocks and breaks of the layout; the breaks alone; which opening brace is closed here.
 
     None if nothing is open at the place.
     """
@@ -210,4 +210,4 @@ def _cost(part: list[_Mark], place: int, usual: set[tuple[str, str]]) -> tuple[i
         else:
             return None
     assert closed is not None
-    return strange, crooked, closed
+    return strange + crooked, crooked, closed
