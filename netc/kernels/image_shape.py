@@ -14,6 +14,8 @@ def image_shape(transform: Any, *, crop: int = 0, resize: tuple[int, int] = (0, 
     channels = 1 if transform.force_gray or (gray and not transform.force_color) else 3
     if side := transform.crop_size or crop:
         return channels, int(side), int(side)
+    if transform.crop_h and transform.crop_w:
+        return channels, int(transform.crop_h), int(transform.crop_w)
     height, width = (int(transform.resize_param.height), int(transform.resize_param.width))
     if not (height and width):
         height, width = resize

@@ -2,24 +2,32 @@
 
 Computes:
     Batches of images, transformed as `transform_param` says, and, if there is a second top, of their boxes: item,
-    label, number of the box, four corners, and whether it is difficult.
+    label, number of the box, four corners, and whether it is difficult. Colours are changed (`distort_param`), images
+    are put into larger ones (`expand_param`), a part is taken (`batch_sampler`), which is resized, spoilt, cropped and
+    mirrored; boxes follow, and `emit_constraint` says which of those that are cut are kept.
 
 Shapes:
-    batch_size x channels x height x width, and 1 x 1 x boxes x 8. Where the data is not there the sizes are assumed
-    from `crop_size` or `resize_param`, with 3 channels (1 with `force_gray`) and one box.
+    batch_size x channels x height x width, and 1 x 1 x (batch_size * `max_boxes`) x 8, where rows that are not used are
+    -1. batch_size numbers if the records have labels and no boxes. Where the data is not there the sizes are assumed
+    from `crop_size`, `crop_h` and `crop_w`, or `resize_param`, with 3 channels (1 with `force_gray`).
 
 Gradient:
     None.
 
 Caffe notes:
-    A layer of SSD's fork (Liu et al. 2016).
+    A layer of SSD's fork (Liu et al. 2016). There the second top has as many rows as there are boxes; layers that read
+    it pass over rows of -1. More boxes in a batch than there are rows are an error (DAT018): raise `max_boxes`.
+    Images are not compressed between the steps, as they are there. Of several constraints of a sample only the first
+    kind (jaccard_overlap, sample_coverage, object_coverage) decides, as there.
 """
 
 from netc.kernels.image_shape import image_shape
 from netc.layer import (
+    BAD_FIELD,
     MISSING_FIELD,
     NONE,
     SHAPE_UNKNOWN,
+    UNSUPPORTED,
     Arity,
     Example,
     LayerType,
@@ -31,6 +39,8 @@ from netc.layer import (
 from netc.schema.declare import Enum, Field, Message, optional, repeated
 
 SSD = "SSD (weiliu89/caffe)"
+YOLO = "MobileNet-YOLO (eric612/MobileNet-YOLO)"
+MOST_BOXES = 256
 _OVERLAPS = ("jaccard_overlap", "sample_coverage", "object_coverage")
 
 
@@ -40,6 +50,16 @@ def _bounds(tag: int, name: str, doc: str) -> tuple[Field, Field]:
         optional(f"max_{name}", tag + 1, "float", doc=f"Largest {doc}.", origin=SSD),
     )
 
+
+_YOLO = (
+    optional("yolo_data_type", 4, "int32", 0, "Kind of augmentation; ignored.", origin=YOLO),
+    optional("yolo_data_jitter", 5, "float", 0.3, "How far images are shifted and stretched; ignored.", origin=YOLO),
+    optional("train_diffcult", 6, "bool", False, "Train with difficult boxes; ignored.", origin=YOLO),
+    optional("single_class", 7, "bool", True, "One class in segmentation; ignored.", origin=YOLO),
+    optional("seg_scales", 8, "int32", 8, "Scale of segmentation labels; ignored.", origin=YOLO),
+    optional("seg_resize_width", 9, "int32", 0, "Width of segmentation labels; ignored.", origin=YOLO),
+    optional("seg_resize_height", 10, "int32", 0, "Height of segmentation labels; ignored.", origin=YOLO),
+)
 
 MESSAGES = (
     Message(
@@ -77,6 +97,8 @@ MESSAGES = (
             repeated("batch_sampler", 1, "BatchSampler", "Random parts of the image to use instead.", origin=SSD),
             optional("label_map_file", 2, "string", doc="Names of the labels.", origin=SSD),
             optional("anno_type", 3, "AnnotatedDataParameter.AnnotationType", "BBOX", "Kind of note.", origin=SSD),
+            *_YOLO,
+            optional("max_boxes", 1001, "uint32", MOST_BOXES, "Rows of the second top for each image.", origin="netc"),
         ),
         (Enum("AnnotationType", {"BBOX": 0}, "What is noted about an image."),),
         doc="Images with boxes.",
@@ -86,6 +108,13 @@ MESSAGES = (
 
 
 def setup(site: Site) -> Setup:
+    boxes = site.record.annotated_data_param
+    for field in _YOLO:
+        if boxes.has(field.name):
+            message = f"{field.name} is ignored: images are sampled and changed as SSD does it"
+            site.warn(UNSUPPORTED, message, "annotated_data_param", help=f"take {field.name} out")
+    if not boxes.max_boxes:
+        site.refuse(BAD_FIELD, "max_boxes must be at least 1", "annotated_data_param")
     if site.given is not None:
         return Setup(tops=site.given, reads=())
     p = site.p
@@ -98,7 +127,8 @@ def setup(site: Site) -> Setup:
         message = f'the data "{p.source}" is not there, and no crop_size or resize_param says how large its images are'
         help = f"give the shape with --input {site.record.top[0]}={p.batch_size}x3xHEIGHTxWIDTH"
         site.refuse(SHAPE_UNKNOWN, message, "source", help=help)
-    return Setup(tops=((p.batch_size, *image), (1, 1, 1, 8))[: site.top_count], reads=())
+    rows = int(p.batch_size) * int(boxes.max_boxes)
+    return Setup(tops=((p.batch_size, *image), (1, 1, rows, 8))[: site.top_count], reads=())
 
 
 ANNOTATED_DATA = LayerType(
@@ -125,5 +155,6 @@ ANNOTATED_DATA = LayerType(
     refuses=(
         Refused(MISSING_FIELD, "transform_param { crop_size: 8 }", bottoms=()),
         Refused(SHAPE_UNKNOWN, 'data_param { source: "x" batch_size: 2 }', bottoms=(), tops=2),
+        Refused(BAD_FIELD, "annotated_data_param { max_boxes: 0 }", bottoms=()),
     ),
 )

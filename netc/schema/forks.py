@@ -41,9 +41,8 @@ _FIELDS: dict[str, dict[str, str]] = {
         "LayerParameter": "annotated_data_param detection_evaluate_param detection_output_param multibox_loss_param "
         "norm_param permute_param prior_box_param video_data_param",
         "NetParameter": "item",
-        "SolverParameter": "eval_type ap_version show_per_class_result plateau_winsize",
+        "SolverParameter": "plateau_winsize",
         "SolverState": "minimum_loss iter_last_event",
-        "TransformationParameter": "noise_param distort_param expand_param emit_constraint crop_h crop_w",
     },
     FAST_RCNN: {"LayerParameter": "roi_pooling_param smooth_l1_loss_param"},
     RFCN: {

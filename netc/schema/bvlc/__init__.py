@@ -6,7 +6,7 @@ fields with another origin say so.
 
 from __future__ import annotations
 
-from netc.schema.bvlc import blob, data, layer, legacy, loss, net, pointwise, shaping, solver, weighted
+from netc.schema.bvlc import blob, data, layer, legacy, loss, net, pointwise, shaping, solver, ssd, weighted
 from netc.schema.declare import Enum, Message
 
 ENUMS: tuple[Enum, ...] = net.ENUMS
@@ -16,6 +16,7 @@ MESSAGES: tuple[Message, ...] = (
     *solver.MESSAGES,
     *layer.MESSAGES,
     *data.MESSAGES,
+    *ssd.MESSAGES,
     *loss.MESSAGES,
     *weighted.MESSAGES,
     *pointwise.MESSAGES,

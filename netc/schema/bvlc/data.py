@@ -32,6 +32,19 @@ _AUGMENTATION = tuple(
     )
 )
 
+_SSD = tuple(
+    optional(name, tag, type, default, doc, origin=SSD)
+    for tag, name, type, default, doc in (
+        (8, "resize_param", "ResizeParameter", None, "Resize images before the crop."),
+        (9, "noise_param", "NoiseParameter", None, "Spoil images, after they are resized."),
+        (10, "emit_constraint", "EmitConstraint", None, "Which boxes are kept when an image is cut (AnnotatedData)."),
+        (11, "crop_h", "uint32", 0, "Rows of the crop, if it is not square; together with crop_w."),
+        (12, "crop_w", "uint32", 0, "Columns of the crop, if it is not square; together with crop_h."),
+        (13, "distort_param", "DistortionParameter", None, "Change colours at random (AnnotatedData)."),
+        (14, "expand_param", "ExpansionParameter", None, "Put images into larger ones at random (AnnotatedData)."),
+    )
+)
+
 MESSAGES = (
     Message(
         "TransformationParameter",
@@ -43,35 +56,10 @@ MESSAGES = (
             repeated("mean_value", 5, "float", "Mean to subtract: one for all channels, or one each."),
             optional("force_color", 6, "bool", False, "Decode images to 3 channels."),
             optional("force_gray", 7, "bool", False, "Decode images to 1 channel."),
-            optional("resize_param", 1008, "ResizeParameter", doc="Resize images before the crop.", origin=SSD),
+            *_SSD,
             *_AUGMENTATION,
         ),
         doc="What is done to an image before it enters the net.",
-    ),
-    Message(
-        "ResizeParameter",
-        (
-            optional("prob", 1, "float", 1.0, "Probability that an image is resized."),
-            optional("resize_mode", 2, "ResizeParameter.Resize_mode", "WARP", "How the aspect ratio is treated."),
-            optional("height", 3, "uint32", 0, "Rows to resize to."),
-            optional("width", 4, "uint32", 0, "Columns to resize to."),
-            optional("height_scale", 8, "uint32", 0, "Rows that FIT_SMALL_SIZE scales to, if not `height`."),
-            optional("width_scale", 9, "uint32", 0, "Columns that FIT_SMALL_SIZE scales to, if not `width`."),
-            optional("pad_mode", 5, "ResizeParameter.Pad_mode", "CONSTANT", "What fills the border."),
-            repeated("pad_value", 6, "float", "Values that fill the border: one, or one for each channel."),
-            repeated("interp_mode", 7, "ResizeParameter.Interp_mode", "Interpolation; one of these at random."),
-        ),
-        (
-            Enum(
-                "Resize_mode",
-                {"WARP": 1, "FIT_SMALL_SIZE": 2, "FIT_LARGE_SIZE_AND_PAD": 3},
-                "Ignore the aspect ratio, keep it by cutting, or keep it by padding.",
-            ),
-            Enum("Pad_mode", {"CONSTANT": 1, "MIRRORED": 2, "REPEAT_NEAREST": 3}, "What fills the border."),
-            Enum("Interp_mode", {"LINEAR": 1, "AREA": 2, "NEAREST": 3, "CUBIC": 4, "LANCZOS4": 5}, "As in OpenCV."),
-        ),
-        doc="How images are resized.",
-        origin=SSD,
     ),
     Message(
         "DataParameter",

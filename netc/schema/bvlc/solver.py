@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from netc.schema.declare import Enum, Message, optional, repeated
+from netc.schema.forks import SSD
 
 _NETS = (
     optional("net", 24, "string", doc="Path of the net to train, and to test."),
@@ -62,11 +63,19 @@ _NETC = (
     optional("clip_gradients_value", 1005, "float", -1.0, "Largest absolute value of a gradient.", origin="netc"),
     optional("early_stop", 1006, "EarlyStop", doc="Stop when a test output gets no better.", origin="netc"),
 )
+# The fork's own numbers, 41, 42 and 44, are BVLC's layer_wise_reduce and weights.
+_SSD = (
+    optional("eval_type", 1041, "string", "classification", "classification, or detection: test by mAP.", origin=SSD),
+    optional(
+        "ap_version", 1042, "string", "Integral", "How it is computed: 11point, MaxIntegral, Integral.", origin=SSD
+    ),
+    optional("show_per_class_result", 1044, "bool", False, "Report each class's average precision too.", origin=SSD),
+)
 
 MESSAGES = (
     Message(
         "SolverParameter",
-        _NETS + _RUN + _RATE + _UPDATE + _NETC,
+        _NETS + _RUN + _RATE + _UPDATE + _NETC + _SSD,
         (
             Enum("SnapshotFormat", {"HDF5": 0, "BINARYPROTO": 1}, "File format of snapshots."),
             Enum("SolverMode", {"CPU": 0, "GPU": 1}, "Where Caffe computes."),
