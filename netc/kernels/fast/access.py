@@ -91,6 +91,18 @@ def _add_bias(g: Given) -> Iterator[Access]:
     yield g.update(1, g[2] * g[3] * 4)
 
 
+def _groups_spread(g: Given) -> Iterator[Access]:
+    outputs, length, count = g[2], g[4], g[5]
+    yield g.read(0, outputs * length * 4)
+    yield g.write(1, outputs * length * count * 4)
+
+
+def _groups_collected(g: Given) -> Iterator[Access]:
+    outputs, length, count = g[2], g[4], g[5]
+    yield g.read(0, outputs * length * count * 4)
+    yield g.update(1, outputs * length * 4)
+
+
 # ---------------------------------------------------------------- convolution
 
 
@@ -436,6 +448,9 @@ KERNELS: dict[str, Callable[[Given], Iterator[Access]]] = {
     "weights._add": _weights_moved("read", "update", True),
     "weights._pack_bias": _pack_bias,
     "weights._add_bias": _add_bias,
+    "groups._spread": _groups_spread,
+    "groups._clear": lambda g: iter([g.write(0, g[1])]),
+    "groups._collect": _groups_collected,
     "conv_kernels.line_tiles": _line_tiles,
     "conv_kernels.weight_tiles": _weight_tiles,
     "conv_kernels.weight_tiles_first": _weight_tiles_first,

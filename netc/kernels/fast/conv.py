@@ -8,6 +8,7 @@ meet that phase. Packed weights lie as [group][out block][in block][kh][kw][16 i
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import gcd
 
 from netc.kernels.fast.conv_kernels import bias_sums, line_tiles, weight_tiles, weight_tiles_first
 from netc.kernels.fast.emit import LANES, tile_budget
@@ -81,6 +82,8 @@ class Conv:
         before, after = [0, 0], [0, 0]
         for axis in (0, 1):
             for phase in phases(self, axis):
+                if not phase.taps:
+                    continue
                 before[axis] = max(before[axis], (phase.taps - 1) * phase.back - phase.first)
                 after[axis] = max(after[axis], phase.first + phase.count - self.out[axis])
         return Halo(before[0], before[1], after[0], after[1])
@@ -103,20 +106,14 @@ class Phase:
 def phases(conv: Conv, axis: int) -> list[Phase]:
     size, stride, pad = conv.size[axis], conv.stride[axis], conv.pad[axis]
     kernel, dilation = conv.kernel[axis], conv.dilation[axis]
-    if dilation > 1:  # only with stride 1: position y reads tops y + pad - dilation * cell
-        return [Phase(0, size, kernel, 0, 1, pad, dilation)]
+    step = gcd(stride, dilation)
     found = []
     for start in range(min(stride, size)):
-        cell = (start + pad) % stride
-        taps, count = len(range(cell, kernel, stride)), len(range(start, size, stride))
-        found.append(Phase(start, count, taps, cell, stride, (start + pad - cell) // stride, 1))
+        count = len(range(start, size, stride))
+        cells = [k for k in range(kernel) if (start + pad - dilation * k) % stride == 0]
+        first = (start + pad - dilation * cells[0]) // stride if cells else 0
+        found.append(Phase(start, count, len(cells), cells[0] if cells else 0, stride // step, first, dilation // step))
     return found
-
-
-def supported(conv: Conv) -> bool:
-    """Whether the kernels here can run it (blocked, both ways)."""
-    whole_blocks = conv.groups == 1 or (conv.inputs // conv.groups % LANES == 0 == conv.outputs // conv.groups % LANES)
-    return whole_blocks and (conv.dilation == (1, 1) or conv.stride == (1, 1))
 
 
 # ---------------------------------------------------------------- rows
@@ -163,8 +160,13 @@ def forward_first(
     return together(_line_rows(lines, label))
 
 
-def data_gradient(dy: Blocked, weights: Ref, dx: Blocked, conv: Conv, add: bool = False, label: str = "") -> list[Row]:
-    """dx (+)= what dy gives it. Weights are packed the other way: [group][in block][out block][kh][kw][out][in]."""
+def data_gradient(
+    dy: Blocked, weights: Ref, dx: Blocked, conv: Conv, add: bool = False, label: str = "", bias: Ref | int = NOTHING
+) -> list[Row]:
+    """dx (+)= what dy gives it. Weights are packed the other way: [group][in block][out block][kh][kw][out][in].
+
+    bias: of a Deconvolution, for which dx is the top.
+    """
     kw, (sh, sw) = conv.kernel[1], conv.stride
     rows = []
     for down in phases(conv, 0):
@@ -181,7 +183,7 @@ def data_gradient(dy: Blocked, weights: Ref, dx: Blocked, conv: Conv, add: bool 
                 target_pixel=sw * PIXEL, height=down.count, width=across.count,
                 weights=weights + (down.cell * kw + across.cell) * BLOCK if down.taps and across.taps else weights,
                 out_block=conv.out_blocks * conv.cells * BLOCK, out_blocks=conv.in_blocks, groups=conv.groups,
-                loops=loops, bias=NOTHING, relu=False,
+                loops=loops, bias=bias, relu=False,
                 add=dx.pixel(down.start, across.start) if add else NOTHING, unroll=LANES,
                 lines=(down.first, 1, -down.back, dy.h),
             )  # fmt: skip

@@ -40,8 +40,7 @@ MOST_COLUMNS = 8  # of the kernel, in a weight gradient
 
 def supported(conv: Conv) -> bool:
     """Whether each channel gives one channel, and the kernels here can run it both ways."""
-    single = conv.groups == conv.inputs == conv.outputs
-    return single and conv.kernel[1] <= MOST_COLUMNS and (conv.dilation == (1, 1) or conv.stride == (1, 1))
+    return conv.groups == conv.inputs == conv.outputs and conv.kernel[1] <= MOST_COLUMNS
 
 
 def packing(conv: Conv) -> Conv:
@@ -63,8 +62,10 @@ def forward(
     return [_lines(places, (x, y), (y.h, y.w), (sh * x.row, sw * PIXEL, y.row, PIXEL), loops, relu, conv, label)]
 
 
-def data_gradient(dy: Blocked, weights: Ref, dx: Blocked, conv: Conv, label: str = "") -> list[Row]:
-    """dx from dy and the same packed weights."""
+def data_gradient(
+    dy: Blocked, weights: Ref, dx: Blocked, conv: Conv, label: str = "", bias: Ref | int = NOTHING
+) -> list[Row]:
+    """dx from dy and the same packed weights, plus the bias of a Deconvolution (for which dx is the top)."""
     kw, (sh, sw) = conv.kernel[1], conv.stride
     rows = []
     for down in phases(conv, 0):
@@ -74,7 +75,7 @@ def data_gradient(dy: Blocked, weights: Ref, dx: Blocked, conv: Conv, label: str
                 across.taps, -across.back * PIXEL, across.skip * PIXEL,
             )  # fmt: skip
             first = (down.cell * kw + across.cell) * PIXEL if down.taps and across.taps else 0
-            places = (dy.pixel(down.first, across.first), weights + first, dx.pixel(down.start, across.start), NOTHING)
+            places = (dy.pixel(down.first, across.first), weights + first, dx.pixel(down.start, across.start), bias)
             steps = (dy.row, PIXEL, sh * dx.row, sw * PIXEL)
             rows.append(_lines(places, (dy, dx), (down.count, across.count), steps, loops, False, conv, label))
     return together(rows)

@@ -50,6 +50,7 @@ class Builder:
         self.accepted: set[int] = set()
         self.native: dict[int, Layout] = {}  # of each value
         self.buffers: dict[tuple[int, str], int] = {}
+        self.weights: dict[tuple[int, int], Ref] = {}  # arrays that stand for parameter blobs (groups with zeros)
         self.kept: dict[tuple[int, str], Ref] = {}  # arrays that a rule keeps from forward to backward
         self.notes: dict[int, Any] = {}  # and whatever else it keeps, by layer
         end = len(plan.forward) + len(plan.backward) - 1
@@ -124,7 +125,9 @@ class Builder:
         return Ref(len(self.memory) - 1)
 
     def param(self, layer: int, position: int) -> Ref:
-        """A parameter blob's values."""
+        """A parameter blob's values, or what stands for them."""
+        if (layer, position) in self.weights:
+            return self.weights[layer, position]
         return self._outside(External("param", self.planned(layer).params[position]))
 
     def param_gradient(self, layer: int, position: int) -> Ref | None:

@@ -10,6 +10,7 @@ Each only where nothing else ever reads the blob in between.
 from __future__ import annotations
 
 from netc.run.lowering.builder import Builder
+from netc.run.lowering.groups import by_channel
 from netc.run.lowering.rules import batch_norm, convolution
 from netc.run.lowering.rules.channels import RULE as CHANNELS
 
@@ -83,7 +84,7 @@ def _can_add(b: Builder, head: int, last: int, eltwise: int) -> bool:
     conv = convolution.geometry(b, head)
     if (
         not ready
-        or convolution.by_channel(conv)
+        or by_channel(conv)
         or convolution.is_first(b, head, conv)
         or b.is_part(b.data(other.index))
         or b.is_part(b.top(eltwise))

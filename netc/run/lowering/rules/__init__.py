@@ -5,6 +5,7 @@ from netc.run.lowering.rules import (
     channels,
     concat,
     convolution,
+    deconvolution,
     dropout,
     eltwise,
     functions,
@@ -14,5 +15,17 @@ from netc.run.lowering.rules import (
     relu,
 )
 
-FAMILIES = (channels, concat, convolution, dropout, eltwise, functions, inner_product, lrn, pooling, relu)
+FAMILIES = (
+    channels,
+    concat,
+    convolution,
+    deconvolution,
+    dropout,
+    eltwise,
+    functions,
+    inner_product,
+    lrn,
+    pooling,
+    relu,
+)
 RULES: dict[str, Rule] = {name: family.RULE for family in FAMILIES for name in family.RULE.types}

@@ -19,8 +19,9 @@ from netc.kernels.fast.weights import (
     pack_weights,
 )
 from netc.plan.model import Step
-from netc.run.lowering import winograd
+from netc.run.lowering import groups, winograd
 from netc.run.lowering.builder import Builder
+from netc.run.lowering.groups import by_channel
 from netc.run.lowering.model import Layout
 from netc.run.lowering.rule import Rule
 from netc.run.lowering.rules import channels
@@ -29,7 +30,7 @@ FEW_CHANNELS = 4
 
 
 def known_geometry(b: Builder, layer: int) -> Conv | None:
-    """The layer as the kernels know it: one bottom of 4 axes, channels at axis 1."""
+    """The layer as the file says it: one bottom of 4 axes, channels at axis 1."""
     node, g = b.plan.graph.nodes[layer], b.planned(layer).setup.geometry
     bottom = b.plan.shapes[node.bottoms[0]]
     if len(node.bottoms) != 1 or len(bottom) != 4 or len(g.columns.axes) != 2 or g.columns.channels != bottom[1]:
@@ -38,6 +39,11 @@ def known_geometry(b: Builder, layer: int) -> Conv | None:
 
 
 def geometry(b: Builder, layer: int) -> Conv:
+    """The layer as the kernels run it: groups that fill no blocks taken together."""
+    return groups.whole(_given(b, layer))
+
+
+def _given(b: Builder, layer: int) -> Conv:
     conv = known_geometry(b, layer)
     assert conv is not None
     return conv
@@ -52,8 +58,9 @@ def is_first(b: Builder, layer: int, conv: Conv) -> bool:
 
 def accepts(b: Builder, layer: int) -> Layout | None:
     conv = known_geometry(b, layer)
-    if conv is None or not (kernels.supported(conv) or depthwise.supported(conv)):
+    if conv is None or not groups.supported(conv):
         return None
+    conv = groups.whole(conv)
     if not is_first(b, layer, conv):
         b.want(b.bottom(layer), conv.halo)
     step = next((s for s in b.plan.backward if s.kind == "backward" and s.layer == layer), None)
@@ -98,6 +105,7 @@ def _bias(b: Builder, layer: int, conv: Conv, folded: list[int]) -> tuple[Ref | 
 
 def forward(b: Builder, layer: int) -> None:
     conv = geometry(b, layer)
+    groups.spread_weights(b, layer, _given(b, layer))
     names = {other: b.plan.graph.nodes[other].type.name for other in b.absorbed(layer)}
     bias, factor = _bias(b, layer, conv, [other for other, name in names.items() if name in channels.RULE.types])
     relu = "ReLU" in names.values()
@@ -120,11 +128,6 @@ def forward(b: Builder, layer: int) -> None:
         return
     weights = _weights(b, layer, conv, FORWARD, factor)
     b.emit(kernels.forward(blob, weights, bias, b.write(top), conv, relu, add, "convolution"))
-
-
-def by_channel(conv: Conv) -> bool:
-    """Whether it is a depthwise convolution (a single channel is an ordinary one)."""
-    return conv.groups > 1 and depthwise.supported(conv)
 
 
 def _laid(conv: Conv) -> Conv:
@@ -155,7 +158,9 @@ def backward(b: Builder, step: Step) -> None:
         b.emit(kernels.bias_gradient(dy, sums, "bias gradient"))
         b.emit(add_bias_gradient(sums, bias, _laid(conv), "bias gradient"))
     if (gradient := b.param_gradient(layer, 0)) is not None:
-        _weight_gradient(b, layer, conv, dy, gradient)
+        place = groups.cleared_gradient(b, _given(b, layer), gradient)
+        _weight_gradient(b, layer, conv, dy, place)
+        groups.collect_gradient(b, _given(b, layer), place, gradient)
     if (target := step.bottom_diffs[0]) is not None:
         if by_channel(conv):
             weights = _channel_weights(b, layer, conv)
