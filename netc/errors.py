@@ -6,11 +6,13 @@ A diagnostic's code is declared once, as a `Code` beside the stage that gives it
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property, lru_cache
+from itertools import accumulate
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,11 +23,9 @@ class Source:
     text: str
 
     @cached_property
-    def line_starts(self) -> list[int]:
-        starts, at = [0], self.text.find("\n")
-        while at >= 0:
-            starts.append(at + 1)
-            at = self.text.find("\n", at + 1)
+    def line_starts(self) -> array[int]:
+        starts = array("q", (0, *accumulate(len(line) + 1 for line in self.text.split("\n"))))
+        starts.pop()
         return starts
 
     def position(self, offset: int) -> tuple[int, int]:
@@ -33,11 +33,19 @@ class Source:
         line = bisect_right(self.line_starts, offset)
         return line, offset - self.line_starts[line - 1] + 1
 
-    def line(self, number: int) -> str:
-        """The text of a 1-based line, without its end-of-line characters."""
+    def line(self, number: int, first: int = 0, last: int | None = None) -> str:
+        """The text of a 1-based line, or of a part of it, without its end-of-line characters."""
         start = self.line_starts[number - 1]
-        end = self.text.find("\n", start)
-        return self.text[start : len(self.text) if end < 0 else end].rstrip("\r")
+        end = start + self.length(number)
+        return self.text[start + first : end if last is None else min(end, start + last)]
+
+    def length(self, number: int) -> int:
+        """How many characters a 1-based line has, without those that end it."""
+        start, starts = self.line_starts[number - 1], self.line_starts
+        end = starts[number] - 1 if number < len(starts) else len(self.text)
+        while end > start and self.text[end - 1] == "\r":
+            end -= 1
+        return end - start
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,9 +139,9 @@ def _excerpt(span: Span, width: int = 160) -> list[str]:
     if not span.source.text:
         return []
     number, column = span.source.position(span.start)
-    text = span.source.line(number).replace("\t", " ")
-    first = max(0, column - 1 - width // 2) if len(text) > width else 0
-    text = text[first : first + width]
+    length = span.source.length(number)
+    first = max(0, column - 1 - width // 2) if length > width else 0
+    text = span.source.line(number, first, first + width).replace("\t", " ")
     carets = max(1, min(span.end - span.start, len(text) - (column - 1 - first)))
     gutter = f"{number:>5} | "
     shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
@@ -193,6 +201,11 @@ def _place(diagnostic: Diagnostic) -> tuple[object, ...]:
     return (diagnostic.code.id, *(places or [diagnostic.message]))
 
 
+_MOST_LETTERS = 100
+_MOST_KNOWN = 50_000
+"""Longer words, and names beyond so many letters, are not compared: the time grows with the square of the letters."""
+
+
 def suggest(word: str, known: Iterable[str]) -> str | None:
     """The known name that a mistyped word most likely meant, case-insensitively, or None.
 
@@ -203,7 +216,11 @@ def suggest(word: str, known: Iterable[str]) -> str | None:
 
 @lru_cache(maxsize=64)  # a loop makes the same mistake in each turn
 def _suggest(wrong: str, known: tuple[str, ...]) -> str | None:
-    by_lower = {name.lower(): name for name in reversed(known)}
+    if len(wrong) > _MOST_LETTERS:
+        return None
+    letters = accumulate(len(name) for name in known)
+    few = [name for name, sum in zip(known, letters, strict=True) if sum <= _MOST_KNOWN and len(name) <= _MOST_LETTERS]
+    by_lower = {name.lower(): name for name in reversed(few)}
     close = get_close_matches(wrong, by_lower, n=5, cutoff=0.6)
     return by_lower[min(close, key=lambda name: slips(wrong, name))] if close else None
 

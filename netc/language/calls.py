@@ -13,7 +13,7 @@ from netc.language.names import Taken
 from netc.language.program import Alias, Body, Call, Define, Expression, Target
 from netc.language.scope import EVERY_PHASE, Blob, Composite, Constant, Context, Run, Scope
 from netc.language.tree import Block, Field, Scalar
-from netc.language.values import from_field, kind_of
+from netc.language.values import kind_of
 from netc.language.vocabulary import Vocabulary
 
 
@@ -50,6 +50,7 @@ class CallMaker(FieldMaker):
 
     def call(self, call: Call, at: Context) -> None:
         """A layer, or the layers of a composite."""
+        self.limits.step(len(call.inputs) + len(call.targets), at.run.place(call.span))
         try:
             callee = at.scope.find(call.callee.text)
             if isinstance(callee, Composite):
@@ -124,6 +125,7 @@ class CallMaker(FieldMaker):
         type_name = call.callee.text
         self._known_type(call, at)
         self.limits.layer(at.run.place(call.span))
+        place = at.run.place(call.span)
         inputs, phases = self._inputs(call, at)
         body = self.block(call.body, at).fields if call.body else ()
         tops = self._tops(call, inputs, phases, at)
@@ -131,9 +133,9 @@ class CallMaker(FieldMaker):
         fields = [self._layer_name(call, tops, inputs, body, phases, at), _string("type", type_name, callee)]
         fields += [_string("bottom", each.name, each.span) for each in inputs]
         fields += [_string("top", top, at.run.place(t.name.span)) for t, top in zip(call.targets, tops, strict=True)]
+        self.limits.text(sum(len(field.value.text) for field in fields if isinstance(field.value, Scalar)), place)
         fields += self._sorted(type_name, [field for field in body if field is not fields[0]], callee)
-        span = at.run.place(call.span)
-        self.made.append(Made(Field("layer", callee, Block(tuple(fields), span), span), phases))
+        self.made.append(Made(Field("layer", callee, Block(tuple(fields), place), place), phases))
         for target, top in zip(call.targets, tops, strict=True):
             self._assign(target, dict.fromkeys(phases, top), at)
 
@@ -244,9 +246,13 @@ class CallMaker(FieldMaker):
         define = composite.define
         self._no_recursion(call, define, at)
         self._counts(call, define, at)
+        declared = len(define.inputs) + len(define.parameters) + len(define.outputs)
+        self.limits.step(declared, at.run.place(call.span))
         inputs = [self._blob(written, at) for written in call.inputs]
         scope = Scope(composite.scope, own=True)
-        run = Run(self._run_name(call, at) + "/", at.run.place(call.span), define, at.run)
+        prefix = self._run_name(call, at) + "/"
+        self.limits.text(len(prefix), at.run.place(call.span))
+        run = Run(prefix, at.run.place(call.span), define, at.run)
         inner = Context(scope, run, at.phases, at.depth + 1)
         self.enter(Context(at.scope, at.run, at.phases, at.depth + 1), call.span)
         for name, blob in zip(define.inputs, inputs, strict=True):
@@ -311,7 +317,7 @@ class CallMaker(FieldMaker):
             self.free(name, inner)
             constant = Constant(None, name.span)
             if name.text in given:
-                constant = Constant(from_field(given[name.text].value), given[name.text].span)
+                constant = self._given(given[name.text])
             elif parameter.default is not None:
                 constant = Constant(self.value(parameter.default, inner), name.span)
             else:
@@ -319,6 +325,12 @@ class CallMaker(FieldMaker):
                 message = f"`{define.name.text}` needs its parameter `{name.text}`"
                 self.limits.fail(codes.PARAMETERS, message, at.run.place(call.callee.span), notes=note)
             inner.scope.names[name.text] = constant
+
+    def _given(self, field: Field) -> Constant:
+        try:
+            return Constant(self.from_field(field.value), field.span)
+        except Failed:
+            return Constant(None, field.span)
 
 
 def _string(name: str, text: str, span: Span) -> Field:

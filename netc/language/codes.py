@@ -144,7 +144,8 @@ BINARY = Code(
 TOO_LARGE = Code(
     "SYN022",
     "a file is too large",
-    "The text of a net is at most 64 MB; the largest published ones are under 1 MB. Weights belong in a .caffemodel.",
+    "The text of a net is at most 8 MB and 500,000 names, numbers and signs; the largest published ones are under "
+    "1 MB and have 60,000. Weights belong in a .caffemodel.",
 )
 ENCODING = Code(
     "SYN023",
@@ -247,8 +248,8 @@ MISPLACED = Code(
 TOO_LARGE_EXPANSION = Code(
     "SYN042",
     "the expanded net is too large",
-    "Expansion is bounded: 10,000 layers, 200,000 statements and fields, strings of 65,536 characters, 200 imported "
-    "files.",
+    "Expansion is bounded: 10,000 layers, 100,000 statements, fields and items, strings of 65,536 characters, 200 "
+    "imported files.",
     "for i in 1..1000000 { a = ReLU(a) }",
     "for i in 1..10 { a = ReLU(a) }",
 )

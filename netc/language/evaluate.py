@@ -12,8 +12,18 @@ from netc.language import codes
 from netc.language.limits import MAX_STRING, Failed, Limits
 from netc.language.program import Body, Expression, Operation, Sequence, Text
 from netc.language.scope import Blob, Composite, Constant, Context
-from netc.language.tree import Scalar
-from netc.language.values import MAX_INTEGER, Group, Identifier, Value, from_scalar, kind_of, to_text
+from netc.language.tree import Block, ListValue, Scalar
+from netc.language.values import (
+    MAX_INTEGER,
+    MAX_UNSIGNED,
+    Group,
+    Identifier,
+    Value,
+    from_scalar,
+    group,
+    kind_of,
+    to_text,
+)
 
 _ORDER: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
@@ -57,15 +67,17 @@ class Evaluator:
             case Text():
                 return self._text(expression, at)
             case Sequence():
+                self.limits.step(len(expression.items), at.run.place(expression.span))
                 return tuple(self.value(item, at) for item in expression.items)
             case Body():
                 return self.body_value(expression, at)
             case Operation():
+                self.limits.step(len(expression.operands), at.run.place(expression.span))
                 return self._checked(self._operation(expression, at), expression, at)
 
     def _scalar(self, scalar: Scalar, at: Context) -> Value:
         if scalar.kind != "identifier":
-            return from_scalar(scalar)
+            return self.literal(scalar, at.run.place(scalar.span))
         found = at.scope.find(scalar.text)
         if found is None:
             return from_scalar(scalar)
@@ -75,9 +87,27 @@ class Evaluator:
             return self.blob_name(scalar.text, found, scalar.span, at)
         if found.value is None:
             raise Failed
-        if isinstance(found.value, Group):
-            self.limits.step(found.value.size, at.run.place(scalar.span))
+        if isinstance(found.value, tuple):
+            self.limits.step(len(found.value), at.run.place(scalar.span))
         return found.value
+
+    def literal(self, scalar: Scalar, place: Span) -> Value:
+        """The value of a scalar as it stands: a number that is computed with must be one that can be."""
+        self.limits.text(len(scalar.text), place)
+        value = from_scalar(scalar)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise self.limits.fail(codes.OUT_OF_RANGE, "this is not a finite number", place)
+        if isinstance(value, int) and abs(value) > MAX_UNSIGNED:
+            raise self.limits.fail(codes.OUT_OF_RANGE, "this integer does not fit in 64 bits", place)
+        return value
+
+    def from_field(self, value: Scalar | ListValue | Block) -> Value:
+        """The value that a field of plain text holds."""
+        if isinstance(value, Scalar):
+            return self.literal(value, value.span)
+        if isinstance(value, Block):
+            return group(value)
+        return tuple(self.from_field(item) for item in value.items)
 
     def blob_name(self, name: str, blob: Blob, span: Span, at: Context) -> str:
         """A blob's one name in the phases of this place."""
@@ -106,6 +136,7 @@ class Evaluator:
         if len(text) > MAX_STRING:
             message = f"this string would be longer than {MAX_STRING:,} characters"
             raise self.fail(codes.TOO_LARGE_EXPANSION, message, span, at)
+        self.limits.text(len(text), at.run.place(span))
         return text
 
     def _unknown(self, name: Identifier, span: Span, at: Context, otherwise: str | None = None) -> Failed:

@@ -18,6 +18,8 @@ from netc.language.scope import EVERY_PHASE, Composite, Context, Run, Scope
 from netc.language.tree import Block, Document, Field, ListValue, Scalar
 from netc.language.vocabulary import Vocabulary
 
+CHARACTERS_OF_AN_IMPORT = 8
+"""So many characters of an imported file count as one of `MAX_STEPS`: reading it takes as long."""
 LAYER_FIELDS = ("layer", "layers")
 
 
@@ -86,8 +88,8 @@ class Expander(CallMaker):
             raise self.fail(codes.MISPLACED, message, entry.name_span, at)
         made = self.field(entry, at)
         if layer:
-            self.limits.layer(made.span)
             for block in made.value.items if isinstance(made.value, ListValue) else (made.value,):
+                self.limits.layer(made.span)
                 if isinstance(block, Block):
                     self._take(block, at)
         self.made.append(Made(made, at.phases))
@@ -183,6 +185,7 @@ class Expander(CallMaker):
         except NetError as error:
             (why,) = error.diagnostics
             raise self.fail(why.code, why.message, item.path.span, at, why.help) from None
+        self.limits.step(len(text) // CHARACTERS_OF_AN_IMPORT, item.span)
         try:
             return parse(text, shown)
         except NetError as error:

@@ -11,7 +11,7 @@ from netc.language.limits import MAX_NESTING, Failed
 from netc.language.program import Alias, Body, Call, Entry, Expression, For, If, Item, Let, Name, Sequence
 from netc.language.scope import Composite, Constant, Context, Scope
 from netc.language.tree import Block, Field, ListValue, Scalar
-from netc.language.values import Group, Value, group, kind_of, to_field, to_item
+from netc.language.values import Group, Value, group, kind_of, size_of, to_field, to_item
 
 
 class FieldMaker(Evaluator):
@@ -71,16 +71,20 @@ class FieldMaker(Evaluator):
     def field(self, entry: Entry, at: Context) -> Field:
         """A field with its value computed; a literal stays as it was written."""
         place, value = at.run.place, entry.value
+        self.limits.text(len(entry.name), entry.span)
         made: Scalar | ListValue | Block | None
         if isinstance(value, Body):
             made = self.block(value, at)
         elif isinstance(value, Scalar) and (value.kind != "identifier" or at.scope.find(value.text) is None):
+            self.limits.text(len(value.text), value.span)
             made = Scalar(value.kind, value.text, place(value.span))
         elif isinstance(value, Sequence):
+            self.limits.step(len(value.items), place(value.span))
             made = ListValue(tuple(self._list_item(item, at) for item in value.items), place(value.span))
         else:
             computed = self.value(value, at)
             self._known(computed, value, at)
+            self.limits.step(size_of(computed), place(value.span))
             made = to_field(computed, place(value.span))
             if made is None:
                 raise self.fail(codes.NO_VALUE, "a list of lists is no value of a field", value.span, at)
@@ -90,8 +94,11 @@ class FieldMaker(Evaluator):
         if isinstance(item, Body):
             return self.block(item, at)
         if isinstance(item, Scalar) and (item.kind != "identifier" or at.scope.find(item.text) is None):
+            self.limits.text(len(item.text), item.span)
             return Scalar(item.kind, item.text, at.run.place(item.span))
-        made = to_item(self.value(item, at), at.run.place(item.span))
+        computed = self.value(item, at)
+        self.limits.step(size_of(computed), item.span)
+        made = to_item(computed, at.run.place(item.span))
         if made is None:
             raise self.fail(codes.NO_VALUE, "a list of lists is no value of a field", item.span, at)
         return made

@@ -15,9 +15,9 @@ BAD_NUMBER, OPEN_STRING, BAD_CHARACTER = "BAD_NUMBER", "OPEN_STRING", "BAD_CHARA
 KEYWORDS = ("let", "def", "for", "in", "if", "else", "import", "as", "and", "or", "not")
 
 _NUMBER = (
-    r"(?:0[xX][0-9a-fA-F]+"  # hexadecimal
-    r"|0[0-7]+"  # octal
-    r"|(?:(?:0|[1-9][0-9]*)(?:\.(?!\.)[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[fF]?)"  # decimal; `1..3` is 1, then ..
+    r"(?:0[xX][0-9a-fA-F]++"  # hexadecimal
+    r"|0[0-7]++"  # octal
+    r"|(?:(?:0|[1-9][0-9]*+)(?:\.(?!\.)[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)?[fF]?)"  # decimal; `1..3` is 1, then ..
     r"(?![0-9A-Za-z_]|\.(?!\.))"
 )
 _KEYWORD = r"\b(?!\s*:)"
@@ -56,7 +56,7 @@ _OPERATORS = {
     **{keyword.upper(): keyword + _KEYWORD for keyword in KEYWORDS},
 }
 _FAULTY = {
-    BAD_NUMBER: r"\.?[0-9](?:[eE][+-]|[0-9A-Za-z_.])*",
+    BAD_NUMBER: r"\.?[0-9](?:[eE][+-]|[0-9A-Za-z_.])*+",
     OPEN_STRING: r"[\"'][^\n]*",
     END: r"\Z",
     BAD_CHARACTER: r"[^\n]",

@@ -6,7 +6,10 @@ from netc.errors import Code, Note, Report, Span
 from netc.language import codes
 
 MAX_LAYERS = 10_000
-MAX_STEPS = 200_000
+MAX_STEPS = 100_000
+"""Statements, fields, list items, inputs, outputs and operands; see `Limits.text`, too."""
+STEPS_OF_A_LAYER = 5
+CHARACTERS_OF_A_STEP = 64
 MAX_STRING = 65_536
 MAX_FILES = 200
 MAX_NESTING = 60
@@ -53,8 +56,14 @@ class Limits:
                 self.fail(codes.TOO_LARGE_EXPANSION, message, span)
             raise Stop
 
+    def text(self, length: int, span: Span) -> None:
+        """Count the characters that are computed or written: a long text costs what many short ones do."""
+        if length >= CHARACTERS_OF_A_STEP:
+            self.step(length // CHARACTERS_OF_A_STEP, span)
+
     def layer(self, span: Span) -> None:
         """Count a layer."""
+        self.step(STEPS_OF_A_LAYER, span)
         self.layers += 1
         if self.layers > MAX_LAYERS:
             self.fail(codes.TOO_LARGE_EXPANSION, f"more than {MAX_LAYERS:,} layers are made here", span)

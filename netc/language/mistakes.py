@@ -50,8 +50,10 @@ _SHOWN = {
     "AS": "`as`",
     "DOTDOT": "`..`",
 }
+MOST_SHOWN = 80
+"""Characters of a longer name or number that a message shows."""
 _ENTRY = re.compile(r"[ \t]*[:{<=]")
-_DASHED = re.compile(r"(\w+(?:-[A-Za-z]\w*)+)[ \t]*[:{=]")
+_DASHED = re.compile(r"(\w++(?:-[A-Za-z]\w*+)++)[ \t]*[:{=]")
 _TUPLE = re.compile(r"\(([\w., \t]*)\)")
 _JSON = re.compile(r"\{\s*(?:\"|\})")
 _WORD = re.compile(r"[^\s{};,\"'#]+")
@@ -78,7 +80,10 @@ class Mistake:
 
     @property
     def written(self) -> str:
-        return self.match[self.kind]
+        """What stands there, as a message shows it."""
+        start, end = self.match.span(self.kind)
+        shown = self.source.text[start : min(end, start + MOST_SHOWN)]
+        return shown if end - start <= MOST_SHOWN else shown + "..."
 
     @property
     def opener(self) -> str:
@@ -127,7 +132,7 @@ class Mistake:
         if self.symbols[self.entry : self.entry + 1] != ["NAME"]:
             return None
         start, end = self.values[self.entry - 1]
-        return self.source.text[start:end], Span(self.source, start, end)
+        return self.source.text[start : min(end, start + MOST_SHOWN)], Span(self.source, start, end)
 
     def same_line(self) -> bool:
         """Whether this terminal stands on the line where the one before it ended."""

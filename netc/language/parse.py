@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
-from netc.errors import NetError, Report, Source, Span
+from netc.errors import Code, Diagnostic, NetError, Note, Report, Source, Span
 from netc.language import codes
 from netc.language.builder import MAX_DEPTH, PHASES, Builder, TooDeepError
 from netc.language.lexer import NAMES, NUMBERS, scanner
@@ -18,13 +19,43 @@ from netc.language.tree import Document
 
 MAX_STACK = 2000
 """Bounds what blocks do not: `- - - 1`, `(((1)))`."""
+MAX_TERMINALS = 500_000
+"""Bounds time and memory; the largest published nets have 60,000 names, numbers and signs.
+
+Whatever an expansion may make (`netc.language.limits`) is shorter and can be read again."""
+MAX_CHARACTERS = 8 << 20
+MAX_PLAIN = 1 << 18
+"""A text whose first mistake as plain text comes after so many characters is not tried as statements."""
+MAX_SIGNS = 50_000
+"""How many backslashes and how many `${` a text may hold: a single string may hold any number."""
 MAX_MISTAKES = 20
 """A file with more mistakes than this is not a net; the rest would not help."""
 
 Scan = Iterator[re.Match[str]]
+_STATEMENT = re.compile(
+    r"^[ \t]*(?:(?:let|def|for)[ \t]+\w|if[ \t]+[^ \t:{<\[]|import[ \t]*[\"']|(?:train|test|deploy)\b[ \t]*[{,]"
+    r"|\w++(?:[ \t]*+,[ \t]*+\w++)*+[ \t]*+=)",
+    re.MULTILINE,
+)
+"""A line that most likely begins a statement."""
 _BEGINNINGS = ("NAME", "LET", "DEF", "FOR", "IF", "IMPORT")
 PLAIN_SUFFIXES = (".prototxt", ".pt", ".pbtxt")
 """Files of these names hold plain text format: no statements."""
+
+
+class TooManyError(Exception):
+    """There are `MAX_MISTAKES` mistakes."""
+
+
+class _Mistakes(Report):
+    """Ends the parse when there are too many mistakes."""
+
+    def error(
+        self, code: Code, message: str, span: Span | None = None, *, notes: Sequence[Note] = (), help: str | None = None
+    ) -> None:
+        super().error(code, message, span, notes=notes, help=help)
+        if len(self.diagnostics) >= MAX_MISTAKES:
+            raise TooManyError
 
 
 class Tables(NamedTuple):
@@ -59,26 +90,68 @@ def parse(text: str, path: str = "<string>") -> Document:
     Raises `NetError` with every mistake found (codes SYN0xx).
     """
     source = Source(path, text.removeprefix("\ufeff"))
-    strict = path.endswith(PLAIN_SUFFIXES)
+    _check_size(source)
+    return _plain(source) if path.endswith(PLAIN_SUFFIXES) else _program(source)
+
+
+def _plain(source: Source) -> Document:
+    """The tree of a text in which statements are a mistake."""
     document, report = _attempt(source, "plain")
-    if document is not None and (strict or not _computed(document)):
+    if document is not None:
         return document
-    program, mistakes = _attempt(source, "program")
-    if program is not None and not strict:
-        return program
+    program = _attempt(source, "program")[0] if _first(report) < MAX_PLAIN else None
     if program is not None and _states(program):
-        report.error(
-            codes.STATEMENT,
-            f"{path} holds statements, which plain text format does not have",
-            report.diagnostics[0].span,
-            help="name the file .net, or write it out with `netc expand`",
-        )
-        del report.diagnostics[:-1]
-    raise NetError((report if strict else mistakes).diagnostics)
+        message = f"{source.path} holds statements, which plain text format does not have"
+        hint = "name the file .net, or write it out with `netc expand`"
+        raise NetError(Diagnostic(codes.STATEMENT, message, report.diagnostics[0].span, help=hint))
+    raise NetError(report.diagnostics)
+
+
+def _program(source: Source) -> Document:
+    """The tree of a text that may hold statements. Plain text is read as such: that is faster."""
+    computed = "${" in source.text
+    stated = _STATEMENT.search(source.text) is not None
+    if not computed and not stated:
+        document, report = _attempt(source, "plain")
+        if document is not None and not _phases(document):
+            return document
+        if document is None and _first(report) >= MAX_PLAIN:
+            raise NetError(report.diagnostics)
+    program, report = _attempt(source, "program")
+    if program is None and not computed and stated and len(source.text) < MAX_PLAIN:
+        program = _attempt(source, "plain")[0]  # what looked like a statement may have been a value on its own line
+    if program is None:
+        raise NetError(report.diagnostics)
+    return program
+
+
+def _check_size(source: Source) -> None:
+    """Refuse more than can be read in reasonable time, before any of it is."""
+    text = source.text
+    if len(text) > MAX_CHARACTERS:
+        message = f"{source.path} holds more than {MAX_CHARACTERS:,} characters"
+        raise NetError(Diagnostic(codes.TOO_LARGE, message, Span(Source(source.path, ""), 0, 0)))
+    for sign, what in (("\\", "backslashes"), ("${", "`${`")):
+        if text.count(sign) > MAX_SIGNS:
+            raise _too_large(source, text.find(sign), len(sign), f"more than {MAX_SIGNS:,} {what} are no net")
+    if len(text) > MAX_TERMINALS:
+        match = next(islice(scanner("program").finditer(text), MAX_TERMINALS, None), None)
+        if match is not None and match.lastindex != NUMBERS["END"]:
+            start, end = match.span(match.lastindex or 0)
+            message = f"more than {MAX_TERMINALS:,} names, numbers and signs are no net"
+            raise _too_large(source, start, end - start, message)
+
+
+def _too_large(source: Source, start: int, length: int, message: str) -> NetError:
+    return NetError(Diagnostic(codes.TOO_LARGE, message, Span(source, start, start + length)))
+
+
+def _first(report: Report) -> int:
+    return min((d.span.start for d in report.diagnostics if d.span), default=0)
 
 
 def _attempt(source: Source, start: str) -> tuple[Document | None, Report]:
-    report = Report()
+    report = _Mistakes()
     document: Document | None = Parser(source, report, start).run()
     report.diagnostics.sort(key=lambda d: d.span.start if d.span else 0)
     return (None if report.failed else document), report
@@ -92,9 +165,9 @@ def _states(document: Document) -> bool:
     return any(not isinstance(item, (Entry, Alias)) for item in items)
 
 
-def _computed(document: Document) -> bool:
-    """Whether a text that plain text format accepts means something else among statements."""
-    return "${" in document.source.text or any(field.name in PHASES for field in document.block.fields)
+def _phases(document: Document) -> bool:
+    """Whether a text holds what plain text format accepts as fields, and is phase blocks among statements."""
+    return any(field.name in PHASES for field in document.block.fields)
 
 
 def _builder(source: Source, report: Report, start: str) -> Builder:
@@ -123,7 +196,7 @@ class Parser:
         """The tree (a document or an expression), or None if it could not be made."""
         try:
             return self._run()
-        except TooDeepError:
+        except (TooDeepError, TooManyError):
             return None
 
     def _run(self) -> Any:
@@ -191,8 +264,6 @@ class Parser:
         mistake = Mistake(self.source, self._symbols(), self.values, match, kind, wanted)
         action, terminal = explain(mistake, self.report)
         if self.start == "expression":
-            return None
-        if len(self.report.diagnostics) >= MAX_MISTAKES:
             return None
         if action == "as":
             return match, NUMBERS[terminal]
@@ -266,4 +337,6 @@ class Parser:
 
     def _begins_line(self, at: int) -> bool:
         text = self.source.text
-        return not text[text.rfind("\n", 0, at) + 1 : at].strip()
+        while at > 0 and text[at - 1] in " \t":
+            at -= 1
+        return at == 0 or text[at - 1] in "\r\n"

@@ -11,7 +11,9 @@ from typing import NamedTuple
 
 from netc.errors import Source, Span
 
-_STRING = re.compile(r"""#.*|(["'])((?:\\.|(?!\1)[^\\\n])*)(\1|$)""", re.MULTILINE)
+MOST_CHARACTERS = 2000
+"""A longer line is not looked at: the work grows with its square."""
+_STRING = re.compile(r"""#.*|(["'])((?:\\.|(?!\1)[^\\\n])*+)(\1|$)""", re.MULTILINE)
 _NEXT_FIELD = re.compile(r"[\s;,}]*\s[A-Za-z_]\w*\s*[:{]")
 _TAIL = re.compile(r"[\s;,}]*(?:#.*)?\Z")
 _WORD_BEFORE = re.compile(r"[\w./-]+\Z")
@@ -29,6 +31,8 @@ def missing_quote(source: Source, at: int) -> Quote | None:
     text = source.text
     start = text.rfind("\n", 0, at) + 1
     end = text.find("\n", at)
+    if (len(text) if end < 0 else end) - start > MOST_CHARACTERS:
+        return None
     line = text[start : len(text) if end < 0 else end].rstrip()
     found = [string for string in _STRING.finditer(line) if string[1]]
     if not found or found[-1][3]:

@@ -10,7 +10,7 @@ from netc.language import codes
 from netc.language.parse import parse
 from netc.language.tree import Document
 
-MAX_BYTES = 64 << 20
+MAX_BYTES = 8 << 20
 """Texts longer than this are refused unread."""
 
 

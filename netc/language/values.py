@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from netc.errors import Span
+from netc.language.limits import CHARACTERS_OF_A_STEP
 from netc.language.tree import Block, ListValue, Scalar
 
 
@@ -17,7 +19,7 @@ class Identifier:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A block of fields, how many fields are in it in all, and how deep it is."""
+    """A block of fields, how much is in it in all (see `size_of`), and how deep it is."""
 
     block: Block
     size: int
@@ -27,6 +29,8 @@ class Group:
 Value = int | float | bool | str | Identifier | Group | tuple["Value", ...]
 
 MAX_INTEGER = 2**63 - 1
+MAX_UNSIGNED = 2**64 - 1
+_MAX_DIGITS = 100
 
 
 def kind_of(value: Value) -> str:
@@ -43,13 +47,12 @@ def kind_of(value: Value) -> str:
 
 
 def number(text: str) -> int | float:
-    """A number as it is written in a file."""
+    """A number as it is written in a file; infinity for an integer of very many digits."""
     digits = text.lstrip("-")
     sign = -1 if text.startswith("-") else 1
-    if digits[:2] in ("0x", "0X"):
-        return sign * int(digits, 16)
-    if digits.isdigit() and len(digits) <= 100:
-        return sign * int(digits, 8 if digits.startswith("0") and len(digits) > 1 else 10)
+    base = 16 if digits[:2] in ("0x", "0X") else 8 if digits[:1] == "0" and digits.isdigit() and len(digits) > 1 else 10
+    if base != 10 or digits.isdigit():
+        return sign * int(digits, base) if len(digits) <= _MAX_DIGITS else sign * math.inf
     return sign * float(digits.rstrip("fF"))
 
 
@@ -60,12 +63,22 @@ def group(block: Block) -> Group:
         depth += 1
         inner: list[Block] = []
         for part in level:
-            size += len(part.fields)
             for field in part.fields:
                 values = field.value.items if isinstance(field.value, ListValue) else (field.value,)
+                size += 1 + len(field.name) // CHARACTERS_OF_A_STEP + len(values)
+                size += sum(len(value.text) // CHARACTERS_OF_A_STEP for value in values if isinstance(value, Scalar))
                 inner += [value for value in values if isinstance(value, Block)]
         level = inner
     return Group(block, size, depth)
+
+
+def size_of(value: Value) -> int:
+    """How many fields, list items and pieces of long texts a value stands for, as the value of a field."""
+    if isinstance(value, Group):
+        return value.size
+    if isinstance(value, tuple):
+        return sum(1 if isinstance(item, tuple) else 1 + size_of(item) for item in value)
+    return len(to_text(value)) // CHARACTERS_OF_A_STEP if isinstance(value, str | Identifier) else 0
 
 
 def from_scalar(scalar: Scalar) -> Value:
@@ -75,15 +88,6 @@ def from_scalar(scalar: Scalar) -> Value:
     if scalar.kind == "string":
         return scalar.text
     return {"true": True, "false": False}.get(scalar.text, Identifier(scalar.text))
-
-
-def from_field(value: Scalar | ListValue | Block) -> Value:
-    """The value that a field of plain text holds."""
-    if isinstance(value, Scalar):
-        return from_scalar(value)
-    if isinstance(value, Block):
-        return group(value)
-    return tuple(from_field(item) for item in value.items)
 
 
 def to_text(value: int | float | bool | str | Identifier) -> str:

@@ -10,7 +10,7 @@ from netc.schema.registry import FieldType, MessageType
 
 TOKEN = re.compile(
     r"""(?P<comment>\#[^\n]*)
-      | (?P<string>"(?:[^"\\\n]|\\.)*"?|'(?:[^'\\\n]|\\.)*'?)
+      | (?P<string>"(?:[^"\\\n]|\\.)*+"?|'(?:[^'\\\n]|\\.)*+'?)
       | (?P<word>[A-Za-z_][\w]*)
       | (?P<mark>[{}<>()\[\]:=,;])
       | (?P<other>[^\s])""",

@@ -72,5 +72,5 @@ def test_weights_are_named(tmp_path: Path) -> None:
 def test_too_large(tmp_path: Path) -> None:
     path = tmp_path / "a.prototxt"
     with open(path, "wb") as file:
-        file.truncate((64 << 20) + 1)
-    assert refusal(path) == ("SYN022", "it holds more than 64 MB")
+        file.truncate((8 << 20) + 1)
+    assert refusal(path) == ("SYN022", "it holds more than 8 MB")
