@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from netc.errors import Report
 from netc.graph import Graph
@@ -36,17 +36,20 @@ def plan(
     batch: int | None = None,
     keep: bool = False,
     share: bool = True,
+    recompute: Collection[int] = (),
 ) -> Plan:
     """Settle everything about a net that can be known before memory is allocated.
 
     training: plan backward too (default: in phase TRAIN, and with force_backward). given: shapes of data layers' tops,
     by layer name. inputs: shapes of input or data blobs, by blob name. batch: instead of the inputs' batch size.
     keep: every blob and gradient keeps its memory, for inspection. share: False gives every array its own memory.
+    recompute: layers that run again in backward instead of keeping their tops (`netc.plan.budget` chooses them).
     Raises NetError with all that is wrong with the net (LAY..., PLN...).
     """
     if training is None:
         training = graph.state.phase == "TRAIN" or graph.force_backward
-    options = Options(training, given or {}, inputs or {}, batch, keep, alias=share and not keep, reuse=share)
+    again = frozenset() if keep or not training else frozenset(recompute)
+    options = Options(training, given or {}, inputs or {}, batch, keep, share and not keep, share, again)
     draft = Draft(graph, options, Report())
     for check in CHECKS:
         check(draft)
@@ -90,4 +93,7 @@ def _plan(draft: Draft) -> Plan:
         memory=draft.memory,
         assumed=tuple(draft.assumed),
         warnings=(*graph.warnings, *draft.report.diagnostics),
+        recomputed=frozenset(step.layer for step in draft.backward if step.kind == "forward"),
+        late=tuple(draft.late),
+        late_buffers=tuple(draft.late_buffers),
     )

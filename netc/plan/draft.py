@@ -16,6 +16,7 @@ class Options:
     """What the caller asks of a plan; see `netc.plan.plan`.
 
     alias: arrays may live in the storage of others. reuse: memory is used again when what it holds is dead.
+    recompute: layers to run again in backward.
     """
 
     training: bool
@@ -25,6 +26,7 @@ class Options:
     keep: bool
     alias: bool
     reuse: bool
+    recompute: frozenset[int] = frozenset()
 
 
 @dataclass(slots=True)
@@ -68,6 +70,9 @@ class Draft:
     forward: list[Step] = field(default_factory=list)
     backward: list[Step] = field(default_factory=list)
     skipped: set[int] = field(default_factory=set)
+    recomputed: set[int] = field(default_factory=set)
+    late: list[int] = field(default_factory=list)
+    late_buffers: list[dict[str, int]] = field(default_factory=list)
     memory: Memory = field(default_factory=lambda: Memory(0, 0, 0))
 
     @property

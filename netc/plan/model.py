@@ -98,6 +98,9 @@ class Step:
     gradient asked for), `top_diffs` slot indices to read. zero: fill slot `target` with 0 (a top's diff that nothing
     contributes to), or with the caller's gradient if there is one. loss: fill slot `target` with `weight`. add: slot
     `target` += slot `source`. `layer` is the layer whose backward the step belongs to.
+
+    In `Plan.backward`, forward runs a layer again whose values were not kept, since the backward of layer `reader`
+    needs them; from then on `Plan.late` says where they are.
     """
 
     kind: Literal["forward", "backward", "zero", "loss", "add"]
@@ -107,6 +110,7 @@ class Step:
     target: int = -1
     source: int = -1
     weight: float = 0.0
+    reader: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +128,7 @@ class Plan:
 
     shapes: of each value of `graph.values`. skipped: layers whose forward is a no-op because tops share storage.
     data: slot index of each value's data; diff: slot index of each value's diff or None.
+    recomputed: layers that run again in backward. late, late_buffers: `data` and `buffers` as backward sees them.
     assumed: data layers whose shapes are assumed because their source is not there.
     """
 
@@ -142,3 +147,6 @@ class Plan:
     memory: Memory
     assumed: tuple[str, ...] = ()
     warnings: tuple[Diagnostic, ...] = ()
+    recomputed: frozenset[int] = frozenset()
+    late: tuple[int, ...] = ()
+    late_buffers: tuple[dict[str, int], ...] = ()

@@ -2,7 +2,8 @@
 
 Every value has a data array; a value that a gradient flows through has a diff array. Where several layers give gradient
 to a value, the first to run (the last in the file) writes the diff, the others write a part that is then added. What a
-layer's backward reads (`Setup.reads`) decides which data lives on after forward.
+layer's backward reads (`Setup.reads`) decides which data lives on after forward; `recompute` gives what is not kept a
+second life.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ def schedule(draft: Draft) -> None:
     for node in graph.nodes:
         draft.buffers.append({})
         _forward(draft, node)
+    draft.late, draft.late_buffers = list(draft.data), [dict(buffers) for buffers in draft.buffers]
+    draft.recomputed = _recomputed(draft)
     _backward(draft)
     _outlive(draft)
 
@@ -88,6 +91,7 @@ def _backward(draft: Draft) -> None:
         if node.index in draft.skipped and len(tops) == 1 and bottoms[0] is not None:
             _pass_on(draft, tops[0], bottoms[0])
         else:
+            _bring_back(draft, node)
             _step(draft, Step("backward", node.index, bottoms, tops))
         for target, part in parts:
             _step(draft, Step("add", node.index, target=target, source=part))
@@ -147,14 +151,23 @@ def _step(draft: Draft, step: Step) -> None:
         return
     node, setup = draft.graph.nodes[step.layer], draft.setup(step.layer)
     touch(draft, (*step.bottom_diffs, *step.top_diffs), at)
-    for axis, values in (("x", node.bottoms), ("y", node.tops)):
-        read = (v for i, v in enumerate(values) if axis in setup.reads or f"{axis}{i}" in setup.reads)
-        touch(draft, (draft.data[v] for v in read), at)
+    touch(draft, (draft.late[v] for v in _read(draft, node)), at)
     for buffer in setup.buffers:
-        index = draft.buffers[step.layer][buffer.name]
+        index = draft.late_buffers[step.layer][buffer.name]
         if buffer.kind == "scratch":
             index = _again(draft, index)
         touch(draft, (index,), at)
+
+
+def _read(draft: Draft, node: Node) -> list[int]:
+    """The values that a layer's backward reads."""
+    reads = draft.setup(node.index).reads
+    return [
+        v
+        for axis, values in (("x", node.bottoms), ("y", node.tops))
+        for i, v in enumerate(values)
+        if axis in reads or f"{axis}{i}" in reads
+    ]
 
 
 def _again(draft: Draft, index: int) -> int:
@@ -163,6 +176,45 @@ def _again(draft: Draft, index: int) -> int:
     again = new_array(draft, old.kind, old.owner, old.name, old.shape, old.dtype)
     draft.arrays[again].storage = old.storage
     return again
+
+
+# ---------------------------------------------------------------- what runs again
+
+
+def _recomputed(draft: Draft) -> set[int]:
+    """The layers that may run again; where one does, other names of its tops (Flatten, Split) are made again, too."""
+    found = set(draft.options.recompute) - draft.skipped
+    for node in draft.graph.nodes:
+        if node.index in draft.skipped and draft.graph.values[node.bottoms[0]].producer in found:
+            found.add(node.index)
+    return found
+
+
+def _bring_back(draft: Draft, node: Node) -> None:
+    """Before a layer's backward: run again what made the values and the saved buffers that it reads."""
+    saved = any(b.kind == "saved" for b in draft.setup(node.index).buffers)
+    for layer in [draft.graph.values[v].producer for v in _read(draft, node)] + [node.index] * saved:
+        _run_again(draft, layer, node.index)
+
+
+def _run_again(draft: Draft, layer: int, reader: int) -> None:
+    if layer not in draft.recomputed:
+        return
+    draft.recomputed.discard(layer)
+    node = draft.graph.nodes[layer]
+    for value in node.bottoms:
+        _run_again(draft, draft.graph.values[value].producer, reader)
+    for value in node.tops:
+        draft.late[value] = new_array(draft, "data", value, draft.graph.values[value].name, draft.shape(value))
+    for buffer in draft.setup(layer).buffers:
+        if buffer.kind != "state":
+            old = draft.arrays[draft.buffers[layer][buffer.name]]
+            index = new_array(draft, old.kind, old.owner, old.name, old.shape, old.dtype)
+            draft.late_buffers[layer][buffer.name] = index
+    at = draft.steps
+    draft.backward.append(Step("forward", layer, reader=reader))
+    touch(draft, (draft.late[v] for v in (*node.bottoms, *node.tops)), at)
+    touch(draft, draft.late_buffers[layer].values(), at)
 
 
 # ---------------------------------------------------------------- what lives longer than its readers

@@ -14,11 +14,13 @@ def sharing(draft: Draft) -> None:
     stores = Storages(draft.arrays)
     if draft.options.alias:
         for step in draft.forward:
-            _forward(draft, stores, step.layer)
+            _forward(draft, stores, step.layer, draft.data, step.layer)
         for at, step in enumerate(draft.backward, len(draft.forward)):
             if step.kind == "backward" and draft.setup(step.layer).in_place and step.bottom_diffs:
                 bottom, *others = step.bottom_diffs
                 _in_place(stores, bottom, step.top_diffs[0], (*others, *step.top_diffs[1:]), at)
+            elif step.kind == "forward":
+                _forward(draft, stores, step.layer, draft.late, at)
     for index, array in enumerate(draft.arrays):
         array.storage = stores.root(index)
 
@@ -50,16 +52,17 @@ class Storages:
             self._last[theirs] = max(self._last[theirs], self._last[mine])
 
 
-def _forward(draft: Draft, stores: Storages, layer: int) -> None:
+def _forward(draft: Draft, stores: Storages, layer: int, data: list[int], at: int) -> None:
+    """data: where values are at step `at`, which runs the layer."""
     node, setup = draft.graph.nodes[layer], draft.setup(layer)
     if not node.bottoms:
         return
-    bottom, *others = (draft.data[v] for v in node.bottoms)
+    bottom, *others = (data[v] for v in node.bottoms)
     if layer in draft.skipped:
         for value in node.tops:
-            stores.join(draft.data[value], bottom)
+            stores.join(data[value], bottom)
     elif setup.in_place:
-        _in_place(stores, draft.data[node.tops[0]], bottom, others, layer)
+        _in_place(stores, data[node.tops[0]], bottom, others, at)
 
 
 def _in_place(

@@ -6,6 +6,7 @@ It defines what netc computes. BLAS runs on one thread here, so that sums are ma
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cache
 from typing import Any, Literal
 
@@ -14,7 +15,7 @@ from threadpoolctl import ThreadpoolController
 
 from netc.errors import Diagnostic, NetError
 from netc.layer import Array, Call, Setup, Site
-from netc.plan.model import Step
+from netc.plan.model import Plan, Step
 from netc.run.arena import Arena, Watch
 from netc.run.codes import NO_DATA
 from netc.run.executor import Storage
@@ -22,7 +23,10 @@ from netc.run.parameters import stream
 
 
 class Reference:
-    """Walks the plan's steps. `calls` has one Call per layer, bound to the arena once."""
+    """Walks the plan's steps. `calls` has one Call per layer, bound to the arena once; `late` those of backward.
+
+    The two are one, except where arrays have a second life in backward (`Plan.late`).
+    """
 
     def __init__(self, storage: Storage, debug: bool = False) -> None:
         self.storage = storage
@@ -33,6 +37,7 @@ class Reference:
         self._backward_of = {s.layer: s for s in self.plan.backward if s.kind == "backward"}
         self._value_of_diff = {slot: value for value, slot in enumerate(self.plan.diff) if slot is not None}
         self.calls = [self._call(layer) for layer in range(len(self.plan.layers))]
+        self.late = [self._late(layer) for layer in range(len(self.plan.layers))]
         for buffer in self.state().values():
             buffer[...] = 0
         self._watch = Watch(self.arena) if debug else None
@@ -62,17 +67,20 @@ class Reference:
             self._do(step)
             self._watch.end(self._writes(step), self._describe(step))
         self.at = at
-        if self.storage.observer is not None and step.kind in ("forward", "backward"):
+        if self.storage.observer is not None and step.kind in ("forward", "backward") and step.reader < 0:
             kind: Literal["forward", "backward"] = "forward" if step.kind == "forward" else "backward"
-            self.storage.observer(kind, step.layer, self.calls[step.layer])
+            self.storage.observer(kind, step.layer, (self.calls if kind == "forward" else self.late)[step.layer])
 
     def _do(self, step: Step) -> None:
-        if step.kind == "forward":
+        if step.kind == "forward" and step.reader >= 0:
+            if step.layer not in self.plan.skipped:
+                run_again(self.plan, step.layer, self.calls[step.layer], self.late[step.layer])
+        elif step.kind == "forward":
             self._forward(step.layer)
         elif step.kind == "backward":
             backward = self.plan.graph.nodes[step.layer].type.backward
             if backward is not None:
-                backward(self.calls[step.layer])
+                backward(as_of(self.calls[step.layer], self.late[step.layer]))
         elif step.kind == "add":
             target = self._diff(step.target)
             np.add(target, self._diff(step.source), out=target)
@@ -140,6 +148,19 @@ class Reference:
 
     # ------------------------------------------------------------ binding
 
+    def _late(self, layer: int) -> Call:
+        """The call of backward; the same one where nothing of it has moved."""
+        node = self.plan.graph.nodes[layer]
+        if not moved(self.plan, layer):
+            return self.calls[layer]
+        slots, early = self.plan.late_buffers[layer], self.calls[layer]
+        return replace(
+            early,
+            bottoms=tuple(self.arena.view(self.plan.late[v], self.shapes[v]) for v in node.bottoms),
+            tops=tuple(self.arena.view(self.plan.late[v], self.shapes[v]) for v in node.tops),
+            buffers={b.name: self.arena.view(slots[b.name], b.shape) for b in early.setup.buffers if b.name in slots},
+        )
+
     def _call(self, layer: int, setup: Setup | None = None) -> Call:
         node, planned = self.plan.graph.nodes[layer], self.plan.layers[layer]
         setup = setup or planned.setup
@@ -186,7 +207,7 @@ class Reference:
                 self.shapes[value] = shape
                 changed.add(value)
             memory = self.calls[later.index].memory
-            self.calls[later.index] = self._call(later.index, setup)
+            self.calls[later.index] = self.late[later.index] = self._call(later.index, setup)
             self.calls[later.index].memory = memory
 
     # ------------------------------------------------------------ debug mode
@@ -195,14 +216,41 @@ class Reference:
         """Slots that a step may write."""
         if step.kind not in ("forward", "backward"):
             return {step.target}
-        buffers = set(self.plan.buffers[step.layer].values())
+        late = step.kind == "backward" or step.reader >= 0
+        buffers = set((self.plan.late_buffers if late else self.plan.buffers)[step.layer].values())
         if step.kind == "forward":
-            return buffers | {self.plan.data[v] for v in self.plan.graph.nodes[step.layer].tops}
+            data = self.plan.late if late else self.plan.data
+            return buffers | {data[v] for v in self.plan.graph.nodes[step.layer].tops}
         return buffers | {slot for slot in step.bottom_diffs if slot is not None}
 
     def _describe(self, step: Step) -> str:
         what = f'{step.kind} of "{self.plan.graph.nodes[step.layer].name}"' if step.layer >= 0 else step.kind
         return f"step {what}"
+
+
+def moved(plan: Plan, layer: int) -> bool:
+    """Whether some array of a layer has a second life in backward."""
+    node = plan.graph.nodes[layer]
+    values = (*node.bottoms, *node.tops)
+    return plan.late_buffers[layer] != plan.buffers[layer] or any(plan.late[v] != plan.data[v] for v in values)
+
+
+def as_of(early: Call, late: Call) -> Call:
+    """The call of backward, with the random draws that forward made."""
+    late.iteration, late.seed = early.iteration, early.seed
+    return late
+
+
+def run_again(plan: Plan, layer: int, early: Call, late: Call) -> None:
+    """Run a layer's forward in backward: the same numbers; what it keeps for later (statistics) stays as it is."""
+    forward = plan.graph.nodes[layer].type.forward
+    if forward is None:
+        return
+    params = zip(plan.layers[layer].setup.params, late.params, strict=True)
+    kept = [(array, array.copy()) for blob, array in params if not blob.learned]
+    forward(as_of(early, late))
+    for array, values in kept:
+        array[...] = values
 
 
 @cache
