@@ -37,6 +37,11 @@ ENDINGS = (".net", ".prototxt")
 _COMMAND = re.compile(r"(?:[A-Z_]+=\S+ )?netc |.*\b(?:net|caffe)\.\w+")
 
 
+def is_command(example: str) -> bool:
+    """Whether an example is a command or a line of Python, not the text of a file."""
+    return _COMMAND.match(example) is not None
+
+
 def found_in(code: Code) -> tuple[str, Diagnostic] | None:
     """The name of the file and the diagnostic, if `netc check` of the example as a whole file gives this code."""
     stem = "self" if '"self.net"' in code.example else "example"
@@ -64,7 +69,7 @@ def page(code: Code) -> str:
         return text
     found = found_in(code)
     if found is None:
-        kind = "command or call" if _COMMAND.match(code.example) else "part of a file, or of its surroundings"
+        kind = "command or call" if is_command(code.example) else "part of a file, or of its surroundings"
         return text.replace("## Example\n", f"## Example\n\n(A {kind}.)\n", 1)
     said = _shown(*found)
     example, fix, rest = text.partition("\n## Fix\n")

@@ -22,11 +22,11 @@ def command(name: str | None, list_all: bool, layers: tuple[Path, ...]) -> None:
     """Explain NAME: a diagnostic code (LAY002) or a layer type (LSTM)."""
     types = catalogue(layers)
     if list_all or name is None:
-        _list(types.types, explain.all_codes())
+        _list(types.types, explain.known_codes())
         return
     if name in types.types:
         page = explain.type_page(types.types[name], schema_of(types))
-    elif (code := explain.all_codes().get(name.upper())) is not None:
+    elif (code := explain.known_codes().get(name.upper())) is not None:
         page = explain.code_page(code)
     else:
         near = explain.nearest(name, types)

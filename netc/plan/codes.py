@@ -8,7 +8,7 @@ BAD_DIMENSION = Code(
     "PLN001",
     "a dimension that is zero or negative",
     why="A blob with such a dimension holds nothing, so nothing that reads it can compute anything.",
-    example="x = Input() { shape { dim: [2, 3, 8, 8] } }\na, b = Slice(x) { slice_point: 0 }",
+    example="netc check net.prototxt --layers mine.py  # whose `setup` gives a top of 2x0",
     fix="Follow the trail in the notes to the layer that makes the dimension vanish; often an input is too small for "
     "the strides and kernels that follow.",
 )

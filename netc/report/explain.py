@@ -15,11 +15,18 @@ from netc.schema.registry import MessageType, Schema
 
 
 def all_codes() -> dict[str, Code]:
-    """Every code of the package. Codes register themselves, so the modules that declare some are imported first."""
-    for module in pkgutil.walk_packages(netc.__path__, "netc."):
-        if not module.name.startswith("netc.kernels"):
-            importlib.import_module(module.name)
-    return dict(sorted(CODES.items()))
+    """Every code that a module of the package declares: those of users' layer files are not among them."""
+    found: dict[str, Code] = {}
+    for info in pkgutil.walk_packages(netc.__path__, "netc."):
+        if not info.name.startswith("netc.kernels"):
+            module = importlib.import_module(info.name)
+            found |= {value.id: value for value in vars(module).values() if isinstance(value, Code)}
+    return dict(sorted(found.items()))
+
+
+def known_codes() -> dict[str, Code]:
+    """Every code of the package and of the layer files that were loaded."""
+    return dict(sorted((CODES | all_codes()).items()))
 
 
 def code_page(code: Code) -> str:
@@ -68,7 +75,7 @@ def example_text(layer_type: LayerType, example: Example) -> str:
 
 
 def known_names(types: Catalogue) -> list[str]:
-    return [*types.types, *all_codes()]
+    return [*types.types, *known_codes()]
 
 
 def nearest(name: str, types: Catalogue) -> str | None:

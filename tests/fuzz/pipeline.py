@@ -23,6 +23,22 @@ from tools.mutation_kinds import TOKEN
 MOST_SECONDS, MOST_MB, MOST_CHARACTERS = 2.0, 512, 100_000
 _NUMBERS = "0 1 -1 2 3 7 16 255 1000000 2147483647 2147483648 4294967296 -2147483648 1e30 0.5 nan inf 1e-45"
 NUMBERS = _NUMBERS.split()
+WORDS = [
+    "layer",
+    "type",
+    '"ReLU"',
+    "bottom",
+    "top",
+    '"data"',
+    "{",
+    "}",
+    "name",
+    ":",
+    "input_param",
+    "shape",
+    "dim",
+    "num_output",
+]
 SUFFIXES = (".prototxt", ".pt", ".net")
 
 
