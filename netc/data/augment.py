@@ -64,15 +64,15 @@ def plan(record: Record) -> Augmentation | None:
     return Augmentation(**values)
 
 
-def apply(a: Augmentation, image: Array, crop: int, scale: np.float32, draws: Draws, out: Array) -> None:
+def apply(a: Augmentation, image: Array, crop: tuple[int, int], scale: np.float32, draws: Draws, out: Array) -> None:
     """Write an augmented image (float32, channels x height x width, mean subtracted) into `out`."""
     if a.rotation:
         image = rotate(image, draws.symmetric(_ROTATION, a.rotation))
     if a.resizes:
         image = resized_crop(a, image, crop, draws)
-    elif crop:
-        row, column = (draws.below(n, s - crop + 1) for n, s in ((1, image.shape[1]), (2, image.shape[2])))
-        image = image[:, row : row + crop, column : column + crop]
+    elif all(crop):
+        row, column = (draws.below(n, s - c + 1) for n, s, c in zip((1, 2), image.shape[1:], crop, strict=True))
+        image = image[:, row : row + crop[0], column : column + crop[1]]
     np.copyto(out, image)
     if a.contrast:
         average = out.mean(dtype=np.float64).astype(np.float32)
@@ -99,8 +99,8 @@ def rotate(image: Array, degrees: float) -> Array:
     return out
 
 
-def resized_crop(a: Augmentation, image: Array, size: int, draws: Draws) -> Array:
-    """A part of the image of random area and aspect ratio, resized to size x size (Szegedy et al. 2014, section 6)."""
+def resized_crop(a: Augmentation, image: Array, size: tuple[int, int], draws: Draws) -> Array:
+    """A part of the image of random area and aspect ratio, resized (Szegedy et al. 2014, section 6)."""
     _, height, width = image.shape
     area = height * width * draws.uniform(_AREA, a.min_area, 1.0)
     aspect = math.exp(draws.symmetric(_ASPECT, math.log(a.max_aspect)))
@@ -108,7 +108,7 @@ def resized_crop(a: Augmentation, image: Array, size: int, draws: Draws) -> Arra
     columns = min(width, max(1, round(math.sqrt(area * aspect))))
     row, column = draws.below(_ROW, height - rows + 1), draws.below(_COLUMN, width - columns + 1)
     part = image[:, row : row + rows, column : column + columns].transpose(1, 2, 0)
-    return resize(part, size, size).transpose(2, 0, 1)
+    return resize(part, *size).transpose(2, 0, 1)
 
 
 def cut_out(out: Array, side: int, draws: Draws) -> None:

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from netc.data.order import Ticket, philox
 
 _COUNT = 16
+
+# Purposes of further numbers (`normal`, `words`, `uniforms`), one for each use; augment.py has 1 and 2.
+RESIZE, NOISE, COLOURS, EXPAND, PICK, SAMPLES = 3, 4, 5, 6, 7, 16
 _local = threading.local()
 
 
@@ -35,6 +38,14 @@ class Draws:
     def symmetric(self, index: int, most: float) -> float:
         """A number in [-most, most)."""
         return self.uniform(index, -most, most)
+
+    def words(self, purpose: int, count: int) -> NDArray[np.uint64]:
+        """Whole numbers of 64 random bits; another `purpose` (1 or more), other numbers."""
+        return _raw(self._key, (0, purpose, *self._place), count)
+
+    def uniforms(self, purpose: int, count: int) -> NDArray[np.float64]:
+        """Numbers in [0, 1); another `purpose` (1 or more), other numbers."""
+        return (self.words(purpose, count) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
     def normal(self, purpose: int, count: int) -> NDArray[np.float32]:
         """Numbers of the normal distribution (Box & Muller 1958); another `purpose` (1 or more), other numbers."""

@@ -88,10 +88,10 @@ def _luminance(pixels: Array) -> Array:
     return ((9798 * red + 19235 * green + 3735 * blue) >> 15).astype(np.uint8)[:, :, None]
 
 
-def encode_image(pixels: Array, format: str) -> bytes:
-    """Pixels (height x width x 1 or 3, blue first) as the bytes of an image file: "png" or "jpg" (quality 95)."""
+def encode_image(pixels: Array, format: str, quality: int = 95) -> bytes:
+    """Pixels (height x width x 1 or 3, blue first) as the bytes of an image file: "png" or "jpg"."""
     shown = pixels[:, :, 0] if pixels.shape[2] == 1 else pixels[:, :, ::-1]
     out = io.BytesIO()
-    options = {"quality": 95} if format == "jpg" else {}
+    options = {"quality": quality} if format == "jpg" else {}
     pillow().fromarray(np.ascontiguousarray(shown)).save(out, {"jpg": "JPEG", "png": "PNG"}[format], **options)
     return out.getvalue()

@@ -1,13 +1,14 @@
 """`transform_param`: what is done to an image before it enters the net, as Caffe's DataTransformer does it.
 
-An image is resized (SSD's `resize_param`), the mean is subtracted, it is cropped (anywhere in TRAIN, in the centre in
-TEST), mirrored, and multiplied by `scale`. netc's own augmentations, in TRAIN only, are in `augment.py`.
+An image is resized (SSD's `resize_param`), spoilt (`noise_param`), the mean is subtracted, it is cropped (anywhere in
+TRAIN, in the centre in TEST), mirrored, and multiplied by `scale`. netc's own augmentations, in TRAIN only, are in
+`augment.py`.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,8 +19,9 @@ from netc.data.draws import Draws
 from netc.data.images import Colour
 from netc.data.order import Ticket
 from netc.data.paths import find
-from netc.data.resize import resize
+from netc.data.sizing import Sizing, sizing
 from netc.data.source import Opening
+from netc.data.spoil import spoiling
 from netc.errors import Code, Diagnostic, NetError
 from netc.layer import Array, Shape, format_shape
 from netc.schema.record import Record
@@ -40,13 +42,29 @@ def colour(record: Record, otherwise: Colour = "as is") -> Colour:
 
 def transformed(record: Record, shape: Shape) -> Shape:
     """Channels, height and width of an image after the transformation; the crop is not compared with the size."""
+    crop = _crop(record)
+    if all(crop):
+        return shape[0], *crop
     p = record.transform_param
-    channels, height, width = shape
-    if p.crop_size:
-        return channels, int(p.crop_size), int(p.crop_size)
-    if p.has("resize_param"):
-        height, width = _resized(p.resize_param, height, width)
-    return channels, height, width
+    return shape[0], *(Sizing(p.resize_param).size(*shape[1:]) if p.has("resize_param") else shape[1:])
+
+
+def _crop(record: Record) -> tuple[int, int]:
+    """Height and width of the crop, or zeros."""
+    p = record.transform_param
+    height, width = (p.crop_size, p.crop_size) if p.crop_size else (p.crop_h, p.crop_w)
+    return (int(height), int(width)) if height and width else (0, 0)
+
+
+class Placement(NamedTuple):
+    """Where an image came to lie: the size it was resized to, the part of that which was taken, and if it was turned.
+
+    window: rows and columns of the part. mirror: left and right are exchanged.
+    """
+
+    size: tuple[int, int]
+    window: tuple[slice, slice]
+    mirror: bool
 
 
 class Transform:
@@ -60,53 +78,60 @@ class Transform:
     def __init__(self, opening: Opening, shape: Shape) -> None:
         record, p = opening.record, opening.record.transform_param
         self._stream, self._train = opening.stream, opening.phase == "TRAIN"
-        self._crop, self._mirror, self._scale = int(p.crop_size), bool(p.mirror), np.float32(p.scale)
-        self._resize = p.resize_param if p.has("resize_param") else None
-        self.shape = transformed(record, shape)
+        self._crop, self._mirror, self._scale = _crop(record), bool(p.mirror), np.float32(p.scale)
         _check(record)
+        self.sizing, self._spoil = sizing(record, shape[0]), spoiling(record, shape[0])
+        self.shape = transformed(record, shape)
         self._augment = augment.plan(record) if self._train else None
-        channels, height, width = shape if self._resize is None else (shape[0], *_resized(self._resize, *shape[1:]))
-        if self._crop > min(height, width) and not (self._augment and self._augment.resizes):
-            size = f"crop_size: {self._crop} is larger than the images, {height} x {width}"
-            raise _refuse(record, BAD_TRANSFORM, size, "crop_size")
+        channels, height, width = shape if self.sizing is None else (shape[0], *self.sizing.size(*shape[1:]))
+        if (self._crop[0] > height or self._crop[1] > width) and not (self._augment and self._augment.resizes):
+            size = f"{self._crop_text()} is larger than the images, {height} x {width}"
+            raise _refuse(record, BAD_TRANSFORM, size, "crop_size" if p.crop_size else "crop_h")
         self._mean = _mean(record, (channels, height, width))
         self._mean_image = bool(p.mean_file)
-        self.slow = self._augment is not None
-        self._draws = self._mirror or (self._train and (self._crop > 0 or self._augment is not None))
+        self.slow = bool(self._augment or self.sizing or self._spoil)
+        self._draws = self._mirror or any(each.draws for each in (self.sizing, self._spoil) if each)
+        self._draws |= self._train and (all(self._crop) or self._augment is not None)
 
-    def __call__(self, image: Array, out: Array, ticket: Ticket) -> None:
+    def __call__(self, image: Array, out: Array, ticket: Ticket) -> Placement:
         """Write an image (channels x height x width) transformed into `out`. Raises BadRecordError."""
-        if self._resize is not None:
-            rows = np.ascontiguousarray(image.transpose(1, 2, 0))
-            image = resize(rows, *_resized(self._resize, *image.shape[1:])).transpose(2, 0, 1)
-        self._check_size(image)
         draws = Draws(self._stream, ticket) if self._draws else None
+        for step in (self.sizing, self._spoil):
+            if step is not None:
+                image = step(np.ascontiguousarray(image.transpose(1, 2, 0)), draws).transpose(2, 0, 1)
+        self._check_size(image)
         mirror = self._mirror and draws is not None and draws.below(MIRROR, 2) == 1
         target = out[:, :, ::-1] if mirror else out
+        window = self._window(image, draws)
+        placement = Placement((image.shape[1], image.shape[2]), window[1:], mirror)
         if self._augment is not None and draws is not None:
             values = image.astype(np.float32)
             if self._mean is not None:
                 values -= self._mean
             augment.apply(self._augment, values, self._crop, self._scale, draws, target)
-            return
-        window = self._window(image, draws)
+            return placement
         if self._mean is None:
             np.multiply(image[window], self._scale, out=target)
-            return
+            return placement
         mean = self._mean[window] if self._mean_image else self._mean
         np.subtract(image[window], mean, out=target)
         if self._scale != 1:
             np.multiply(target, self._scale, out=target)
+        return placement
 
     def _window(self, image: Array, draws: Draws | None) -> tuple[slice, slice, slice]:
-        if not self._crop:
-            return slice(None), slice(None), slice(None)
-        room = (image.shape[1] - self._crop, image.shape[2] - self._crop)
+        if not all(self._crop) or (self._augment is not None and self._augment.resizes):
+            return slice(None), slice(0, image.shape[1]), slice(0, image.shape[2])
+        room = (image.shape[1] - self._crop[0], image.shape[2] - self._crop[1])
         if self._train and draws is not None:
             row, column = draws.below(ROW, room[0] + 1), draws.below(COLUMN, room[1] + 1)
         else:
             row, column = room[0] // 2, room[1] // 2
-        return slice(None), slice(row, row + self._crop), slice(column, column + self._crop)
+        return slice(None), slice(row, row + self._crop[0]), slice(column, column + self._crop[1])
+
+    def _crop_text(self) -> str:
+        height, width = self._crop
+        return f"crop_size: {height}" if height == width else f"crop_h: {height} crop_w: {width}"
 
     def _check_size(self, image: Array) -> None:
         channels, height, width = image.shape
@@ -116,9 +141,9 @@ class Transform:
             raise BadRecordError(f"it is {format_shape(image.shape)}, the mean image {format_shape(self._mean.shape)}")
         if self._augment is not None and self._augment.resizes:
             return
-        if self._crop:
-            if min(height, width) < self._crop:
-                raise BadRecordError(f"it is {height} x {width}, smaller than crop_size: {self._crop}")
+        if all(self._crop):
+            if height < self._crop[0] or width < self._crop[1]:
+                raise BadRecordError(f"it is {height} x {width}, smaller than {self._crop_text()}")
         elif (height, width) != self.shape[1:]:
             wanted = " x ".join(map(str, self.shape[1:]))
             raise BadRecordError(f"it is {height} x {width}, the batch {wanted}, and there is no crop_size")
@@ -127,32 +152,12 @@ class Transform:
 # ---------------------------------------------------------------- what the fields say
 
 
-def _resized(p: Any, height: int, width: int) -> tuple[int, int]:
-    """Height and width after SSD's resize_param: WARP, or FIT_SMALL_SIZE (the sides cover height x width)."""
-    wanted_height, wanted_width = int(p.height), int(p.width)
-    if p.resize_mode == "FIT_SMALL_SIZE":
-        if width / height < wanted_width / wanted_height:
-            wanted_height = int(wanted_width / (width / height))
-        else:
-            wanted_width = int(width / height * wanted_height)
-    return wanted_height, wanted_width
-
-
 def _check(record: Record) -> None:
     p = record.transform_param
     if p.has("mean_file") and p.mean_value:
         raise _refuse(record, BAD_TRANSFORM, "has both mean_file and mean_value; only one of them can be", "mean_value")
-    if not p.has("resize_param"):
-        return
-    r = p.resize_param
-    if not r.height or not r.width:
-        raise _refuse(record, BAD_TRANSFORM, "resize_param needs height and width", "resize_param")
-    if r.resize_mode == "FIT_LARGE_SIZE_AND_PAD" or r.prob < 1 or set(r.interp_mode) - {"LINEAR"}:
-        message = "of resize_param netc does WARP and FIT_SMALL_SIZE, with prob: 1 and interp_mode: LINEAR only"
-        raise _refuse(record, BAD_TRANSFORM, message, "resize_param")
-    if r.resize_mode == "FIT_SMALL_SIZE" and not p.crop_size:
-        message = "resize_mode: FIT_SMALL_SIZE gives images of several sizes; add a crop_size"
-        raise _refuse(record, BAD_TRANSFORM, message, "resize_param")
+    if bool(p.crop_h) != bool(p.crop_w):
+        raise _refuse(record, BAD_TRANSFORM, "crop_h and crop_w go together", "crop_h" if p.crop_h else "crop_w")
 
 
 def _mean(record: Record, shape: Shape) -> Array | None:
