@@ -63,6 +63,15 @@ def typed_solver(document: language.Document, types: Catalogue) -> tuple[Record,
     return record, tuple(report.diagnostics)
 
 
+def only_declares(document: language.Document) -> bool:
+    """Whether a file is one to import: it declares constants and composites, and makes nothing of its own."""
+    if document.program is None:
+        return False
+    from netc.language.program import Define, Import, Let  # noqa: PLC0415  (plain text does not pay for it)
+
+    return all(isinstance(item, Define | Import | Let) for item in document.program.items)
+
+
 def is_solver(document: language.Document) -> bool:
     """Whether a file is a solver: most of its top-level fields are SolverParameter's, not NetParameter's."""
     schema = base_schema()

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from netc import data, language
-from netc.api.definition import Definition, PathLike, is_solver, typed, typed_solver
+from netc.api.definition import Definition, PathLike, is_solver, only_declares, typed, typed_solver
 from netc.api.jobs import load_job
 from netc.catalogue import catalogue
 from netc.errors import Diagnostic, NetError, Report
@@ -97,7 +97,7 @@ def check(path: PathLike, *, layers: Iterable[Path] = ()) -> tuple[Diagnostic, .
         definition = typed(document, Path(path), catalogue(layers), report)
         if definition.record.has("solver"):
             check_solver(definition.record.solver, report)
-        nets = [(definition, state) for state in states(definition)]
+        nets = [] if only_declares(document) else [(definition, state) for state in states(definition)]
     for definition, state in nets:
         _check_net(definition, state, report)
     report.finish()

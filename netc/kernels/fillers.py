@@ -46,7 +46,7 @@ def fill(array: Array, filler: Any, seed: int, stream: int, iteration: int = 0, 
     out = array.reshape(-1)
     if not np.shares_memory(out, array):
         raise ValueError("fill needs a C-contiguous array")
-    _FILLERS[filler.type](out, array.shape, filler, Draws(seed, stream, iteration, part))
+    FILLERS[filler.type](out, array.shape, filler, Draws(seed, stream, iteration, part))
 
 
 def check(filler: Any, shape: tuple[int, ...]) -> Diagnostic | None:
@@ -56,15 +56,15 @@ def check(filler: Any, shape: tuple[int, ...]) -> Diagnostic | None:
     field, message = _problem(filler, shape)
     if not message:
         return None
-    close = suggest(filler.type, _FILLERS) if field == "type" else None
+    close = suggest(filler.type, FILLERS) if field == "type" else None
     help = f'did you mean "{close}"?' if close and close != filler.type else None
     return Diagnostic(BAD_FILLER, message, filler.span_of(field), (), help)
 
 
 def _problem(filler: Any, shape: tuple[int, ...]) -> tuple[str, str]:
     kind = filler.type
-    if kind not in _FILLERS:
-        return "type", f'unknown filler type "{kind}"; the types are {", ".join(_FILLERS)}'
+    if kind not in FILLERS:
+        return "type", f'unknown filler type "{kind}"; the types are {", ".join(FILLERS)}'
     if filler.sparse != -1 and kind != "gaussian":
         return "sparse", f"sparse: {filler.sparse} goes with a gaussian filler only, not with {kind}"
     if filler.sparse < -1 or (filler.sparse >= 0 and filler.sparse > shape[0]):
@@ -159,7 +159,7 @@ def fan(shape: tuple[int, ...], norm: str) -> float:
     return {"FAN_IN": fan_in, "FAN_OUT": fan_out, "AVERAGE": (fan_in + fan_out) / 2}[norm]
 
 
-_FILLERS: dict[str, Callable[[Array, tuple[int, ...], Any, Draws], None]] = {
+FILLERS: dict[str, Callable[[Array, tuple[int, ...], Any, Draws], None]] = {
     "constant": _constant,
     "uniform": _uniform,
     "gaussian": _gaussian,

@@ -23,7 +23,9 @@ def resolve(written: str, importer: str, root: Path) -> Path | str:
         return "write a relative path with `/`"
     if PurePosixPath(written).is_absolute() or Path(written).is_absolute() or Path(written).drive:
         return "absolute paths are not imported; write it relative to this file"
-    base = Path(importer).parent if os.path.exists(importer) else root
+    folder = Path(importer).parent
+    saved = os.path.exists(importer) or (folder.is_absolute() and folder.is_dir())  # or will be, says an editor
+    base = folder if saved else root
     found = Path(os.path.realpath(base / written))
     if not found.is_relative_to(os.path.realpath(root)):
         return "it lies outside the project's root"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from netc import data, language
-from netc.api.definition import Definition, is_solver, schema_of, typed, typed_solver
+from netc.api.definition import Definition, is_solver, only_declares, schema_of, typed, typed_solver
 from netc.api.planning import check_solver, states
 from netc.catalogue import Catalogue
 from netc.errors import Diagnostic, NetError, Report, Source
@@ -52,7 +52,8 @@ def analyse(text: str, path: str, types: Catalogue) -> Analysis:
             definition = typed(document, Path(path), types, found.report)
             if definition.record.has("solver"):
                 check_solver(definition.record.solver, found.report)
-            _plan(definition, found)
+            if not only_declares(document):
+                _plan(definition, found)
     except NetError as error:
         found.report.diagnostics += error.diagnostics
     source = document.source if document else Source(path, text)

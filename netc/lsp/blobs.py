@@ -8,6 +8,7 @@ from fractions import Fraction
 
 from netc.errors import Span
 from netc.graph import Value
+from netc.language.program import Call
 from netc.layer import elements, format_shape
 from netc.lsp.analysis import Analysis
 from netc.plan.counts import count_layer
@@ -38,6 +39,29 @@ def mentions(analysis: Analysis) -> Iterator[Mention]:
 def mentions_at(analysis: Analysis, offset: int) -> list[Mention]:
     """The blobs named at an offset (several inside a composite that is called several times)."""
     return [m for m in mentions(analysis) if m.span.start <= offset <= m.span.end]
+
+
+def made_by_call(analysis: Analysis, call: Call, index: int) -> list[Mention]:
+    """What a target of a composite's call is: of all that the call makes, what is read outside of it or by nobody."""
+    found = []
+    for plan in analysis.plans:
+        inside = {node.index for node in plan.graph.nodes if _within(node.record.span_of("top", 0), call.span)}
+        leaving = [
+            value
+            for value in plan.graph.values
+            if value.producer in inside and not ({layer for layer, _ in value.consumers} & inside and value.consumers)
+        ]
+        if len(leaving) == len(call.targets) or (len(call.targets) == 1 and leaving):
+            found.append(Mention(plan, leaving[index if len(call.targets) > 1 else -1].index, call.span))
+    return found
+
+
+def _within(span: Span | None, call: Span) -> bool:
+    """Whether a place was reached by a call."""
+    while span is not None and (span := span.call) is not None:
+        if (span.source.path, span.start, span.end) == (call.source.path, call.start, call.end):
+            return True
+    return False
 
 
 def describe(mention: Mention) -> str:

@@ -12,6 +12,8 @@ TOKEN = re.compile(
     r"""(?P<comment>\#[^\n]*)
       | (?P<string>"(?:[^"\\\n]|\\.)*+"?|'(?:[^'\\\n]|\\.)*+'?)
       | (?P<word>[A-Za-z_][\w]*)
+      | (?P<number>[\d.][\w.]*)
+      | (?P<operator>[-+*/%])
       | (?P<mark>[{}<>()\[\]:=,;])
       | (?P<other>[^\s])""",
     re.VERBOSE,
@@ -22,12 +24,14 @@ STATEMENTS = frozenset({"def", "for", "if", "else", "train", "test", "deploy"})
 @dataclass(frozen=True, slots=True)
 class Context:
     """The blocks around a place, outermost first (`layer`, `convolution_param`; `Convolution()` for a call's body), the
-    field whose value is being written there, if one is, and whether that is inside a string."""
+    field whose value is being written there, if one is, whether that is inside a string, and whether it is between the
+    parentheses of a call."""
 
     blocks: tuple[str, ...]
     field: str | None
     in_string: bool
     in_comment: bool
+    in_call: bool = False
 
 
 def context_at(text: str, offset: int) -> Context:
@@ -37,6 +41,9 @@ def context_at(text: str, offset: int) -> Context:
     field: str | None = None
     call: str | None = None
     depth = 0
+    value = behind = 0  # where the last value and the last `)` end
+    last: str | None = None
+    outer: list[tuple[list[str], str | None, int]] = []  # what each block interrupts: in parentheses, it goes on
     for match in TOKEN.finditer(text, 0, offset):
         kind, token = match.lastgroup, match.group()
         if kind == "comment":
@@ -45,33 +52,47 @@ def context_at(text: str, offset: int) -> Context:
         elif kind == "string":
             closed = len(token) > 1 and token[-1] == token[0] and not token.endswith("\\" + token[0])
             if match.end() == offset and not closed:
-                return Context(tuple(blocks), field, True, False)
+                return Context(tuple(blocks), field, True, False, depth > 0)
             field = None
-        elif kind == "word":
+        elif kind in ("word", "number"):
+            if call and not depth and "\n" in text[behind : match.start()]:
+                heads, call = [], None  # a call's body begins on the line where its inputs end
             if field is not None and match.end() < offset and depth == 0:
-                field = None
-            elif field is None:
+                field, last, value = None, field, match.end()
+            elif field is None and kind == "word":
                 heads.append(token)
+        elif kind == "operator":
+            if field is None and value and not text[value : match.start()].strip():
+                field = last  # the value goes on
         elif token == "(":
             depth += 1
             call = heads[-1] if heads else None
         elif token == ")":
-            depth = max(0, depth - 1)
+            depth, behind = max(0, depth - 1), match.end()
         elif token == "{":
             first = heads[0] if heads else ""
-            name = f"{call}()" if call and first not in STATEMENTS else (field or (heads[-1] if heads else ""))
-            blocks.append(first if first in STATEMENTS else name)
-            heads, field, call = [], None, None
+            name = (
+                ""
+                if depth
+                else f"{call}()"
+                if call and first not in STATEMENTS
+                else (field or (heads[-1] if heads else ""))
+            )
+            blocks.append("" if depth else first if first in STATEMENTS else name)
+            outer.append((heads, call, depth))
+            heads, field, call, depth = [], None, None, 0
         elif token == "}":
             if blocks:
                 blocks.pop()
-            heads, field, call = [], None, None
+            before = outer.pop() if outer else ([], None, 0)
+            heads, call, depth = before if before[2] else ([], None, 0)
+            field = None
         elif token == ":" and heads and depth == 0:
             field = heads[-1]
             heads = []
         elif token in ",;" and depth == 0:
             field = None
-    return Context(tuple(blocks), field, False, False)
+    return Context(tuple(blocks), field, False, False, depth > 0)
 
 
 def messages_at(analysis: Analysis, blocks: tuple[str, ...]) -> tuple[MessageType, ...]:

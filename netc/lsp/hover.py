@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from netc.language.program import Define
 from netc.lsp.analysis import Analysis
 from netc.lsp.blobs import describe, mentions_at
 from netc.lsp.context import Context, context_at, field_at, word_at
+from netc.lsp.declarations import describe_file, imported_file, signature
+from netc.lsp.identifiers import Place
+from netc.lsp.rename import blobs_at, maker, named_at
 from netc.report.explain import type_page
 from netc.schema.registry import FieldType
 
@@ -24,12 +28,32 @@ def hover(analysis: Analysis, offset: int) -> str | None:
         more = [f"and {len(found) - MOST_BLOBS} more"] if len(found) > MOST_BLOBS else []
         pages = dict.fromkeys(describe(m) for m in found[:MOST_BLOBS])
         return "\n\n".join((*pages, *more))
+    if (file := imported_file(analysis, offset)) is not None:
+        return describe_file(file)
     rest = text[end : end + 80].lstrip("\"' \t")
     if context.field is None and rest[:1] in (":", "{", "<", "[") and (field := field_at(analysis, context, word)):
         return describe_field(field)
     if word in analysis.types.types and (context.field == "type" or rest[:1] == "("):
         return type_page(analysis.types.types[word], analysis.schema)
-    return _enum_value(analysis, context, word)
+    return _enum_value(analysis, context, word) or _identifier(analysis, offset)
+
+
+def _identifier(analysis: Analysis, offset: int) -> str | None:
+    """What is known of a name of the statements: its declaration, or what it is in its composite."""
+    made = maker(analysis, offset)
+    if (found := blobs_at(analysis, offset)) != []:
+        return "\n\n".join(dict.fromkeys(describe(m) for m in found[:MOST_BLOBS]))
+    if made is None or (made.scope == 0 and made.kind != "blob"):
+        declared = named_at(analysis, offset)
+        return declared.describe() if declared is not None else _loop(made)
+    program = analysis.document.program if analysis.document else None
+    items = program.items if program is not None else ()
+    home = next((i for i in items if isinstance(i, Define) and i.span.start + 1 == made.scope), None)
+    return None if home is None else f"{made.kind} `{made.text}` of\n\n```netc\n{signature(home)}\n```"
+
+
+def _loop(made: Place | None) -> str | None:
+    return None if made is None else f"constant `{made.text}`: another value in each turn"
 
 
 def describe_field(field: FieldType) -> str:

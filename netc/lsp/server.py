@@ -22,6 +22,9 @@ KINDS = {
     "value": lsp.CompletionItemKind.EnumMember,
     "blob": lsp.CompletionItemKind.Variable,
     "keyword": lsp.CompletionItemKind.Keyword,
+    "composite": lsp.CompletionItemKind.Function,
+    "constant": lsp.CompletionItemKind.Constant,
+    "file": lsp.CompletionItemKind.File,
 }
 SYMBOLS = {
     "layer": lsp.SymbolKind.Object,
@@ -43,7 +46,7 @@ class Server(LanguageServer):
 
     def look(self, uri: str) -> Analysis:
         """The analysis of a text as it is now."""
-        text = self.workspace.get_text_document(uri).source
+        text = self.workspace.get_text_document(uri).source.removeprefix("\ufeff")
         found = self.current.get(uri)
         if found is None or found.source.text != text:
             found = analyse(text, path_of(uri), self.types)
@@ -69,7 +72,7 @@ def offset_of(source: Source, position: lsp.Position) -> int:
         return len(source.text)
     start = source.line_starts[position.line]
     line = source.line(position.line + 1)
-    units = line.encode("utf-16-le")[: 2 * position.character]
+    units = line.encode("utf-16-le", errors="surrogatepass")[: 2 * position.character]
     return start + len(units.decode("utf-16-le", errors="ignore"))
 
 
@@ -84,9 +87,9 @@ def _position(source: Source, offset: int) -> lsp.Position:
     return lsp.Position(line - 1, len(before.encode("utf-16-le", errors="surrogatepass")) // 2)
 
 
-def diagnostic_of(found: Diagnostic, path: str) -> lsp.Diagnostic:
+def diagnostic_of(found: Diagnostic, uri: str) -> lsp.Diagnostic:
     """A diagnostic; one whose place is in another file stands at the top of this one."""
-    span = found.span
+    path, span = path_of(uri), found.span
     outer = span
     while outer is not None and outer.source.path != path:
         outer = outer.call
@@ -100,7 +103,19 @@ def diagnostic_of(found: Diagnostic, path: str) -> lsp.Diagnostic:
         severity=SEVERITY[found.severity],
         code=str(found.code),
         source="netc",
+        related_information=[
+            lsp.DiagnosticRelatedInformation(
+                lsp.Location(uri_of(note.span, path, uri), range_of(note.span)), note.message
+            )
+            for note in found.notes
+            if note.span is not None
+        ],
     )
+
+
+def uri_of(span: Span, path: str, uri: str) -> str:
+    """Where a span is: in the text of this URI, or in a file."""
+    return uri if span.source.path == path else Path(span.source.path).resolve().as_uri()
 
 
 def make_server(files: tuple[Path, ...] = ()) -> Server:
@@ -115,8 +130,7 @@ def make_server(files: tuple[Path, ...] = ()) -> Server:
 def _texts(server: Server) -> None:
     def publish(uri: str) -> None:
         found = server.look(uri)
-        path = path_of(uri)
-        diagnostics = [diagnostic_of(d, path) for d in found.diagnostics]
+        diagnostics = [diagnostic_of(d, uri) for d in found.diagnostics]
         server.text_document_publish_diagnostics(lsp.PublishDiagnosticsParams(uri, diagnostics))
 
     @server.feature(lsp.TEXT_DOCUMENT_DID_OPEN)
@@ -140,7 +154,7 @@ def _questions(server: Server) -> None:
         text = hover(found, offset_of(found.source, params.position))
         return lsp.Hover(lsp.MarkupContent(lsp.MarkupKind.Markdown, text)) if text else None
 
-    @server.feature(lsp.TEXT_DOCUMENT_COMPLETION, lsp.CompletionOptions(trigger_characters=['"', ":", " "]))
+    @server.feature(lsp.TEXT_DOCUMENT_COMPLETION, lsp.CompletionOptions(trigger_characters=['"', ":", " ", "(", "/"]))
     def completed(params: lsp.CompletionParams) -> lsp.CompletionList:
         uri = params.text_document.uri
         found = server.look(uri)
@@ -154,8 +168,7 @@ def _questions(server: Server) -> None:
         span = rename.definition(found, offset_of(found.source, params.position))
         if span is None:
             return None
-        home = uri if span.source.path == found.source.path else Path(span.source.path).resolve().as_uri()
-        return lsp.Location(home, range_of(span))
+        return lsp.Location(uri_of(span, found.source.path, uri), range_of(span))
 
     @server.feature(lsp.TEXT_DOCUMENT_DOCUMENT_SYMBOL)
     def outlined(params: lsp.DocumentSymbolParams) -> list[lsp.DocumentSymbol]:

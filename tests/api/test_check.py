@@ -125,3 +125,8 @@ def test_half_of_a_pair_of_kernel_fields(tmp_path: Path) -> None:
 def test_a_solver_does_not_suggest_itself(tmp_path: Path) -> None:
     (said,) = found('net: "m.prototxt" base_lr: 1 lr_policy: "fixed" max_iter: 1', tmp_path, "n.prototxt")
     assert (said.code.id, said.help) == ("SOL002", None)
+
+
+def test_a_file_that_only_declares_is_no_empty_net(tmp_path: Path) -> None:
+    assert found("let a = 1\ndef f(x) -> y { y = ReLU(x) }\n", tmp_path, "blocks.net") == ()
+    assert [d.code.id for d in found("# nothing\n", tmp_path, "empty.net")] == ["GRA010"]
