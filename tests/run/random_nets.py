@@ -155,6 +155,28 @@ class RandomNet:
         fields += f"stride_w: {stride[1]} pad_h: {pad[0]} pad_w: {pad[1]}" + " round_mode: FLOOR" * floor
         self.layer("Pooling", [bottom], {self.name("p"): (channels, *ends)}, f"pooling_param {{ {fields} }}")
 
+    def upsampling(self) -> None:
+        """Up by repeating cells, or down with a mask and up by it."""
+        if (found := self.pick()) is None:
+            return
+        bottom, (channels, height, width) = found
+        if self.chance(0.5):
+            if channels * height * width * 4 <= LARGEST:
+                self.layer("Upsample", [bottom], {self.name("up"): (channels, 2 * height, 2 * width)})
+            return
+        if min(height, width) < 2:
+            return
+        small = channels, (height + 1) // 2, (width + 1) // 2
+        pooled, mask, fields = self.name("p"), self.name("mask"), "pooling_param { kernel_size: 2 stride: 2 }"
+        self.layer("Pooling", [bottom], {pooled: small, mask: small}, fields)
+        if self.chance(0.5):
+            fields = f"convolution_param {{ num_output: {channels} kernel_size: 1 }}"
+            self.layer("Convolution", [pooled], {self.name("c"): small}, fields)
+            pooled = next(reversed(self.blobs))
+        fields = f"upsample_param {{ upsample_h: {height} upsample_w: {width} }}"
+        self.layer("Upsample", [pooled, mask], {self.name("up"): found[1]}, fields)
+        del self.blobs[mask]
+
     # ------------------------------------------------------------ one blob to one of its shape
 
     def pointwise(self) -> None:
@@ -305,5 +327,6 @@ POINTWISE = (
 STEPS = (
     *(RandomNet.convolution,) * 8, *(RandomNet.deconvolution,) * 2, *(RandomNet.pooling,) * 3, *(RandomNet.relu,) * 2,
     *(RandomNet.pointwise,) * 5, *(RandomNet.channels,) * 3, *(RandomNet.eltwise,) * 3, *(RandomNet.concat,) * 2,
-    RandomNet.slice, RandomNet.crop, RandomNet.reshape, RandomNet.split, RandomNet.inner_product, RandomNet.lrn,
+    RandomNet.upsampling, RandomNet.slice, RandomNet.crop, RandomNet.reshape, RandomNet.split, RandomNet.inner_product,
+    RandomNet.lrn,
 )  # fmt: skip

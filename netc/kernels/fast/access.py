@@ -439,6 +439,48 @@ def _windows(g: Given) -> Iterator[Access]:
     yield g.box("read" if back else "write", 8, n * planes * out_h * out_w * 16)
 
 
+def _channels_copied(g: Given) -> Iterator[Access]:
+    """Boxes of lanes: block by block, as the runs of channels fall."""
+    (n, planes, lines, width), (first, start, end, clear) = (g[i] for i in range(8, 12)), (g[i] for i in range(12, 16))
+    for block in range(start // 16, start // 16 + planes):
+        low, high = max(start, block * 16), min(end, block * 16 + 16)
+        yield _lanes(g, "write", 4, block, low - block * 16, min(clear, block * 16 + 16) - low, (n, lines, width))
+        while low < high:
+            channel = low + first - start
+            run = min(high - low, 16 - channel % 16)
+            yield _lanes(g, "read", 0, channel // 16, channel % 16, run, (n, lines, width))
+            low += run
+
+
+def _lanes(g: Given, mode: Mode, index: int, block: int, lane: int, count: int, size: tuple[int, int, int]) -> Access:
+    found = g.box(mode, index, count * 4, (size[0], g[index + 1]), (size[1], g[index + 3]), (size[2], PIXEL))
+    return Access(mode, found.at + (block * g[index + 2] + lane * 4), found.width, found.dims)
+
+
+def _mask(g: Given) -> Iterator[Access]:
+    yield g.blob("write", 0, 4)
+    yield g.read(9, g[4] * g[5] * g[6] * g[7] * 16)
+
+
+def _unpooled(back: bool) -> Callable[[Given], Iterator[Access]]:
+    def accesses(g: Given) -> Iterator[Access]:
+        yield g.blob("write" if back else "read", 0, 12)
+        yield g.blob("read", 4, 12)
+        dims = ((g[12], g[9]), (g[13], g[10]), (g[16], g[11]))
+        yield g.box("read" if back else "write", 8, g[17] * PIXEL, *dims)
+
+    return accesses
+
+
+def _repeated(back: bool) -> Callable[[Given], Iterator[Access]]:
+    def accesses(g: Given) -> Iterator[Access]:
+        yield g.blob("write" if back else "read", 0, 8)
+        dims = ((g[8], g[5]), (g[9], g[6]), (g[10] * g[12], g[7]))
+        yield g.box("read" if back else "write", 4, g[11] * g[13] * PIXEL, *dims)
+
+    return accesses
+
+
 KERNELS: dict[str, Callable[[Given], Iterator[Access]]] = {
     "layout._clear_halo": _clear_halo,
     "layout._pack": _moved("read", "write"),
@@ -490,4 +532,10 @@ KERNELS: dict[str, Callable[[Given], Iterator[Access]]] = {
     "eltwise._larger": _maximum,
     "eltwise._chosen": _maximum_gradient,
     "pool._over_windows": _windows,
+    "unpool._mask": _mask,
+    "unpool._scatter": _unpooled(False),
+    "unpool._gather": _unpooled(True),
+    "unpool._repeat": _repeated(False),
+    "unpool._add_repeated": _repeated(True),
+    "channels._copied": _channels_copied,
 }

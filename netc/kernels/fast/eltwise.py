@@ -50,7 +50,7 @@ def _byte_pointer(_context: Any, address: Any) -> Any:
 
 
 @kernel(inline="always")
-def _bytes(address: int, count: int) -> Any:
+def bytes_at(address: int, count: int) -> Any:
     return _carray(_byte_pointer(address), (count,))
 
 
@@ -73,7 +73,7 @@ def _larger(row: int, tid: int, nth: int) -> None:
         a, b = floats(line_of(row, 0, item), count), floats(line_of(row, 1, item), count)
         y = floats(line_of(row, 2, item), count)
         if index != 0:
-            names = _bytes(index + item * count, count)
+            names = bytes_at(index + item * count, count)
             for i in range(count):
                 if number == 1:
                     names[i] = 0 if a[i] > b[i] else 1
@@ -90,6 +90,6 @@ def _chosen(row: int, tid: int, nth: int) -> None:
     first, last = share(row, tid, nth)
     for item in range(first, last):
         dy, dx = floats(line_of(row, 0, item), count), floats(line_of(row, 2, item), count)
-        names = _bytes(index + item * count, count)
+        names = bytes_at(index + item * count, count)
         for i in range(count):
             dx[i] = dy[i] if names[i] == number else dy[i] * 0

@@ -5,6 +5,7 @@ from netc.run.lowering.rules import (
     channels,
     concat,
     convolution,
+    crop,
     deconvolution,
     dropout,
     eltwise,
@@ -13,12 +14,15 @@ from netc.run.lowering.rules import (
     lrn,
     pooling,
     relu,
+    slicing,
+    upsample,
 )
 
 FAMILIES = (
     channels,
     concat,
     convolution,
+    crop,
     deconvolution,
     dropout,
     eltwise,
@@ -27,5 +31,7 @@ FAMILIES = (
     lrn,
     pooling,
     relu,
+    slicing,
+    upsample,
 )
 RULES: dict[str, Rule] = {name: family.RULE for family in FAMILIES for name in family.RULE.types}

@@ -1,4 +1,4 @@
-"""BatchNorm, Scale and Bias: a factor and a shift for each channel, in nets without backward.
+"""BatchNorm, BN, Scale and Bias: a factor and a shift for each channel, in nets without backward.
 
 A convolution in front of them takes them into its weights (`fuse`); elsewhere they are one pass. What training needs is
 in `batch_norm`.
@@ -26,6 +26,9 @@ def accepts(b: Builder, layer: int) -> Layout | None:
     g: Any = planned.setup.geometry
     if node.type.name == "BatchNorm":
         known = batch_norm.accepts(b, layer) or (g.stored and not planned.needs_backward)
+    elif node.type.name == "BN":
+        fields = node.record.bn_param
+        known = fields.bn_mode == "INFERENCE" and len(node.tops) == 1 and not planned.needs_backward
     elif g != (shape[0], shape[1], shape[2] * shape[3]):
         known = False
     else:
@@ -66,4 +69,4 @@ def backward(b: Builder, step: Step) -> None:
     batch_norm.backward(b, step)
 
 
-RULE = Rule(("BatchNorm", "Scale", "Bias"), accepts, forward, backward)
+RULE = Rule(("BatchNorm", "BN", "Scale", "Bias"), accepts, forward, backward)

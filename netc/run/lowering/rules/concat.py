@@ -1,9 +1,12 @@
-"""Concat of channels without copies: the bottoms live in the top's blocked array, their diffs in the top's diff."""
+"""Concat of channels, where it can be without copies: then the bottoms live in the top's blocked array, their diffs in
+the top's diff. Parts that begin within a block, or that something else needs elsewhere, are copied.
+"""
 
 from __future__ import annotations
 
 from itertools import accumulate
 
+from netc.kernels.fast import channels as kernels
 from netc.kernels.fast.emit import LANES
 from netc.plan.model import Step
 from netc.run.lowering.builder import Builder
@@ -14,25 +17,36 @@ from netc.run.lowering.rules.dropout import is_identity
 
 def accepts(b: Builder, layer: int) -> Layout | None:
     node, axis = b.plan.graph.nodes[layer], b.planned(layer).setup.geometry
+    channels = axis == 1 and len(node.bottoms) > 1 and len(b.plan.shapes[node.bottoms[0]]) == 4
+    if not channels or not any(b.native.get(v) == "blocked" for v in node.bottoms):
+        return None
+    if not _placed(b, layer):
+        b.notes[layer] = "copies"
+    return "blocked"
+
+
+def _placed(b: Builder, layer: int) -> bool:
+    """Let the bottoms and their diffs live in the top and its diff, if that can be."""
+    node = b.plan.graph.nodes[layer]
     shapes = [b.plan.shapes[v] for v in node.bottoms]
-    if axis != 1 or len(shapes) < 2 or len(shapes[0]) != 4 or any(s[1] % LANES for s in shapes[:-1]):
-        return None
+    if any(s[1] % LANES for s in shapes[:-1]):
+        return False
     if any(b.native.get(v) != "blocked" for v in node.bottoms) or len(set(node.bottoms)) < len(node.bottoms):
-        return None
+        return False
     slots = [b.bottom(layer, i) for i in range(len(node.bottoms))]
     if any(not _free(b, slot) for slot in slots) or not _written_once(b, b.top(layer)):
-        return None
+        return False
     step = next((s for s in b.plan.backward if s.kind == "backward" and s.layer == layer), None)
     diffs = [(i, d) for i, d in enumerate(step.bottom_diffs) if d is not None] if step else []
     if any(not _free(b, d) for _, d in diffs):
-        return None
+        return False
     starts = _starts(b, layer)
     for slot, first in zip(slots, starts, strict=True):
         b.place_in(slot, b.top(layer), first)
     for i, diff in diffs:
         assert step is not None
         b.place_in(diff, step.top_diffs[0], starts[i])
-    return "blocked"
+    return True
 
 
 def _starts(b: Builder, layer: int) -> list[int]:
@@ -55,16 +69,21 @@ def _written_once(b: Builder, slot: int) -> bool:
 
 
 def forward(b: Builder, layer: int) -> None:
-    for i in range(len(b.plan.graph.nodes[layer].bottoms)):
-        b.read(b.bottom(layer, i))
-    b.write(b.top(layer))
+    bottoms = [b.read(b.bottom(layer, i)) for i in range(len(b.plan.graph.nodes[layer].bottoms))]
+    y = b.write(b.top(layer))
+    if layer in b.notes:
+        for x, start in zip(bottoms, _starts(b, layer), strict=True):
+            b.emit(kernels.copied(x, 0, y, start, x.c, "concat"))
 
 
 def backward(b: Builder, step: Step) -> None:
-    b.read(step.top_diffs[0])
-    for target in step.bottom_diffs:
-        if target is not None:
-            b.write(target)
+    dy = b.read(step.top_diffs[0])
+    for target, start in zip(step.bottom_diffs, _starts(b, step.layer), strict=True):
+        if target is None:
+            continue
+        dx = b.write(target)
+        if step.layer in b.notes:
+            b.emit(kernels.copied(dy, start, dx, 0, dx.c, "concat gradient"))
 
 
 RULE = Rule(("Concat",), accepts, forward, backward)

@@ -1,10 +1,10 @@
-"""Pooling on blocked blobs: MAX and AVE with one top."""
+"""Pooling on blocked blobs: MAX (and its mask) and AVE."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from netc.kernels.fast import pool
+from netc.kernels.fast import pool, unpool
 from netc.plan.model import Step
 from netc.run.lowering.builder import Builder
 from netc.run.lowering.model import Layout
@@ -17,12 +17,8 @@ def _fields(b: Builder, layer: int) -> Any:
 
 def accepts(b: Builder, layer: int) -> Layout | None:
     planes = b.planned(layer).setup.geometry
-    one_top = len(b.plan.graph.nodes[layer].tops) == 1
-    return (
-        "blocked"
-        if one_top and _fields(b, layer).pool in ("MAX", "AVE") and pool.supported(planes.height, planes.width)
-        else None
-    )
+    known = _fields(b, layer).pool in ("MAX", "AVE") and pool.supported(planes.height, planes.width)
+    return "blocked" if known else None
 
 
 def forward(b: Builder, layer: int) -> None:
@@ -33,9 +29,12 @@ def forward(b: Builder, layer: int) -> None:
         b.emit(pool.average_forward(x, y, planes.height, planes.width, count_pad, "average"))
         return
     index = None
-    if b.planned(layer).needs_backward:
+    masked = len(b.plan.graph.nodes[layer].tops) > 1
+    if b.planned(layer).needs_backward or masked:
         index = b.kept[layer, "index"] = b.new("pool index", pool.index_bytes(y))
     b.emit(pool.max_forward(x, y, index, planes.height, planes.width, "maximum"))
+    if masked and index is not None:
+        b.emit(unpool.mask(index, b.write(b.top(layer, 1)), planes.height, planes.width, "mask"))
 
 
 def backward(b: Builder, step: Step) -> None:
