@@ -41,6 +41,47 @@ def test_keywords_are_coloured_unless_they_are_fields(word: str) -> None:
     assert not re.match(pattern, f"{word}: 1")
 
 
+def scopes(line: str) -> dict[str, str]:
+    """What the grammar calls each piece of a line: of the patterns that match first, the one that is listed first."""
+    flat: list[dict[str, Any]] = [{"name": "comment", "match": "#.*$"}, {"name": "string", "match": '"[^"]*"'}]
+    for include in GRAMMAR["patterns"][2:]:
+        rule = GRAMMAR["repository"][include["include"][1:]]
+        flat += rule.get("patterns", [rule])
+    found: dict[str, str] = {}
+    at = 0
+    compiled = [re.compile(rule["match"]) for rule in flat]
+    while matches := [(m.start(), i, m) for i, pattern in enumerate(compiled) if (m := pattern.search(line, at))]:
+        _, index, match = min(matches, key=lambda each: each[:2])
+        captured = {int(group): each["name"] for group, each in flat[index].get("captures", {}).items()}
+        found |= {match[group]: name for group, name in captured.items()} or {match[0]: flat[index]["name"]}
+        at = max(match.end(), at + 1)
+    return {text: name.removesuffix(".netc") for text, name in found.items()}
+
+
+COLOURS = {
+    "let width = 64  # wide": "let keyword.other, width variable.other.constant, 64 constant.numeric",
+    "def f(x; p = 1) -> y {": "f entity.name.function, p variable.other.readwrite, y variable.other.readwrite",
+    "a, b = Slice(h) { axis: 1 }": "a variable.other.readwrite, b variable.other.readwrite, Slice support.class",
+    'h as "x" = unit(h) as two': 'h variable.other.readwrite, "x" string, unit entity.name.function, two entity.name.tag',
+    "for i in 1..3 {": "for keyword.control, in keyword.control, 1 constant.numeric, .. keyword.operator, 3 constant.numeric",
+    "for n in widths {": "widths variable.other",
+    "if n >= max(2, w) and not a {": "and keyword.control, >= keyword.operator, max support.function",
+    "train, test {": "train storage.modifier, test storage.modifier",
+    "param [{ lr_mult: 1e-3f }]": "param variable.parameter, 1e-3f constant.numeric",
+    "pool: MAX bias_term: false": "pool variable.parameter, MAX constant.other.enum, false constant.language",
+    'import "blocks/resnet.net"': 'import keyword.control, "blocks/resnet.net" string',
+    "inner < a: .5 >": "a variable.parameter, .5 constant.numeric",
+}
+
+
+@pytest.mark.parametrize("line", COLOURS)
+def test_every_construct_has_its_colour(line: str) -> None:
+    found = scopes(line)
+    for each in COLOURS[line].split(", "):
+        text, name = each.rsplit(" ", 1)
+        assert found.get(text) == name
+
+
 @pytest.mark.parametrize("text", ["12", "-1.5e-3f", "1.", ".5", "0x1F", "017"])
 def test_numbers(text: str) -> None:
     found = re.match(GRAMMAR["repository"]["number"]["match"], text)
