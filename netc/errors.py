@@ -24,7 +24,8 @@ class Source:
 
     @cached_property
     def line_starts(self) -> array[int]:
-        starts = array("q", (0, *accumulate(len(line) + 1 for line in self.text.split("\n"))))
+        starts = array("q", (0,))
+        starts.extend(accumulate(len(line) + 1 for line in self.text.split("\n")))
         starts.pop()
         return starts
 

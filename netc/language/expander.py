@@ -180,6 +180,9 @@ class Expander(CallMaker):
         return loaded
 
     def _read(self, path: str, shown: str, item: Import, at: Context) -> Document:
+        if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+            message = f"{shown} cannot be read: it is no regular file"  # reading a pipe could wait for ever
+            raise self.fail(codes.UNREADABLE, message, item.path.span, at)
         try:
             text = read_text(path, shown)
         except NetError as error:

@@ -222,12 +222,12 @@ class Parser:
                     if kind == 0:
                         break
                 elif act >= 0:
+                    if len(states) > MAX_STACK:
+                        self._too_deep(match.start(kind), "too much is open here")
                     states.append(act)
                     values.append(match.span(kind))
                     break
                 else:
-                    if len(states) > MAX_STACK:
-                        self._too_deep(match.start(kind), "too much is open here")
                     left, size, method = rules[~act]
                     if size:
                         value = method(values[size:])

@@ -11,7 +11,6 @@ import pytest
 from netc.catalogue import catalogue
 from netc.errors import NetError
 from netc.language import parse, read_text
-from netc.language.read import MAX_BYTES
 from netc.lsp.analysis import analyse
 from tests.fuzz.pipeline import WORDS, damaged
 
@@ -70,13 +69,3 @@ def test_long_mistakes_take_linear_time(text: str) -> None:
     with pytest.raises(NetError):
         parse(text)
     assert time.process_time() - start < 4
-
-
-def test_very_large_files_are_refused_unread(tmp_path: Path) -> None:
-    path = tmp_path / "large.prototxt"
-    with path.open("wb") as file:
-        file.truncate(100 << 20)
-    assert path.stat().st_size > MAX_BYTES
-    with pytest.raises(NetError) as raised:
-        read_text(path)
-    assert raised.value.diagnostics[0].code.id == "SYN022"
