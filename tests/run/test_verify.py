@@ -217,7 +217,7 @@ def test_kernels_read_and_write_what_is_said_of_them(text: str, training: bool) 
             continue
         check_row(fast, item)
         rows += 1
-    assert rows > 10
+    assert rows > 5
 
 
 def check_row(fast: Fast, item: Item) -> None:
