@@ -124,6 +124,14 @@ NOT_MADE = Code(
     example="netc data images photos/ train_lmdb  # where train_lmdb holds other images",
     fix="Choose another path, or remove what is there.",
 )
+TOO_MANY_BOXES = Code(
+    "DAT018",
+    "a batch has more boxes than its top has rows",
+    why="The top with the boxes of a batch has a fixed number of rows, batch_size * max_boxes (256 unless the file "
+    "says otherwise), because memory is planned before anything is read. Leaving boxes out would go unnoticed.",
+    example='data, label = AnnotatedData() { data_param { source: "wider_face_lmdb" batch_size: 1 backend: LMDB } }',
+    fix="annotated_data_param { max_boxes: 2000 }",
+)
 MISSING_DATA = Code(
     "DAT016",
     "there is no data at the path",

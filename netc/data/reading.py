@@ -75,7 +75,7 @@ class Reading:
         self.bad: dict[str, str] = {}
         self.records: list[int] = []
         self._batch = batch
-        self._layer = opening.record
+        self.layer = opening.record
         self._skip = opening.on_bad_record == "skip"
         self._state = order.state()
         self._ready: deque[Future[Batch]] = deque()
@@ -100,10 +100,14 @@ class Reading:
             self._start_again(self._size)  # what was read ahead comes after a hole
             raise
         self._ready.append(self._thread.submit(self._prepare, self._size))
-        for top, values in zip(out, batch.tops, strict=False):
-            np.copyto(top, values, casting="unsafe")
+        self.give(out, batch.tops)
         self._free.append(batch.tops)
         self._state, self.records = batch.state, batch.records
+
+    def give(self, out: Sequence[Array], tops: Sequence[Array]) -> None:
+        """Copy a batch into the layer's tops."""
+        for top, values in zip(out, tops, strict=False):
+            np.copyto(top, values, casting="unsafe")
 
     def state(self) -> dict[str, Any]:
         return dict(self._state)
@@ -149,7 +153,7 @@ class Reading:
                     bad.add(ticket.record)
             slots = [slot for slot, reason in zip(slots, reasons, strict=True) if reason is not None]
             if slots and len(bad) >= len(self.reader):
-                raise NetError(problem(self._layer, NO_RECORDS, "all records are bad"))
+                raise NetError(problem(self.layer, NO_RECORDS, "all records are bad"))
         return Batch(tops, self.order.state(), records)
 
     def _fill(self, steps: list[tuple[int, Ticket]], tops: list[Array]) -> list[str | None]:
@@ -179,7 +183,7 @@ class Reading:
         name = self.reader.name(record)
         if not self._skip:
             help = "leave bad records out with --on-bad-record skip; `netc data check` names all of them"
-            raise NetError(problem(self._layer, BAD_RECORD, f"{name}: {reason}", help))
+            raise NetError(problem(self.layer, BAD_RECORD, f"{name}: {reason}", help))
         if len(self.bad) < _MOST_NAMED:
             self.bad[name] = reason
 

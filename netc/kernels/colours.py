@@ -16,7 +16,7 @@ Array = NDArray[Any]
 def to_hsv(image: Array, out: Array) -> None:
     """Pixels (N x 3) as hue, saturation and value."""
     for i in range(image.shape[0]):
-        b, g, r = int(image[i, 0]), int(image[i, 1]), int(image[i, 2])
+        b, g, r = np.int64(image[i, 0]), np.int64(image[i, 1]), np.int64(image[i, 2])
         value = max(b, g, r)
         spread = value - min(b, g, r)
         by_value = int(np.rint((255 << 12) / value)) if value > 0 else 0
