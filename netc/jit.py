@@ -74,19 +74,21 @@ class Entry:
 
     `row` is the address of the kernel's row (int64s); `tid` of `nth` says which thread's share of the work to do.
     A body may close over integers only (they are part of numba's cache key, other objects never hit the cache).
+    kernels: what the body calls by these names, instead of its module's.
     """
 
-    def __init__(self, function: Callable[..., None]) -> None:
+    def __init__(self, function: Callable[..., None], kernels: dict[str, Kernel] | None = None) -> None:
         self.function = function
+        self.kernels = kernels or {}
 
     @functools.cached_property
     def compiled(self) -> Any:
         integer = _numba().types.intp
         signature = integer, integer, integer
-        body = _resolved(self.function)
+        body = _resolved(self.function, self.kernels)
         ccallback = importlib.import_module("numba.core.ccallback")
         compiled = ccallback.CFunc(body, (signature, _numba().types.void), {}, {"error_model": "numpy"})
-        compiled._cache = _cache_of(body)
+        compiled._cache = _cache_of(body, *self.kernels.values())
         compiled.compile()
         return compiled
 
@@ -167,11 +169,11 @@ def _numba() -> Any:
     return numba
 
 
-def _resolved(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function with compiled dispatchers in place of the `Kernel`s among its globals."""
+def _resolved(function: Callable[..., Any], kernels: dict[str, Kernel] | None = None) -> Callable[..., Any]:
+    """The function with compiled dispatchers in place of the `Kernel`s among its globals, and of others by name."""
     function = cast(types.FunctionType, function)
-    names = _names(function.__code__)
-    called = {n: g.compiled for n in names if isinstance(g := function.__globals__.get(n), Kernel)}
+    known = {**function.__globals__, **(kernels or {})}
+    called = {n: g.compiled for n in _names(function.__code__) if isinstance(g := known.get(n), Kernel)}
     if not called:
         return function
     copy = types.FunctionType(
@@ -197,15 +199,17 @@ def cache_warning() -> Diagnostic | None:
     return kernel_files.warning
 
 
-def _cache_of(function: Callable[..., Any]) -> Any:
-    """numba's cache of a function, with netc's files under it."""
+def _cache_of(function: Callable[..., Any], *kernels: Kernel) -> Any:
+    """numba's cache of a function that is made with these kernels, with netc's files under it."""
     numba = _numba()
     caching = importlib.import_module("numba.core.caching")
     numba.config.CACHE_DIR = str(kernel_files.directory())  # numba finds no place for some modules otherwise
     cache = caching.FunctionCache(function)
-    name = f"{function.__module__}.{function.__qualname__}"
+    functions = [function, *(k.function for k in kernels)]
+    name = "-".join(f"{f.__module__}.{f.__qualname__}" for f in functions)
+    key = "-".join(_key(sys.modules[f.__module__]) for f in functions)
     dumps = importlib.import_module("numba.core.serialize").dumps
-    cache._cache_file = kernel_files.KernelFiles(name, _key(sys.modules[function.__module__]), dumps)
+    cache._cache_file = kernel_files.KernelFiles(name, key, dumps)
     return cache
 
 

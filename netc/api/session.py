@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -98,7 +98,8 @@ class Solver(solve.Solver):
     layer names of the files to the net's.
     on_nan: "stop" or "skip" an update whose loss is not finite. overfit: train on the first batch, of this many
     samples, again and again, without tests and snapshots: a net that cannot learn them by heart has a mistake.
-    on_bad_record: "stop" or "skip" a record of the data that cannot be used. Raises NetError.
+    on_bad_record: "stop" or "skip" a record of the data that cannot be used. keep_gradients: leave gradients in
+    `net.param_diffs`; without, updates are made in backward (see `netc.solve.Solver`). Raises NetError.
     """
 
     def __init__(
@@ -114,6 +115,7 @@ class Solver(solve.Solver):
         on_nan: Literal["stop", "skip"] = "stop",
         overfit: int | None = None,
         on_bad_record: data.OnBadRecord = "stop",
+        keep_gradients: bool = True,
         **run_options: Any,
     ) -> None:
         run_options = {"executor": "fast", **run_options}
@@ -134,7 +136,8 @@ class Solver(solve.Solver):
             tests.append(solve.Test(test_net, test.iterations))
         self.warnings: tuple[Diagnostic, ...] = tuple(dict.fromkeys(warnings))
         prefix = None if record.has("snapshot_prefix") else str(job.path.with_suffix(""))
-        super().__init__(record, net, tests, events=events, snapshot_prefix=prefix, on_nan=on_nan)
+        options: dict[str, Any] = {"on_nan": on_nan, "keep_gradients": keep_gradients}
+        super().__init__(record, net, tests, events=events, snapshot_prefix=prefix, **options)
         self.job = job
         self.loaded = load_files(net, tuple(weights) or _weights(job, record), reshape=reshape, names=names)
 
@@ -229,14 +232,8 @@ def fill_inputs(net: run.Net, seed: int) -> None:
         array[...] = generator.integers(0, 2, array.shape) if labels else generator.standard_normal(array.shape)
 
 
-def time_solver(net: Net) -> Callable[[], object]:
-    """One SGD update with momentum and weight decay on a net's gradients, to be timed."""
+def time_updater(net: Net) -> Updater:
+    """SGD with momentum and weight decay, to be timed: as `netc train` runs it, updates are made in backward."""
     fields = {"type": "SGD", "base_lr": 1e-4, "momentum": 0.9, "weight_decay": 5e-4, "lr_policy": "fixed"}
     record = net.definition.schema.message("SolverParameter").make(**fields)
-    updater = Updater(record, net)
-
-    def update() -> None:
-        updater.apply(0)
-        net.zero_param_diffs()
-
-    return update
+    return Updater(record, net, release=True)

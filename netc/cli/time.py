@@ -14,11 +14,12 @@ import numpy as np
 
 from netc.api.definition import Definition
 from netc.api.planning import load, plan
-from netc.api.session import Net, time_solver
+from netc.api.session import Net, time_updater
 from netc.cli import _output
 from netc.cli._options import executor_options, file_argument, net_options
 from netc.layer import Phase, Shape
 from netc.report.summary import readable
+from netc.solve.update import Updater
 
 
 @click.command("time")
@@ -49,20 +50,16 @@ def command(
     state: dict[str, Any] = {"level": level, "stages": stages, "batch": batch, "inputs": dict(inputs)}
     net = Net(definition, phase or _phase(definition, state), **state, synthetic=True, **run_options)
     _output.show((*net.definition.warnings, *net.plan.warnings))
-    parts: dict[str, Callable[[], object]] = {"forward": net.forward}
-    if net.plan.backward_planned:
-        update = time_solver(net)
-        parts |= {"backward": net.backward, "update": update}
-    times: dict[str, list[float]] = {name: [] for name in (*parts, "step")}
-    for i in range(iterations + 2):
-        begin = time.perf_counter()
-        taken = {name: _timed(run) for name, run in parts.items()}
-        taken["step"] = time.perf_counter() - begin
-        if i >= 2:
-            for name, seconds in taken.items():
-                times[name].append(seconds * 1e3)
+    updater = time_updater(net) if net.plan.backward_planned else None
+    times = _times(net, updater, iterations)
     medians = {f"{name}_ms": round(statistics.median(v), 4) for name, v in times.items()}
-    result = {"forward_ms": 0.0, "backward_ms": 0.0, "update_ms": 0.0, **medians, "peak_bytes": peak_bytes(net)}
+    result = {
+        "forward_ms": 0.0,
+        "backward_ms": 0.0,
+        "update_ms": 0.0,
+        **medians,
+        "peak_bytes": peak_bytes(net, updater),
+    }
     if as_json:
         _output.print_json(result)
         return
@@ -71,7 +68,7 @@ def command(
     for name, values in times.items():
         low, high = np.percentile(values, (10, 90))
         _output.out.print(f"{name:<10}{statistics.median(values):>10.3f} ms   (10-90 %: {low:.3f} to {high:.3f})")
-    _output.out.print(f"memory    {readable(peak_bytes(net)):>10}   (blobs, parameters and gradients)")
+    _output.out.print(f"memory    {readable(peak_bytes(net, updater)):>10}   (blobs, parameters and gradients)")
 
 
 def _phase(definition: Definition, state: dict[str, Any]) -> Phase:
@@ -95,14 +92,33 @@ def _explain(net: Net) -> None:
         _output.out.print(f"{t.layer:<28} {way:<8} {t.milliseconds:>9.3f} ms {share}  {', '.join(t.kernels)}")
 
 
+def _times(net: Net, updater: Updater | None, iterations: int) -> dict[str, list[float]]:
+    """Milliseconds of each pass by name, and of a whole step as training runs it: with updates made in backward."""
+    parts: dict[str, Callable[[], object]] = {"forward": net.forward}
+    if updater is not None:
+        parts |= {"backward": net.backward, "update": lambda: updater.apply(0)}
+    found: dict[str, list[float]] = {name: [] for name in (*parts, "step")}
+    for i in range(iterations + 2):
+        taken = {name: _timed(run) for name, run in parts.items()}
+        taken["step"] = sum(taken.values())
+        if updater is not None:
+            if updater.releases:
+                taken["step"] = _timed(net.forward) + _timed(lambda: updater.backward(0))
+            net.zero_param_diffs()
+        if i >= 2:
+            for name, seconds in taken.items():
+                found[name].append(seconds * 1e3)
+    return found
+
+
 def _timed(run: Callable[[], object]) -> float:
     begin = time.perf_counter()
     run()
     return time.perf_counter() - begin
 
 
-def peak_bytes(net: Net) -> int:
-    """Bytes of the net itself: the arena, the parameters and their gradients."""
-    parameters = sum(a.nbytes for blobs in net.params.values() for a in blobs)
-    gradients = sum(a.nbytes for blobs in net.param_diffs.values() for a in blobs if a is not None)
-    return int(getattr(net.executor, "planned_bytes", net.plan.memory.planned_bytes)) + parameters + gradients
+def peak_bytes(net: Net, updater: Updater | None) -> int:
+    """Bytes of the net itself: the arena, the parameters, and their gradients if these have memory of their own."""
+    learned = sum(b.data.nbytes for b in net.learned) if updater is not None and not updater.releases else 0
+    parameters = sum(b.data.nbytes for b in net.parameters.all)
+    return int(getattr(net.executor, "planned_bytes", net.plan.memory.planned_bytes)) + parameters + learned

@@ -115,6 +115,7 @@ def command(
             names=dict(names),
             on_nan=on_nan,
             overfit=overfit_batch,
+            keep_gradients=False,
             **_observing(run_options, inspect),
         )
         _refuse_inputs(solver)

@@ -128,3 +128,11 @@ NOTHING_LOADED = Code(
     "so nothing would be loaded.",
     fix="Check that it is the right file; `names` maps layer names of the file to those of the net.",
 )
+RELEASED = Code(
+    "RUN025",
+    "the gradients of the parameters were not kept",
+    why="`netc train`, and a Solver with keep_gradients=False, update each parameter in backward as soon as its "
+    "gradient is complete, so that gradients need no memory of their own.",
+    example="solver = netc.Solver(file, keep_gradients=False); solver.step(1); solver.net.param_diffs",
+    fix="Open the solver with keep_gradients=True, or call net.zero_param_diffs(), net.forward() and net.backward().",
+)

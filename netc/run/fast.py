@@ -27,7 +27,7 @@ from netc.run.arena import aligned_bytes
 from netc.run.codes import NO_DATA
 from netc.run.executor import Executor, Storage
 from netc.run.lowering import Lowered, lower
-from netc.run.lowering.model import Item
+from netc.run.lowering.model import Item, Updates
 from netc.run.lowering.verify import places
 from netc.run.parameters import stream
 from netc.run.reference import Reference
@@ -82,11 +82,11 @@ def executor(storage: Storage, threads: int | None = None) -> Executor:
 class Fast:
     """Runs a lowered plan. Owns the arena, the tables and the threads."""
 
-    def __init__(self, storage: Storage, threads: int | None = None) -> None:
+    def __init__(self, storage: Storage, threads: int | None = None, updates: Updates | None = None) -> None:
         self.storage = storage
         self.plan = storage.plan
         self.team = Team(threads or thread_count())
-        self.program: Lowered = lower(self.plan, self.team.threads, exact())
+        self.program: Lowered = lower(self.plan, self.team.threads, exact(), updates)
         places(self.program)
         self.arena = aligned_bytes(self.program.planned_bytes)
         self._checksum = np.zeros(1, np.int64)
@@ -119,6 +119,14 @@ class Fast:
 
     def backward(self, first: int, last: int) -> None:
         self._run("backward", self.program.backward, first, last)
+
+    def releasing(self, updates: Updates) -> Fast:
+        """The same, able to make updates on the way; it starts anew."""
+        return Fast(self.storage, self.team.threads, updates)
+
+    def backward_and_update(self) -> None:
+        """All of backward, and every parameter's update as soon as its gradient is complete."""
+        self._run("releasing", self.program.releasing, 0, len(self.plan.layers))
 
     def set_up(self) -> None:
         """Pack the parameters of a net without backward, if they have changed since."""

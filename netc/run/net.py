@@ -14,7 +14,15 @@ from netc.errors import Code, Diagnostic, NetError, suggest
 from netc.graph import Graph
 from netc.layer import Array, Call, format_shape
 from netc.plan.model import Plan
-from netc.run.codes import BLOB_REUSED, EXECUTOR, INPUT_SHAPE, NO_BACKWARD, UNKNOWN_BLOB, UNKNOWN_LAYER
+from netc.run.codes import (
+    BLOB_REUSED,
+    EXECUTOR,
+    INPUT_SHAPE,
+    NO_BACKWARD,
+    RELEASED,
+    UNKNOWN_BLOB,
+    UNKNOWN_LAYER,
+)
 from netc.run.executor import Executor, Feed, Observer, Storage
 from netc.run.parameters import Parameter, Parameters
 from netc.run.reference import Reference
@@ -50,6 +58,7 @@ class Net:
         self.graph: Graph = plan.graph
         self.dtype: np.dtype[Any] = np.dtype(dtype)
         self.loss = 0.0
+        self._released = False
         self.parameters = self._make_parameters(seed, params)
         self.feeds: dict[str, Feed] = dict(feeds or {})
         self._storage = Storage(plan, self.dtype, self.parameters, self._input_arrays(), self.feeds, seed)
@@ -107,6 +116,27 @@ class Net:
         self._storage.seeds = self._seeds(diffs or {})
         self.executor.backward(first, last)
 
+    def release_gradients(self, updates: Any) -> bool:
+        """Let `backward_and_update` make these updates; whether it can (the fast executor can, where it runs the net).
+
+        updates: see `netc.run.lowering.model.Updates`. Values of blobs are lost, so this belongs before the first pass.
+        """
+        releasing = getattr(self.executor, "releasing", None)
+        if releasing is None:
+            return False
+        before, self.executor = self.executor, releasing(updates)
+        _with_state(self.executor, before)
+        return True
+
+    def backward_and_update(self) -> None:
+        """Backward of the whole net right after forward, and each parameter's update when its gradient is complete.
+
+        Parameters' gradients are not kept. Only after `release_gradients`.
+        """
+        self._storage.seeds = {}
+        self._released = True
+        cast(Any, self.executor).backward_and_update()
+
     def _seeds(self, diffs: Mapping[str, Any]) -> dict[int, Array]:
         outputs = {self.graph.values[v].name: v for v in self.graph.outputs}
         seeds = {}
@@ -147,7 +177,9 @@ class Net:
 
     @property
     def param_diffs(self) -> dict[str, tuple[Array | None, ...]]:
-        """The gradients of the parameter blobs; None for blobs that are not learned."""
+        """The gradients of the parameter blobs; None for blobs that are not learned. Raises NetError(RUN025)."""
+        if self._released:
+            raise NetError(Diagnostic(RELEASED, "the last updates were made in backward, and kept no gradients"))
         return {name: tuple(b.diff for b in blobs) for name, blobs in self.parameters.by_layer().items()}
 
     @property
@@ -157,6 +189,7 @@ class Net:
 
     def zero_param_diffs(self) -> None:
         """Set every parameter's gradient to zero; backward adds to it."""
+        self._released = False
         self.parameters.gradient[:] = 0
 
     @contextmanager
@@ -177,6 +210,11 @@ class Net:
             self.executor, self._storage.observer = before
             if seen is not self.executor:
                 _with_state(self.executor, seen)
+
+    @property
+    def is_observed(self) -> bool:
+        """Whether an observer sees each layer's arrays now."""
+        return self._storage.observer is not None
 
     # ------------------------------------------------------------ state between iterations
 

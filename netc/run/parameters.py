@@ -36,8 +36,7 @@ class Parameters:
         found = _shared(plan, names, shared)
         fresh = [p for p in plan.params if p.index not in found]
         learned = [p for p in plan.params if p.learned and plan.backward_planned]
-        self.gradient, diffs = _pack(learned, dtype)
-        self.gradient[:] = 0
+        self.gradient, diffs = _pack(learned, dtype)  # zeros that take no memory until somebody writes there
         _, arrays = _pack(fresh, dtype)
         for p in fresh:
             fill(arrays[p.index], p.blob.filler, seed, stream(names[p.layer], p.position))

@@ -6,28 +6,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from netc.layer import Array
+from netc.jit import Kernel
 
 
-@dataclass(slots=True)
-class Update:
-    """One parameter's update: flat arrays of one float type, and the numbers of this iteration.
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What the numbers of a parameter's update follow from, this iteration.
 
-    The rule writes the update into `diff` (as Caffe does) and subtracts it from `data`. `rate` is the learning rate
-    times lr_mult, `decay` the weight decay times decay_mult, `iteration` counts from 0; `p` is the SolverParameter.
+    `rate` is the learning rate times lr_mult, `decay` the weight decay times decay_mult, `iteration` counts from 0;
+    `p` is the SolverParameter.
     """
 
-    data: Array
-    diff: Array
-    history: tuple[Array, ...]
     rate: float
     decay: float
     iteration: int
     p: Any
-
-    def number(self, value: float) -> Any:
-        """A number in the arrays' own float type."""
-        return self.data.dtype.type(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +36,8 @@ class Limit:
 class Rule:
     """An update rule. `doc` is its module's docstring, with formula and source.
 
+    update: the kernel (data, diff, one array for each of `histories`, numbers): flat arrays of one float type. It
+    writes the update into `diff` (as Caffe does) and subtracts it from `data`. `numbers` makes its last argument.
     histories: blobs of memory per parameter, zero at first; a snapshot lists the first of every parameter, then the
     second of every parameter, as Caffe does.
     decoupled: the rule applies the weight decay itself, it is not added to the gradient.
@@ -50,7 +45,8 @@ class Rule:
 
     name: str
     doc: str
-    update: Callable[[Update], None]
+    update: Kernel
+    numbers: Callable[[Moment], tuple[float, ...]]
     histories: int = 1
     decoupled: bool = False
     limits: tuple[Limit, ...] = ()

@@ -38,6 +38,8 @@ class Solver:
     p: the solver's fields. net: planned with backward. tests: test nets with the train net's parameters.
     snapshot_prefix: where snapshots go if the solver's fields do not say; without either, none is written.
     on_nan: what to do when the loss is not finite: raise NetError(SOL013), or leave out the update, up to ten in a row.
+    keep_gradients: leave the parameters' gradients (then the updates) in `Net.param_diffs` after each iteration. Else
+    updates are made in backward where they can be, which saves the gradients' memory and time; the bits are the same.
     Raises NetError with everything that is wrong with the fields (SOL010..SOL014, SNP...).
     """
 
@@ -50,6 +52,7 @@ class Solver:
         events: Events | None = None,
         snapshot_prefix: str | None = None,
         on_nan: Literal["stop", "skip"] = "stop",
+        keep_gradients: bool = True,
     ) -> None:
         self.p: Any = p
         self.net = net
@@ -57,7 +60,7 @@ class Solver:
         self.events = events or Events()
         self.prefix: str | None = p.snapshot_prefix or snapshot_prefix
         self._check()
-        self.updater = Updater(p, net)
+        self.updater = Updater(p, net, release=not keep_gradients)
         self.iteration = 0
         self.losses: list[float] = []
         self.best = math.nan
@@ -167,36 +170,59 @@ class Solver:
         p = self.p
         display = bool(p.display) and self.iteration % p.display == 0
         sizes = Sizes(self.net) if display and p.debug_info else None
-        self.net.zero_param_diffs()
-        with self.net.observed(sizes) if sizes else nullcontext():
-            outputs, loss = self._gradients()
+        if self.updater.releases and not sizes:
+            outputs, loss, rate = self._learn()
+        else:
+            outputs, loss, rate = self._learn_keeping(sizes)
+        self.iteration += 1
         if loss is None:
-            self.iteration += 1
             return
         self.losses = [*self.losses, loss][-p.average_loss :]
-        if sizes:
-            sizes.parameters("parameter")
-            sizes.parameters("gradient")
-        rate = self.updater.apply(self.iteration)
-        self.iteration += 1
         if sizes:
             sizes.parameters("update")
             self.events.sized(sizes.found)
         self.events.stepped(Step(self.iteration, loss, self.loss, rate, outputs, display))
 
+    def _learn(self) -> tuple[dict[str, Array], float | None, float]:
+        """An iteration whose updates are made in backward: outputs, loss (None: skipped) and learning rate."""
+        outputs, loss = self._forward()
+        if loss is None:
+            return outputs, None, 0.0
+        self.skipped = 0
+        return outputs, loss, self.updater.backward(self.iteration)
+
+    def _learn_keeping(self, sizes: Sizes | None) -> tuple[dict[str, Array], float | None, float]:
+        """The same by gradients of all parameters, and then their update."""
+        self.net.zero_param_diffs()
+        with self.net.observed(sizes) if sizes else nullcontext():
+            outputs, loss = self._gradients()
+        if loss is None:
+            return outputs, None, 0.0
+        if sizes:
+            sizes.parameters("parameter")
+            sizes.parameters("gradient")
+        return outputs, loss, self.updater.apply(self.iteration)
+
     def _gradients(self) -> tuple[dict[str, Array], float | None]:
         """Forward and backward over iter_size batches: the last outputs and the mean loss, None for "skip"."""
         loss, outputs = 0.0, dict[str, Array]()
         for _ in range(self.p.iter_size):
-            places = snapshots.places(self.net)
-            outputs = self.net.forward()
-            if not math.isfinite(self.net.loss):
-                self._not_finite(places)
+            outputs, found = self._forward()
+            if found is None:
                 return outputs, None
-            loss += self.net.loss / self.p.iter_size
+            loss += found / self.p.iter_size
             self.net.backward()
         self.skipped = 0
         return outputs, loss
+
+    def _forward(self) -> tuple[dict[str, Array], float | None]:
+        """The outputs and the loss of the next batch, None if it is not finite and the batch is to be skipped."""
+        places = snapshots.places(self.net)
+        outputs = self.net.forward()
+        if not math.isfinite(self.net.loss):
+            self._not_finite(places)
+            return outputs, None
+        return outputs, self.net.loss
 
     def _not_finite(self, places: Mapping[str, Mapping[str, Any]]) -> None:
         """Say where it comes from (the same batch goes through the net again); raise, or skip the update."""

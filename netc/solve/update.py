@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from netc.run import Net, Parameter
 from netc.schema.record import Record
 from netc.solve.codes import BAD_VALUE, UNKNOWN_NAME
 from netc.solve.policies import learning_rate
-from netc.solve.rule import Rule, Update
+from netc.solve.rule import Moment, Rule
 from netc.solve.rules import rules
 
 REGULARIZATIONS = ("L2", "L1", "L1L2")
@@ -60,73 +61,75 @@ def _unknown(report: Report, field: str, name: str, known: Any, span: Span | Non
 CHUNK = 1 << 18
 """Values updated at a time: small enough to share between threads and to stay in the cache, large enough to be worth a
 call."""
+PREPARED = 4
+"""How many numbers `prepare` takes; the rule's follow."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A piece of one parameter, its gradient and its memory, as flat arrays."""
+    """A piece of one parameter, its gradient and its memory, as flat arrays, and the parameter's numbers."""
 
     data: Array
     diff: Array
     history: tuple[Array, ...]
-    lr_mult: float
-    decay_mult: float
+    numbers: Array
 
 
 class Updater:
     """The update rule of a solver and its memory: `history[k]` holds blob k of each learned parameter, by index.
 
-    Every value is updated by itself, so the number of threads changes no bit.
+    Every value is updated by itself, so neither the number of threads nor the moment of the update changes a bit.
+
+    release: apply updates while backward runs, as soon as a gradient is complete, so that gradients need no memory of
+    their own (`Net.param_diffs` is gone then). Where clipping by the norm, iter_size or snapshot_diff need all
+    gradients at once, or the net runs on the reference executor, they are kept all the same.
     """
 
-    def __init__(self, p: Record, net: Net) -> None:
+    def __init__(self, p: Record, net: Net, *, release: bool = False) -> None:
         self.p: Any = p
         self.net = net
         self.rule: Rule = rules()[rule_name(p)]
         self.history: tuple[dict[int, Array], ...] = tuple(
             {b.param.index: np.zeros_like(b.data) for b in net.learned} for _ in range(self.rule.histories)
         )
-        self._chunks = [chunk for blob in net.learned for chunk in self._split(blob)]
-        self._threads = min(net.threads, len(self._chunks))
-        self._pool = ThreadPoolExecutor(self._threads) if self._threads > 1 else None
+        self._numbers = {b.param.index: np.zeros(16, b.data.dtype) for b in net.learned}
+        together = p.clip_gradients >= 0 or p.iter_size > 1 or p.snapshot_diff
+        self._release = release and not together and net.release_gradients(self._rows)
+        self._pool: ThreadPoolExecutor | None = None
+        self._chunks: list[Chunk] = []
+
+    @property
+    def releases(self) -> bool:
+        """Whether the next update can be made in backward: not while somebody observes the net."""
+        return self._release and not self.net.is_observed
 
     def _split(self, blob: Parameter) -> Iterator[Chunk]:
         assert blob.diff is not None
-        arrays = [a.reshape(-1) for a in (blob.data, blob.diff, *(h[blob.param.index] for h in self.history))]
+        index = blob.param.index
+        arrays = [a.reshape(-1) for a in (blob.data, blob.diff, *(h[index] for h in self.history))]
         for start in range(0, blob.data.size, CHUNK):
             data, diff, *history = (a[start : start + CHUNK] for a in arrays)
-            yield Chunk(data, diff, tuple(history), blob.param.lr_mult, blob.param.decay_mult)
+            yield Chunk(data, diff, tuple(history), self._numbers[index])
+
+    # ------------------------------------------------------------ after backward
 
     def apply(self, iteration: int) -> float:
         """Update every learned parameter by its gradient; returns the learning rate. Gradients become the updates."""
-        rate = learning_rate(self.p, iteration)
-        scale = self._clip() / self.p.iter_size
-
-        def run(chunks: list[Chunk]) -> None:
-            for chunk in chunks:
-                self._update(chunk, rate, scale, iteration)
-
-        if self._pool is None:
-            run(self._chunks)
-        else:
-            list(self._pool.map(run, (self._chunks[t :: self._threads] for t in range(self._threads))))
+        if not self._chunks:
+            self._chunks = [chunk for blob in self.net.learned for chunk in self._split(blob)]
+        rate = self._prepare(iteration, self._clip() / self.p.iter_size)
+        threads = min(self.net.threads, len(self._chunks))
+        if threads < 2:
+            self._update(self._chunks)
+            return rate
+        self._pool = self._pool or ThreadPoolExecutor(threads)
+        list(self._pool.map(self._update, (self._chunks[t::threads] for t in range(threads))))
         return rate
 
-    def _update(self, c: Chunk, rate: float, scale: float, iteration: int) -> None:
-        p, number = self.p, c.data.dtype.type
-        decay = p.weight_decay * c.decay_mult
-        added = 0.0 if self.rule.decoupled else decay
-        l1 = {"L2": 0.0, "L1": added, "L1L2": p.weight_decay_l1 * c.decay_mult}[p.regularization_type]
-        l2 = 0.0 if p.regularization_type == "L1" else added
-        if scale != 1:
-            _scale(c.diff, number(scale))
-        if p.clip_gradients_value >= 0:
-            np.clip(c.diff, -number(p.clip_gradients_value), number(p.clip_gradients_value), out=c.diff)
-        if l1:
-            _regularize(c.data, c.diff, number(l2), number(l1))
-        elif l2:
-            _decay(c.data, c.diff, number(l2))
-        self.rule.update(Update(c.data, c.diff, c.history, rate * c.lr_mult, decay, iteration, p))
+    def _update(self, chunks: list[Chunk]) -> None:
+        for c in chunks:
+            prepare(c.data, c.diff, c.numbers)
+            self.rule.update(c.data, c.diff, *c.history, c.numbers[PREPARED:])
 
     def _clip(self) -> float:
         """What the gradients are multiplied by so that their norm over all parameters is at most clip_gradients."""
@@ -135,6 +138,36 @@ class Updater:
             return 1.0
         norm = math.sqrt(sum(_square_sum(c.diff) for c in self._chunks))
         return limit / norm if norm > limit else 1.0
+
+    # ------------------------------------------------------------ in backward
+
+    def backward(self, iteration: int) -> float:
+        """Backward and the updates in one, if it `releases`; returns the learning rate."""
+        rate = self._prepare(iteration, 1.0)
+        self.net.backward_and_update()
+        return rate
+
+    def _rows(self, param: int, data: Any, gradient: Any, first: int, count: int) -> list[Any]:
+        """The rows that update values first..first+count-1 of a parameter; data, gradient: where the first ones are."""
+        compiled: Any = import_module("netc.solve.compiled")  # costly to import
+        history = [h[param].ctypes.data + 4 * first for h in self.history]
+        rows: list[Any] = compiled.rows(self.rule, data, gradient, count, self._numbers[param].ctypes.data, history)
+        return rows
+
+    # ------------------------------------------------------------ the numbers of an iteration
+
+    def _prepare(self, iteration: int, scale: float) -> float:
+        """Set every parameter's numbers; returns the learning rate."""
+        p, rate = self.p, learning_rate(self.p, iteration)
+        for blob in self.net.learned:
+            decay = p.weight_decay * blob.param.decay_mult
+            added = 0.0 if self.rule.decoupled else decay
+            l1 = {"L2": 0.0, "L1": added, "L1L2": p.weight_decay_l1 * blob.param.decay_mult}[p.regularization_type]
+            l2 = 0.0 if p.regularization_type == "L1" else added
+            own = self.rule.numbers(Moment(rate * blob.param.lr_mult, decay, iteration, p))
+            found = (scale, p.clip_gradients_value, l2, l1, *own)
+            self._numbers[blob.param.index][: len(found)] = found
+        return rate
 
 
 @kernel
@@ -146,24 +179,27 @@ def _square_sum(x: Array) -> float:
 
 
 @kernel
-def _scale(x: Array, factor: float) -> None:
-    for i in range(x.size):
-        x[i] *= factor
+def prepare(data: Array, diff: Array, numbers: Array) -> None:
+    """Make the gradient what the rule takes: scaled, clipped, and with that of l2/2 |data|^2 + l1 |data|.
 
-
-@kernel
-def _decay(data: Array, diff: Array, l2: float) -> None:
-    """diff += l2 data: the gradient of l2/2 |data|^2."""
-    for i in range(data.size):
-        diff[i] += l2 * data[i]
-
-
-@kernel
-def _regularize(data: Array, diff: Array, l2: float, l1: float) -> None:
-    """diff += l2 data + l1 sign(data): the gradient of l2/2 |data|^2 + l1 |data|."""
-    for i in range(data.size):
-        diff[i] += l2 * data[i]
-        if data[i] > 0:
-            diff[i] += l1
-        elif data[i] < 0:
-            diff[i] -= l1
+    numbers: the scale, the largest absolute value (negative: any), l2, l1.
+    """
+    scale, most, l2, l1 = numbers[0], numbers[1], numbers[2], numbers[3]
+    if scale != 1:
+        for i in range(diff.size):
+            diff[i] *= scale
+    if most >= 0:
+        for i in range(diff.size):
+            if diff[i] > most:
+                diff[i] = most
+            elif diff[i] < -most:
+                diff[i] = -most
+    if l2 != 0:
+        for i in range(diff.size):
+            diff[i] += l2 * data[i]
+    if l1 != 0:
+        for i in range(diff.size):
+            if data[i] > 0:
+                diff[i] += l1
+            elif data[i] < 0:
+                diff[i] -= l1

@@ -9,7 +9,7 @@ import pytest
 
 from netc.layer import Array
 from netc.schema.registry import base_schema
-from netc.solve.rule import Update
+from netc.solve.rule import Moment
 from netc.solve.rules import rules
 
 P = base_schema().message("SolverParameter").make(momentum=0.9, momentum2=0.99, rms_decay=0.95, delta=1e-3)
@@ -79,7 +79,8 @@ def test_three_updates(name: str) -> None:
     for t in range(3):
         g = random.standard_normal(50).astype(np.float32)
         diff = g.copy()
-        rule.update(Update(data, diff, memory, RATE, DECAY, t, P))
+        numbers = np.array(rule.numbers(Moment(RATE, DECAY, t, P)), np.float32)
+        rule.update(data, diff, *memory, numbers)
         step = FORMULAS[name](g.astype(np.float64), expected, history, t + 1)
         expected = expected - step
         np.testing.assert_allclose(diff, step, rtol=2e-5, atol=1e-7)

@@ -75,12 +75,10 @@ def netc_call(case: Case, net: Net) -> Callable[[], object]:
     if not case.train:
         return net.forward
     record, _ = typed_solver(language.parse(SOLVER, "solver.prototxt"), catalogue())
-    updater = Updater(record, net)
+    updater = Updater(record, net, release=True)
 
     def step() -> None:
-        net.zero_param_diffs()
         net.forward()
-        net.backward()
-        updater.apply(0)
+        updater.backward(0)
 
     return step

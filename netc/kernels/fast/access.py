@@ -306,9 +306,10 @@ def _panels(g: Given) -> Iterator[Access]:
 
 def _product_weights(g: Given) -> Iterator[Access]:
     m, n, k = g[3], g[4], g[5]
+    count = g[6] * g.literals["rows"] + g.literals["rest"]
     yield g.read(0, m * up(k) * 4)
-    yield g.read(1, m * n * 4)
-    yield g.update(2, n * k * 4)
+    yield g.read(1, count * 4, (m, n * 4))
+    yield g.box("update" if g[8] == 0 else "write", 2, count * k * 4)
     yield g.work(7, g.threads * DEPTH * 4)
 
 
@@ -482,6 +483,7 @@ def _repeated(back: bool) -> Callable[[Given], Iterator[Access]]:
 
 
 KERNELS: dict[str, Callable[[Given], Iterator[Access]]] = {
+    "memory._clear": lambda g: iter([g.write(0, g[1])]),
     "layout._clear_halo": _clear_halo,
     "layout._pack": _moved("read", "write"),
     "layout._unpack": _moved("write", "read"),

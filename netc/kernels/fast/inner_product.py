@@ -15,6 +15,7 @@ from netc.kernels.fast.rows import Ref, Row
 from netc.kernels.fast.tiles import cut_line_with
 
 DEPTH = 512  # values of K (or N) that a thread packs at a time: with 32 outputs 64 KiB, in the second-level cache
+PART_BYTES = 1 << 21  # of a weight gradient that is used at once
 BAND = 64  # rows of W that a data gradient packs at a time
 
 
@@ -47,7 +48,7 @@ def data_gradient(dy: Ref, w: Ref, dx: Ref, sizes: tuple[int, int, int], work: R
     """dx = dy W."""
     m, n, k = sizes
     panels = work + 4 * up(m) * n
-    vectors = 2 if k % (2 * LANES) == 0 else 1
+    vectors = _vectors(k)
     cut = cut_line_with(m, vectors)
     arguments = (work, w, dx, panels, up(m) * 4, m, n, k, cut.full)
     return [_transposed(dy, work, m, n, label), Row(_data(cut.rows, cut.rest, vectors), arguments, label)]
@@ -55,12 +56,37 @@ def data_gradient(dy: Ref, w: Ref, dx: Ref, sizes: tuple[int, int, int], work: R
 
 def weight_gradient(x: Ref, dy: Ref, dw: Ref, sizes: tuple[int, int, int], work: Ref, label: str = "") -> list[Row]:
     """dW += dy^T x."""
-    m, n, k = sizes
-    vectors = 2 if k % (2 * LANES) == 0 else 1
-    cut = cut_line_with(n, vectors)
+    return [packed_bottom(x, sizes, work, label), weight_part(dy, dw, sizes, work, (0, sizes[1]), True, label)]
+
+
+def packed_bottom(x: Ref, sizes: tuple[int, int, int], work: Ref, label: str = "") -> Row:
+    """What the parts of a weight gradient need first: x in panels, in the workspace."""
+    m, _, k = sizes
+    return Row(_panels, (x, work, m, k, _vectors(k)), label)
+
+
+def weight_part(
+    dy: Ref, dw: Ref, sizes: tuple[int, int, int], work: Ref, part: tuple[int, int], add: bool, label: str = ""
+) -> Row:
+    """The gradient of the weights of outputs first..first+count-1; `dw` is that of the first. add: to what is there."""
+    (m, n, k), (first, count) = sizes, part
+    vectors = _vectors(k)
+    cut = cut_line_with(count, vectors)
     edges = work + 4 * m * up(k)  # for each thread, the end of the lines that is no whole vector
-    arguments = (work, dy, dw, m, n, k, cut.full, edges)
-    return [Row(_panels, (x, work, m, k, vectors), label), Row(_weights(cut.rows, cut.rest, vectors), arguments, label)]
+    arguments = (work, dy + 4 * first, dw, m, n, k, cut.full, edges, 0 if add else -1)
+    return Row(_weights(cut.rows, cut.rest, vectors), arguments, label)
+
+
+def parts(sizes: tuple[int, int, int]) -> list[tuple[int, int]]:
+    """Outputs, as (first, count), whose weights' gradients stay in the caches until they are used."""
+    _, n, k = sizes
+    rows = cut_line_with(n, _vectors(k)).rows
+    step = max(4, PART_BYTES // (rows * k * 4)) * rows
+    return [(first, min(step, n - first)) for first in range(0, n, step)]
+
+
+def _vectors(k: int) -> int:
+    return 2 if k % (2 * LANES) == 0 else 1
 
 
 def bias_gradient(dy: Ref, db: Ref, m: int, n: int, label: str = "") -> list[Row]:
@@ -234,7 +260,7 @@ def _weights(rows: int, rest: int, vectors: int) -> Entry:
     def body(row: int, tid: int, nth: int) -> None:
         panels, dy, dw, m, n = arg(row, 0), arg(row, 1), arg(row, 2), arg(row, 3), arg(row, 4)
         k, full = arg(row, 5), arg(row, 6)
-        edge = arg(row, 7) + tid * DEPTH * 4
+        edge, add = arg(row, 7) + tid * DEPTH * 4, arg(row, 8)
         items = full + (1 if rest > 0 else 0)
         for item in range(items * tid // nth, items * (tid + 1) // nth):
             a = dy + item * rows * 4
@@ -242,12 +268,12 @@ def _weights(rows: int, rest: int, vectors: int) -> Entry:
                 b, c = panels + p * m * width * 4, dw + (item * rows * k + p * width) * 4
                 if item < full:
                     tile(
-                        rows, vectors, 1, 4, a, b, c, 0, 0, 0, k * 4, 64, 64,
+                        rows, vectors, 1, 4, a, b, c, 0, add, 0, k * 4, 64, 64,
                         1, 0, 0, 1, 0, 0, m, n * 4, width * 4,
                     )  # fmt: skip
                 else:
                     tile(
-                        last, vectors, 1, 4, a, b, c, 0, 0, 0, k * 4, 64, 64,
+                        last, vectors, 1, 4, a, b, c, 0, add, 0, k * 4, 64, 64,
                         1, 0, 0, 1, 0, 0, m, n * 4, width * 4,
                     )  # fmt: skip
             if k % width > 0:
@@ -257,7 +283,11 @@ def _weights(rows: int, rest: int, vectors: int) -> Entry:
                 else:
                     tile(last, 1, 1, 4, a, b, edge, 0, -1, 0, 64, 0, 0, 1, 0, 0, 1, 0, 0, m, n * 4, width * 4)
                 for line in range(lines):
-                    add_lanes(edge + line * 64, dw + ((item * rows + line) * k + k // width * width) * 4, k % width)
+                    end = dw + ((item * rows + line) * k + k // width * width) * 4
+                    if add == 0:
+                        add_lanes(edge + line * 64, end, k % width)
+                    else:
+                        copy_lanes(edge + line * 64, end, k % width, k % width)
 
     return body
 

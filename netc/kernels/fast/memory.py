@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from netc.jit import intrinsic, ir, kernel, numba
+from netc.jit import entry, intrinsic, ir, kernel, numba
 from netc.jit import numba_types as types
-from netc.kernels.fast.emit import F32, I64, POINTER
+from netc.kernels.fast.emit import F32, I64, POINTER, arg
+from netc.kernels.fast.rows import Ref, Row
 
 carray = numba.carray
 _FLOATS = types.CPointer(types.float32)
@@ -44,3 +45,16 @@ def zero(address: int, size: int) -> None:
     target = floats(address, size // 4)
     for i in range(target.size):
         target[i] = 0
+
+
+def clear(target: Ref, nbytes: int, label: str = "") -> list[Row]:
+    """Write zeros; nbytes: a multiple of 4."""
+    return [Row(_clear, (target, nbytes), label)]
+
+
+@entry
+def _clear(row: int, tid: int, nth: int) -> None:
+    lines = (arg(row, 1) + 63) // 64
+    first, end = lines * tid // nth * 64, min(arg(row, 1), lines * (tid + 1) // nth * 64)
+    if end > first:
+        zero(arg(row, 0) + first, end - first)

@@ -10,28 +10,37 @@ from netc.plan.allocate import Block, aligned, allocate, lower_bound
 from netc.plan.model import Plan, Step
 from netc.run.lowering.builder import Builder
 from netc.run.lowering.fuse import fuse
-from netc.run.lowering.model import Lowered
+from netc.run.lowering.model import Lowered, Updates
 from netc.run.lowering.pointwise import add, add_up
+from netc.run.lowering.release import Release
 from netc.run.lowering.rules import RULES
 
 __all__ = ["Lowered", "lower"]
 
 
-def lower(plan: Plan, threads: int = 1, exact: bool = False) -> Lowered:
-    """The program of a plan. exact: no Winograd, sums in the order that the kernels' files document."""
-    b = Builder(plan, threads, exact)
+def lower(plan: Plan, threads: int = 1, exact: bool = False, updates: Updates | None = None) -> Lowered:
+    """The program of a plan. exact: no Winograd, sums in the order that the kernels' files document.
+
+    updates: makes the rows that update parameters; then there is also a backward that does so on the way.
+    """
+    b = Builder(plan, threads, exact, updates)
     _accept(b)
     fuse(b)
     for step in plan.forward:
         _forward(b, step)
     _outputs(b)
-    turn, turn_group = len(b.items), b.group
-    for step in plan.backward:
+    turn, turn_group, release = len(b.items), b.group, Release(b)
+    release.start()
+    for index, step in enumerate(plan.backward):
         _backward(b, step)
+        release.after(index)
+    release.finish()
     _other_names(b)
     planned, bound = _place(b, turn_group)
+    keeping = tuple(item for item in b.items[turn:] if item.only != "releasing")
+    releasing = tuple(item for item in b.items[turn:] if item.only != "keeping") if updates is not None else ()
     return Lowered(
-        tuple(b.setup), tuple(b.items[:turn]), tuple(b.items[turn:]), tuple(b.memory), b.homes,
+        tuple(b.setup), tuple(b.items[:turn]), keeping, releasing, tuple(b.memory), b.homes,
         {slot: b.layouts(slot) for slot in b.homes},
         {i: s.shape for i, s in enumerate(plan.slots)}, b.buffers, b.fused, b.threads, planned, bound,
     )  # fmt: skip

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
@@ -11,10 +12,11 @@ from netc.kernels.fast.boxes import Access, Mode
 from netc.kernels.fast.dropout import CLOCK_BYTES
 from netc.kernels.fast.emit import LANES
 from netc.kernels.fast.layout import Blocked, Halo, Plain, blocked, clear_halo, copy_padded, pack, plain, unpack
+from netc.kernels.fast.memory import clear
 from netc.kernels.fast.rows import Ref, Row
 from netc.layer import Shape
 from netc.plan.model import Layer, Plan, Step
-from netc.run.lowering.model import External, Home, Item, Layout, Memory
+from netc.run.lowering.model import External, Home, Item, Layout, Memory, Updates, Way
 
 Key = tuple[int, Shape]  # a storage of the plan, and the shape as which it is seen (4 axes)
 
@@ -34,10 +36,15 @@ class Builder:
     yet, `write_*` makes that layout the only one that holds.
     """
 
-    def __init__(self, plan: Plan, threads: int, exact: bool) -> None:
+    def __init__(self, plan: Plan, threads: int, exact: bool, updates: Updates | None = None) -> None:
         self.plan = plan
         self.threads = threads
         self.exact = exact
+        self.updates = updates
+        self.only: Way | None = None  # of rows that are emitted
+        self.movable: set[int] = set()  # arrays of gradients that need not be kept where updates are made in backward
+        self.released: dict[int, Ref] = {}  # where they are then
+        self.updated: set[int] = set()  # parameters whose update has been emitted
         self.memory: list[Memory] = []
         self.items: list[Item] = []
         self.setup: list[Item] = []
@@ -133,7 +140,11 @@ class Builder:
     def param_gradient(self, layer: int, position: int) -> Ref | None:
         """A parameter blob's gradient, None if it takes none."""
         index = self.planned(layer).params[position]
-        return self._outside(External("gradient", index)) if self.plan.params[index].learned else None
+        return self.gradient(index) if self.plan.params[index].learned else None
+
+    def gradient(self, index: int) -> Ref:
+        """The same by the parameter's index in the plan."""
+        return self._outside(External("gradient", index))
 
     def clock(self) -> Ref:
         """The seed and the iteration, which random draws depend on."""
@@ -303,12 +314,58 @@ class Builder:
 
     def emit(self, rows: Iterable[Row]) -> None:
         for row in rows:
-            for argument in row.arguments:
-                if isinstance(argument, Ref):
-                    self.memory[argument.array].touch(self.group)
-            self.items.append(Item(self.layer, self.group, row))
+            ours = [x.array for x in row.arguments if isinstance(x, Ref) and x.array in self.movable]
+            if ours and self.only is None:
+                self._append(row, "keeping")
+                for array in ours:
+                    self._move(array)
+                self._append(row.shift(self._moved), "releasing")
+            else:
+                self._append(row, self.only)
             if row.wait:
                 self.group += 1
+
+    def _append(self, row: Row, only: Way | None) -> None:
+        for argument in row.arguments:
+            if isinstance(argument, Ref):
+                self.memory[argument.array].touch(self.group)
+        self.items.append(Item(self.layer, self.group, row, only=only))
+
+    # ------------------------------------------------------------ updates in backward
+
+    @contextmanager
+    def only_when(self, way: Way) -> Iterator[None]:
+        """Rows that are emitted inside belong to this way of running backward."""
+        self.only = way
+        yield
+        self.only = None
+
+    def _move(self, array: int) -> None:
+        """Give a gradient a place of its own in the arena, zero at first."""
+        if array not in self.released:
+            memory = self.memory[array]
+            self.released[array] = self.new(memory.name, memory.nbytes)
+            for row in clear(self.released[array], memory.nbytes, "update"):
+                self._append(row, "releasing")
+            self.group += 1
+
+    def _moved(self, ref: Ref) -> Ref:
+        place = self.released.get(ref.array)
+        return ref if place is None else place + ref.offset
+
+    def in_parts(self, layer: int, position: int) -> bool:
+        """Whether a rule may make a parameter's gradient and update part by part (`update`)."""
+        index = self.planned(layer).params[position]
+        return self.updates is not None and sum(index in x.params for x in self.plan.layers) == 1
+
+    def update(self, index: int, gradient: Ref, first: int = 0, count: int | None = None) -> None:
+        """Emit a parameter's update, or that of some of its values; gradient: that of the first."""
+        assert self.updates is not None
+        self.updated.add(index)
+        values = self._outside(External("param", index))
+        count = self.memory[values.array].nbytes // 4 if count is None else count
+        with self.only_when("releasing"):
+            self.emit(self.updates(index, values + 4 * first, gradient, first, count))
 
     def emit_setup(self, rows: Iterable[Row]) -> None:
         """Rows that depend on parameters only: in a net without backward they run when those have changed."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from netc.kernels.fast.boxes import Access
 from netc.kernels.fast.layout import Blocked, Plain
-from netc.kernels.fast.rows import Row
+from netc.kernels.fast.rows import Ref, Row
 from netc.layer import Shape
 from netc.plan.model import Step
 
@@ -39,12 +40,19 @@ class Memory:
         self.last = max(self.last, group)
 
 
+Way = Literal["keeping", "releasing"]
+Updates = Callable[[int, Ref, Ref, int, int], Sequence[Row]]
+"""Makes the rows that update values first..first+count-1 of a parameter: (param, data, gradient, first, count). The
+references are to the first of these values, and to its gradient."""
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """One thing to do: a row of the step table, or a step of the plan by the layer's own kernels.
 
     layer: the layer it belongs to. group: items between two barriers, which may run at the same time, share a number.
-    uses: what a step reads and writes (of a row, `netc/kernels/fast/access.py` knows).
+    uses: what a step reads and writes (of a row, `netc/kernels/fast/access.py` knows). only: the way of running
+    backward to which it belongs, if not to both.
     """
 
     layer: int
@@ -52,6 +60,7 @@ class Item:
     row: Row | None = None
     step: Step | None = None
     uses: tuple[Access, ...] = ()
+    only: Way | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +77,8 @@ class Lowered:
 
     setup: tuple[Item, ...]  # to run before forward when parameters have changed
     forward: tuple[Item, ...]
-    backward: tuple[Item, ...]
+    backward: tuple[Item, ...]  # adds to the parameters' gradients
+    releasing: tuple[Item, ...]  # backward that updates each parameter when its gradient is complete; () without rules
     memory: tuple[Memory, ...]
     homes: dict[int, Home]
     holds: dict[int, frozenset[Layout]]  # the layouts of each slot's array that are filled after the last write

@@ -8,22 +8,22 @@ import math
 
 from netc.jit import kernel
 from netc.layer import Array
-from netc.solve.rule import Rule, Update
+from netc.solve.rule import Moment, Rule
 
 
 @kernel
-def _update(data: Array, diff: Array, h1: Array, h2: Array, rate: float, keep: float, take: float, d: float) -> None:
+def update(data: Array, diff: Array, h1: Array, h2: Array, numbers: Array) -> None:
+    rate, keep, take, delta = numbers[0], numbers[1], numbers[2], numbers[3]
     for i in range(data.size):
         h1[i] = take * (diff[i] * diff[i]) + keep * h1[i]
-        u = diff[i] * math.sqrt((h2[i] + d) / (h1[i] + d))
+        u = diff[i] * math.sqrt((h2[i] + delta) / (h1[i] + delta))
         h2[i] = take * (u * u) + keep * h2[i]
         diff[i] = rate * u
         data[i] -= diff[i]
 
 
-def update(u: Update) -> None:
-    keep, take = u.number(u.p.momentum), u.number(1 - u.p.momentum)
-    _update(u.data, u.diff, u.history[0], u.history[1], u.number(u.rate), keep, take, u.number(u.p.delta))
+def numbers(m: Moment) -> tuple[float, ...]:
+    return m.rate, m.p.momentum, 1 - m.p.momentum, m.p.delta
 
 
-ADADELTA = Rule("AdaDelta", __doc__, update, histories=2)
+ADADELTA = Rule("AdaDelta", __doc__, update, numbers, histories=2)

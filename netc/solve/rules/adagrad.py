@@ -7,19 +7,20 @@ import math
 
 from netc.jit import kernel
 from netc.layer import Array
-from netc.solve.rule import Limit, Rule, Update
+from netc.solve.rule import Limit, Moment, Rule
 
 
 @kernel
-def _update(data: Array, diff: Array, h: Array, rate: float, delta: float) -> None:
+def update(data: Array, diff: Array, h: Array, numbers: Array) -> None:
+    rate, delta = numbers[0], numbers[1]
     for i in range(data.size):
         h[i] += diff[i] * diff[i]
         diff[i] = rate * (diff[i] / (math.sqrt(h[i]) + delta))
         data[i] -= diff[i]
 
 
-def update(u: Update) -> None:
-    _update(u.data, u.diff, u.history[0], u.number(u.rate), u.number(u.p.delta))
+def numbers(m: Moment) -> tuple[float, ...]:
+    return m.rate, m.p.delta
 
 
-ADAGRAD = Rule("AdaGrad", __doc__, update, limits=(Limit("momentum", 0, 1e-38),))
+ADAGRAD = Rule("AdaGrad", __doc__, update, numbers, limits=(Limit("momentum", 0, 1e-38),))

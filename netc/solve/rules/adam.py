@@ -6,17 +6,16 @@ AdamW also subtracts rate * weight_decay * w, and its g does not contain the dec
 """
 
 import math
-from typing import Any
 
 from netc.jit import kernel
 from netc.layer import Array
-from netc.solve.rule import Limit, Rule, Update
+from netc.solve.rule import Limit, Moment, Rule
 
 
 @kernel
-def _update(data: Array, diff: Array, m: Array, v: Array, rates: Any, shares: Any) -> None:
-    rate, decay, delta = rates
-    keep1, take1, keep2, take2 = shares
+def update(data: Array, diff: Array, m: Array, v: Array, numbers: Array) -> None:
+    rate, decay, delta = numbers[0], numbers[1], numbers[2]
+    keep1, take1, keep2, take2 = numbers[3], numbers[4], numbers[5], numbers[6]
     for i in range(data.size):
         m[i] = take1 * diff[i] + keep1 * m[i]
         v[i] = take2 * (diff[i] * diff[i]) + keep2 * v[i]
@@ -24,22 +23,20 @@ def _update(data: Array, diff: Array, m: Array, v: Array, rates: Any, shares: An
         data[i] -= diff[i]
 
 
-def _adam(u: Update, decay: float) -> None:
-    beta1, beta2, t = u.p.momentum, u.p.momentum2, u.iteration + 1
+def _numbers(m: Moment, decay: float) -> tuple[float, ...]:
+    beta1, beta2, t = m.p.momentum, m.p.momentum2, m.iteration + 1
     correction = math.sqrt(1 - beta2**t) / (1 - beta1**t)
-    rates = tuple(u.number(x) for x in (u.rate * correction, decay, u.p.delta))
-    shares = tuple(u.number(x) for x in (beta1, 1 - beta1, beta2, 1 - beta2))
-    _update(u.data, u.diff, u.history[0], u.history[1], rates, shares)
+    return m.rate * correction, decay, m.p.delta, beta1, 1 - beta1, beta2, 1 - beta2
 
 
-def update(u: Update) -> None:
-    _adam(u, 0.0)
+def numbers(m: Moment) -> tuple[float, ...]:
+    return _numbers(m, 0.0)
 
 
-def update_decoupled(u: Update) -> None:
-    _adam(u, u.rate * u.decay)
+def numbers_decoupled(m: Moment) -> tuple[float, ...]:
+    return _numbers(m, m.rate * m.decay)
 
 
 _LIMITS = (Limit("momentum", 0, 1), Limit("momentum2", 0, 1))
-ADAM = Rule("Adam", __doc__, update, histories=2, limits=_LIMITS)
-ADAMW = Rule("AdamW", __doc__, update_decoupled, histories=2, decoupled=True, limits=_LIMITS)
+ADAM = Rule("Adam", __doc__, update, numbers, histories=2, limits=_LIMITS)
+ADAMW = Rule("AdamW", __doc__, update, numbers_decoupled, histories=2, decoupled=True, limits=_LIMITS)

@@ -5,11 +5,12 @@ h' = rate g + momentum h;  w = w - ((1 + momentum) h' - momentum h).
 
 from netc.jit import kernel
 from netc.layer import Array
-from netc.solve.rule import Rule, Update
+from netc.solve.rule import Moment, Rule
 
 
 @kernel
-def _update(data: Array, diff: Array, h: Array, rate: float, momentum: float, ahead: float) -> None:
+def update(data: Array, diff: Array, h: Array, numbers: Array) -> None:
+    rate, momentum, ahead = numbers[0], numbers[1], numbers[2]
     for i in range(data.size):
         before = h[i]
         h[i] = rate * diff[i] + momentum * before
@@ -17,9 +18,8 @@ def _update(data: Array, diff: Array, h: Array, rate: float, momentum: float, ah
         data[i] -= diff[i]
 
 
-def update(u: Update) -> None:
-    momentum = u.number(u.p.momentum)
-    _update(u.data, u.diff, u.history[0], u.number(u.rate), momentum, u.number(1 + u.p.momentum))
+def numbers(m: Moment) -> tuple[float, ...]:
+    return m.rate, m.p.momentum, 1 + m.p.momentum
 
 
-NESTEROV = Rule("Nesterov", __doc__, update)
+NESTEROV = Rule("Nesterov", __doc__, update, numbers)

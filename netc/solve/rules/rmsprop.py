@@ -7,20 +7,20 @@ import math
 
 from netc.jit import kernel
 from netc.layer import Array
-from netc.solve.rule import Limit, Rule, Update
+from netc.solve.rule import Limit, Moment, Rule
 
 
 @kernel
-def _update(data: Array, diff: Array, h: Array, rate: float, keep: float, take: float, delta: float) -> None:
+def update(data: Array, diff: Array, h: Array, numbers: Array) -> None:
+    rate, keep, take, delta = numbers[0], numbers[1], numbers[2], numbers[3]
     for i in range(data.size):
         h[i] = take * (diff[i] * diff[i]) + keep * h[i]
         diff[i] = rate * (diff[i] / (math.sqrt(h[i]) + delta))
         data[i] -= diff[i]
 
 
-def update(u: Update) -> None:
-    keep, take = u.number(u.p.rms_decay), u.number(1 - u.p.rms_decay)
-    _update(u.data, u.diff, u.history[0], u.number(u.rate), keep, take, u.number(u.p.delta))
+def numbers(m: Moment) -> tuple[float, ...]:
+    return m.rate, m.p.rms_decay, 1 - m.p.rms_decay, m.p.delta
 
 
-RMSPROP = Rule("RMSProp", __doc__, update, limits=(Limit("momentum", 0, 1e-38), Limit("rms_decay", 0, 1)))
+RMSPROP = Rule("RMSProp", __doc__, update, numbers, limits=(Limit("momentum", 0, 1e-38), Limit("rms_decay", 0, 1)))

@@ -5,19 +5,20 @@ h = rate g + momentum h;  w = w - h.
 
 from netc.jit import kernel
 from netc.layer import Array
-from netc.solve.rule import Rule, Update
+from netc.solve.rule import Moment, Rule
 
 
 @kernel
-def _update(data: Array, diff: Array, h: Array, rate: float, momentum: float) -> None:
+def update(data: Array, diff: Array, h: Array, numbers: Array) -> None:
+    rate, momentum = numbers[0], numbers[1]
     for i in range(data.size):
         h[i] = rate * diff[i] + momentum * h[i]
         diff[i] = h[i]
         data[i] -= h[i]
 
 
-def update(u: Update) -> None:
-    _update(u.data, u.diff, u.history[0], u.number(u.rate), u.number(u.p.momentum))
+def numbers(m: Moment) -> tuple[float, ...]:
+    return m.rate, m.p.momentum
 
 
-SGD = Rule("SGD", __doc__, update)
+SGD = Rule("SGD", __doc__, update, numbers)

@@ -42,14 +42,31 @@ def backward(b: Builder, step: Step) -> None:
     layer = step.layer
     m, n, _ = sizes = _sizes(b, layer)
     dy = b.read_plain(step.top_diffs[0]).base
+    if (target := step.bottom_diffs[0]) is not None:  # before the weights may be updated
+        dx = b.write_plain(target).base
+        b.emit(kernels.data_gradient(dy, b.param(layer, 0), dx, sizes, _workspace(b, layer), "product data gradient"))
     if len(b.planned(layer).params) > 1 and (db := b.param_gradient(layer, 1)) is not None:
         b.emit(kernels.bias_gradient(dy, db, m, n, "bias gradient"))
     if (dw := b.param_gradient(layer, 0)) is not None:
-        x = b.read_plain(b.bottom(layer)).base
-        b.emit(kernels.weight_gradient(x, dy, dw, sizes, _workspace(b, layer), "product weight gradient"))
-    if (target := step.bottom_diffs[0]) is not None:
-        dx = b.write_plain(target).base
-        b.emit(kernels.data_gradient(dy, b.param(layer, 0), dx, sizes, _workspace(b, layer), "product data gradient"))
+        _weight_gradient(b, layer, dy, dw)
+
+
+def _weight_gradient(b: Builder, layer: int, dy: Ref, dw: Ref) -> None:
+    """Where the weights may be updated on the way, part by part: most of a net's memory may be one layer's weights."""
+    x, sizes, work = b.read_plain(b.bottom(layer)).base, _sizes(b, layer), _workspace(b, layer)
+    label = "product weight gradient"
+    if not b.in_parts(layer, 0):
+        b.emit(kernels.weight_gradient(x, dy, dw, sizes, work, label))
+        return
+    b.emit([kernels.packed_bottom(x, sizes, work, label)])
+    with b.only_when("keeping"):
+        b.emit([kernels.weight_part(dy, dw, sizes, work, (0, sizes[1]), True, label)])
+    index, (_, _, k), parts = b.planned(layer).params[0], sizes, kernels.parts(sizes)
+    place = b.new("part of a gradient", 4 * k * max(count for _, count in parts))
+    for first, count in parts:
+        with b.only_when("releasing"):
+            b.emit([kernels.weight_part(dy, place, sizes, work, (first, count), False, label)])
+        b.update(index, place, first * k, count * k)
 
 
 RULE = Rule(("InnerProduct",), accepts, forward, backward)
