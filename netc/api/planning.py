@@ -15,7 +15,7 @@ from netc.layer import Phase, Shape
 from netc.plan import plan as plan_graph
 from netc.plan.model import Plan
 from netc.schema.record import Record
-from netc.solve import policies, update
+from netc.solve import averages, policies, update
 
 
 def load(path: PathLike, *, layers: Iterable[Path] = ()) -> Definition:
@@ -108,6 +108,7 @@ def check_solver(record: Record, report: Report) -> None:
     """Report what is wrong with a SolverParameter's learning rate and update (SOL010 to SOL012)."""
     policies.check(record, report)
     update.check(record, report)
+    averages.check(record, report)
 
 
 def _check_net(definition: Definition, state: State, report: Report) -> None:

@@ -21,6 +21,7 @@ from netc.cli._records import show_left_out
 from netc.cli._weights import loading_options, show_loaded
 from netc.errors import Code, Diagnostic, NetError
 from netc.layer import Phase, Shape
+from netc.solve.averages import VERSIONS, Averages
 
 SHOWN = 20
 """Up to so many classes are shown whole; of more, the ten with the lowest recall."""
@@ -52,6 +53,13 @@ BAD_NAMES = Code(
 @click.option("--labels", metavar="BLOB", help="Labels to compare with (default: what the Accuracy layer reads).")
 @click.option("--class-names", type=click.Path(path_type=Path), help="A text file that names class N in line N.")
 @click.option("--confusion", type=click.Path(path_type=Path, dir_okay=False), help="Write the confusion matrix as CSV.")
+@click.option(
+    "--ap-version",
+    type=click.Choice(tuple(VERSIONS)),
+    default="Integral",
+    show_default=True,
+    help="How the average precision of detections (DetectionEvaluate) is computed.",
+)
 @bad_record_option
 @executor_options
 @click.option("--json", "as_json", is_flag=True, help="The averages as one line of JSON.")
@@ -71,11 +79,13 @@ def command(
     labels: str | None,
     class_names: Path | None,
     confusion: Path | None,
+    ap_version: str,
     as_json: bool,
     **run_options: Any,
 ) -> None:
     """Run FILE's net on --weights and average each output over the batches.
 
+    For a detector (a net with a DetectionEvaluate layer) the mean average precision, and that of each class.
     For a classifier (a net with an Accuracy layer, or with --scores and --labels) also precision and recall of each
     class, and the confusion matrix.
     """
@@ -105,7 +115,7 @@ def command(
     if compared is None and (confusion or class_names):
         raise NetError(Diagnostic(NO_CONFUSION, f'net "{net.graph.name}" has no Accuracy layer'))
     shown = _names(class_names, len(compared.matrix)) if compared else []
-    means = _run(net, iterations, compared, keep)
+    means = _run(net, iterations, compared, keep, ap_version)
     show_left_out([net])
     if confusion and compared:
         write_text(confusion, as_csv(compared.classes, shown))
@@ -120,15 +130,14 @@ def command(
             _output.say(f"{compared.outside} labels are no class of the net and were not counted", "yellow")
 
 
-def _run(net: Net, iterations: int, compared: Confusion | None, kept: bool) -> dict[str, Any]:
-    sums: dict[str, Any] = {}
+def _run(net: Net, iterations: int, compared: Confusion | None, kept: bool, ap_version: str) -> dict[str, Any]:
+    averages = Averages(net, ap_version, per_class=True)
     with np.errstate(all="ignore"), net.observed(compared) if compared and not kept else nullcontext():
         for _ in range(iterations):
-            for name, value in net.forward().items():
-                sums[name] = sums.get(name, 0.0) + value.astype(np.float64)
+            averages.add(net.forward())
             if compared and kept:
                 compared.add()
-    return {name: total / iterations for name, total in sums.items()}
+    return averages.means()
 
 
 def _names(path: Path | None, count: int) -> list[str]:

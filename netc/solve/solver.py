@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 from netc.errors import Diagnostic, NetError, Report
 from netc.layer import Array
 from netc.run import Net
 from netc.schema.record import Record
 from netc.solve import policies, snapshots, update
+from netc.solve.averages import Averages
+from netc.solve.averages import check as check_averages
 from netc.solve.codes import MISSING, NO_OUTPUT, NOT_FINITE
 from netc.solve.events import Events, Step, TestResult
 from netc.solve.inspect import Sizes, first_not_finite
@@ -77,6 +77,7 @@ class Solver:
         report = Report()
         policies.check(self.p, report)
         update.check(self.p, report)
+        check_averages(self.p, report)
         snapshots.check(self.p, self.prefix, report, self.net)
         if self.p.has("early_stop"):
             known = [self.net_outputs(t.net) for t in self.tests]
@@ -262,20 +263,18 @@ class Solver:
             self._consider_stopping(result)
 
     def test(self, index: int = 0) -> TestResult | None:
-        """Average a test net's outputs over its batches; None if a stop was requested meanwhile."""
+        """Average a test net's outputs over its batches, detections by `Averages`; None if a stop was requested."""
         test, loss = self.tests[index], 0.0
-        sums: dict[str, Array] = {}
+        averages = Averages(test.net, self.p.ap_version, per_class=self.p.show_per_class_result)
         for batch in range(test.iterations):
             if self._request == "stop":
                 self._request = None
                 return None
-            for name, value in test.net.forward().items():
-                sums[name] = sums.get(name, 0.0) + value.astype(np.float64)
+            averages.add(test.net.forward())
             loss += test.net.loss
             self.events.test_batch(index, batch + 1, test.iterations)
-        means = {name: total / test.iterations for name, total in sums.items()}
         wanted = self.p.test_compute_loss
-        return TestResult(self.iteration, index, means, loss / test.iterations if wanted else None)
+        return TestResult(self.iteration, index, averages.means(), loss / test.iterations if wanted else None)
 
     def _consider_stopping(self, result: TestResult) -> None:
         p = self.p.early_stop
