@@ -228,6 +228,18 @@ class RandomNet:
         if self.chance(0.5):
             self.layer("ReLU", [top], {top: found[1]})
 
+    def gate(self) -> None:
+        """A squeeze-and-excitation block: gates from means over the planes."""
+        if (found := self.pick()) is None:
+            return
+        bottom, (channels, _, _) = found
+        one, means, gates = (channels, 1, 1), self.name("means"), self.name("gates")
+        self.layer("Pooling", [bottom], {means: one}, "pooling_param { pool: AVE global_pooling: true }")
+        fields = f"convolution_param {{ num_output: {channels} kernel_size: 1 }}"
+        self.layer("Convolution", [means], {gates: one}, fields)
+        self.layer("Sigmoid", [gates], {gates: one})
+        self.layer("Axpy", [gates, *self.like(found[1], bottom, 2)], {self.name("gated"): found[1]})
+
     def concat(self) -> None:
         if (found := self.pick()) is None or found[1][0] > 64:
             return
@@ -327,6 +339,6 @@ POINTWISE = (
 STEPS = (
     *(RandomNet.convolution,) * 8, *(RandomNet.deconvolution,) * 2, *(RandomNet.pooling,) * 3, *(RandomNet.relu,) * 2,
     *(RandomNet.pointwise,) * 5, *(RandomNet.channels,) * 3, *(RandomNet.eltwise,) * 3, *(RandomNet.concat,) * 2,
-    RandomNet.upsampling, RandomNet.slice, RandomNet.crop, RandomNet.reshape, RandomNet.split, RandomNet.inner_product,
-    RandomNet.lrn,
+    RandomNet.gate, RandomNet.upsampling, RandomNet.slice, RandomNet.crop, RandomNet.reshape, RandomNet.split,
+    RandomNet.inner_product, RandomNet.lrn,
 )  # fmt: skip

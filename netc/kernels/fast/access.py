@@ -482,6 +482,38 @@ def _repeated(back: bool) -> Callable[[Given], Iterator[Access]]:
     return accesses
 
 
+def _prelu(g: Given) -> Iterator[Access]:
+    yield g.blob("read", 0, 12)
+    yield g.blob("read", 4, 12)
+    yield g.blob("write", 8, 12)
+    yield g.read(17, 4 if g[18] else g[16] * 4)
+
+
+def _gated(g: Given) -> Iterator[Access]:
+    yield g.blob("read", 0, 12)
+    if isinstance(g.arguments[4], Ref):
+        yield g.blob("read", 4, 12)
+    yield g.blob("write", 8, 12)
+    yield g.read(17, g[12] * g[16] * 4)
+
+
+def _channel_dots(g: Given) -> Iterator[Access]:
+    yield g.blob("read", 0, 8)
+    yield g.blob("read", 4, 8)
+    yield g.write(12, g[8] * g[9] * 64)
+    yield g.work(13, g.threads * 64)
+
+
+def _dots_moved(g: Given) -> Iterator[Access]:
+    yield g.read(0, g[4] * 4, (g[2], g[3] * 64))
+    yield g.write(1, g[2] * g[4] * 4)
+
+
+def _slopes(g: Given) -> Iterator[Access]:
+    yield g.read(0, g[4] * 4, (g[2], g[3] * 64))
+    yield g.update(1, 4 if g[5] else g[4] * 4)
+
+
 KERNELS: dict[str, Callable[[Given], Iterator[Access]]] = {
     "memory._clear": lambda g: iter([g.write(0, g[1])]),
     "layout._clear_halo": _clear_halo,
@@ -533,6 +565,11 @@ KERNELS: dict[str, Callable[[Given], Iterator[Access]]] = {
     "eltwise._product": _pointwise(0, 1),
     "eltwise._larger": _maximum,
     "eltwise._chosen": _maximum_gradient,
+    "per_channel._prelu": _prelu,
+    "per_channel._gated": _gated,
+    "per_channel._dots": _channel_dots,
+    "per_channel._to_plain": _dots_moved,
+    "per_channel._add_images": _slopes,
     "pool._over_windows": _windows,
     "unpool._mask": _mask,
     "unpool._scatter": _unpooled(False),

@@ -2,6 +2,7 @@
 
 from netc.run.lowering.rule import Rule
 from netc.run.lowering.rules import (
+    axpy,
     channels,
     concat,
     convolution,
@@ -13,12 +14,14 @@ from netc.run.lowering.rules import (
     inner_product,
     lrn,
     pooling,
+    prelu,
     relu,
     slicing,
     upsample,
 )
 
 FAMILIES = (
+    axpy,
     channels,
     concat,
     convolution,
@@ -30,6 +33,7 @@ FAMILIES = (
     inner_product,
     lrn,
     pooling,
+    prelu,
     relu,
     slicing,
     upsample,
