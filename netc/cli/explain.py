@@ -1,4 +1,4 @@
-"""`netc explain`: what a diagnostic code means, or what a layer type computes."""
+"""`netc explain`: what a diagnostic code means, what a layer type computes, what a field says."""
 
 from __future__ import annotations
 
@@ -19,19 +19,21 @@ from netc.report import explain
 @click.option("--list", "list_all", is_flag=True, help="List every code and layer type.")
 @click.option("--layers", type=click.Path(path_type=Path, exists=True), multiple=True, help="Your own layer file.")
 def command(name: str | None, list_all: bool, layers: tuple[Path, ...]) -> None:
-    """Explain NAME: a diagnostic code (LAY002) or a layer type (LSTM)."""
+    """Explain NAME: a diagnostic code (LAY002), a layer type (LSTM) or a field (kernel_size)."""
     types = catalogue(layers)
     if list_all or name is None:
         _list(types.types, explain.known_codes())
         return
-    if name in types.types:
-        page = explain.type_page(types.types[name], schema_of(types))
+    if (type := explain.type_called(name, types)) is not None:
+        page = explain.type_page(types.types[type], schema_of(types))
     elif (code := explain.known_codes().get(name.upper())) is not None:
         page = explain.code_page(code)
+    elif (fields := explain.field_page(name, schema_of(types))) is not None:
+        page = fields
     else:
-        near = explain.nearest(name, types)
+        near = explain.usual_name(name) or explain.nearest(name, types)
         hint = f"; did you mean {near}?" if near else "; `netc explain --list` lists all"
-        raise click.BadParameter(f"{name} is neither a code nor a layer type{hint}", param_hint="NAME")
+        raise click.BadParameter(f"{name!r} is no code, layer type or field{hint}", param_hint="NAME")
     if sys.stdout.isatty():
         _output.out.print(Markdown(page))
     else:

@@ -29,6 +29,7 @@ from netc.solve.hdf5 import is_hdf5
 from netc.solve.snapshots import read_weights
 
 _TEXT = (".net", ".prototxt", ".pt", ".pbtxt", ".txt", ".cfg")
+_BINARY = (".caffemodel", ".binaryproto")
 _LAYERS_OF_DATA = ("Input",)
 
 
@@ -68,7 +69,7 @@ def read(path: Path, layers: Iterable[Path] = ()) -> Model:
     if is_hdf5(path):
         weights, text = hdf5.load(path)
         return Model(path, _inner(path, text, layers), weights)
-    if path.suffix in _TEXT or not _is_binary(path):
+    if path.suffix in _TEXT or not (path.suffix in _BINARY or _is_binary(path)):
         return Model(path, load_definition(path, layers=layers))
     types, report = catalogue(layers), Report()
     schema = schema_of(types)
@@ -102,7 +103,7 @@ def _is_binary(path: Path) -> bool:
         with path.open("rb") as file:
             start = file.read(4096)
     except OSError:
-        return path.suffix in (".caffemodel", ".binaryproto")
+        return False
     return any(byte < 32 and byte not in b"\t\n\v\f\r" for byte in start)
 
 

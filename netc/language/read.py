@@ -14,6 +14,15 @@ MAX_BYTES = 8 << 20
 """Texts longer than this are refused unread."""
 
 
+_PAGE = ("it is an HTML page", "a web page was saved instead of the file: get the file (on GitHub, its raw form)")
+_ANSWERS = (
+    (b"<!doctype html", *_PAGE),
+    (b"<html", *_PAGE),
+    (b"version https://git-lfs", "it is a Git LFS pointer", "get the real file with `git lfs pull`"),
+)
+"""How what a server gives instead of a file begins."""
+
+
 def read(path: str | os.PathLike[str]) -> Document:
     """The tree of a file. Raises `NetError`: what `read_text` and `parse` find."""
     return parse(read_text(path), os.fspath(path))
@@ -38,6 +47,9 @@ def read_text(path: str | os.PathLike[str], shown: str | None = None) -> str:
         raise _refuse(codes.UNREADABLE, shown, reason) from None
     if len(data) > MAX_BYTES:
         raise _refuse(codes.TOO_LARGE, shown, f"it holds more than {MAX_BYTES >> 20} MB")
+    for start, what, hint in _ANSWERS:
+        if data[:64].lower().lstrip().startswith(start):
+            raise _refuse(codes.UNREADABLE, shown, what, hint)
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise _refuse(codes.ENCODING, shown, "it is UTF-16", "save it as UTF-8")
     if (kind := _binary(data, shown)) is not None:

@@ -213,6 +213,8 @@ def _written(value: Any) -> str:
         return "default"
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, list):
+        return ", ".join(map(_written, value))
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

@@ -10,6 +10,7 @@ import netc
 from netc.catalogue import Catalogue
 from netc.errors import CODES, Code, suggest
 from netc.layer import Example, LayerType
+from netc.schema.confusions import TYPES
 from netc.schema.declare import Field
 from netc.schema.registry import MessageType, Schema
 
@@ -72,6 +73,27 @@ def example_text(layer_type: LayerType, example: Example) -> str:
     lines.append(f'layer {{ name: "{name}" type: "{layer_type.name}" ' + " ".join((*bottoms, *tops)))
     lines.append(f"  {example.fields}" if example.fields else "")
     return "\n".join(line for line in lines if line) + "\n}\n"
+
+
+def field_page(name: str, schema: Schema) -> str | None:
+    """Every message that has a field of this name, with its type, default and meaning; None if none has."""
+    layer, found = schema.message("LayerParameter"), []
+    param_of = {field.type: field.name for field in layer.fields.values()}
+    for message in map(schema.message, schema.messages):
+        if name in message.fields and not message.name.startswith("V"):
+            where = f"`{param_of[message.name]} {{ }}` of a layer" if message.name in param_of else f"`{message.name}`"
+            found.append(f"In {where}:\n\n{_field_row(message.fields[name].declaration, message)}")
+    return "\n\n".join([f"# {name}", *found]) + "\n" if found else None
+
+
+def type_called(name: str, types: Catalogue) -> str | None:
+    """The layer type of this name in any capitals."""
+    return next((known for known in types.types if known.lower() == name.lower()), None)
+
+
+def usual_name(name: str) -> str | None:
+    """What netc writes for a layer that others call so."""
+    return TYPES.get(name.lower().replace("_", ""))
 
 
 def known_names(types: Catalogue) -> list[str]:

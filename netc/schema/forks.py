@@ -197,6 +197,16 @@ _TYPES: dict[str, str] = {
 FORK_TYPES: dict[str, str] = {name: fork for fork, names in _TYPES.items() for name in names.split()}
 """Layer type -> whose it is."""
 
+_CROP = (
+    "Caffe's own layer crops, too, but is told where: write every `layers` as `layer`, this one with "
+    '`type: "Crop" crop_param { axis: 2 offset: ... }`'
+)
+VALUE_REPLACEMENTS: dict[tuple[str, str], str] = {
+    ("V1LayerParameter.LayerType", "CROP"): _CROP,
+    ("V1LayerParameter.LayerType", "INTERP"): 'write every `layers` as `layer`, this one with `type: "Interp"`',
+}
+"""Values of forks -> what to write instead."""
+
 FORK_VALUES: dict[tuple[str, str], str] = {
     ("V1LayerParameter.LayerType", "CROP"): FCN,
     ("V1LayerParameter.LayerType", "IMAGE_SEG_DATA"): DEEPLAB,

@@ -12,7 +12,7 @@ from netc.errors import Code, suggest
 from netc.schema import codes
 from netc.schema.bvlc.legacy import V1_TYPES
 from netc.schema.confusions import VALUES
-from netc.schema.forks import FORK_VALUES
+from netc.schema.forks import FORK_VALUES, VALUE_REPLACEMENTS
 from netc.schema.registry import INTEGER_RANGES, FieldType
 
 if TYPE_CHECKING:
@@ -198,7 +198,8 @@ def _enum(scalar: Scalar, field: FieldType) -> str:
     fork = FORK_VALUES.get((enum.name, text))
     if fork is not None:
         message = f"`{field.name}` has no value {shown(scalar)} in BVLC Caffe; it comes from {fork}"
-        raise BadValueError(codes.FORK_FIELD, message, "netc does not know this value")
+        instead = VALUE_REPLACEMENTS.get((enum.name, text), "netc does not know this value")
+        raise BadValueError(codes.FORK_FIELD, message, instead)
     known = ", ".join(enum.values) if len(enum.values) <= 12 else f"{len(enum.values)} names"
     meant = VALUES.get((field.name, text.lower()), "")
     guess: str | None = meant if meant in enum.values else None

@@ -82,6 +82,7 @@ def test_text(run: Run, tmp_path: Path) -> None:
     assert "- pool1 (Pooling): pool1 2x4x4x4" in done.out
     assert "+ pool2 (Pooling): pool2 2x4x4x4" in done.out
     assert "    inner_product_param.num_output: 10 -> 20" in done.out
+    assert "    bottom: pool1 -> pool2" in done.out
     assert "    parameters: 650 -> 1,300 (+650, +100.0%)" in done.out
     assert "multiply-adds" in done.out
 

@@ -9,7 +9,7 @@ import pytest
 
 from netc.convert import files
 from netc.convert.codes import BAD_SAFETENSORS, NO_NET, NO_PARAMETERS, ONNX_NOT_READ, UNKNOWN_FORMAT
-from netc.errors import Code, NetError
+from netc.errors import CODES, Code, NetError
 from netc.schema.weights import LayerWeights, Weights
 from netc.schema.weights_write import dump_weights
 
@@ -140,6 +140,8 @@ def test_onnx_is_the_deployed_net_with_the_weights(model: files.Model, tmp_path:
         ("model.onnx", b"\x08\x08", ".net", ONNX_NOT_READ),
         ("broken.safetensors", b"\x08\x00\x00\x00\x00\x00\x00\x00{}", ".net", BAD_SAFETENSORS),
         ("broken.safetensors", b"", ".net", BAD_SAFETENSORS),
+        ("text.caffemodel", b"no weights", ".net", CODES["SNP002"]),
+        ("empty.caffemodel", b"", ".net", CODES["SNP001"]),
     ],
 )
 def test_what_cannot_be(tmp_path: Path, name: str, content: bytes, ending: str, code: Code) -> None:

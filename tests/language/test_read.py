@@ -55,6 +55,8 @@ def test_missing(tmp_path: Path) -> None:
         ("a.h5", b"\x89HDF\r\n\x1a\n", "SYN021"),
         ("a.zip", b"PK\x03\x04", "SYN021"),
         ("a.prototxt", "name: 'a'".encode("utf-16"), "SYN023"),
+        ("a.prototxt", b"\n<!DOCTYPE html>\n<html>", "SYN020"),
+        ("a.prototxt", b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12\n", "SYN020"),
     ],
 )
 def test_not_text(tmp_path: Path, name: str, data: bytes, code: str) -> None:
