@@ -4,8 +4,9 @@
 
 FILE is a plain prototxt; without one, it is the gallery's ResNet-152 written out by `netc expand`. protobuf reads it
 with the schema that netc generates, once into its C messages (upb) and once into its Python messages; its tokenizer is
-Python in both. The contenders take turns in processes of their own; medians and the quartiles' spread are in
-milliseconds. The processes check first that protobuf and netc read the same message.
+Python in both. The contenders take turns in processes of their own; medians and the quartiles' spread are milliseconds
+of processor time (each runs in one thread, so on a machine that does nothing else this is the time one waits). The
+processes check first that protobuf and netc read the same message.
 """
 
 from __future__ import annotations
@@ -77,13 +78,13 @@ def serve(name: str, path: Path) -> None:
     print("ready", flush=True)
     for _ in sys.stdin:
         gc.collect()
-        start = time.perf_counter()
+        start = time.process_time()
         call()
-        print(json.dumps(1e3 * (time.perf_counter() - start)), flush=True)
+        print(json.dumps(1e3 * (time.process_time() - start)), flush=True)
 
 
 def measure(path: Path, seconds: float, least: int = 5) -> dict[str, list[float]]:
-    """Milliseconds of single calls, by contender, in turns."""
+    """Milliseconds of processor time of single calls, by contender, in turns."""
     found: dict[str, list[float]] = {name: [] for name in NAMES}
     with ExitStack() as stack:
         processes = {name: stack.enter_context(_process(name, path)) for name in NAMES}
