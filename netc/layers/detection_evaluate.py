@@ -159,23 +159,21 @@ def forward(call: Call) -> None:
 
 def _grouped(call: Call, rows: Array, width: int) -> Boxes:
     """Rows by image and class, both ascending. Raises NetError(RUN324)."""
+    p, used = call.p, np.flatnonzero(rows[:, 0] != -1)
+    rows = rows[used]
+    known = (rows[:, 1] >= 0) & (rows[:, 1] < p.num_classes) & (np.trunc(rows[:, 1]) != p.background_label_id)
+    known |= (rows[:, 1] == -1) & (width == 7)  # nothing was found in an image
+    bad = np.flatnonzero(~(known & np.isfinite(rows[:, 0])))
+    if len(bad):
+        what = "detection" if width == 7 else "true box"
+        values = ", ".join(f"{value:g}" for value in rows[bad[0]])
+        message = f'layer "{call.record.name}" (DetectionEvaluate): {what} {used[bad[0]]} is ({values})'
+        raise NetError(Diagnostic(BAD_DETECTION, message, call.record.span))
+    image, label = rows[:, 0].astype(np.int64), rows[:, 1].astype(np.int64)
     groups: Boxes = {}
-    whole = rows[np.isfinite(rows[:, :2]).all(1)][:, :2].astype(np.int64) if len(rows) else np.empty((0, 2), np.int64)
-    for index, row in enumerate(rows):
-        named = np.isfinite(row[:2]).all()
-        if named and row[0] == -1:
-            continue
-        detection_of_nothing = width == 7 and row[1] == -1
-        known = named and 0 <= row[1] < call.p.num_classes and int(row[1]) != call.p.background_label_id
-        if not (known or detection_of_nothing):
-            what = "detection" if width == 7 else "true box"
-            values = ", ".join(f"{value:g}" for value in row)
-            message = f'layer "{call.record.name}" (DetectionEvaluate): {what} {index} is ({values})'
-            raise NetError(Diagnostic(BAD_DETECTION, message, call.record.span))
-    for image in np.unique(whole[:, 0]):
-        if image != -1:
-            own = whole[:, 0] == image
-            groups[int(image)] = {int(c): rows[own & (whole[:, 1] == c)] for c in np.unique(whole[own, 1])}
+    for i in np.unique(image).tolist():
+        own = image == i
+        groups[i] = {c: rows[own & (label == c)] for c in np.unique(label[own]).tolist()}
     return groups
 
 

@@ -153,8 +153,10 @@ def _truths(call: Call) -> list[Array]:
     """For each image the rows (class, xmin, ymin, xmax, ymax) of its true boxes."""
     g, p = call.g, call.p
     found: list[list[Array]] = [[] for _ in range(g.images)]
-    for i, row in enumerate(call.bottoms[3].reshape(-1, 8)):
-        if row[0] == -1 or (row[7] and not p.use_difficult_gt):
+    rows = call.bottoms[3].reshape(-1, 8)
+    for i in np.flatnonzero(rows[:, 0] != -1):  # a batch has room for more boxes than there are
+        row = rows[i]
+        if row[7] and not p.use_difficult_gt:
             continue
         known = 0 <= row[0] < g.images and 0 <= row[1] < g.classes and int(row[1]) != p.background_label_id
         sized = p.code_type != "CENTER_SIZE" or (row[5] > row[3] and row[6] > row[4])
