@@ -29,7 +29,7 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Sequence:
-    """`[a, b]`; blocks are among the items only if it is the value of a field."""
+    """`[a, b]`; blocks may be among the items."""
 
     items: tuple[Expression | Body, ...]
     span: Span
