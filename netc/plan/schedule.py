@@ -182,10 +182,22 @@ def _again(draft: Draft, index: int) -> int:
 
 
 def _recomputed(draft: Draft) -> set[int]:
-    """The layers that may run again; where one does, other names of its tops (Flatten, Split) are made again, too."""
-    found = set(draft.options.recompute) - draft.skipped
-    for node in draft.graph.nodes:
-        if node.index in draft.skipped and draft.graph.values[node.bottoms[0]].producer in found:
+    """The layers that may run again: from values that are kept anyway, or made again, too.
+
+    Where one does, so do the other names of its tops (Flatten, Split).
+    """
+    nodes, values, found = draft.graph.nodes, draft.graph.values, set[int]()
+    possible = {i for i in draft.options.recompute if not nodes[i].type.source}
+    kept = {v for node in nodes if draft.needs_backward[node.index] for v in _read(draft, node)}
+    for node in nodes:
+        there = [
+            v in kept or values[v].producer in found or nodes[values[v].producer].type.source for v in node.bottoms
+        ]
+        if node.index in draft.skipped:
+            again = values[node.bottoms[0]].producer in found
+        else:
+            again = node.index in possible and all(there)
+        if again:
             found.add(node.index)
     return found
 

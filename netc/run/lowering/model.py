@@ -50,7 +50,8 @@ references are to the first of these values, and to its gradient."""
 class Item:
     """One thing to do: a row of the step table, or a step of the plan by the layer's own kernels.
 
-    layer: the layer it belongs to. group: items between two barriers, which may run at the same time, share a number.
+    layer: the layer it belongs to (for layers that run again, the one whose backward needs that). group: items between
+    two barriers, which may run at the same time, share a number.
     uses: what a step reads and writes (of a row, `netc/kernels/fast/access.py` knows). only: the way of running
     backward to which it belongs, if not to both.
     """
@@ -84,6 +85,7 @@ class Lowered:
     holds: dict[int, frozenset[Layout]]  # the layouts of each slot's array that are filled after the last write
     shapes: dict[int, Shape]
     buffers: dict[tuple[int, str], int]
+    late_buffers: dict[tuple[int, str], int]  # the same of layers that run again in backward
     fused: dict[int, int]  # layer -> the layer whose rows do its work
     threads: int  # that the workspace is made for
     planned_bytes: int

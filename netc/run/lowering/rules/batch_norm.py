@@ -11,6 +11,7 @@ from typing import Any
 from netc.kernels.fast import batch_norm as kernels
 from netc.kernels.fast.affine import Affine
 from netc.kernels.fast.batch_norm import SUMS_BYTES, Statistics
+from netc.kernels.fast.layout import Blocked
 from netc.kernels.fast.rows import NOTHING, Ref
 from netc.plan.model import Step
 from netc.run.lowering.builder import Builder
@@ -42,6 +43,10 @@ def _relu(b: Builder, layer: int) -> bool:
 def forward(b: Builder, layer: int) -> None:
     fields: Any = b.plan.graph.nodes[layer].record.batch_norm_param
     x, scale = b.read(b.bottom(layer)), _scale(b, layer)
+    if b.again:  # the statistics are there, and must not be counted twice
+        affine, at = b.notes[layer]
+        _normalize(b, layer, x, affine, at)
+        return
     size = Affine.nbytes(x.c)
     affine = Affine(b.new("factors", size), b.new("shifts", size), x.c)
     at = Statistics(b.new("means", size), b.new("deviations", size), b.new("sums", x.blocks * SUMS_BYTES))
@@ -51,11 +56,15 @@ def forward(b: Builder, layer: int) -> None:
         b.emit([affine.scale(b.param(scale, 0), bias, "factors")])
     stored = b.param(layer, 0), b.param(layer, 1), b.param(layer, 2)
     b.emit(kernels.moments(x, at, stored, fields.moving_average_fraction, fields.eps, "moments"))
+    _normalize(b, layer, x, affine, at)
+    b.notes[layer] = (affine, at)
+
+
+def _normalize(b: Builder, layer: int, x: Blocked, affine: Affine, at: Statistics) -> None:
     last = b.last_of(layer)
     x_hat = b.write(b.top(layer))
     y = b.write(b.top(last)) if last != layer else None
     b.emit(kernels.normalize(x, x_hat, y, at, affine, _relu(b, layer), "normalize"))
-    b.notes[layer] = (affine, at)
 
 
 def backward(b: Builder, step: Step) -> None:

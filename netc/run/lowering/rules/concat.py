@@ -55,9 +55,10 @@ def _starts(b: Builder, layer: int) -> list[int]:
 
 
 def _free(b: Builder, slot: int) -> bool:
-    """Whether the slot's storage can move: it is no part yet, and always seen with one shape."""
+    """Whether the slot's storage can move: it is no part yet, always seen with one shape, and not written again."""
     storage = b.plan.slots[slot].storage
-    return not b.is_part(slot) and len({s.shape for s in b.plan.slots if s.storage == storage}) == 1
+    shapes = {s.shape for s in b.plan.slots if s.storage == storage}
+    return not b.is_part(slot) and not b.is_written_late(slot) and len(shapes) == 1
 
 
 def _written_once(b: Builder, slot: int) -> bool:
@@ -65,13 +66,14 @@ def _written_once(b: Builder, slot: int) -> bool:
     plan = b.plan
     names = [v for v in plan.graph.values if plan.slots[plan.data[v.index]].storage == plan.slots[slot].storage]
     later = [v.producer for v in names if plan.data[v.index] != slot]
-    return all(plan.graph.nodes[i].type.name == "Dropout" and is_identity(b, i) for i in later)
+    identities = all(plan.graph.nodes[i].type.name == "Dropout" and is_identity(b, i) for i in later)
+    return identities and not b.is_written_late(slot)
 
 
 def forward(b: Builder, layer: int) -> None:
     bottoms = [b.read(b.bottom(layer, i)) for i in range(len(b.plan.graph.nodes[layer].bottoms))]
     y = b.write(b.top(layer))
-    if layer in b.notes:
+    if layer in b.notes or b.again:
         for x, start in zip(bottoms, _starts(b, layer), strict=True):
             b.emit(kernels.copied(x, 0, y, start, x.c, "concat"))
 
