@@ -270,3 +270,27 @@ def view(fast: Fast, memory: Array, use: Access) -> Array:
     shape = (*(count for count, _ in use.dims), use.width)
     strides = (*(step for _, step in use.dims), 1)
     return np.lib.stride_tricks.as_strided(memory[start:], shape, strides)
+
+
+def test_a_sum_in_place_of_the_convolution_s_own_bottom_is_a_step_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the convolution's windows would see sums that are there already."""
+    text = """
+    data = Input() { shape { dim: [2, 16, 12, 12] } }
+    x = Convolution(data) { num_output: 16 kernel_size: 1 }
+    c = Convolution(x) { num_output: 16 kernel_size: 3 pad: 1 }
+    e = Eltwise(x, c)
+    f = ReLU(e)
+    g = Pooling(f) { pool: AVE global_pooling: true }
+    """
+    monkeypatch.setenv("NETC_PRECISION", "exact")
+    plan = planning.plan(loads(text), "TEST")
+    verify(lower(plan, threads=2, exact=True))
+    nets, random = [Net(plan, seed=1), Net(plan, seed=1, executor="fast", threads=2)], np.random.default_rng(0)
+    data = random.standard_normal((2, 16, 12, 12))
+    weights = [0.1 * random.standard_normal(b.data.shape) for b in nets[0].parameters.all]
+    for net in nets:
+        net.set_input("data", data)
+        for blob, values in zip(net.parameters.all, weights, strict=True):
+            blob.data[...] = values
+    reference, fast = (net.forward()["g"] for net in nets)
+    np.testing.assert_allclose(fast, reference, atol=1e-5)

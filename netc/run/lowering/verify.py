@@ -4,7 +4,8 @@
 - No two arrays that are alive at one time overlap. (What shares memory on purpose, in place or in parts of a Concat's
   top, is one array here.)
 - Nothing is read that has not been written since its array came to life, forward then backward.
-- Rows between two barriers, which threads run side by side, do not touch what another of them writes.
+- Rows between two barriers, which threads run side by side, do not touch what another of them writes; nor does a row
+  write what it reads, unless it does so place by place (in place).
 
 `verify` takes about as long as a pass of the net, so it runs in tests; `places` (the second, and the first for whole
 arrays) takes little enough to run whenever a net is opened.
@@ -13,7 +14,7 @@ arrays) takes little enough to run whenever a net is opened.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from itertools import groupby, product
 from math import gcd
 
 import numpy as np
@@ -38,6 +39,7 @@ def verify(program: Lowered) -> None:
     for item, accesses in (*setup, *used):
         for one in accesses:
             _inside(program, item, one)
+        _place_by_place(program, item, accesses)
     _order(program, setup, used)
 
 
@@ -85,6 +87,31 @@ def _inside(program: Lowered, item: Item, one: Access) -> None:
     if one.first < 0 or one.end > memory.nbytes:
         place = f'bytes {one.first} to {one.end - 1} of "{memory.name}", which has {memory.nbytes}'
         raise _wrong(OUTSIDE_ARRAY, f"{_name(item)} {one.mode}s {place}")
+
+
+def _place_by_place(program: Lowered, item: Item, accesses: Sequence[Access]) -> None:
+    """Threads share a row: one may read with its neighbours what another has overwritten."""
+    if item.row is None:
+        return
+    written = [one for one in accesses if one.mode == "write"]
+    for one, other in product([one for one in accesses if one.mode == "read"], written):
+        same = (one.at, one.width, one.dims) == (other.at, other.width, other.dims)
+        apart = one.at.array != other.at.array or one.end <= other.first or other.end <= one.first
+        if not same and not apart and _meet(one, other):
+            raise _wrong(RACE, f'{_name(item)} reads "{program.memory[one.at.array].name}" elsewhere than it writes it')
+
+
+def _meet(one: Access, other: Access) -> bool:
+    """Whether two boxes of one array have bytes in common."""
+    start = min(one.first, other.first)
+    marks = np.zeros(max(one.end, other.end) - start, np.bool_)
+    _bytes(marks, one, start)[...] = True
+    return bool(_bytes(marks, other, start).any())
+
+
+def _bytes(marks: NDArray[np.bool_], one: Access, start: int) -> NDArray[np.bool_]:
+    shape = (*(count for count, _ in one.dims), one.width)
+    return as_strided(marks[one.at.offset - start :], shape, (*(step for _, step in one.dims), 1))
 
 
 # ---------------------------------------------------------------- written before it is read
