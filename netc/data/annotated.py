@@ -190,7 +190,8 @@ def _image(record: Annotated, how: Colour) -> Array:
 def _filling(record: Record, channels: int) -> Array:
     """What a larger image is filled with: the mean of each channel."""
     mean = mean_of(record, channels)
-    return np.zeros(channels) if mean is None else np.clip(np.rint(mean.mean((1, 2))), 0, 255)
+    filling = np.zeros(channels) if mean is None else np.clip(np.rint(mean.mean((1, 2))), 0, 255)
+    return filling.astype(np.uint8)
 
 
 def _check(record: Record) -> None:

@@ -13,11 +13,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from netc.data import annotated_datum
 from netc.data.array_files import npz_names, read_csv, read_npz
 from netc.data.bad import BadRecordError
 from netc.data.codes import MISSING_DATA, NOT_DATA
 from netc.data.database import is_leveldb, open_lmdb
-from netc.data.datum import parse
+from netc.data.datum import Datum, parse
 from netc.data.extras import pillow
 from netc.data.hdf5 import check_dataset, open_hdf5
 from netc.data.idx import is_idx, read_idx
@@ -32,10 +33,10 @@ _BLOCK = 1 << 24
 
 
 class Looked(NamedTuple):
-    """What a record holds: the shape of its image or row, and its label."""
+    """What a record holds: the shape of its image or row, and its label, or the classes of its boxes."""
 
     shape: Shape
-    label: int | None
+    labels: tuple[int, ...] = ()
 
 
 Record = tuple[str, Callable[[], Looked]]  # a name, and what looks at it; it may raise BadRecordError
@@ -77,10 +78,10 @@ def survey(path: Path, *, decode: bool, classes: int | None, progress: Callable[
             result.bad.append((name, str(looked)))
             continue
         result.shapes[looked.shape] += 1
-        if looked.label is not None:
-            result.labels[looked.label] += 1
-            if classes is not None and not 0 <= looked.label < classes:
-                result.bad.append((name, f"its label is {looked.label}, but the classes are 0 to {classes - 1}"))
+        result.labels.update(looked.labels)
+        outside = [label for label in looked.labels if classes is not None and not 0 <= label < classes]
+        if outside and classes is not None:
+            result.bad.append((name, f"its label is {outside[0]}, but the classes are 0 to {classes - 1}"))
     return result
 
 
@@ -122,26 +123,47 @@ def open_dataset(path: Path, decode: bool) -> Dataset:
 
 def _database(path: Path, decode: bool) -> Dataset:
     file = open_lmdb(path)
+    boxes = _has_boxes(file.read(0)[1]) if len(file) else False
 
     def records() -> Iterator[Record]:
         for key, value in file:
-            yield f"record {key.decode('utf-8', 'replace')!r}", partial(_datum, value, decode)
+            yield f"record {key.decode('utf-8', 'replace')!r}", partial(_noted if boxes else _datum, value, decode)
 
     slow = False
     if len(file):
         with suppress(BadRecordError):
-            slow = parse(file.read(0)[1]).image is None
-    stored = "image files" if slow else "pixels"
-    return Dataset("LMDB", len(file), records(), [("stored as", stored)], slow=slow and decode)
+            first = file.read(0)[1]
+            slow = (annotated_datum.parse(first).datum if boxes else parse(first)).image is None
+    facts = [("stored as", "image files" if slow else "pixels")]
+    kind = "LMDB of images with boxes" if boxes else "LMDB"
+    return Dataset(kind, len(file), records(), facts, slow=slow and decode)
+
+
+def _has_boxes(value: bytes) -> bool:
+    """Whether a record is an AnnotatedDatum, which no Datum is."""
+    try:
+        annotated_datum.parse(value)
+    except BadRecordError:
+        return False
+    return True
+
+
+def _noted(value: bytes, decode: bool) -> Looked:
+    found = annotated_datum.parse(value)
+    looked = _image(found.datum, decode)
+    return looked if found.boxes is None else Looked(looked.shape, tuple(found.boxes[:, 0].astype(int).tolist()))
 
 
 def _datum(value: bytes, decode: bool) -> Looked:
-    datum = parse(value)
+    return _image(parse(value), decode)
+
+
+def _image(datum: Datum, decode: bool) -> Looked:
     if datum.image is None:
-        return Looked(_encoded(datum.encoded, decode), datum.label)
+        return Looked(_encoded(datum.encoded, decode), (datum.label,))
     if datum.image.dtype != np.uint8 and not np.isfinite(datum.image).all():
         raise BadRecordError("it holds values that are not finite")
-    return Looked(datum.image.shape, datum.label)
+    return Looked(datum.image.shape, (datum.label,))
 
 
 def _encoded(data: bytes, decode: bool) -> Shape:
@@ -162,7 +184,7 @@ def _encoded(data: bytes, decode: bool) -> Shape:
 
 def _files(listed: list[Listed], folder: Path, decode: bool) -> Iterator[Record]:
     def look(path: Path, label: int) -> Looked:
-        return Looked(_encoded(read_bytes(path), decode), label)
+        return Looked(_encoded(read_bytes(path), decode), (label,))
 
     for entry in listed:
         path = beside(entry.path, folder)
@@ -197,8 +219,8 @@ def _row(values: Any, name: str) -> Looked:
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise BadRecordError("it holds values that are not finite")
     if values.size == 1 and "label" in name:
-        return Looked(values.shape, int(values.reshape(-1)[0]))
-    return Looked(values.shape, None)
+        return Looked(values.shape, (int(values.reshape(-1)[0]),))
+    return Looked(values.shape)
 
 
 def _hdf5(path: Path) -> Dataset:

@@ -13,6 +13,7 @@ from netc.data.bad import BadRecordError
 from netc.data.datum import encode, encode_file
 from netc.data.images import encode_image
 from netc.data.resize import resize
+from netc.data.survey import survey
 from netc.errors import NetError
 from netc.schema.record import Record
 from netc.schema.registry import base_schema
@@ -350,3 +351,15 @@ def test_databases_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(NetError) as caught:
         open_source(data(tmp_path / "text"), "TRAIN", 1)
     assert caught.value.diagnostics[0].code.id in ("DAT003", "DAT012")
+
+
+def test_what_is_in_a_database(db: Path, tmp_path: Path) -> None:
+    found = survey(db, decode=True, classes=7, progress=lambda done, count: None)
+    assert (found.kind, found.count) == ("LMDB of images with boxes", 4)
+    assert found.shapes == {(3, 20, 30): 4}
+    assert found.labels == {1: 2, 7: 1, 2: 1, 3: 1}
+    assert found.bad == [("record '00000000'", "its label is 7, but the classes are 0 to 6")]
+    path = write_lmdb(tmp_path / "db", [records(True)[0], b"junk"])
+    found = survey(path, decode=True, classes=None, progress=lambda done, count: None)
+    assert found.facts == [("stored as", "image files")]
+    assert [name for name, _ in found.bad] == ["record '00000001'"]
