@@ -13,7 +13,7 @@ import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from netc.cli import _output
-from netc.data import idx, lists, mean, survey, writing
+from netc.data import box_files, dense_images, idx, lists, mean, survey, writing
 from netc.data.codes import BAD_ARRAY, MISSING_DATA, NOT_MADE
 from netc.data.order import permutation
 from netc.errors import Diagnostic, NetError
@@ -96,6 +96,40 @@ def images(
     _make(out, writing.image_items(listed, options), on_bad_record, threads=max(2, os.cpu_count() or 1))
     if classes:
         (out / "labels.txt").write_text("".join(f"{name}\n" for name in classes), encoding="utf-8")
+
+
+@command.command("boxes")
+@click.argument("source", type=PATH)
+@click.argument("out", type=PATH)
+@click.option("--label-map", type=PATH, help="Numbers of the class names: SSD's .prototxt, or a line for each class.")
+@click.option("--root", default="", help="Put before every path.")
+@click.option("--resize", type=Size(), help="Resize all images, stored as JPEG; otherwise files stay as they are.")
+@click.option("--shuffle", is_flag=True, help="Store the images in a shuffled order.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, help="Of the shuffled order.")
+@on_bad_record
+def boxes(
+    source: Path,
+    out: Path,
+    label_map: Path | None,
+    root: str,
+    resize: tuple[int, int] | None,
+    shuffle: bool,
+    seed: int,
+    on_bad_record: str,
+) -> None:
+    """Write the images of SOURCE, with their boxes, into the LMDB OUT, for AnnotatedData.
+
+    SOURCE is a text file with the path of an image and the path of its boxes in each line. Boxes are PASCAL VOC's .xml,
+    or text with lines of CLASS XMIN YMIN XMAX YMAX; both in pixels.
+    """
+    if not source.exists():
+        raise NetError(Diagnostic(MISSING_DATA, f"there is nothing at {source}"))
+    pairs = dense_images.read_pairs(source)
+    if shuffle:
+        pairs = [pairs[i] for i in permutation(len(pairs), seed, 0)]
+    classes = box_files.read_label_map(label_map) if label_map else {}
+    options = box_files.BoxOptions(source.parent, root, classes, resize)
+    _make(out, box_files.box_items(pairs, options), on_bad_record, threads=max(2, os.cpu_count() or 1))
 
 
 @command.command("mnist")

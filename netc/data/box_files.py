@@ -1,0 +1,150 @@
+"""Makes `AnnotatedDatum` records of image files and the files of their boxes, as SSD's convert_annoset does.
+
+Boxes stand in PASCAL VOC's XML (`annotation/object` with `name`, `bndbox` and `difficult`), or in a text file with
+lines of `class xmin ymin xmax ymax`; both in pixels.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+from xml.etree import ElementTree
+
+import numpy as np
+
+from netc.data.annotated_datum import encode_annotated
+from netc.data.bad import BadRecordError
+from netc.data.codes import NOT_DATA
+from netc.data.datum import encode_file
+from netc.data.dense_images import Pair
+from netc.data.images import decode_image, encode_image, read_bytes
+from netc.data.lists import read_text
+from netc.data.paths import beside
+from netc.data.resize import resize
+from netc.data.writing import Item
+from netc.errors import Diagnostic, NetError
+from netc.layer import Array
+
+_MOST_BYTES = 1 << 24
+_ITEM = re.compile(r"item\s*\{([^}]*)\}")
+_NAME, _LABEL = re.compile(r'\bname\s*:\s*"([^"]*)"'), re.compile(r"\blabel\s*:\s*(-?\d+)")
+_CORNERS = ("xmin", "ymin", "xmax", "ymax")
+
+Row = tuple[int, float, float, float, float, bool]  # class, corners in pixels, difficult
+
+
+class BoxOptions(NamedTuple):
+    """Where relative paths start, what is put before them, class numbers by name, and what images are resized to."""
+
+    folder: Path
+    prefix: str = ""
+    classes: Mapping[str, int] = {}
+    size: tuple[int, int] | None = None
+
+
+def read_label_map(path: Path) -> dict[str, int]:
+    """Class numbers by name: a label map of SSD (`item { name: "cat" label: 8 }`), or a line for each class from 0 on.
+
+    Raises NetError(DAT012).
+    """
+    text = read_text(path).text
+    if path.suffix != ".prototxt":
+        return {name.strip(): number for number, name in enumerate(text.splitlines()) if name.strip()}
+    items = [(_NAME.search(item), _LABEL.search(item)) for item in _ITEM.findall(text)]
+    found = {name[1]: int(label[1]) for name, label in items if name and label}
+    if not found:
+        raise NetError(Diagnostic(NOT_DATA, f'{path} is no label map: it has no item {{ name: "..." label: ... }}'))
+    return found
+
+
+def box_items(pairs: Sequence[Pair], options: BoxOptions) -> list[Item]:
+    """Items of image files with boxes, with the keys of SSD's convert_annoset: `00000000_path`."""
+
+    def value(pair: Pair) -> Callable[[], bytes]:
+        return lambda: box_record(pair, options)
+
+    keys = (f"{i:08}_{pair.image}".encode("utf-8", "surrogateescape") for i, pair in enumerate(pairs))
+    return [(key, value(pair)) for key, pair in zip(keys, pairs, strict=True)]
+
+
+def box_record(pair: Pair, options: BoxOptions) -> bytes:
+    """The AnnotatedDatum of an image file, which is stored as it is, or resized as JPEG. Raises BadRecordError."""
+    data = read_bytes(beside(options.prefix + pair.image, options.folder))
+    pixels = decode_image(data, "color")
+    path = beside(options.prefix + pair.labels, options.folder)
+    try:
+        boxes = read_boxes(path, options.classes, pixels.shape[0], pixels.shape[1])
+    except BadRecordError as error:
+        raise BadRecordError(f"its boxes, {path}: {error}") from None
+    if options.size:
+        data = encode_image(resize(pixels, *options.size), "jpg")
+    return encode_annotated(encode_file(data, -1), boxes)
+
+
+def read_boxes(path: Path, classes: Mapping[str, int], height: int, width: int) -> Array:
+    """The boxes (as in `Annotated`) of an image of this size, objects of a class numbered. Raises BadRecordError."""
+    data = read_bytes(path)
+    if len(data) > _MOST_BYTES:
+        raise BadRecordError(f"it has {len(data):,} bytes")
+    if path.suffix.lower() == ".xml":
+        root = _xml(data)
+        height, width = (_number(root, f"size/{side}", own) for side, own in (("height", height), ("width", width)))
+        rows = list(_objects(root, classes))
+    else:
+        rows = list(_lines(data.decode("utf-8", "replace")))
+    if not (height and width):
+        raise BadRecordError("it says that its image has no size")
+    found, counts = [], dict[int, int]()
+    for label, left, top, right, bottom, difficult in rows:
+        counts[label] = counts.get(label, -1) + 1
+        found.append((label, counts[label], left / width, top / height, right / width, bottom / height, difficult))
+    return np.array(found, np.float32).reshape(-1, 7)
+
+
+def _xml(data: bytes) -> Any:
+    if b"<!ENTITY" in data or b"<!DOCTYPE" in data:
+        raise BadRecordError("it declares entities, which are not read")
+    try:
+        return ElementTree.fromstring(data)
+    except (ElementTree.ParseError, ValueError, LookupError) as error:
+        raise BadRecordError(f"it is no XML: {error}") from None
+
+
+def _number(node: Any, path: str, otherwise: int | None = None) -> Any:
+    text = node.findtext(path)
+    if text is None and otherwise is not None:
+        return otherwise
+    try:
+        return float(text)
+    except (TypeError, ValueError):
+        raise BadRecordError(f"{path} is {text!r}, not a number") from None
+
+
+def _objects(root: Any, classes: Mapping[str, int]) -> Iterator[Row]:
+    for index, node in enumerate(root.findall("object")):
+        name = (node.findtext("name") or "").strip()
+        if name not in classes:
+            raise BadRecordError(f'object {index} is "{name}", which the label map does not have')
+        corners = [_number(node, f"bndbox/{corner}") for corner in _CORNERS]
+        yield _row(index, classes[name], corners, (node.findtext("difficult") or "0").strip() == "1")
+
+
+def _lines(text: str) -> Iterator[Row]:
+    lines = [line.split() for line in text.splitlines() if line.strip()]
+    for index, words in enumerate(lines):
+        try:
+            label, *corners = int(words[0]), *map(float, words[1:])
+        except ValueError:
+            raise BadRecordError(f"line {index + 1} is not a class and four numbers") from None
+        if len(corners) != 4:
+            raise BadRecordError(f"line {index + 1} is not a class and four numbers")
+        yield _row(index, label, corners, False)
+
+
+def _row(index: int, label: int, corners: Sequence[float], difficult: bool) -> Row:
+    left, top, right, bottom = corners
+    if not (np.isfinite(corners).all() and right > left and bottom > top):
+        raise BadRecordError(f"box {index} ({left:g}, {top:g}, {right:g}, {bottom:g}) has no size")
+    return label, left, top, right, bottom, difficult
