@@ -14,7 +14,7 @@ import importlib.metadata
 import os
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, cast, overload
 
@@ -32,10 +32,18 @@ UNKNOWN_FEATURES = Code(
 _on_compile: Callable[[], None] | None = None
 
 
-def announce_compilation(callback: Callable[[], None] | None) -> None:
-    """Call `callback` each time a kernel is really compiled (not loaded from the cache)."""
-    global _on_compile
-    _on_compile = callback
+_on_progress: Callable[[int, int], None] | None = None
+
+
+def announce_compilation(
+    callback: Callable[[], None] | None, progress: Callable[[int, int], None] | None = None
+) -> None:
+    """Call `callback` each time a kernel is really compiled (not loaded from the cache).
+
+    progress: called with how many of the kernels that a net needs are there, and how many these are.
+    """
+    global _on_compile, _on_progress
+    _on_compile, _on_progress = callback, progress
 
 
 class Kernel:
@@ -96,6 +104,17 @@ class Entry:
     def address(self) -> int:
         """Where the machine code starts; valid as long as this object lives."""
         return cast(int, self.compiled.address)
+
+
+def compile_all(entries: Iterable[Entry]) -> None:
+    """Compile entries, or load them from the cache, and tell whoever listens how far it is."""
+    missing = [e for e in dict.fromkeys(entries) if "compiled" not in vars(e)]
+    for done, one in enumerate(missing):
+        if _on_progress is not None:
+            _on_progress(done, len(missing))
+        _ = one.compiled
+    if _on_progress is not None and missing:
+        _on_progress(len(missing), len(missing))
 
 
 def entry(function: Callable[..., None]) -> Entry:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
 from netc import jit
@@ -28,6 +28,7 @@ class Progress(Events):
         self.last_tests: dict[int, TestResult] = {}
         self.written: tuple[Path, Path] | None = None
         self._compiling = False
+        self._kernels: TaskID | None = None
         self._bars = Bars(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -41,7 +42,7 @@ class Progress(Events):
         self._task = self._bars.add_task("training", total=None, note="", start=False)
 
     def __enter__(self) -> Progress:
-        jit.announce_compilation(self._compiles)
+        jit.announce_compilation(self._compiles, self._compiled)
         self._bars.start()
         return self
 
@@ -57,6 +58,18 @@ class Progress(Events):
         if not self._compiling:
             self._compiling = True
             _output.say("compiling kernels, once (they are kept for the next start)", "dim")
+
+    def _compiled(self, done: int, total: int) -> None:
+        """A bar of its own on a terminal, from the first kernel that is not in the cache to the last."""
+        if not self._compiling or not _output.err.is_terminal:
+            return
+        if self._kernels is None and done < total:
+            self._kernels = self._bars.add_task("compiling kernels", total=total, note="")
+        if self._kernels is not None:
+            self._bars.update(self._kernels, completed=done, total=total)
+            if done == total:
+                self._bars.remove_task(self._kernels)
+                self._kernels = None
 
     def started(self, iteration: int, last: int) -> None:
         self._bars.start_task(self._task)

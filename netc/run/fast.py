@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netc.errors import Code, Diagnostic, NetError
+from netc.jit import compile_all
 from netc.kernels.fast.checksum import add_to
 from netc.kernels.fast.layout import Blocked, unpack
 from netc.kernels.fast.layout import plain as plain_at
@@ -115,6 +116,10 @@ class Fast:
     # ------------------------------------------------------------ running
 
     def forward(self, first: int, last: int) -> float:
+        if not self._segments:
+            program = self.program
+            items = (*program.setup, *program.forward, *program.backward, *program.releasing)
+            compile_all(item.row.kernel for item in items if item.row is not None)
         self.set_up()
         self._clock.view(np.uint64)[:] = self.storage.seed % 2**64, self.storage.iteration
         self._run("forward", self.program.forward, first, last)

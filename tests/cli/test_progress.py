@@ -1,0 +1,48 @@
+"""What a person sees while kernels are compiled for the first time."""
+
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from netc import jit
+from netc.cli import _output
+from netc.cli._progress import Progress
+
+
+class Kernel:
+    """A kernel that takes no time to compile."""
+
+    @property
+    def compiled(self) -> int:
+        assert jit._on_compile is not None
+        jit._on_compile()
+        return 0
+
+
+def shown(monkeypatch: pytest.MonkeyPatch, terminal: bool) -> str:
+    console = Console(file=StringIO(), force_terminal=terminal, width=100)
+    monkeypatch.setattr(_output, "err", console)
+    with Progress() as progress:
+        progress.started(0, 10)
+        jit.compile_all([Kernel(), Kernel(), Kernel()])  # type: ignore[list-item]
+        progress._bars.refresh()
+    assert isinstance(console.file, StringIO)
+    return console.file.getvalue()
+
+
+def test_a_terminal_shows_how_many_kernels_are_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[int, int]] = []
+    listen = Progress._compiled
+    monkeypatch.setattr(Progress, "_compiled", lambda self, *at: (seen.append(at), listen(self, *at))[1])
+    text = shown(monkeypatch, terminal=True)
+    assert seen == [(0, 3), (1, 3), (2, 3), (3, 3)]
+    assert text.count("compiling kernels, once") == 1
+    assert "training" in text
+
+
+def test_elsewhere_one_line_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = shown(monkeypatch, terminal=False)
+    assert [line for line in text.splitlines() if line.strip()] == [
+        "compiling kernels, once (they are kept for the next start)"
+    ]
