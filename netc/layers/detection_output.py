@@ -45,13 +45,15 @@ from netc.layer import (
 )
 from netc.schema.declare import Message, optional
 
-ORIGIN = "SSD (weiliu89/caffe)"
+ORIGIN, DEEPDETECT = "SSD (weiliu89/caffe)", "DeepDetect's Caffe (jolibrain/caffe)"
 SUPPRESSION = Message(
     "NonMaximumSuppressionParameter",
     (
         optional("nms_threshold", 1, "float", 0.3, "Boxes that overlap a better one by more are dropped."),
         optional("top_k", 2, "int32", doc="At most so many boxes of a class are looked at; all if unset."),
         optional("eta", 3, "float", 1.0, "What the threshold is multiplied by after each kept box while above 0.5."),
+        optional("soft_nms", 2004, "bool", False, "Lower scores instead; not supported.", origin=DEEPDETECT),
+        optional("theta", 2005, "float", 0.5, "How much soft_nms lowers them; ignored.", origin=DEEPDETECT),
     ),
     origin=ORIGIN,
 )
@@ -109,6 +111,10 @@ def setup(site: Site) -> Setup:
         site.refuse(BAD_FIELD, "nms_threshold must not be negative", "nms_param")
     if not 0 < nms.eta <= 1:
         site.refuse(BAD_FIELD, f"eta must be above 0 and at most 1, but is {nms.eta:g}", "nms_param")
+    if nms.soft_nms:
+        site.refuse(
+            UNSUPPORTED, "soft_nms, which lowers scores and drops no box, is not supported", "nms_param"
+        )
     if p.save_output_param.output_directory:
         site.warn(UNSUPPORTED, "result files are not written; take the detections from its top", "save_output_param")
     g = _geometry(site)
@@ -225,6 +231,7 @@ DETECTION_OUTPUT = LayerType(
         Refused(BAD_BOTTOM_SHAPE, "detection_output_param { num_classes: 3 share_location: false }", bottoms=_SHAPES),
         Refused(BAD_BOTTOM_SHAPE, "detection_output_param { num_classes: 3 }", bottoms=((2, 12), (2, 9), (2, 12))),
         Refused(BAD_FIELD, "detection_output_param { num_classes: 3 nms_param { eta: 0 } }", bottoms=_SHAPES),
+        Refused(UNSUPPORTED, "detection_output_param { num_classes: 3 nms_param { soft_nms: true } }", bottoms=_SHAPES),
         Refused(
             BAD_FIELD, "detection_output_param { num_classes: 3 nms_param { nms_threshold: -1 } }", bottoms=_SHAPES
         ),

@@ -52,7 +52,7 @@ from netc.layer import (
 )
 from netc.schema.declare import Enum, Message, optional
 
-ORIGIN = "SSD (weiliu89/caffe)"
+ORIGIN, JACINTO = "SSD (weiliu89/caffe)", "Caffe-Jacinto (tidsp/caffe-jacinto)"
 _NAME = "MultiBoxLossParameter"
 PARAMETER = Message(
     _NAME,
@@ -79,6 +79,7 @@ PARAMETER = Message(
         optional("nms_param", 21, "NonMaximumSuppressionParameter", doc="Suppression while mining; not supported."),
         optional("sample_size", 22, "int32", 64, "Priors of an image with HARD_EXAMPLE."),
         optional("use_prior_for_nms", 23, "bool", False, "Suppress priors, not predicted boxes."),
+        optional("ignore_difficult_gt", 2024, "bool", False, "Leave priors of difficult boxes out.", origin=JACINTO),
     ),
     (
         Enum("LocLossType", {"L2": 0, "SMOOTH_L1": 1}),
@@ -122,6 +123,10 @@ def setup(site: Site) -> Setup:
         site.refuse(UNSUPPORTED, "mining needs share_location; set mining_type: NONE", "mining_type", "share_location")
     if p.has("do_neg_mining") and p.do_neg_mining != (p.mining_type != "NONE"):
         site.refuse(BAD_FIELD, "do_neg_mining and mining_type contradict each other", "do_neg_mining")
+    if p.ignore_difficult_gt:
+        site.refuse(
+            UNSUPPORTED, "ignore_difficult_gt is not supported; set use_difficult_gt: false", "ignore_difficult_gt"
+        )
     if p.has("nms_param"):
         site.refuse(UNSUPPORTED, "suppression while mining is not supported", "nms_param")
     text = ", ".join(map(format_shape, site.bottoms))
