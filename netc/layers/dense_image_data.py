@@ -36,9 +36,7 @@ PARAMETER = Message(
         optional("is_color", 11, "bool", True, "Read 3 channels, not 1.", origin=SEGNET),
         optional("root_folder", 12, "string", "", "Put before every path.", origin=SEGNET),
         optional("label_divide_factor", 13, "uint32", 1, "Divides the labels' height and width.", origin=SEGNET),
-        optional(
-            "mirror", 1006, "bool", False, "Flip images and labels at random.", origin=ENET
-        ),
+        optional("mirror", 1006, "bool", False, "Flip images and labels at random.", origin=ENET),
     ),
     doc="Images with a label for each pixel.",
     origin=SEGNET,

@@ -112,9 +112,7 @@ def setup(site: Site) -> Setup:
     if not 0 < nms.eta <= 1:
         site.refuse(BAD_FIELD, f"eta must be above 0 and at most 1, but is {nms.eta:g}", "nms_param")
     if nms.soft_nms:
-        site.refuse(
-            UNSUPPORTED, "soft_nms, which lowers scores and drops no box, is not supported", "nms_param"
-        )
+        site.refuse(UNSUPPORTED, "soft_nms, which lowers scores and drops no box, is not supported", "nms_param")
     if p.save_output_param.output_directory:
         site.warn(UNSUPPORTED, "result files are not written; take the detections from its top", "save_output_param")
     g = _geometry(site)

@@ -367,6 +367,7 @@ MULTI_BOX_LOSS = LayerType(
         _refused(BAD_FIELD, "num_classes: 3 do_neg_mining: false"),
         _refused(UNSUPPORTED, "num_classes: 3 share_location: false"),
         _refused(UNSUPPORTED, "num_classes: 3 nms_param { nms_threshold: 0.5 }"),
+        _refused(UNSUPPORTED, "num_classes: 3 ignore_difficult_gt: true"),
         _refused(BAD_BOTTOM_SHAPE, "num_classes: 4"),
     ),
 )
