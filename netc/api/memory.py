@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Iterable
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
+from netc import language
+from netc.api.definition import Definition, is_solver
+from netc.api.jobs import load_job
 from netc.errors import Code, Diagnostic, NetError
-from netc.plan.budget import Fit, fit
+from netc.plan.budget import Fit, Make, fit
 from netc.plan.model import Plan
 from netc.plan.usage import Measure, Usage, of_plan
 from netc.schema.record import Record
+from netc.solve.rule import Rule
 from netc.solve.rules import rules
-from netc.solve.update import rule_name
+from netc.solve.update import needs_all_gradients, rule_name
 
 BAD_SIZE = Code(
     "PLN011",
@@ -34,37 +39,61 @@ def size(text: int | str) -> int:
     return int(float(found[1]) * UNITS[found[2]])
 
 
-def histories(solver: Record | None) -> int:
-    """How many blobs a solver keeps for each parameter that learns: one, as SGD does, if nothing is said."""
-    name = rule_name(solver) if solver is not None else "SGD"
-    return rules()[name].histories if name in rules() else 1
+def solver_of(path: Path, definition: Definition, layers: Iterable[Path] = ()) -> Record:
+    """The solver that trains a net: of the file, else SGD with momentum."""
+    if is_solver(language.read(path)):
+        return load_job(path, layers=layers).record
+    if definition.record.has("solver"):
+        found: Record = definition.record.solver
+        return found
+    return definition.schema.message("SolverParameter").make(type="SGD", momentum=0.9)
 
 
-def measure(executor: str = "fast", threads: int | None = None, kept: int = 0) -> Measure:
-    """What measures plans for this executor and number of threads. kept: the solver's blobs for each parameter."""
+def measure(
+    executor: str = "fast", threads: int | None = None, solver: Record | None = None, release: bool = True
+) -> Measure:
+    """What measures plans for this executor and number of threads.
+
+    solver: that of a training run; without, there is no solver's memory, and gradients are kept. release: it updates
+    parameters in backward where it can.
+    """
+    rule = rules().get(rule_name(solver)) if solver is not None else None
+    kept = rule.histories if rule is not None else 0
 
     def found(plan: Plan) -> Usage:
         if executor != "fast" or any(layer.setup.dynamic for layer in plan.layers):
             return of_plan(plan, kept)
         fast: Any = import_module("netc.run.fast")  # costly to import
         lowering: Any = import_module("netc.run.lowering.usage")
-        program = fast.lower(plan, threads or fast.thread_count(), fast.exact())
+        updates = _updates(rule) if release and rule is not None and not needs_all_gradients(solver) else None
+        program = fast.lower(plan, threads or fast.thread_count(), fast.exact(), updates)
         usage: Usage = lowering.of_program(plan, program, kept)
         return usage
 
     return found
 
 
+def _updates(rule: Rule) -> Callable[..., Any]:
+    """Rows of updates that are never run."""
+    compiled: Any = import_module("netc.solve.compiled")
+
+    def rows(_param: int, data: Any, gradient: Any, _first: int, count: int) -> Any:
+        return compiled.rows(rule, data, gradient, count, 0, [0] * rule.histories)
+
+    return rows
+
+
 def within(
     budget: int | str,
-    make: Callable[[Collection[int]], Plan],
+    make: Make,
     *,
     executor: str = "fast",
     threads: int | None = None,
-    kept: int = 0,
+    solver: Record | None = None,
+    release: bool = True,
 ) -> Fit:
     """The plan of least work that fits into a budget, everything counted; raises NetError(PLN010, PLN011).
 
-    make: plans the net with these layers run again in backward.
+    make: plans the net with these layers run again in backward; the other arguments are those of `measure`.
     """
-    return fit(make, measure(executor, threads, kept), size(budget))
+    return fit(make, measure(executor, threads, solver, release), size(budget))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from netc import data, language
@@ -39,11 +39,13 @@ def plan(
     inputs: Mapping[str, Shape] | None = None,
     training: bool | None = None,
     keep: bool = False,
+    recompute: Collection[int] = (),
 ) -> Plan:
     """Plan a net: shapes, receptive fields, counts, memory; nothing is allocated.
 
     batch: batch size instead of the file's. inputs: shapes of input or data blobs by name. training: plan backward too
-    (default: in phase TRAIN). keep: every blob keeps its own memory, for inspection.
+    (default: in phase TRAIN). keep: every blob keeps its own memory, for inspection. recompute: layers (by index) that
+    run again in backward instead of keeping what they make; `netc.api.memory.within` chooses them for a budget.
     Raises NetError with everything that is wrong with the net.
     """
     if not isinstance(definition, Definition):
@@ -55,6 +57,7 @@ def plan(
         inputs=inputs or {},
         training=phase == "TRAIN" if training is None else training,
         keep=keep,
+        recompute=recompute,
     )
 
 
@@ -66,12 +69,15 @@ def plan_state(
     inputs: Mapping[str, Shape] | None = None,
     training: bool = False,
     keep: bool = False,
+    recompute: Collection[int] = (),
     given: Mapping[str, tuple[Shape, ...]] | None = None,
 ) -> Plan:
     """As `plan`, for any state. given: the shapes of all tops of a layer whose data or code alone knows them."""
     built = build(definition.record, definition.types, state)
     tops = {**_given(built), **(given or {})}
-    return plan_graph(built, training=training, given=tops, inputs=inputs or {}, batch=batch, keep=keep)
+    return plan_graph(
+        built, training=training, given=tops, inputs=inputs or {}, batch=batch, keep=keep, recompute=recompute
+    )
 
 
 def check(path: PathLike, *, layers: Iterable[Path] = ()) -> tuple[Diagnostic, ...]:

@@ -14,6 +14,7 @@ from netc import data, run, solve
 from netc.api.definition import Definition, PathLike
 from netc.api.fed import FedNet
 from netc.api.jobs import Job, load_job
+from netc.api.memory import within
 from netc.api.planning import load, plan_state
 from netc.api.preprocess import stored
 from netc.errors import Code, Diagnostic, NetError, Report, suggest
@@ -47,7 +48,8 @@ class Net(FedNet):
     TRAIN). Data layers whose source is there are fed from it; others are inputs that the caller sets. on_bad_record:
     "stop" or "skip" a record of the data that cannot be used. synthetic: data layers and inputs hold random numbers
     (labels: small integers), to time a net without its data. reshape, names: as in `Solver`. run_options: `executor`
-    ("fast"; with keep "reference", whose blobs may be written), `threads`.
+    ("fast"; with keep "reference", whose blobs may be written), `threads`. budget: bytes ("500MB") that parameters,
+    gradients and blobs together may take; layers run again in backward until they fit, which changes no bit.
     Raises NetError.
     """
 
@@ -70,6 +72,7 @@ class Net(FedNet):
         reshape: bool = False,
         names: Mapping[str, str] | None = None,
         on_bad_record: data.OnBadRecord = "stop",
+        budget: int | str | None = None,
         **run_options: Any,
     ) -> None:
         if not isinstance(definition, Definition):
@@ -77,9 +80,10 @@ class Net(FedNet):
         self.definition = definition
         state = State(phase, level, tuple(stages))
         training = phase == "TRAIN" if training is None else training
-        plan = plan_state(definition, state, batch=batch, inputs=inputs, training=training, keep=keep)
-        feeds = {} if synthetic else open_feeds(plan, seed, on_bad_record)
         run_options = {"executor": "reference" if keep else "fast", **run_options}
+        options: dict[str, Any] = {"batch": batch, "inputs": inputs, "training": training, "keep": keep}
+        plan = _planned(definition, state, budget, None, run_options, **options)
+        feeds = {} if synthetic else open_feeds(plan, seed, on_bad_record)
         super().__init__(plan, dtype=dtype, seed=seed, feeds=feeds, **run_options)
         if synthetic:
             fill_inputs(self, seed)
@@ -99,7 +103,8 @@ class Solver(solve.Solver):
     on_nan: "stop" or "skip" an update whose loss is not finite. overfit: train on the first batch, of this many
     samples, again and again, without tests and snapshots: a net that cannot learn them by heart has a mistake.
     on_bad_record: "stop" or "skip" a record of the data that cannot be used. keep_gradients: leave gradients in
-    `net.param_diffs`; without, updates are made in backward (see `netc.solve.Solver`). Raises NetError.
+    `net.param_diffs`; without, updates are made in backward (see `netc.solve.Solver`). budget: as in `Net`, with the
+    solver's memory; the test nets come on top. Raises NetError.
     """
 
     def __init__(
@@ -116,6 +121,7 @@ class Solver(solve.Solver):
         overfit: int | None = None,
         on_bad_record: data.OnBadRecord = "stop",
         keep_gradients: bool = True,
+        budget: int | str | None = None,
         **run_options: Any,
     ) -> None:
         run_options = {"executor": "fast", **run_options}
@@ -124,7 +130,8 @@ class Solver(solve.Solver):
         if overfit:
             record = record.replace(**_ONE_BATCH)
         seed = record.random_seed if record.has("random_seed") and record.random_seed >= 0 else 0
-        plan = _with_preprocessing(plan_state(job.train, job.train_state, training=True, batch=overfit))
+        options: dict[str, Any] = {"batch": overfit, "training": True, "release": not keep_gradients}
+        plan = _with_preprocessing(_planned(job.train, job.train_state, budget, record, run_options, **options))
         feeds = open_feeds(plan, seed, on_bad_record, required=True)
         net = FedNet(plan, seed=seed, feeds=first_batches(feeds) if overfit else feeds, **run_options)
         tests, warnings = [], [*job.warnings, *plan.warnings]
@@ -136,7 +143,7 @@ class Solver(solve.Solver):
             tests.append(solve.Test(test_net, test.iterations))
         self.warnings: tuple[Diagnostic, ...] = tuple(dict.fromkeys(warnings))
         prefix = None if record.has("snapshot_prefix") else str(job.path.with_suffix(""))
-        options: dict[str, Any] = {"on_nan": on_nan, "keep_gradients": keep_gradients}
+        options = {"on_nan": on_nan, "keep_gradients": keep_gradients}
         super().__init__(record, net, tests, events=events, snapshot_prefix=prefix, **options)
         self.job = job
         self.loaded = load_files(net, tuple(weights) or _weights(job, record), reshape=reshape, names=names)
@@ -147,6 +154,30 @@ class Solver(solve.Solver):
         if wanted and (problem := probe(Path(f"{self.prefix}_iter_0"))):
             span = self.p.span_of("snapshot_prefix") if self.p.has("snapshot_prefix") else None
             raise NetError(replace(problem, span=span))
+
+
+def _planned(
+    definition: Definition,
+    state: State,
+    budget: int | str | None,
+    solver: Record | None,
+    run_options: Mapping[str, Any],
+    *,
+    release: bool = False,
+    **options: Any,
+) -> Plan:
+    """The plan of a net, within the budget if there is one."""
+    if budget is None:
+        return plan_state(definition, state, **options)
+    found = within(
+        budget,
+        lambda layers: plan_state(definition, state, recompute=layers, **options),
+        executor=run_options["executor"],
+        threads=run_options.get("threads"),
+        solver=solver,
+        release=release,
+    )
+    return found.plan
 
 
 _ONE_BATCH: dict[str, Any] = {

@@ -98,6 +98,16 @@ def executor_options(function: F) -> F:
     return function
 
 
+def budget_option(function: F) -> F:
+    """--budget: how much memory training may take."""
+    option = click.option(
+        "--budget",
+        metavar="SIZE",
+        help="Memory that training may take (500MB): layers run again in backward until it fits; the numbers stay.",
+    )
+    return option(function)
+
+
 def bad_record_option(function: F) -> F:
     """--on-bad-record: what a damaged record of the data means."""
     option = click.option(

@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import click
+from click.core import ParameterSource
 
-from netc.api import planning
+from netc.api import memory, planning
 from netc.cli import _output
-from netc.cli._options import file_argument, net_options
+from netc.cli._options import budget_option, executor_options, file_argument, net_options
+from netc.errors import NetError
 from netc.layer import Phase, Shape
+from netc.plan.budget import Fit, Make
+from netc.plan.model import Plan
+from netc.report import memory as memory_report
 from netc.report import summary
+from netc.schema.record import Record
 
 
 @click.command("summary")
 @file_argument
 @net_options("TEST")
+@click.option(
+    "--memory", "with_memory", is_flag=True, help="What memory is for, at each step (by default of training)."
+)
+@budget_option
+@executor_options
 @click.option("--json", "as_json", is_flag=True, help="The summary as one line of JSON.")
+@click.pass_context
 def command(
+    context: click.Context,
     file: Path,
     phase: Phase,
     level: int,
@@ -25,19 +40,62 @@ def command(
     batch: int | None,
     inputs: tuple[tuple[str, Shape], ...],
     layers: tuple[Path, ...],
+    with_memory: bool,
+    budget: str | None,
+    executor: str,
+    threads: int | None,
     as_json: bool,
 ) -> None:
     """Shapes, receptive fields, parameters, multiply-adds and memory of FILE, layer by layer.
 
     A data layer whose source is not there is planned from its batch size and crop size; --input says otherwise.
+    --memory shows the planned peak of training (or, with --phase TEST, of inference) and what is alive then; --budget
+    says what would run again in backward to stay within it, and how much longer a step would take. Nothing is compiled.
     """
+    with_memory = with_memory or budget is not None
+    if with_memory and context.get_parameter_source("phase") is ParameterSource.DEFAULT:
+        phase = "TRAIN"
     definition = planning.load(file, layers=layers)
-    plan = planning.plan(definition, phase, level=level, stages=stages, batch=batch, inputs=dict(inputs))
+    options: dict[str, Any] = {"level": level, "stages": stages, "batch": batch, "inputs": dict(inputs)}
+
+    def make(again: Collection[int] = ()) -> Plan:
+        return planning.plan(definition, phase, recompute=again, **options)
+
+    plan = make()
     _output.show((*definition.warnings, *plan.warnings))
-    if as_json:
+    if with_memory:
+        solver = memory.solver_of(file, definition, layers) if plan.backward_planned else None
+        _memory(plan, make, solver, budget, as_json, executor=executor, threads=threads)
+    elif as_json:
         _output.print_json(summary.summarize(plan))
+    else:
+        _output.out.print(summary.table(plan))
+        _output.out.print(summary.memory_line(plan))
+    if as_json:
         return
-    _output.out.print(summary.table(plan))
-    _output.out.print(summary.memory_line(plan))
     for name in plan.assumed:
         _output.say(f"data layer {name}: its source is not there, its shape is assumed; --input {name}=SHAPE sets it")
+
+
+def _memory(
+    plan: Plan, make: Make, solver: Record | None, budget: str | None, as_json: bool, **run_options: Any
+) -> None:
+    fit: Fit | None = None
+    usage = memory.measure(solver=solver, **run_options)(plan)
+    problem: NetError | None = None
+    if budget is not None:
+        try:
+            fit = memory.within(budget, make, solver=solver, **run_options)
+            usage = fit.usage
+        except NetError as error:
+            problem = error
+    if as_json and problem is None:
+        _output.print_json({**summary.summarize(plan), "usage": memory_report.as_json(usage, fit)})
+    elif not as_json:
+        _output.out.print(memory_report.totals(usage))
+        _output.out.print(memory_report.curve(usage))
+        _output.out.print(memory_report.at_peak(usage))
+        if fit is not None:
+            _output.out.print(memory_report.fitted(fit))
+    if problem is not None:
+        raise problem

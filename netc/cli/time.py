@@ -16,7 +16,7 @@ from netc.api.definition import Definition
 from netc.api.planning import load, plan
 from netc.api.session import Net, time_updater
 from netc.cli import _output
-from netc.cli._options import executor_options, file_argument, net_options
+from netc.cli._options import budget_option, executor_options, file_argument, net_options
 from netc.layer import Phase, Shape
 from netc.report.summary import readable
 from netc.solve.update import Updater
@@ -27,6 +27,7 @@ from netc.solve.update import Updater
 @net_options(None, "  [default: TRAIN, or TEST for a net without a loss]")
 @click.option("--iterations", type=click.IntRange(min=1), default=10, show_default=True, help="Counted passes.")
 @executor_options
+@budget_option
 @click.option("--explain", is_flag=True, help="Also each layer's kernels, time and share of the machine's peak.")
 @click.option("--json", "as_json", is_flag=True, help="The medians as one line of JSON.")
 def command(

@@ -17,7 +17,7 @@ from netc.api.metrics import MetricsFile, TensorBoard, plain
 from netc.api.sanity import Inspection, Inspector, Losses
 from netc.api.session import Solver
 from netc.cli import _output, _sanity
-from netc.cli._options import bad_record_option, executor_options, file_argument
+from netc.cli._options import bad_record_option, budget_option, executor_options, file_argument
 from netc.cli._progress import Progress
 from netc.cli._records import show_left_out
 from netc.cli._signals import Signals
@@ -70,6 +70,7 @@ NOT_FED = Code(
 )
 @click.option("--layers", type=click.Path(path_type=Path, exists=True), multiple=True, help="Your own layer file.")
 @executor_options
+@budget_option
 @click.option("--json", "as_json", is_flag=True, help="A last line of JSON on stdout.")
 def command(
     file: Path,

@@ -75,6 +75,11 @@ class Chunk:
     numbers: Array
 
 
+def needs_all_gradients(p: Any) -> bool:
+    """Whether a solver needs all gradients at once, so that none can be updated before the end of backward."""
+    return bool(p.clip_gradients >= 0 or p.iter_size > 1 or p.snapshot_diff)
+
+
 class Updater:
     """The update rule of a solver and its memory: `history[k]` holds blob k of each learned parameter, by index.
 
@@ -93,8 +98,7 @@ class Updater:
             {b.param.index: np.zeros_like(b.data) for b in net.learned} for _ in range(self.rule.histories)
         )
         self._numbers = {b.param.index: np.zeros(16, b.data.dtype) for b in net.learned}
-        together = p.clip_gradients >= 0 or p.iter_size > 1 or p.snapshot_diff
-        self._release = release and not together and net.release_gradients(self._rows)
+        self._release = release and not needs_all_gradients(p) and net.release_gradients(self._rows)
         self._pool: ThreadPoolExecutor | None = None
         self._chunks: list[Chunk] = []
 

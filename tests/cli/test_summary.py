@@ -119,3 +119,42 @@ def test_time_runs_a_net_without_a_loss_as_it_is_used(run: Run, tmp_path: Path) 
     found = json.loads(run("time", file, "--iterations", "1", "--json").out.splitlines()[-1])
     assert found["forward_ms"] > 0
     assert found["backward_ms"] == found["update_ms"] == 0
+
+
+def test_memory_says_what_is_alive_at_the_peak(run: Run) -> None:
+    done = run("summary", ROOT / "nets/digits.net", "--memory")
+    for name in ("solver history", "planned peak", "alive at the peak, backward", "conv1"):
+        assert name in done.out
+
+
+def test_memory_as_json(run: Run) -> None:
+    done = run("summary", ROOT / "nets/digits.net", "--memory", "--json", "--threads", "2")
+    found = json.loads(done.out)["usage"]
+    always = found["parameters_bytes"] + found["gradients_bytes"] + found["history_bytes"]
+    assert found["executor"] == "fast"
+    assert found["total_bytes"] == always + found["arena_bytes"]
+    assert found["lower_bound_bytes"] == max(step["bytes"] for step in found["curve"]) <= found["arena_bytes"]
+    assert found["peak_step"].startswith("backward ")
+    assert found["alive"][0]["bytes"] == max(array["bytes"] for array in found["alive"])
+    test = json.loads(run("summary", ROOT / "nets/digits.net", "--memory", "--json", "--phase", "TEST").out)["usage"]
+    assert test["history_bytes"] == test["gradients_bytes"] == 0
+
+
+def test_a_budget_says_what_runs_again(run: Run) -> None:
+    net = ROOT / "nets/resnet18.net"
+    before = json.loads(run("summary", net, "--memory", "--json", "--batch", "2").out)["usage"]
+    budget = int(0.9 * before["total_bytes"])
+    found = json.loads(run("summary", net, "--budget", str(budget), "--json", "--batch", "2").out)["usage"]
+    assert found["budget"]["before_bytes"] == before["total_bytes"]
+    assert found["total_bytes"] <= budget
+    assert found["budget"]["recomputed"]
+    done = run("summary", net, "--budget", str(budget), "--batch", "2")
+    assert "run again in backward" in done.out
+
+
+def test_a_budget_that_cannot_be_met(run: Run) -> None:
+    done = run("summary", ROOT / "nets/digits.net", "--budget", "10kB")
+    assert done.code == 1
+    assert "PLN010" in done.err
+    assert "at least" in done.err
+    assert run("summary", ROOT / "nets/digits.net", "--budget", "plenty").code == 1

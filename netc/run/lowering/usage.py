@@ -12,8 +12,11 @@ from netc.run.lowering.model import Item, Lowered
 
 
 def of_program(plan: Plan, program: Lowered, histories: int = 0) -> Usage:
-    """histories: blobs that the solver keeps for each learned one."""
-    items, turn = (*program.forward, *program.backward), len(program.forward)
+    """histories: blobs that the solver keeps for each learned one.
+
+    With updates in backward (`Lowered.releasing`), gradients are where that has them.
+    """
+    items, turn = (*program.forward, *(program.releasing or program.backward)), len(program.forward)
     labels: dict[int, str] = {}
     users: dict[int, str] = {}  # array -> the first layer that uses it
     for index, item in enumerate(items):
@@ -32,13 +35,23 @@ def of_program(plan: Plan, program: Lowered, histories: int = 0) -> Usage:
     for group in range(end + 1):
         last = labels.get(group, last)
         steps.append(last)
+    always = fixed(plan, histories)
+    if program.releasing:
+        always["gradients"] = _kept_gradients(program)
     return Usage(
         executor="fast",
         arena=program.planned_bytes,
         arrays=tuple(arrays),
         steps=tuple(steps),
-        **fixed(plan, histories),
+        **always,
     )
+
+
+def _kept_gradients(program: Lowered) -> int:
+    """Gradients of parameters that have memory of their own all the same."""
+    used = {array for item in program.releasing for array in _arrays(item)}
+    outside = ((m.external, m.nbytes) for index, m in enumerate(program.memory) if index in used)
+    return sum(nbytes for external, nbytes in outside if external is not None and external.kind == "gradient")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +67,13 @@ class Known:
 def _known(plan: Plan, program: Lowered) -> dict[int, Known]:
     """The arrays that hold what the plan speaks of: blobs in some layout, and buffers."""
     found: dict[int, Known] = {}
-    for slot, home in program.homes.items():
+    for index, memory in enumerate(program.memory):
+        word, _, number = memory.name.partition(" ")
+        if memory.external is None and word == "gradient" and number.isdecimal():
+            param = plan.params[int(number)]
+            found[index] = Known(param.name, "gradient", plan.graph.nodes[param.layer].name, param.shape)
+    homes = sorted(program.homes.items(), key=lambda one: -plan.slots[one[0]].nbytes)  # a Concat's top before its parts
+    for slot, home in homes:
         s = plan.slots[slot]
         for place in (home.plain, home.blocked):
             if place is not None:
