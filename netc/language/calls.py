@@ -42,6 +42,7 @@ class CallMaker(FieldMaker):
         self.vocabulary = vocabulary
         self.types = frozenset(vocabulary.layer_types())
         self.made: list[Made] = []
+        self.declared: frozenset[str] = frozenset()  # the composites of the file, also those further down
         self.blobs, self.layers, self.runs = Taken(), Taken(), Taken()
 
     def run_body(self, body: Body, at: Context) -> None:
@@ -145,6 +146,8 @@ class CallMaker(FieldMaker):
             return
         near = suggest(name, [*self.types, *at.scope.known(Composite)])
         hint = f"did you mean `{near}`?" if near else None
+        if name in self.declared:
+            hint = f"`{name}` is declared further down: a composite is declared before it is called"
         message = f"`{name}` is neither a layer type nor a composite"
         raise self.fail(codes.UNKNOWN_TYPE, message, call.callee.span, at, hint)
 
@@ -289,7 +292,9 @@ class CallMaker(FieldMaker):
             if given > wanted or (exact and given < wanted):
                 message = f"`{name}` has {wanted} {what}{'s' * (wanted != 1)}, not {given}"
                 note = (Note("declared here", define.name.span),)
-                raise self.limits.fail(codes.ARGUMENTS, message, at.run.place(call.callee.span), notes=note)
+                help = None if wanted or exact else f"name what it gives: `def {name}(...) -> y {{ ... }}`"
+                place = at.run.place(call.callee.span)
+                raise self.limits.fail(codes.ARGUMENTS, message, place, notes=note, help=help)
 
     def _run_name(self, call: Call, at: Context) -> str:
         if call.label is not None:

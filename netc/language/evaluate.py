@@ -140,7 +140,8 @@ class Evaluator:
         return text
 
     def _unknown(self, name: Identifier, span: Span, at: Context, otherwise: str | None = None) -> Failed:
-        near = suggest(name.text, at.scope.known(Constant))
+        literal = name.text.lower() if name.text.lower() in ("true", "false") else None
+        near = literal or suggest(name.text, at.scope.known(Constant))
         hint = f"did you mean `{near}`?" if near else otherwise
         return self.fail(codes.UNKNOWN_NAME, f"nothing here is called `{name.text}`", span, at, hint)
 
@@ -229,6 +230,10 @@ class Evaluator:
         span = Span(made.span.source, made.span.start, made.span.start + len(made.operator))
         near = suggest(made.operator, FUNCTIONS)
         hint = f"did you mean `{near}`?" if near else f"the functions are {', '.join(FUNCTIONS)}"
+        if made.operator == "range":
+            hint = "a range is written `1..3`"
+        elif made.operator[:1].isupper():
+            hint = f"a layer is made with `=`: `y = {made.operator}(...)`"
         return self.fail(codes.UNKNOWN_NAME, f"there is no function `{made.operator}`", span, at, hint)
 
     def _index(self, made: Operation, values: list[Value], at: Context) -> Value:

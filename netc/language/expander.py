@@ -36,6 +36,7 @@ class Expander(CallMaker):
     def run(self) -> Document:
         body = self.document.program
         assert body is not None
+        self.declared = frozenset(item.name.text for item in body.items if isinstance(item, Define))
         with suppress(Stop):
             self.run_body(body, Context(Scope(own=True), Run()))
         self.limits.report.finish()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from netc.errors import Span, suggest
@@ -12,6 +13,15 @@ from netc.language.program import Alias, Body, Call, Entry, Expression, For, If,
 from netc.language.scope import Composite, Constant, Context, Scope
 from netc.language.tree import Block, Field, ListValue, Scalar
 from netc.language.values import Group, Value, group, kind_of, size_of, to_field, to_item
+
+_PHASE = re.compile(r"\b(train|test|deploy)\s*:?\s*$", re.IGNORECASE)
+
+
+def _phase_meant(body: Body) -> str | None:
+    """What to write if a block was meant to be that of a phase."""
+    start = body.span.start
+    before = _PHASE.search(body.span.source.text[max(0, start - 40) : start])
+    return f"a phase's layers stand in `{before[1].lower()} {{ ... }}`" if before else None
 
 
 class FieldMaker(Evaluator):
@@ -40,11 +50,11 @@ class FieldMaker(Evaluator):
         for item in body.items:
             self.limits.step(1, at.run.place(item.span))
             try:
-                yield from self._item(item, at)
+                yield from self._item(item, body, at)
             except Failed:
                 continue
 
-    def _item(self, item: Item, at: Context) -> Iterator[Field]:
+    def _item(self, item: Item, body: Body, at: Context) -> Iterator[Field]:
         match item:
             case Entry():
                 yield self.field(item, at)
@@ -61,7 +71,8 @@ class FieldMaker(Evaluator):
                 raise self._equals(item, at)
             case _:
                 what = "a layer cannot be made" if isinstance(item, Call) else "this statement cannot stand"
-                raise self.fail(codes.MISPLACED, f"{what} inside a block of fields", item.span, at)
+                message = f"{what} inside a block of fields"
+                raise self.fail(codes.MISPLACED, message, item.span, at, _phase_meant(body))
 
     def _equals(self, item: Alias, at: Context) -> Failed:
         name = item.target.name.text

@@ -53,6 +53,17 @@ _SHOWN = {
 MOST_SHOWN = 80
 """Characters of a longer name or number that a message shows."""
 _ENTRY = re.compile(r"[ \t]*[:{<=]")
+_OTHER_WORDS = {
+    "elif": "write `else if`",
+    "return": "an output is assigned, as any blob: `y = ReLU(x)`",
+    "while": "layers are repeated with `for`: `for i in 1..3 { ... }`",
+    "var": "a constant is declared with `let`",
+    "const": "a constant is declared with `let`",
+    "function": "a composite is declared with `def`",
+    "include": "another file is brought in with `import`",
+    "from": 'another file is brought in with `import "path.net"`',
+}
+_OTHER_OPERATORS = {"&&": "and", "||": "or", "!": "not", "^": "**"}
 _DASHED = re.compile(r"(\w++(?:-[A-Za-z]\w*+)++)[ \t]*[:{=]")
 _TUPLE = re.compile(r"\(([\w., \t]*)\)")
 _JSON = re.compile(r"\{\s*(?:\"|\})")
@@ -155,7 +166,7 @@ def explain(mistake: Mistake, report: Report) -> Repair:
         return _bad_terminal(mistake, kind, report)
     if kind in ("RBRACE", "RANGLE", "RSQUARE"):
         return _closer(mistake, kind, report)
-    if kind == "LBRACE" and mistake.symbols[-1] == "RBRACE" and mistake.behind_comma:
+    if kind == "LBRACE" and mistake.opener == "LSQUARE" and mistake.behind_comma:
         return Repair("insert", "COMMA")  # behind an item that was not closed: its comma was taken for a field's
     match mistake.context:
         case "name":
@@ -208,6 +219,10 @@ def _bad_terminal(m: Mistake, kind: str, report: Report) -> Repair:
         span, hint = Span(m.source, m.start, tuple_.end()), f"write `[{tuple_[1]}]`"
         report.error(codes.BAD_CHARACTER, "several values stand in square brackets", span, help=hint)
         return SKIP
+    for sign, instead in _OTHER_OPERATORS.items():
+        if m.source.text.startswith(sign, m.start):
+            report.error(codes.BAD_CHARACTER, f"`{sign}` has no meaning here", m.span, help=f"write `{instead}`")
+            return SKIP
     word = _WORD.match(m.source.text, m.start)
     quoted = f'write a string in quotes: "{word[0]}"' if word and m.context == "value" else None
     report.error(codes.BAD_CHARACTER, f"`{written}` has no meaning here", m.span, help=quoted)
@@ -275,6 +290,12 @@ def _after_name(m: Mistake, kind: str, report: Report) -> Repair:
         whole, hint = Span(m.source, span.start, dashed.end(1)), f"write `{dashed[1].replace('-', '_')}`"
         report.error(codes.UNEXPECTED, f"`{dashed[1]}` is not a name: `-` cannot stand in one", whole, help=hint)
         return SKIP
+    if kind == "NAME" and name in PHASES and m.written in PHASES:
+        report.error(codes.UNEXPECTED, f"a comma is missing before `{m.written}`", m.span)
+        return Repair("insert", "COMMA")
+    if kind in ("NUMBER", "STRING", "NAME") and name in _OTHER_WORDS and m.same_line():
+        report.error(codes.UNEXPECTED, f"`{name}` means nothing here", span, help=_OTHER_WORDS[name])
+        return SKIP
     entry = kind == "NAME" and _ENTRY.match(m.source.text, m.match.end(m.kind)) is not None
     if entry and not m.same_line() and not _deeper(m.source, m.start, span.start):
         return _no_value(m, report, AGAIN)
@@ -292,6 +313,11 @@ def _after_name(m: Mistake, kind: str, report: Report) -> Repair:
 
 def _no_value(m: Mistake, report: Report, repair: Repair = SKIP) -> Repair:
     name, span = m.name() or ("the field", m.span)
+    path = _WORD.match(m.source.text, m.start) if NAMES[m.kind] in ("SLASH", "FLOOR") else None
+    if path is not None and m.same_line():
+        hint = f'write a string in quotes: "{path[0]}"'
+        report.error(codes.UNEXPECTED, f"a value of `{name}` cannot begin with `{m.written}`", m.span, help=hint)
+        return repair
     if m.same_line() and NAMES[m.kind] not in ("RBRACE", "RANGLE", "RSQUARE", "COMMA", "SEMICOLON", "NAME", "END"):
         report.error(codes.UNEXPECTED, f"a value of `{name}` cannot begin with `{m.written}`", m.span)
     else:
@@ -352,11 +378,25 @@ def _statement(m: Mistake, kind: str, report: Report) -> Repair:
         return Repair("insert", "LBRACE")
     wanted = [_SHOWN.get(terminal, terminal.lower()) for terminal in m.wanted if terminal != "END"]
     shown = " or ".join(wanted) if len(wanted) <= 4 else ""
-    expected = f"expected {shown}" if shown else None
-    if kind == "LPAREN" and m.symbols[-1] == "NAME" and "LPAREN" in read:
-        expected = "a layer's input has a name: assign the inner layer to one first"
+    expected = _instead(m, kind, read) or (f"expected {shown}" if shown else None)
     report.error(codes.UNEXPECTED, f"`{m.written}` does not fit here", m.span, help=expected)
     return SKIP
+
+
+def _instead(m: Mistake, kind: str, read: list[str]) -> str | None:
+    """What to write where people write as in other languages."""
+    if "LPAREN" in read and "RPAREN" not in read and "DEF" not in read:
+        if kind == "LPAREN" and m.symbols[-1] == "NAME":
+            return "a layer's input has a name: assign the inner layer to one first"
+        if kind in ("EQUALS", "COLON", "NUMBER"):
+            return "between the parentheses stand blobs; fields follow in braces: `{ name: ... }`"
+    if kind == "FLOOR":
+        return "comments begin with `#`"
+    if kind == "EQUALS" and read[:1] == ["IF"]:
+        return "two values are compared with `==`"
+    if kind == "NAME" and read == ["IMPORT"] and (path := _WORD.match(m.source.text, m.start)):
+        return f'put it in quotes: "{path[0]}"'
+    return None
 
 
 def explain_end(mistake: Mistake, report: Report) -> None:

@@ -256,6 +256,7 @@ class Parser:
 
         Returns the terminal to go on with (kind 0: with the next one), or None to give up.
         """
+        self._settle()
         if kind == NUMBERS["END"]:
             explain_end(Mistake(self.source, self._symbols(), self.values, match, kind, ()), self.report)
             return None
@@ -278,6 +279,19 @@ class Parser:
         if action == "drop":
             return match, 0
         return self._skip(match, kind, scan)
+
+    def _settle(self) -> None:
+        """Reduce what has been read to its closing bracket: it is whole, whatever is wrong behind it."""
+        tables = self.tables
+        while tables.symbols[self.states[-1]] in ("RBRACE", "RANGLE"):
+            reductions = {act for act in tables.states[self.states[-1]].values() if act < 0}
+            if len(reductions) != 1:
+                return
+            left, size, method = tables.rules[~reductions.pop()]
+            values = self.values[-size:]
+            del self.states[-size:], self.values[-size:]
+            self.states.append(tables.states[self.states[-1]][left])
+            self.values.append(getattr(self.builder, method)(values))
 
     def _split(self) -> None:
         """The name read last is no value: it begins the next entry."""

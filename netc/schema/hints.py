@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from netc.errors import slips, suggest
 from netc.schema import codes
 from netc.schema.confusions import ANYWHERE, FIELDS, TYPES, WRITE
 from netc.schema.forks import FORK_FIELDS, REPLACEMENTS
-from netc.schema.registry import FieldType, MessageType
+from netc.schema.registry import FieldType, MessageType, Schema
 from netc.schema.values import BadValueError
 
 if TYPE_CHECKING:
@@ -62,7 +63,15 @@ def _help(name: str, type: MessageType, beside: set[str]) -> str | None:
         place = _inside(meant, type, beside)
         if place is not None:
             return f"did you mean `{place} {{ {meant}: ... }}`?"
+    if type.name == "NetParameter" and any(name in message.fields for message in _layers(type.schema)):
+        return f"it is a field of layers, and stands in a layer's braces: `{{ {name}: ... }}`"
     return _elsewhere(name, type) or _all_of(type)
+
+
+def _layers(schema: Schema) -> Iterator[MessageType]:
+    """The messages of layer types."""
+    layer = schema.message("LayerParameter")
+    return (field.message for field in layer.fields.values() if field.message is not None)
 
 
 def _own_message(name: str, type: MessageType) -> str | None:
