@@ -203,7 +203,7 @@ def _place(diagnostic: Diagnostic) -> tuple[object, ...]:
 
 
 _MOST_LETTERS = 100
-_MOST_KNOWN = 50_000
+_MOST_KNOWN = 20_000
 """Longer words, and names beyond so many letters, are not compared: the time grows with the square of the letters."""
 
 

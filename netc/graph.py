@@ -18,6 +18,8 @@ from netc.schema.damage import Damage
 from netc.schema.forks import FORK_TYPES
 from netc.schema.record import Record
 
+MAX_MISTAKES = 100
+"""Unknown types and bottoms after so many are not reported."""
 AUTOMATIC = "(automatic)"  # the name of a top that a loss gets without being asked; as in Caffe
 
 
@@ -153,6 +155,7 @@ class _Builder:
         self.current: dict[str, int | None] = {}
         self.makers: dict[str, Record] = {}
         self.names: dict[str, Record] = {}
+        self.mistakes = 0
         self.unknown: set[str] = set()
         self.layers: list[Record] = []
         self.left_out: dict[str, Record] = {}
@@ -229,7 +232,7 @@ class _Builder:
         if known is not None:
             return known
         span = layer.span_of("type")
-        if not layer.type and damaged:
+        if (not layer.type and damaged) or self._too_many():
             return None
         if not layer.type:
             self.report.error(UNKNOWN_TYPE, f'layer "{layer.name}" has no type', span, help='add `type: "..."`')
@@ -243,6 +246,11 @@ class _Builder:
             help = f"did you mean {close}?" if close else "`netc explain --list` lists the types that are known"
             self.report.error(UNKNOWN_TYPE, f'layer "{layer.name}": unknown type "{layer.type}"', span, help=help)
         return None
+
+    def _too_many(self) -> bool:
+        """Count a mistake. Whether so much is wrong that more would not help: to look for what was meant takes time."""
+        self.mistakes += 1
+        return self.mistakes > MAX_MISTAKES
 
     def _type_like(self, wrong: str) -> str | None:
         """The type that a mistyped one most likely meant: of equals rather one that this net uses elsewhere."""
@@ -265,6 +273,8 @@ class _Builder:
         if name in self.current:
             return self.current[name]
         if lost or name in self.unknown or self.damage.may_make(name, layer):
+            return None
+        if self._too_many():
             return None
         self.unknown.add(name)
         message = f'layer "{layer.name}": unknown bottom "{name}"'

@@ -27,6 +27,8 @@ from netc.schema.declare import Field, Message
 from netc.schema.record import Record
 
 Shape = tuple[int, ...]
+MOST_AXES = 32
+"""That a blob may have, as in Caffe."""
 Array = NDArray[Any]
 Phase = Literal["TRAIN", "TEST"]
 
@@ -356,8 +358,13 @@ class LayerType:
 
 
 def format_shape(shape: Shape) -> str:
-    """`2x3x4x5`, or `()` for a scalar."""
-    return "x".join(map(str, shape)) or "()"
+    """`2x3x4x5`, or `()` for a scalar; the beginning of one with more axes than a blob may have."""
+    return "x".join(map(str, shape[:MOST_AXES])) + "x..." * (len(shape) > MOST_AXES) or "()"
+
+
+def format_count(count: int) -> str:
+    """A number of values, however large it is."""
+    return f"{count:,}" if count < 10**18 else "more than 10^18"
 
 
 def flat(array: Array, axis: int, end: int | None = None) -> Array:

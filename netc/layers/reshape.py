@@ -18,7 +18,19 @@ Caffe notes:
 from math import prod
 
 from netc.errors import Code
-from netc.layer import BAD_FIELD, Call, Example, Input, LayerType, Refused, Setup, Shape, Site, format_shape
+from netc.layer import (
+    BAD_FIELD,
+    Call,
+    Example,
+    Input,
+    LayerType,
+    Refused,
+    Setup,
+    Shape,
+    Site,
+    format_count,
+    format_shape,
+)
 
 DOES_NOT_FIT = Code(
     "LAY112",
@@ -65,7 +77,8 @@ def _shape(site: Site) -> Shape:
             site.refuse(DOES_NOT_FIT, message, "shape")
         top[start + new.index(-1)] = count // rest
     if prod(top) != count:
-        message = f"{_written(top)} has {prod(top)} values, but the bottom, {format_shape(bottom)}, has {count}"
+        given = f"{_written(top)} has {format_count(prod(top))} values"
+        message = f"{given}, but the bottom, {format_shape(bottom)}, has {format_count(count)}"
         site.refuse(DOES_NOT_FIT, message, "shape")
     return tuple(top)
 

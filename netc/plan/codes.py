@@ -14,8 +14,8 @@ BAD_DIMENSION = Code(
 )
 TOO_LARGE = Code(
     "PLN002",
-    "a blob with more than 2^31 - 1 values",
-    why="Caffe counts the values of a blob in 32 bits, so no file may ask for more.",
+    "a blob with more than 2^31 - 1 values, or 32 axes",
+    why="Caffe counts the values of a blob in 32 bits, and gives it at most 32 axes, so no file may ask for more.",
     example="x = Input() { shape { dim: [65536, 65536] } }\ny = ReLU(x)",
     fix="Use a smaller batch, image or num_output.",
 )

@@ -12,7 +12,7 @@ from math import prod
 
 from netc.errors import Diagnostic, suggest
 from netc.graph import Graph, Node
-from netc.layer import MISSING_FIELD, RefusalError, Setup, Shape, Site, format_shape
+from netc.layer import MISSING_FIELD, MOST_AXES, RefusalError, Setup, Shape, Site, format_count, format_shape
 from netc.plan.codes import BAD_DIMENSION, BAD_INPUT_SHAPE, TOO_LARGE, UNKNOWN_INPUT
 from netc.plan.draft import Draft
 from netc.plan.trail import trail
@@ -62,8 +62,9 @@ def _possible(draft: Draft, node: Node, index: int, shape: Shape) -> bool:
         message = f"{where} gives its top a dimension below 1: {format_shape(shape)}"
         draft.report.error(BAD_DIMENSION, message, span, notes=trail(draft.graph, draft.shapes, node))
         return False
-    if prod(shape) > MOST_VALUES:
-        message = f"{where} gives a top of {prod(shape):,} values: {format_shape(shape)}"
+    if len(shape) > MOST_AXES or prod(shape) > MOST_VALUES:
+        size = f"{len(shape):,} axes" if len(shape) > MOST_AXES else f"{format_count(prod(shape))} values"
+        message = f"{where} gives a top of {size}: {format_shape(shape)}"
         draft.report.error(TOO_LARGE, message, span, notes=trail(draft.graph, draft.shapes, node))
         return False
     return True

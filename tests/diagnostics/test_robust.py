@@ -69,3 +69,26 @@ def test_long_mistakes_take_linear_time(text: str) -> None:
     with pytest.raises(NetError):
         parse(text)
     assert time.process_time() - start < 4
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ('input: "a" input_shape { ' + "dim: 2 " * 20_000 + "}", "PLN002"),
+        ('input: "a" input_shape { ' + "dim: 1 " * 33 + '} layer { type: "ReLU" bottom: "a" top: "a" }', "PLN002"),
+        ('input: "a" input_shape { dim: 1 } layer { type: "Reshape" bottom: "a" top: "b" reshape_param { shape { '
+         + "dim: 9000000000000000000 " * 1000 + "} } }", "LAY112"),
+        ("".join(f'layer {{ name: "x{i}" type: "ReLU" bottom: "a{i}" top: "b{i}" }}\n' for i in range(4000)), "GRA003"),
+        ("".join(f'layer {{ name: "x{i}" type: "RelU{i}" bottom: "a" top: "b" }}\n' for i in range(4000)), "GRA001"),
+        ("".join(f"foo{i}: 1\n" for i in range(20_000)), "SCH001"),
+        ('layer { name: "x" type: "' + "ReLU" * 100_000 + '" bottom: "a" top: "b" }', "GRA001"),
+        ('layer { name: "x" type: "DummyData" top: "a" dummy_data_param { num: 0x' + "f" * 10_000 + " } }", "SCH004"),
+    ],
+    ids=["axes", "33 axes", "reshape", "bottoms", "types", "fields", "a long type", "a long number"],
+)  # fmt: skip
+def test_large_wrong_nets(text: str, code: str) -> None:
+    start = time.process_time()
+    found = analyse(text, "a.prototxt", TYPES).diagnostics
+    assert found[0].code.id == code
+    assert all(diagnostic.render() for diagnostic in found)
+    assert time.process_time() - start < 4
