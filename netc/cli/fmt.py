@@ -18,9 +18,9 @@ from netc.cli._files import write_text
 @click.option("--check", is_flag=True, help="Change nothing; exit 1 if a file is not formatted.")
 @click.option("--diff", is_flag=True, help="Change nothing; print what would change.")
 def command(files: tuple[Path, ...], check: bool, diff: bool) -> int:
-    """Write each of FILES in the canonical form: indentation, one field a line where it is long, comments kept.
+    """Write each of FILES in the canonical form: indentation, one field a line, lists broken one way, comments kept.
 
-    `-` formats stdin to stdout.
+    What is on one line stays there if it fits into 120 characters. `-` formats stdin to stdout.
     """
     changed = False
     for file in files:
