@@ -514,6 +514,16 @@ def _slopes(g: Given) -> Iterator[Access]:
     yield g.update(1, 4 if g[5] else g[4] * 4)
 
 
+def _softmax(g: Given) -> Iterator[Access]:
+    size = (g[12], g[13], g[14], g[15])
+    for index in (0, 4, 8) if g.literals["back"] else (0, 8):
+        mode: Mode = "write" if index == 8 else "read"
+        if g.literals["flat"]:
+            yield g.box(mode, index, g[16] * 4, (size[0], g[index + 1]))
+        else:
+            yield g.blob(mode, index, 12)
+
+
 KERNELS: dict[str, Callable[[Given], Iterator[Access]]] = {
     "memory._clear": lambda g: iter([g.write(0, g[1])]),
     "layout._clear_halo": _clear_halo,
@@ -570,6 +580,7 @@ KERNELS: dict[str, Callable[[Given], Iterator[Access]]] = {
     "per_channel._dots": _channel_dots,
     "per_channel._to_plain": _dots_moved,
     "per_channel._add_images": _slopes,
+    "softmax._positions": _softmax,
     "pool._over_windows": _windows,
     "unpool._mask": _mask,
     "unpool._scatter": _unpooled(False),

@@ -45,8 +45,9 @@ def index_bytes(y: Blocked) -> int:
     return y.n * y.blocks * y.h * y.w * INDEX_BYTES
 
 
-def supported(height: Axis, width: Axis) -> bool:
-    return height.dilation == width.dilation == 1 and height.kernel * width.kernel < 256
+def supported(height: Axis, width: Axis, maximum: bool) -> bool:
+    """Whether the kernels here can run it. A byte must hold the cell that a maximum came from."""
+    return height.dilation == width.dilation == 1 and (not maximum or height.kernel * width.kernel < 256)
 
 
 def max_forward(x: Blocked, y: Blocked, index: Ref | None, height: Axis, width: Axis, label: str = "") -> list[Row]:

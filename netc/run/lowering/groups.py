@@ -27,7 +27,7 @@ def whole(conv: Conv) -> Conv:
 def spread_weights(b: Builder, layer: int, given: Conv) -> None:
     """Where groups are taken together, let weights with zeros stand for the layer's own from here on."""
     b.weights.pop((layer, 0), None)  # where the layer runs again, from the same ones
-    if (count := _count(given)) > 1:
+    if (count := _count(given)) > 1 and (layer, 0) not in b.weights:
         spread = b.new("weights with zeros", kernels.weight_bytes(given, count))
         b.emit_setup(kernels.spread(b.param(layer, 0), spread, given, count, "weights"))
         b.weights[layer, 0] = spread

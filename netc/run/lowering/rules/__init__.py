@@ -17,6 +17,7 @@ from netc.run.lowering.rules import (
     prelu,
     relu,
     slicing,
+    softmax,
     upsample,
 )
 
@@ -36,6 +37,7 @@ FAMILIES = (
     prelu,
     relu,
     slicing,
+    softmax,
     upsample,
 )
 RULES: dict[str, Rule] = {name: family.RULE for family in FAMILIES for name in family.RULE.types}

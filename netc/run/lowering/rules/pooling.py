@@ -17,7 +17,8 @@ def _fields(b: Builder, layer: int) -> Any:
 
 def accepts(b: Builder, layer: int) -> Layout | None:
     planes = b.planned(layer).setup.geometry
-    known = _fields(b, layer).pool in ("MAX", "AVE") and pool.supported(planes.height, planes.width)
+    method = _fields(b, layer).pool
+    known = method in ("MAX", "AVE") and pool.supported(planes.height, planes.width, method == "MAX")
     return "blocked" if known else None
 
 
