@@ -13,6 +13,7 @@ from functools import cached_property
 from netc.errors import Diagnostic, Span
 from netc.schema.record import Record
 
+_TOP = re.compile(r"\btop\s*:\s*\[?[^:\]]*$")
 _HARMLESS = ("param",)
 """Fields of a layer in which a mistake changes no blob and no shape."""
 
@@ -36,9 +37,17 @@ class Damage:
 
     def may_make(self, name: str, reader: Record) -> bool:
         """Whether a blob that no layer makes may be one that was meant to be made where the file cannot be read."""
+        if self.lost_top:
+            return True
         named = re.compile(rf"(\w+)\s*:?\s*[\[\"']{{0,2}}{re.escape(name)}(?![\w/.-])")
         texts = (text for span, text in self._lost if span is None or span is not reader.span)
         return any(found[1] != "bottom" for text in texts for found in named.finditer(text))
+
+    @cached_property
+    def lost_top(self) -> bool:
+        """Whether the name of a top cannot be read: it may be any blob's."""
+        lines = (place.source.text[max(0, place.start - 80) : place.start] for place in self.places)
+        return any(_TOP.search(line) for line in lines)
 
     @cached_property
     def outside(self) -> list[Span]:

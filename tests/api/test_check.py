@@ -49,10 +49,20 @@ def places(diagnostics: tuple[Diagnostic, ...]) -> list[tuple[str, int, int]]:
         (INPUT_DIM + 'layer { name: "a" type: "TanH" bottom: "data" top: "a" }', ("SCH001", 2, 1)),
         (V0, ("GRA003", 2, 63)),
         (V0.replace('"dat"', "17"), ("SCH003", 2, 63)),
+        (INPUT + DATA.replace('"x"', "17") + READER.format("z").replace('"nothing"', '"x"'), ("SCH003", 2, 52)),
         (INPUT + DATA.replace('"x"', "x") + READER.format("z").replace('"nothing"', '"x"'), ("SCH003", 2, 52)),
         (TWO_PHASES.replace("phase: TEST }", "phase: TSET }") + TEST_ONLY, ("SCH005", 3, 66)),
     ],
-    ids=["in two phases", "read by several", "an input's size", "before a padding layer", "in one", "a top", "a rule"],
+    ids=[
+        "in two phases",
+        "read by several",
+        "an input's size",
+        "before a padding layer",
+        "in one",
+        "a number",
+        "a top",
+        "a rule",
+    ],
 )
 def test_one_mistake_is_one_diagnostic(text: str, place: tuple[str, int, int], tmp_path: Path) -> None:
     assert places(found(text, tmp_path)) == [place]
