@@ -22,7 +22,7 @@ MAX_STACK = 2000
 MAX_TERMINALS = 500_000
 """Bounds time and memory; the largest published nets have 60,000 names, numbers and signs.
 
-Whatever an expansion may make (`netc.language.limits`) is shorter and can be read again."""
+Whatever an expansion may make (`netc.language.limits`) has fewer."""
 MAX_CHARACTERS = 8 << 20
 MAX_PLAIN = 1 << 18
 """A text whose first mistake as plain text comes after so many characters is not tried as statements."""
