@@ -120,15 +120,19 @@ def _apply(g: Given) -> Iterator[Access]:
     yield g.read(13, g[9] * 64)
 
 
-def _moments(g: Given) -> Iterator[Access]:
-    planes, channels = g[5], g[8]
+def _moment_sums(g: Given) -> Iterator[Access]:
     yield g.blob("read", 0, 4)
-    yield g.work(9, planes * SUMS)
-    yield g.write(10, planes * 64)
-    yield g.write(11, planes * 64)
-    yield g.update(12, channels * 4)
-    yield g.update(13, channels * 4)
-    yield g.update(14, 4)
+    yield g.write(8, g[4] * g[5] * SUMS)
+
+
+def _moments(g: Given) -> Iterator[Access]:
+    images, planes, channels = g[0], g[1], g[3]
+    yield g.update(4, images * planes * SUMS)
+    yield g.write(5, planes * 64)
+    yield g.write(6, planes * 64)
+    yield g.update(7, channels * 4)
+    yield g.update(8, channels * 4)
+    yield g.update(9, 4)
 
 
 def _normalize(g: Given) -> Iterator[Access]:
@@ -143,20 +147,26 @@ def _normalize(g: Given) -> Iterator[Access]:
 def _gradient_sums(g: Given) -> Iterator[Access]:
     yield g.blob("read", 0, 8)
     yield g.blob("read", 4, 8)
-    yield g.write(13, g[9] * SUMS)
+    yield g.write(12, g[8] * g[9] * SUMS)
+    yield g.read(13, g[9] * 64)
     yield g.read(14, g[9] * 64)
-    yield g.read(15, g[9] * 64)
-    yield g.update(16, g[12] * 4)
-    yield g.update(17, g[12] * 4)
+
+
+def _gradient_means(g: Given) -> Iterator[Access]:
+    images, planes, channels = g[0], g[1], g[3]
+    yield g.update(4, images * planes * SUMS)
+    yield g.read(5, planes * 64)
+    yield g.read(6, planes * 64)
+    yield g.update(7, channels * 4)
+    yield g.update(8, channels * 4)
 
 
 def _batch_gradient(g: Given) -> Iterator[Access]:
     yield g.blob("read", 0, 12)
     yield g.blob("read", 4, 12)
     yield g.blob("write", 8, 12)
-    yield g.update(16, g[13] * SUMS)
-    for index in range(17, 20):
-        yield g.read(index, g[13] * 64)
+    for index, width in ((16, SUMS), (17, 64), (18, 64)):
+        yield g.read(index, g[13] * width)
 
 
 def _lrn_forward(g: Given) -> Iterator[Access]:
@@ -323,9 +333,11 @@ KERNELS: dict[str, Callable[[Given], Iterator[Access]]] = {
     **PRODUCTS,
     "affine._change": _change,
     "affine._apply": _apply,
+    "batch_norm._moment_sums": _moment_sums,
     "batch_norm._moments": _moments,
     "batch_norm._normalize": _normalize,
     "batch_norm._gradient_sums": _gradient_sums,
+    "batch_norm._gradient_means": _gradient_means,
     "batch_norm._gradient": _batch_gradient,
     "lrn._forward": _lrn_forward,
     "lrn._backward": _lrn_backward,

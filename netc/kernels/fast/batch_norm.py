@@ -2,8 +2,8 @@
 
 Forward goes over the bottom twice: moments, then x-hat and y together. Backward goes over the diff twice: sums of g and
 g x-hat (g being dy where ReLU passed it on), which are the gradients of Scale's bias and factor too, then
-dx = factor / std * (g - mean(g) - x-hat mean(g x-hat)). Sums are in float64, over images, lines and pixels in order,
-a block of 16 channels in one thread.
+dx = factor / std * (g - mean(g) - x-hat mean(g x-hat)). Sums are in float64: of each image over lines and pixels, then
+over images. So every pass shares its work by images, as convolutions do, and a thread's pixels stay near its core.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from netc.jit import Entry, cgutils, entry, intrinsic, ir, numba
+from netc.jit import Entry, cgutils, entry, intrinsic, ir, kernel, numba
 from netc.jit import numba_types as types
 from netc.kernels.fast.affine import Affine
 from netc.kernels.fast.emit import (
@@ -35,7 +35,7 @@ from netc.kernels.fast.pointwise import bits
 from netc.kernels.fast.rows import NOTHING, Ref, Row
 
 DOUBLES = ir.VectorType(ir.DoubleType(), LANES)
-SUMS_BYTES = 2 * 8 * LANES  # of a block: 16 sums and 16 sums of products
+SUMS_BYTES = 2 * 8 * LANES  # of an image's block: 16 sums and 16 sums of products
 _carray = numba.carray
 
 
@@ -52,10 +52,9 @@ def moments(
     x: Blocked, to: Statistics, stored: tuple[Ref, Ref, Ref], fraction: float, eps: float, label: str = ""
 ) -> list[Row]:
     """The batch's statistics; also updates the stored sums of means and variances, and their factor."""
-    arguments = (
-        *_place(x), *_size(x), x.c, to.sums, to.mean, to.inverse, *stored, bits(fraction), bits(eps)
-    )  # fmt: skip
-    return [Row(_moments, arguments, label)]
+    count = x.n * x.h * x.w
+    rest = (x.n, x.blocks, count, x.c, to.sums, to.mean, to.inverse, *stored, bits(fraction), bits(eps))
+    return [Row(_moment_sums, (*_place(x), *_size(x), to.sums), label), Row(_moments, rest, label)]
 
 
 def normalize(
@@ -73,10 +72,12 @@ def gradient(
 ) -> list[Row]:  # fmt: skip
     """dx, and scale += the gradients of Scale's factor and bias (0: none wanted)."""
     head = (*_place(x_hat), *_place(dy))
-    sums = (*head, *_size(x_hat), x_hat.c, at.sums, affine.factor, affine.shift, *scale)
-    rows = [Row(_gradient_sums(int(relu)), sums, label)]
+    count = x_hat.n * x_hat.h * x_hat.w
+    sums = (*head, *_size(x_hat), at.sums, affine.factor, affine.shift)
+    means = (x_hat.n, x_hat.blocks, count, x_hat.c, at.sums, at.inverse, affine.factor, *scale)
+    rows = [Row(_gradient_sums(int(relu)), sums, label), Row(_gradient_means, means, label)]
     if dx is not None:
-        rest = (*head, *_place(dx), *_size(x_hat), at.sums, at.inverse, affine.factor, affine.shift)
+        rest = (*head, *_place(dx), *_size(x_hat), at.sums, affine.factor, affine.shift)
         rows.append(Row(_gradient(int(relu)), rest, label))
     return rows
 
@@ -222,22 +223,44 @@ def _doubles_at(_context: Any, address: Any) -> Any:
     return types.CPointer(types.float64)(types.intp), codegen
 
 
+@kernel
+def _cleared(place: int) -> int:
+    sums = _carray(_doubles_at(place), (32,))
+    for i in range(32):
+        sums[i] = 0
+    return place
+
+
+@kernel
+def _over_images(sums: int, images: int, blocks: int, block: int) -> int:
+    """Add a block's sums of all images to those of the first, in order; their place."""
+    total = _carray(_doubles_at(sums + block * 256), (32,))
+    for n in range(1, images):
+        part = _carray(_doubles_at(sums + (n * blocks + block) * 256), (32,))
+        for i in range(32):
+            total[i] += part[i]
+    return sums + block * 256
+
+
+@entry
+def _moment_sums(row: int, tid: int, nth: int) -> None:
+    x, image, plane, step = arg(row, 0), arg(row, 1), arg(row, 2), arg(row, 3)
+    images, blocks, height, width = arg(row, 4), arg(row, 5), arg(row, 6), arg(row, 7)
+    for item in range(images * blocks * tid // nth, images * blocks * (tid + 1) // nth):
+        place = _cleared(arg(row, 8) + item * 256)
+        source = x + item // blocks * image + item % blocks * plane
+        for line in range(height):
+            _add_moments(source + line * step, width, place)
+
+
 @entry
 def _moments(row: int, tid: int, nth: int) -> None:
-    x, image, plane, step = arg(row, 0), arg(row, 1), arg(row, 2), arg(row, 3)
-    images, blocks, height, width, channels = arg(row, 4), arg(row, 5), arg(row, 6), arg(row, 7), arg(row, 8)
-    fraction, eps = float_of(row, 15), float_of(row, 16)
-    stored_mean, stored_variance = floats(arg(row, 12), channels), floats(arg(row, 13), channels)
-    count = images * height * width
+    images, blocks, count, channels = arg(row, 0), arg(row, 1), arg(row, 2), arg(row, 3)
+    fraction, eps = float_of(row, 10), float_of(row, 11)
+    stored_mean, stored_variance = floats(arg(row, 7), channels), floats(arg(row, 8), channels)
     for block in range(blocks * tid // nth, blocks * (tid + 1) // nth):
-        place = arg(row, 9) + block * 256
-        sums = _carray(_doubles_at(place), (32,))
-        for i in range(32):
-            sums[i] = 0
-        for n in range(images):
-            for line in range(height):
-                _add_moments(x + n * image + block * plane + line * step, width, place)
-        mean, inverse = floats(arg(row, 10) + block * 64, 16), floats(arg(row, 11) + block * 64, 16)
+        sums = _carray(_doubles_at(_over_images(arg(row, 4), images, blocks, block)), (32,))
+        mean, inverse = floats(arg(row, 5) + block * 64, 16), floats(arg(row, 6) + block * 64, 16)
         for lane in range(16):
             middle = sums[lane] / count
             variance = max(sums[16 + lane] / count - middle * middle, 0.0)
@@ -249,7 +272,7 @@ def _moments(row: int, tid: int, nth: int) -> None:
                 stored_mean[c] = fraction * stored_mean[c] + middle
                 stored_variance[c] = fraction * stored_variance[c] + unbiased
     if tid == 0:
-        factor = floats(arg(row, 14), 1)
+        factor = floats(arg(row, 9), 1)
         factor[0] = fraction * factor[0] + 1
 
 
@@ -278,27 +301,40 @@ def _gradient_sums(relu: int) -> Entry:
     def body(row: int, tid: int, nth: int) -> None:
         hat, hat_image, hat_plane, hat_line = arg(row, 0), arg(row, 1), arg(row, 2), arg(row, 3)
         dy, dy_image, dy_plane, dy_line = arg(row, 4), arg(row, 5), arg(row, 6), arg(row, 7)
-        images, blocks, height, width, channels = arg(row, 8), arg(row, 9), arg(row, 10), arg(row, 11), arg(row, 12)
-        scale, bias = arg(row, 16), arg(row, 17)
-        for block in range(blocks * tid // nth, blocks * (tid + 1) // nth):
-            place = arg(row, 13) + block * 256
-            sums = _carray(_doubles_at(place), (32,))
-            for i in range(32):
-                sums[i] = 0
-            for n in range(images):
-                for line in range(height):
-                    _add_gradients(
-                        relu, hat + n * hat_image + block * hat_plane + line * hat_line,
-                        dy + n * dy_image + block * dy_plane + line * dy_line, width, place,
-                        arg(row, 14) + block * 64, arg(row, 15) + block * 64,
-                    )  # fmt: skip
-            for lane in range(min(16, channels - block * 16)):
-                if scale != 0:
-                    floats(scale, channels)[block * 16 + lane] += sums[16 + lane]
-                if bias != 0:
-                    floats(bias, channels)[block * 16 + lane] += sums[lane]
+        images, blocks, height, width = arg(row, 8), arg(row, 9), arg(row, 10), arg(row, 11)
+        for item in range(images * blocks * tid // nth, images * blocks * (tid + 1) // nth):
+            n, block = item // blocks, item % blocks
+            place = _cleared(arg(row, 12) + item * 256)
+            for line in range(height):
+                _add_gradients(
+                    relu, hat + n * hat_image + block * hat_plane + line * hat_line,
+                    dy + n * dy_image + block * dy_plane + line * dy_line, width, place,
+                    arg(row, 13) + block * 64, arg(row, 14) + block * 64,
+                )  # fmt: skip
 
     return body
+
+
+@entry
+def _gradient_means(row: int, tid: int, nth: int) -> None:
+    """Scale's gradients; the place of a block's sums takes the means and the slope: three vectors of floats."""
+    images, blocks, count, channels = arg(row, 0), arg(row, 1), arg(row, 2), arg(row, 3)
+    scale, bias = arg(row, 7), arg(row, 8)
+    for block in range(blocks * tid // nth, blocks * (tid + 1) // nth):
+        place = _over_images(arg(row, 4), images, blocks, block)
+        sums = _carray(_doubles_at(place), (32,))
+        for lane in range(min(16, channels - block * 16)):
+            if scale != 0:
+                floats(scale, channels)[block * 16 + lane] += sums[16 + lane]
+            if bias != 0:
+                floats(bias, channels)[block * 16 + lane] += sums[lane]
+        inverse, factor = floats(arg(row, 5) + block * 64, 16), floats(arg(row, 6) + block * 64, 16)
+        vectors = floats(place, 48)
+        means = sums / count
+        for lane in range(16):
+            vectors[lane] = means[lane]
+            vectors[16 + lane] = means[16 + lane]
+            vectors[32 + lane] = factor[lane] * inverse[lane]
 
 
 @functools.cache
@@ -309,25 +345,15 @@ def _gradient(relu: int) -> Entry:
         dy, dy_image, dy_plane, dy_line = arg(row, 4), arg(row, 5), arg(row, 6), arg(row, 7)
         dx, dx_image, dx_plane, dx_line = arg(row, 8), arg(row, 9), arg(row, 10), arg(row, 11)
         images, blocks, height, width = arg(row, 12), arg(row, 13), arg(row, 14), arg(row, 15)
-        count = images * height * width
-        for block in range(blocks * tid // nth, blocks * (tid + 1) // nth):
-            sums = _carray(_doubles_at(arg(row, 16) + block * 256), (32,))
-            inverse, factor = floats(arg(row, 17) + block * 64, 16), floats(arg(row, 18) + block * 64, 16)
-            # the place of the sums takes the means and the slope: three vectors of floats
-            vectors = floats(arg(row, 16) + block * 256, 48)
-            means = sums / count
-            for lane in range(16):
-                vectors[lane] = means[lane]
-                vectors[16 + lane] = means[16 + lane]
-                vectors[32 + lane] = factor[lane] * inverse[lane]
+        for item in range(images * blocks * tid // nth, images * blocks * (tid + 1) // nth):
+            n, block = item // blocks, item % blocks
             place = arg(row, 16) + block * 256
-            for n in range(images):
-                for line in range(height):
-                    _gradient_line(
-                        relu, hat + n * hat_image + block * hat_plane + line * hat_line,
-                        dy + n * dy_image + block * dy_plane + line * dy_line,
-                        dx + n * dx_image + block * dx_plane + line * dx_line, width, place, place + 128,
-                        arg(row, 18) + block * 64, arg(row, 19) + block * 64,
-                    )  # fmt: skip
+            for line in range(height):
+                _gradient_line(
+                    relu, hat + n * hat_image + block * hat_plane + line * hat_line,
+                    dy + n * dy_image + block * dy_plane + line * dy_line,
+                    dx + n * dx_image + block * dx_plane + line * dx_line, width, place, place + 128,
+                    arg(row, 17) + block * 64, arg(row, 18) + block * 64,
+                )  # fmt: skip
 
     return body

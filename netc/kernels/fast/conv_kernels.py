@@ -29,11 +29,15 @@ def line_tiles(rows: int, rest: int, vectors: int, unroll: int, a_row: int) -> E
         origin, step, reach, source_height = arg(row, 33), arg(row, 34), arg(row, 35), arg(row, 36)
         c_row = arg(row, 37)
         bands = (height + lines - 1) // lines
-        spots = images * bands
+        spots, first_spot = images * bands, 0
         outs *= groups
-        for item in range(spots * outs * tid // nth, spots * outs * (tid + 1) // nth):
+        begin, end = spots * outs * tid // nth, spots * outs * (tid + 1) // nth
+        if large and images % nth == 0:  # whole images a thread: what it reads it has mostly written itself
+            first_spot, spots = spots * tid // nth, spots // nth
+            begin, end = 0, spots * outs
+        for item in range(begin, end):
             if large:
-                out, spot = item // spots, item % spots
+                out, spot = item // spots, first_spot + item % spots
             else:
                 spot, out = item // outs, item % outs
             n, top = spot // bands, spot % bands * lines

@@ -6,6 +6,7 @@ gradient in between is asked for.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from netc.kernels.fast import batch_norm as kernels
@@ -49,7 +50,7 @@ def forward(b: Builder, layer: int) -> None:
         return
     size = Affine.nbytes(x.c)
     affine = Affine(b.new("factors", size), b.new("shifts", size), x.c)
-    at = Statistics(b.new("means", size), b.new("deviations", size), b.new("sums", x.blocks * SUMS_BYTES))
+    at = Statistics(b.new("means", size), b.new("deviations", size), b.new("sums", x.n * x.blocks * SUMS_BYTES))
     b.emit([affine.start("factors")])
     if scale is not None:
         bias = b.param(scale, 1) if len(b.planned(scale).params) > 1 else NOTHING
@@ -78,6 +79,7 @@ def backward(b: Builder, step: Step) -> None:
         for i in range(len(b.planned(scale).params)):
             gradients[i] = b.param_gradient(scale, i) or NOTHING
     x_hat, dy = b.read(b.top(layer)), b.read(given)
+    at = replace(at, sums=b.new("sums", x_hat.n * x_hat.blocks * SUMS_BYTES))
     dx = b.write(target) if target is not None else None
     wanted = gradients[0], gradients[1]
     b.emit(kernels.gradient(x_hat, dy, dx, at, affine, _relu(b, layer), wanted, "normalize gradient"))
