@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import time
 
-import atheris  # type: ignore[import]
+import atheris  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
 with atheris.instrument_imports():
     from netc.errors import NetError
