@@ -8,7 +8,10 @@ from .harness import Bench
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-@pytest.mark.parametrize("sizes", [(3, 10, 16), (32, 35, 544), (17, 70, 48), (1, 1, 32), (20, 130, 1040), (5, 37, 20), (33, 60, 1031), (2, 3, 7)])
+@pytest.mark.parametrize(
+    "sizes",
+    [(3, 10, 16), (32, 35, 544), (17, 70, 48), (1, 1, 32), (20, 130, 1040), (5, 37, 20), (33, 60, 1031), (2, 3, 7)],
+)
 def test_inner_product_and_its_gradients(sizes, threads):
     m, n, k = sizes
     rng = np.random.default_rng(0)
