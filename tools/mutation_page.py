@@ -55,7 +55,7 @@ people do it, and the damaged text is checked as `netc check` does.
 
 makes this page. DIR is a folder of published nets, here {files} files of {repositories} repositories; {sound} of those
 that were looked at are sound nets (the others are solvers, or lack the sizes of their data, or have forks' layers or
-mistakes of their own). The seed chooses the net, the place and the slip.The diagnostics were improved on
+mistakes of their own). The seed chooses the net, the place and the slip. The diagnostics were improved on
 other seeds than those of this page.
 
 - *Exact span*: the first error that is shown covers exactly the characters of the mistake, no more and no less.
