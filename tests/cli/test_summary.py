@@ -50,7 +50,7 @@ def test_the_table_names_every_layer(run: Run) -> None:
 def test_a_data_layer_whose_file_is_missing_is_assumed_from_its_crop(run: Run, tmp_path: Path) -> None:
     text = (
         'layer {{ name: "data" type: "Data" top: "data" top: "label" {crop}'
-        ' data_param {{ source: "x" batch_size: 4 }} }}\n'
+        ' data_param {{ source: "no_such_lmdb" batch_size: 4 }} }}\n'
         'layer {{ name: "s" type: "Silence" bottom: "data" bottom: "label" }}'
     )
     (tmp_path / "a.net").write_text(text.format(crop="transform_param { crop_size: 9 }"))
