@@ -166,7 +166,7 @@ def explain(mistake: Mistake, report: Report) -> Repair:
         return _bad_terminal(mistake, kind, report)
     if kind in ("RBRACE", "RANGLE", "RSQUARE"):
         return _closer(mistake, kind, report)
-    if kind == "LBRACE" and mistake.opener == "LSQUARE" and mistake.behind_comma:
+    if kind == "LBRACE" and mistake.opener == "LSQUARE" and mistake.behind_comma and report.failed:
         return Repair("insert", "COMMA")  # behind an item that was not closed: its comma was taken for a field's
     match mistake.context:
         case "name":

@@ -264,6 +264,8 @@ class Parser:
         wanted = tuple(NAMES[number] for number in row if isinstance(number, int))
         mistake = Mistake(self.source, self._symbols(), self.values, match, kind, wanted)
         action, terminal = explain(mistake, self.report)
+        if not self.report.failed:  # a repair must not make a net of what is none
+            self.report.error(codes.UNEXPECTED, f"`{mistake.written}` cannot stand here", mistake.span)
         if self.start == "expression":
             return None
         if action == "as":

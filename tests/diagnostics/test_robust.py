@@ -92,3 +92,10 @@ def test_large_wrong_nets(text: str, code: str) -> None:
     assert found[0].code.id == code
     assert all(diagnostic.render() for diagnostic in found)
     assert time.process_time() - start < 4
+
+
+def test_a_repair_makes_no_net_of_what_is_none() -> None:
+    """A comma was put before the brace without a word, and the field was lost."""
+    for path in ("a.prototxt", "a.net"):
+        found = analyse("b: [c, { t }d)\n", path, TYPES).diagnostics
+        assert found[0].code.id in ("SYN001", "SYN012")
