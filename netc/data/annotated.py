@@ -12,13 +12,13 @@ from netc.data import samples
 from netc.data.annotated_datum import Annotated, parse
 from netc.data.bad import BadRecordError
 from netc.data.boxes import moved
-from netc.data.codes import BAD_TRANSFORM, MISSING_DATA, NO_RECORDS, TOO_MANY_BOXES
-from netc.data.database import image_of, open_lmdb
+from netc.data.codes import BAD_TRANSFORM, TOO_MANY_BOXES
+from netc.data.database import first_record, image_of, open_lmdb, open_records
 from netc.data.distort import distorted
 from netc.data.draws import EXPAND, Draws
 from netc.data.images import Colour, check_size
 from netc.data.lmdb_file import LmdbFile
-from netc.data.order import Order, Ticket, random_skip
+from netc.data.order import Ticket
 from netc.data.paths import find
 from netc.data.reading import Reading, blamed, problem
 from netc.data.source import Opening, Source, SourceType
@@ -52,8 +52,8 @@ class AnnotatedReader:
         self._stream, self._labels = opening.stream, len(record.top) > 1
         self._colour: Colour = _colour(record)
         _check(record)
-        first = _first(record, file)
-        shape = _image(first, self._colour).shape
+        first, image = first_record(record, file, lambda raw: _readable(record, raw))
+        shape = image.shape
         self._transform = Transform(opening, shape)
         self._mean = _filling(record, shape[0]) if self._p.has("expand_param") else np.zeros(0)
         self.boxes = first.boxes is not None
@@ -229,30 +229,14 @@ def _problems(p: Any, own: Any) -> Iterator[tuple[str, str]]:
         yield "parts of images and larger images have many sizes: add a resize_param", field
 
 
-def _first(record: Record, file: LmdbFile) -> Annotated:
-    """The first record with an image that can be decoded."""
-    reason = "it has no records"
-    for index in range(min(len(file), 100)):
-        try:
-            found = parse(file.read(index)[1], boxes=record.annotated_data_param.has("anno_type"))
-            _image(found, _colour(record))
-            return found
-        except BadRecordError as error:
-            reason = f"its records are bad, from the first on: {error}"
-    raise NetError(problem(record, NO_RECORDS, f"{file.path.parent}: {reason}"))
+def _readable(record: Record, raw: bytes) -> tuple[Annotated, Array]:
+    """A record and its image."""
+    found = parse(raw, boxes=record.annotated_data_param.has("anno_type"))
+    return found, _image(found, _colour(record))
 
 
 def _open(opening: Opening) -> Source:
-    record, p = opening.record, opening.record.data_param
-    path = find(record, p.source)
-    if path is None:
-        raise NetError(problem(record, MISSING_DATA, f'there is no database "{p.source}"'))
-    with blamed(record):
-        file = open_lmdb(path)
-    reader = AnnotatedReader(opening, file)
-    skip = random_skip(int(p.rand_skip), opening.seed, opening.stream)
-    order = Order(len(file), seed=opening.seed, stream=opening.stream, start=skip)
-    return AnnotatedReading(opening, reader, order, int(p.batch_size), int(p.prefetch))
+    return open_records(opening, AnnotatedReader, AnnotatedReading)
 
 
 def _probe(record: Record, phase: Phase) -> tuple[Shape, ...] | None:
@@ -263,8 +247,8 @@ def _probe(record: Record, phase: Phase) -> tuple[Shape, ...] | None:
     with blamed(record):
         file = open_lmdb(path)
     try:
-        first = _first(record, file)
-        shape: Any = _image(first, _colour(record)).shape
+        first, image = first_record(record, file, lambda raw: _readable(record, raw))
+        shape: Any = image.shape
     finally:
         file.close()
     size = int(p.batch_size)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from netc.data.bad import BadRecordError
 from netc.data.codes import LEVELDB, MISSING_DATA, NO_RECORDS
@@ -13,12 +14,14 @@ from netc.data.images import Colour, decode_image
 from netc.data.lmdb_file import LmdbFile
 from netc.data.order import Order, Ticket, random_skip
 from netc.data.paths import find
-from netc.data.reading import Reading, blamed, problem
+from netc.data.reading import Reader, Reading, blamed, problem
 from netc.data.source import Opening, Source, SourceType
 from netc.data.transform import Transform, colour, transformed
 from netc.errors import Diagnostic, NetError
 from netc.layer import Array, Phase, Shape
 from netc.schema.record import Record
+
+T = TypeVar("T")
 
 
 def open_lmdb(path: Path) -> LmdbFile:
@@ -48,8 +51,8 @@ class DatumReader:
         self._lock = threading.Lock()
         self._labels = len(opening.record.top) > 1
         self._colour: Colour = _colour(opening.record)
-        first = _first(opening.record, file)
-        self._transform = Transform(opening, image_of(first, self._colour).shape)
+        first, image = first_record(opening.record, file, lambda raw: _readable(opening.record, raw))
+        self._transform = Transform(opening, image.shape)
         self.slow = first.image is None or self._transform.slow
 
     @property
@@ -78,30 +81,40 @@ def _colour(record: Record) -> Colour:
     return colour(record, "color" if record.data_param.force_encoded_color else "as is")
 
 
-def _first(record: Record, file: LmdbFile) -> Datum:
-    """The first record that is a Datum with an image; the shape of a batch is that of its image."""
+def first_record(record: Record, file: LmdbFile, read: Callable[[bytes], T]) -> T:
+    """The first record that can be read; the shape of a batch is that of its image. Raises NetError(DAT...)."""
     reason = "it has no records"
     for index in range(min(len(file), 100)):
         try:
-            datum = parse(file.read(index)[1])
-            image_of(datum, _colour(record))
-            return datum
+            return read(file.read(index)[1])
         except BadRecordError as error:
             reason = f"its records are bad, from the first on: {error}"
     raise NetError(problem(record, NO_RECORDS, f"{file.path.parent}: {reason}"))
 
 
-def _open(opening: Opening) -> Source:
+def open_records(
+    opening: Opening, reader: Callable[[Opening, LmdbFile], Reader], reading: type[Reading] = Reading
+) -> Source:
+    """A source of the records of the database that `data_param` names."""
     record, p = opening.record, opening.record.data_param
     path = find(record, p.source)
     if path is None:
         raise NetError(problem(record, MISSING_DATA, f'there is no database "{p.source}"'))
     with blamed(record):
         file = open_lmdb(path)
-    reader = DatumReader(opening, file)
     skip = random_skip(int(p.rand_skip), opening.seed, opening.stream)
     order = Order(len(file), seed=opening.seed, stream=opening.stream, start=skip)
-    return Reading(opening, reader, order, int(p.batch_size), int(p.prefetch))
+    return reading(opening, reader(opening, file), order, int(p.batch_size), int(p.prefetch))
+
+
+def _open(opening: Opening) -> Source:
+    return open_records(opening, DatumReader)
+
+
+def _readable(record: Record, raw: bytes) -> tuple[Datum, Array]:
+    """A record and its image."""
+    found = parse(raw)
+    return found, image_of(found, _colour(record))
 
 
 def _probe(record: Record, phase: Phase) -> tuple[Shape, ...] | None:
@@ -112,7 +125,7 @@ def _probe(record: Record, phase: Phase) -> tuple[Shape, ...] | None:
     with blamed(record):
         file = open_lmdb(path)
     try:
-        image = image_of(_first(record, file), _colour(record))
+        _, image = first_record(record, file, lambda raw: _readable(record, raw))
     finally:
         file.close()
     size = int(p.batch_size)

@@ -82,7 +82,7 @@ def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
 
 
 def test_tensorboard_gets_scalars_and_histograms(tmp_path: Path) -> None:
-    pytest.importorskip("tensorboardX")
+    pytest.importorskip("tensorboardX", reason="the extra tensorboard is not installed")
     board = TensorBoard(tmp_path / "runs")
     board.started(0, 1)
     board.stepped(Step(1, 2.5, 2.5, 0.1, {}, True))

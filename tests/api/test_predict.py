@@ -17,7 +17,7 @@ from netc.layer import Array
 from netc.schema.weights_write import write_blob
 from tests.cli.conftest import SMALL
 
-Image = pytest.importorskip("PIL.Image")
+Image = pytest.importorskip("PIL.Image", reason="the extra data is not installed")
 
 
 @pytest.fixture(scope="module")

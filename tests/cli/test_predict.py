@@ -10,7 +10,7 @@ import pytest
 from netc.data.digits import split
 from tests.cli.conftest import COMMAND, SMALL, Run, environment
 
-Image = pytest.importorskip("PIL.Image")
+Image = pytest.importorskip("PIL.Image", reason="the extra data is not installed")
 
 
 @pytest.fixture

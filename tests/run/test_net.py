@@ -177,7 +177,7 @@ def test_feeds_fill_data_layers() -> None:
 
 
 def test_same_bits_on_any_number_of_blas_threads() -> None:
-    threadpoolctl = pytest.importorskip("threadpoolctl")
+    threadpoolctl = pytest.importorskip("threadpoolctl", reason="only it tells how many threads BLAS has")
     text = SMALL.replace("dim: 2 dim: 3", "dim: 64 dim: 300").replace("num_output: 4", "num_output: 200")
 
     def run() -> Array:

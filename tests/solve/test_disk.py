@@ -42,7 +42,7 @@ def started(folder: Path, form: str = "BINARYPROTO", every: int = 4) -> tuple[So
 def test_a_full_disk_harms_no_snapshot(tmp_path: Path, form: str, room: int) -> None:
     """With 2600 bytes the weights fit, but not the state."""
     if form == "HDF5":
-        pytest.importorskip("h5py")
+        pytest.importorskip("h5py", reason="the extra data is not installed")
     solver, log = started(tmp_path, form)
     solver.step(5)
     saved = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
@@ -87,7 +87,7 @@ def test_no_room_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_damaged_state_is_refused(tmp_path: Path, form: str) -> None:
     """A flipped bit anywhere: refused, or in a place that means nothing."""
     if form == "HDF5":
-        pytest.importorskip("h5py")
+        pytest.importorskip("h5py", reason="the extra data is not installed")
     whole, _ = started(tmp_path, form)
     whole.step(4)
     state = next(tmp_path.glob("*.solverstate*"))

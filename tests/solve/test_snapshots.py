@@ -149,7 +149,7 @@ def test_a_snapshot_that_fails_in_the_middle_does_not_end_the_run(
 
 
 def test_resume_from_hdf5(tmp_path: Path) -> None:
-    h5py = pytest.importorskip("h5py")
+    h5py = pytest.importorskip("h5py", reason="the extra data is not installed")
     whole, _ = trained(tmp_path, "Adam")
     first, _ = started(tmp_path / "h5", "Adam", "snapshot_format: HDF5")
     first.solve()
@@ -164,7 +164,7 @@ def test_resume_from_hdf5(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["adam", "sgd_fixed"])
 def test_goes_on_from_caffes_hdf5(name: str) -> None:
-    pytest.importorskip("h5py")
+    pytest.importorskip("h5py", reason="the extra data is not installed")
     from_protobuf, _ = solver_for(name)
     from_hdf5, _ = solver_for(name)
     from_protobuf.restore(GOLDEN / "interop" / f"{name}_iter_5.solverstate")
@@ -176,7 +176,7 @@ def test_goes_on_from_caffes_hdf5(name: str) -> None:
 
 
 def test_hdf5_files_cut_anywhere_are_refused(tmp_path: Path) -> None:
-    pytest.importorskip("h5py")
+    pytest.importorskip("h5py", reason="the extra data is not installed")
     first, _ = started(tmp_path, "SGD", "snapshot_format: HDF5")
     first.solve()
     state, weights = tmp_path / "net_iter_4.solverstate.h5", tmp_path / "net_iter_4.caffemodel.h5"
@@ -192,7 +192,7 @@ def test_hdf5_files_cut_anywhere_are_refused(tmp_path: Path) -> None:
 
 
 def test_hdf5_layers_inside_layers(tmp_path: Path) -> None:
-    pytest.importorskip("h5py")
+    pytest.importorskip("h5py", reason="the extra data is not installed")
     names = ["conv1", "conv1/bn", "block/1", "block/1/a", "relu"]
     layers = [LayerWeights(n, "", (np.full((2, i + 1), i, np.float32),) * (n != "relu")) for i, n in enumerate(names)]
     with (tmp_path / "a.h5").open("wb+") as file:
@@ -220,7 +220,7 @@ layer { name: "loss" type: "EuclideanLoss" bottom: "ip" bottom: "t" top: "loss" 
     ],
 )
 def test_layers_with_one_place_in_hdf5_are_refused(tmp_path: Path, names: tuple[str, str], said: str) -> None:
-    pytest.importorskip("h5py")
+    pytest.importorskip("h5py", reason="the extra data is not installed")
     blobs = np.zeros(2, np.float32), np.zeros(2, np.float32)
     with (tmp_path / "a.h5").open("wb+") as file, pytest.raises(NetError) as caught:
         write_hdf5(file, [LayerWeights(name, "", blobs) for name in names])
@@ -237,7 +237,7 @@ def test_a_run_that_could_not_write_its_hdf5_does_not_start(tmp_path: Path) -> N
 
 
 def test_hostile_hdf5_is_refused(tmp_path: Path) -> None:
-    h5py = pytest.importorskip("h5py")
+    h5py = pytest.importorskip("h5py", reason="the extra data is not installed")
     bomb, link, other = tmp_path / "bomb.h5", tmp_path / "link.h5", tmp_path / "other.h5"
     with h5py.File(bomb, "w") as file:
         file.create_dataset("data/ip/0", shape=(1 << 31,), dtype="f4", chunks=(1 << 20,), compression="gzip")
