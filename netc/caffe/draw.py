@@ -1,7 +1,8 @@
 """pycaffe's draw: a NetParameter message as a Graphviz drawing, layers as boxes and blobs as octagons.
 
 The drawing is made by the graphviz package (pycaffe takes pydot), so `get_pydot_graph` gives a `graphviz.Digraph`.
-Pictures need Graphviz's `dot` program; the endings `.dot`, `.gv` and `.raw` give its text, without it.
+Pictures are laid out as those of `netc draw` (`netc/report/layout.py`); the endings `.dot`, `.gv` and `.raw` give
+dot text.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netc.caffe.proto import caffe_pb2
+from netc.report import layout
 
 if TYPE_CHECKING:
     import graphviz
 
 COLOURS = {"Convolution": "#FF5050", "Deconvolution": "#FF5050", "Pooling": "#FF9900", "InnerProduct": "#CC33FF"}
 LAYER, IN_PLACE, BLOB = "#6495ED", "#90EE90", "#E0E0E0"
-TEXT_FORMATS = ("raw", "dot", "gv")
 
 
 def get_pydot_graph(
@@ -49,8 +50,7 @@ def draw_net(
     caffe_net: Any, rankdir: str = "LR", ext: str = "png", phase: int | None = None, display_lrm: bool = False
 ) -> bytes:
     """The drawing of a net as the bytes of a file of this kind (png, svg, pdf...)."""
-    drawing = get_pydot_graph(caffe_net, rankdir, phase=phase, display_lrm=display_lrm)
-    return drawing.source.encode() if ext in TEXT_FORMATS else bytes(drawing.pipe(format=ext))
+    return layout.picture(get_pydot_graph(caffe_net, rankdir, phase=phase, display_lrm=display_lrm).source, ext)
 
 
 def draw_net_to_file(

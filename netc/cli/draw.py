@@ -11,17 +11,9 @@ from netc.api import planning
 from netc.cli import _output
 from netc.cli._files import write_bytes
 from netc.cli._options import file_argument, net_options
-from netc.errors import Code, Diagnostic, NetError
 from netc.layer import Phase, Shape
+from netc.report import layout
 from netc.report.draw import draw
-
-NO_DOT = Code(
-    "CLI001",
-    "Graphviz is not installed",
-    why="Pictures are laid out by Graphviz's `dot` program, which pip cannot install.",
-    example="netc draw nets/digits.net -o digits.svg",
-    fix="Install the `graphviz` package of your system, or write dot text (`-o net.dot`) and lay it out elsewhere.",
-)
 
 
 @click.command("draw")
@@ -49,24 +41,9 @@ def command(
     definition = planning.load(file, layers=layers)
     plan = planning.plan(definition, phase, level=level, stages=stages, batch=batch, inputs=dict(inputs))
     _output.show((*definition.warnings, *plan.warnings))
-    picture = draw(plan, direction)
+    source = draw(plan, direction).source
     if output is None:
-        sys.stdout.write(picture.source)
+        sys.stdout.write(source)
         return
-    kind = output.suffix.lstrip(".").lower() or "svg"
-    data = picture.source.encode() if kind in ("dot", "gv") else _laid_out(picture, kind)
-    write_bytes(output, data)
+    write_bytes(output, layout.picture(source, output.suffix.lstrip(".").lower() or "svg"))
     _output.say(f"wrote {output}")
-
-
-def _laid_out(picture: object, kind: str) -> bytes:
-    import graphviz  # noqa: PLC0415
-
-    assert isinstance(picture, graphviz.Digraph)
-    if kind not in graphviz.FORMATS:
-        raise click.BadParameter(f"unknown format .{kind}; use .dot, .svg, .png or .pdf", param_hint="--output")
-    try:
-        return bytes(picture.pipe(format=kind))
-    except graphviz.ExecutableNotFound as error:
-        help = "install Graphviz, or write dot text with -o net.dot"
-        raise NetError(Diagnostic(NO_DOT, "drawing needs Graphviz's dot program", help=help)) from error

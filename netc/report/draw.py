@@ -24,7 +24,7 @@ LOSS, SOURCE, OTHER = "#f4cccc", "#eeeeee", "#ffffff"
 
 
 def draw(plan: Plan, direction: str = "TB") -> graphviz.Digraph:
-    """The drawing; `.source` is dot text, `.pipe(format=...)` needs Graphviz's `dot` program.
+    """The drawing; `.source` is dot text, which `layout.picture` lays out.
 
     direction: TB (top to bottom), LR, BT or RL.
     """

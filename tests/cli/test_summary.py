@@ -158,3 +158,14 @@ def test_a_budget_that_cannot_be_met(run: Run) -> None:
     assert "PLN010" in done.err
     assert "at least" in done.err
     assert run("summary", ROOT / "nets/digits.net", "--budget", "plenty").code == 1
+
+
+def test_draw_pictures(run: Run, tmp_path: Path) -> None:
+    for ending, starts in (("svg", b"<?xml"), ("png", b"\x89PNG\r\n\x1a\n")):
+        done = run("draw", ROOT / "nets/digits.net", "-o", f"net.{ending}")
+        assert (done.code, done.err) == (0, f"wrote net.{ending}\n")
+        assert (tmp_path / f"net.{ending}").read_bytes().startswith(starts)
+    done = run("draw", ROOT / "nets/digits.net", "-o", "net.nothing")
+    assert done.code == 1
+    assert "error[CLI001]: no .nothing picture can be written" in done.err
+    assert not (tmp_path / "net.nothing").exists()
