@@ -19,6 +19,7 @@ from netc.plan.model import Layer, Plan, Step
 from netc.run.lowering.model import External, Home, Item, Layout, Memory, Updates, Way
 
 Key = tuple[int, Shape]  # a storage of the plan, and the shape as which it is seen (4 axes)
+Filled = Layout | Halo  # what a slot's array may be there as; a halo: a plain copy with that around each plane
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +67,12 @@ class Builder:
         end = len(plan.forward) + len(plan.backward) - 1
         self.keep = all(plan.slots[slot].last >= end for slot in plan.data)
         self._halos: dict[Key, Halo] = {}
+        self._alike: dict[Key, Key] = {}  # arrays whose halo is that of another, by choice
         self._parts: dict[Key, Part] = {}
         self._blocked: dict[Key, Blocked] = {}
         self._plain: dict[int, int] = {}
-        self._padded: dict[tuple[Key, Halo], Plain] = {}
-        self._holds: dict[int, set[Layout]] = {}
+        self._padded: dict[tuple[int, Halo], Plain] = {}  # copies of slots
+        self._holds: dict[int, set[Filled]] = {}
         self._clean: set[Key] = set()
         self._written: dict[int, int] = {}  # storage -> the slot that was last written there
         self._external: dict[External, int] = {}
@@ -109,20 +111,33 @@ class Builder:
     def want(self, slot: int | None, halo: Halo) -> None:
         """The slot's blocked array needs at least this halo."""
         if slot is not None:
-            key = self._root(self._key(slot))
-            self._halos[key] = self._halos.get(key, Halo()) | halo
+            self._widen(self._key(slot), halo)
 
-    def same_halo(self, slot: int, other: int) -> None:
-        """Both blocked arrays get one halo, so that their pixels are as far apart."""
-        keys = [self._root(self._key(s)) for s in (slot, other)]
-        both = self._halos.get(keys[0], Halo()) | self._halos.get(keys[1], Halo())
-        self._halos.update(dict.fromkeys(keys, both))
+    def same_halo(self, value: int, other: int) -> None:
+        """The blocked arrays of both values get one halo, so that their pixels are as far apart."""
+        for slots in (self.plan.data, self.plan.late):
+            mine, theirs = (self._wisher(self._key(slots[v])) for v in (value, other))
+            if mine != theirs:
+                self._alike[mine] = theirs
+                self._widen(theirs, self._halos.pop(mine, Halo()))
 
     def place_in(self, slot: int, whole: int, first: int) -> None:
         """Let the slot's blocked array be channels `first`... of another's."""
         key, target = self._key(slot), self._key(whole)
-        self._halos[self._root(target)] = self._halos.get(self._root(target), Halo()) | self._halos.pop(key, Halo())
+        halo = self._halos.pop(key, Halo())
         self._parts[key] = Part(target, first)
+        self._widen(target, halo)
+
+    def _widen(self, key: Key, halo: Halo) -> None:
+        wisher = self._wisher(key)
+        self._halos[wisher] = self._halos.get(wisher, Halo()) | halo
+
+    def _wisher(self, key: Key) -> Key:
+        """The array whose halo this one has: the whole that it is a part of, then one for all that have one halo."""
+        key = self._root(key)
+        while key in self._alike:
+            key = self._alike[key]
+        return key
 
     def is_written_late(self, slot: int) -> bool:
         """Whether a value that is made again goes to the slot's own storage, in place."""
@@ -143,7 +158,7 @@ class Builder:
         for slot, late in zip(self.plan.data, self.plan.late, strict=True):
             mine, theirs = self._key(slot), self._key(late)
             if mine != theirs and theirs not in self._parts:
-                self._halos[theirs] = self._halos.get(theirs, Halo()) | self._halos.get(self._root(mine), Halo())
+                self._widen(theirs, self._halos.get(self._wisher(mine), Halo()))
 
     # ------------------------------------------------------------ arrays
 
@@ -211,7 +226,7 @@ class Builder:
         if key not in self._blocked:
             part = self._parts.get(key)
             if part is None:
-                blob = blocked(0, key[1], self._halos.get(key, Halo()))
+                blob = blocked(0, key[1], self._halos.get(self._wisher(key), Halo()))
                 made = replace(blob, base=self.new(self.plan.slots[key[0]].name, blob.n * blob.image))
             else:
                 made = self._blocked_of(part.of).part(part.first, key[1][1])
@@ -220,12 +235,12 @@ class Builder:
 
     # ------------------------------------------------------------ layouts
 
-    def holds(self, slot: int, layout: Layout) -> bool:
+    def holds(self, slot: int, layout: Filled) -> bool:
         return layout in self._holds.get(slot, ())
 
     def layouts(self, slot: int) -> frozenset[Layout]:
         """The layouts of the slot's array that are filled."""
-        return frozenset(self._holds.get(slot, ()))
+        return frozenset(layout for layout in self._holds.get(slot, ()) if not isinstance(layout, Halo))
 
     def read(self, slot: int) -> Blocked:
         """The slot's blocked array, filled."""
@@ -249,14 +264,13 @@ class Builder:
         source = self.read_plain(slot)
         if halo == Halo():
             return source
-        key = (self._key(slot), halo)
-        if key not in self._padded:
+        if (slot, halo) not in self._padded:
             copy = replace(source, halo=halo)
-            self._padded[key] = replace(copy, base=self.new("padded", copy.n * copy.image))
-        if not self.holds(slot, "padded"):
-            self.emit(copy_padded(source, self._padded[key], "pad"))
-            self._hold(slot, "padded")
-        return self._padded[key]
+            self._padded[slot, halo] = replace(copy, base=self.new("padded", copy.n * copy.image))
+        if not self.holds(slot, halo):
+            self.emit(copy_padded(source, self._padded[slot, halo], "pad"))
+            self._hold(slot, halo)
+        return self._padded[slot, halo]
 
     def write(self, slot: int) -> Blocked:
         """The slot's blocked array, about to be written; its halo is zero from here on."""
@@ -317,7 +331,7 @@ class Builder:
         else:
             self.shares(slot, other)
 
-    def _hold(self, slot: int, layout: Layout) -> None:
+    def _hold(self, slot: int, layout: Filled) -> None:
         self._holds.setdefault(slot, set()).add(layout)
         home = self.homes.get(slot, Home())
         if layout == "plain":

@@ -59,6 +59,8 @@ def _absorb(b: Builder, head: int) -> None:
             taken = _is_plain_relu(b, reader)
         if not taken:
             return
+        if _has_sum(b, head):  # the other blob of the sum is read along with what is written
+            b.same_halo(b.plan.graph.nodes[last].tops[0], b.plan.graph.nodes[reader].tops[0])
         b.fused[reader] = head
         last = reader
         if name == "ReLU":
@@ -91,7 +93,7 @@ def _can_add(b: Builder, head: int, last: int, eltwise: int) -> bool:
         or _over_bottom(b, head, eltwise)
     ):
         return False
-    b.same_halo(b.data(other.index), b.top(eltwise))
+    b.same_halo(other.index, node.tops[0])
     return True
 
 

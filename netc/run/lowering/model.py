@@ -12,7 +12,7 @@ from netc.kernels.fast.rows import Ref, Row
 from netc.layer import Shape
 from netc.plan.model import Step
 
-Layout = Literal["plain", "blocked", "padded"]
+Layout = Literal["plain", "blocked"]
 
 
 @dataclass(frozen=True, slots=True)
