@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 from netc.errors import Code, Diagnostic, NetError
+from netc.files import check_regular
 from netc.layer import LayerType
 from netc.schema.declare import Field, Message
 
@@ -25,6 +26,9 @@ DUPLICATE_TYPE = Code(
 NOT_A_LAYER_FILE = Code(
     "LAY004", "not a layer file", why="A layer file is a Python file that defines a LayerType.", fix="Give its path."
 )
+
+
+_MOST_BYTES = 1 << 23  # of a layer file
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,11 @@ def _add(found: dict[str, LayerType], layer_type: LayerType) -> None:
 
 
 def _load_file(path: Path) -> ModuleType:
+    try:
+        check_regular(path, _MOST_BYTES)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise NetError(Diagnostic(NOT_A_LAYER_FILE, f"{path} cannot be read: {reason}")) from None
     spec = importlib.util.spec_from_file_location(f"netc_user_{path.stem}", path)
     if spec is None or spec.loader is None:
         raise NetError(Diagnostic(NOT_A_LAYER_FILE, f"{path} is not a Python file"))

@@ -17,8 +17,9 @@ from netc.api.session import Net
 from netc.data.bad import BadRecordError
 from netc.data.codes import BAD_ARRAY, BAD_RECORD
 from netc.errors import Code, Diagnostic, NetError
+from netc.files import open_regular
 from netc.layer import Array, format_shape
-from netc.schema.weights import read_blob
+from netc.schema.weights import MOST_BYTES, read_blob
 
 SEVERAL_INPUTS = Code(
     "RUN051",
@@ -191,7 +192,7 @@ class Predictor:
 
 def _npz(path: Path) -> dict[str, Array]:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open_regular(path) as data, np.load(data, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, MemoryError) as error:
         raise BadRecordError(f"it is not a .npz file that can be read: {str(error).lower()}") from None
@@ -201,7 +202,8 @@ def _mean(given: str, channels: int) -> Array:
     path = Path(given)
     try:
         if path.suffix == ".npy":
-            array = image_mean(np.load(path, allow_pickle=False))
+            with open_regular(path, MOST_BYTES) as data:
+                array = image_mean(np.load(data, allow_pickle=False))
             return array if array.ndim == 3 else mean_of(array.reshape(-1), channels)
         if path.suffix == ".binaryproto":
             return image_mean(read_blob(path))

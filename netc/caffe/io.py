@@ -13,6 +13,8 @@ import numpy as np
 
 from netc.caffe.errors import BAD_IMAGE, NO_PILLOW, refuse
 from netc.caffe.proto import caffe_pb2
+from netc.data.images import MOST_BYTES
+from netc.files import open_regular
 from netc.layer import Array, Shape
 
 # ---------------------------------------------------------------- messages and arrays
@@ -186,7 +188,7 @@ def load_image(filename: Any, color: bool = True) -> Array:
     except ImportError:
         raise refuse(NO_PILLOW, "Pillow is not installed") from None
     try:
-        with pillow.open(filename) as image:
+        with open_regular(filename, MOST_BYTES) as file, pillow.open(file) as image:
             values = _values(image)
     except (OSError, ValueError, SyntaxError, pillow.DecompressionBombError) as error:
         raise refuse(BAD_IMAGE, f"{filename} cannot be read: {error}") from None

@@ -1,12 +1,10 @@
-"""Files that commands write: whole or not at all."""
+"""Files that commands write, whole or not at all, and the short lists that they read."""
 
 from __future__ import annotations
 
-import os
-import tempfile
-from contextlib import suppress
 from pathlib import Path
 
+from netc import files
 from netc.errors import Code, Diagnostic, NetError
 
 CANNOT_WRITE = Code(
@@ -17,30 +15,26 @@ CANNOT_WRITE = Code(
     fix="Give a path in a directory that exists and can be written.",
 )
 
+_MOST_NAMES = 1 << 24  # bytes
+
+
+def read_lines(path: Path, code: Code) -> list[str]:
+    """The lines of a text file that names classes. Raises NetError with this code if it cannot be read."""
+    try:
+        return files.read_regular(path, _MOST_NAMES).decode("utf-8", "replace").splitlines()
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise NetError(Diagnostic(code, f"{path} cannot be read: {reason}")) from None
+
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file by renaming a finished one; raises NetError(CLI002) and leaves what was there."""
-    temporary = None
     try:
-        mode = path.stat().st_mode if path.exists() else 0o666 & ~_umask()
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = file.name
-            file.write(content)
-        os.chmod(temporary, mode)
-        os.replace(temporary, path)
+        files.write_bytes(path, content)
     except OSError as error:
-        if temporary is not None:
-            with suppress(OSError):
-                os.unlink(temporary)
         raise NetError(Diagnostic(CANNOT_WRITE, f"cannot write {path}: {error.strerror}")) from error
 
 
 def write_text(path: Path, text: str) -> None:
     """As `write_bytes`, UTF-8."""
     write_bytes(path, text.encode())
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -14,7 +14,7 @@ import numpy as np
 from netc.api import planning
 from netc.api.predict import Prediction, Predictor
 from netc.cli import _output
-from netc.cli._files import write_bytes
+from netc.cli._files import read_lines, write_bytes
 from netc.cli._options import executor_options, file_argument
 from netc.cli._weights import show_loaded
 from netc.errors import Code, Diagnostic, NetError
@@ -79,7 +79,7 @@ def command(
     PATH may be - for paths on stdin, one a line. Images are prepared as in training. One that cannot be read is
     reported, and the exit code is 1 then.
     """
-    names = _labels(labels) if labels else None
+    names = read_lines(labels, BAD_LABELS) if labels else None
     predictor = Predictor(
         planning.load(file, layers=layers),
         weights.split(","),
@@ -126,14 +126,6 @@ def _stdin(paths: Iterable[str]) -> Iterator[str]:
             yield path
         else:
             yield from (line.rstrip("\r\n") for line in sys.stdin if line.strip())
-
-
-def _labels(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise NetError(Diagnostic(BAD_LABELS, f"{path} cannot be read: {reason}")) from None
 
 
 def _check(prediction: Prediction, names: list[str] | None, path: Path | None) -> None:

@@ -15,7 +15,7 @@ from netc.api.confusion import Classes, Confusion, as_csv
 from netc.api.metrics import finite
 from netc.api.session import Net
 from netc.cli import _output
-from netc.cli._files import write_text
+from netc.cli._files import read_lines, write_text
 from netc.cli._options import bad_record_option, executor_options, file_argument, net_options
 from netc.cli._records import show_left_out
 from netc.cli._weights import loading_options, show_loaded
@@ -143,11 +143,7 @@ def _run(net: Net, iterations: int, compared: Confusion | None, kept: bool, ap_v
 def _names(path: Path | None, count: int) -> list[str]:
     if path is None:
         return [str(i) for i in range(count)]
-    try:
-        names = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise NetError(Diagnostic(BAD_NAMES, f"{path} cannot be read: {reason}")) from None
+    names = read_lines(path, BAD_NAMES)
     if len(names) < count:
         raise NetError(Diagnostic(BAD_NAMES, f"{path} has {len(names)} lines, the net {count} classes"))
     return names[:count]

@@ -16,6 +16,7 @@ from netc.convert import hdf5, onnx, safetensors
 from netc.convert.codes import NO_NET, NO_PARAMETERS, ONNX_NOT_READ, UNKNOWN_FORMAT
 from netc.convert.program import program
 from netc.errors import Diagnostic, NetError, Report
+from netc.files import open_regular
 from netc.graph import State, included
 from netc.layer import Shape
 from netc.run.net import Net
@@ -100,7 +101,7 @@ def with_weights(model: Model, paths: Iterable[Path]) -> Model:
 def _is_binary(path: Path) -> bool:
     """Whether the beginning of a file is not text; a missing file is text's business."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             start = file.read(4096)
     except OSError:
         return False

@@ -14,6 +14,8 @@ from netc.errors import Diagnostic, NetError
 from netc.layer import Array
 from netc.schema.weights import LayerWeights, Weights, match, read_file
 
+_MOST_BYTES = 1 << 34
+
 
 def dump(weights: Weights, net: str) -> bytes:
     """The weights, and the text of their net ("" if it is not known), as the bytes of a safetensors file.
@@ -36,7 +38,7 @@ def load(path: Path) -> tuple[Weights, str]:
     Files of other programs are read as well if their arrays are called as here. Raises NetError (SNP004, CNV003,
     CNV004).
     """
-    data = read_file(path)
+    data = read_file(path, _MOST_BYTES)
     try:
         arrays = _package().load(data)
         metadata = _metadata(data)

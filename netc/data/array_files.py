@@ -15,6 +15,7 @@ from netc.data.paths import find
 from netc.data.reading import Reading, blamed, problem
 from netc.data.source import Opening, Source, SourceType
 from netc.errors import Diagnostic, NetError, suggest
+from netc.files import open_regular
 from netc.layer import Array, Phase, Shape
 from netc.schema.record import Record
 
@@ -50,10 +51,10 @@ class RowReader:
 def read_npz(path: Path, names: Iterable[str]) -> list[Array]:
     """Arrays of an NPZ file by name. Raises NetError(DAT014)."""
     try:
-        with zipfile.ZipFile(path) as members:
+        with open_regular(path) as data, zipfile.ZipFile(data) as members:
             if sum(member.file_size for member in members.infolist()) > _LARGEST:
                 raise _bad(f"{path} says that it holds more than {_LARGEST >> 30} GiB")
-        with np.load(path, allow_pickle=False) as file:
+        with open_regular(path) as data, np.load(data, allow_pickle=False) as file:
             return [_member(file, name, path) for name in names]
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError) as error:
         raise _bad(f"{path} is no NPZ file that can be read: {error}") from None
@@ -62,7 +63,7 @@ def read_npz(path: Path, names: Iterable[str]) -> list[Array]:
 def npz_names(path: Path) -> list[str]:
     """The names of the arrays in an NPZ file. Raises NetError(DAT014)."""
     try:
-        with zipfile.ZipFile(path) as members:
+        with open_regular(path) as file, zipfile.ZipFile(file) as members:
             return [name.removesuffix(".npy") for name in members.namelist()]
     except (OSError, zipfile.BadZipFile) as error:
         raise _bad(f"{path} is no NPZ file that can be read: {error}") from None

@@ -20,6 +20,7 @@ from netc.data.paths import beside, find
 from netc.data.reading import Reading, blamed, problem
 from netc.data.source import Opening, Source, SourceType
 from netc.errors import Diagnostic, NetError, Report
+from netc.files import check_regular
 from netc.layer import Array, Phase, Shape, format_shape
 from netc.schema.record import Record
 
@@ -71,6 +72,7 @@ def open_hdf5(path: Path) -> Any:
     """An HDF5 file, for reading. Raises NetError: DAT003, DAT004, DAT008, DAT016."""
     opener = h5py().File
     try:
+        check_regular(path)
         return opener(path, "r")
     except FileNotFoundError:
         raise NetError(Diagnostic(MISSING_DATA, f"there is no file {path}")) from None

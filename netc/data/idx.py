@@ -18,6 +18,7 @@ from netc.data.reading import Reading, blamed, problem
 from netc.data.source import Opening, Source, SourceType
 from netc.data.transform import Transform, transformed
 from netc.errors import Diagnostic, NetError
+from netc.files import open_regular
 from netc.layer import Array, Phase, Shape, format_shape
 from netc.schema.record import Record
 
@@ -75,9 +76,9 @@ def _header(file: BinaryIO, path: Path) -> tuple[Shape, np.dtype[Any]]:
 
 
 def _opened(path: Path) -> BinaryIO:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         zipped = file.read(2) == b"\x1f\x8b"
-    return cast(BinaryIO, gzip.open(path, "rb")) if zipped else path.open("rb")
+    return cast(BinaryIO, gzip.open(path, "rb")) if zipped else open_regular(path)
 
 
 def read_images(images: Path, labels: Path | None, *, shape_only: bool = False) -> tuple[Array, Array | None]:

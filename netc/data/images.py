@@ -10,10 +10,13 @@ import numpy as np
 
 from netc.data.bad import BadRecordError
 from netc.data.extras import pillow
+from netc.files import read_regular
 from netc.layer import Array
 
 MOST_PIXELS = 80_000_000
 """Images with more are refused before they are decoded: a small file may declare any size."""
+MOST_BYTES = 1 << 29
+"""Larger files are refused unread; no format needs as much for so many pixels."""
 
 Colour = Literal["color", "gray", "as is"]
 
@@ -26,7 +29,7 @@ def read_image(path: Path, colour: Colour) -> Array:
 def read_bytes(path: Path) -> bytes:
     """The bytes of a file. Raises BadRecordError."""
     try:
-        return path.read_bytes()
+        return read_regular(path, MOST_BYTES)
     except (OSError, ValueError) as error:
         raise BadRecordError(f"it cannot be read: {(getattr(error, 'strerror', '') or str(error)).lower()}") from None
 

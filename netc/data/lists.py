@@ -7,9 +7,11 @@ from typing import NamedTuple
 
 from netc.data.codes import BAD_LIST, NOT_DATA
 from netc.errors import Diagnostic, NetError, Report, Source, Span
+from netc.files import read_regular
 
 SUFFIXES = frozenset((".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"))
 _MOST_SHOWN = 20
+_MOST_BYTES = 1 << 29  # of a text file: lists of ten million images have fewer
 
 
 class Listed(NamedTuple):
@@ -42,7 +44,7 @@ def read_list(path: Path) -> list[Listed]:
 def read_text(path: Path) -> Source:
     """A text file. Raises NetError(DAT012)."""
     try:
-        data = path.read_bytes()
+        data = read_regular(path, _MOST_BYTES)
         text = data.decode("utf-8", "surrogateescape")
     except (OSError, ValueError) as error:
         reason = (getattr(error, "strerror", "") or str(error)).lower()

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from netc.data.codes import BROKEN, NOT_DATA
 from netc.errors import Diagnostic, NetError
+from netc.files import open_regular
 
 _MAGIC, _VERSION = 0xBEEFC0DE, 1
 _PAGE_HEADER = 16  # page number 8, padding 2, flags 2, then two offsets, or the number of overflow pages
@@ -51,7 +52,7 @@ class LmdbFile:
     def __init__(self, path: Path) -> None:
         self.path = path / "data.mdb" if path.is_dir() else path
         try:
-            self._file = self.path.open("rb", buffering=0)
+            self._file = open_regular(self.path, buffering=0)
             self._size = self.path.stat().st_size
         except OSError as error:
             reason = (error.strerror or str(error)).lower()

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from netc.errors import Code, Diagnostic, NetError, Source, Span, suggest
+from netc.files import open_regular
 from netc.language import codes
 from netc.language.parse import parse
 from netc.language.tree import Document
@@ -38,7 +39,7 @@ def read_text(path: str | os.PathLike[str], shown: str | None = None) -> str:
     try:
         if Path(path).is_dir():
             raise _refuse(codes.UNREADABLE, shown, "it is a directory", "name a file in it")
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise _refuse(codes.UNREADABLE, shown, "there is no such file", _near(Path(path))) from None

@@ -29,6 +29,7 @@ from pathlib import Path
 import numpy as np
 
 from netc.errors import Code, Diagnostic, NetError
+from netc.files import read_regular
 from netc.kernels.boxes import by_score
 from netc.kernels.sized_boxes import jaccard, output_boxes
 from netc.layer import (
@@ -50,6 +51,7 @@ from netc.layer import (
 )
 from netc.schema.declare import Message, optional
 
+_MOST_BYTES = 1 << 26  # of name_size_file: a line for each test image
 SSD = "SSD (weiliu89/caffe)"
 PARAMETER = Message(
     "DetectionEvaluateParameter",
@@ -123,7 +125,7 @@ def _sizes(site: Site) -> tuple[tuple[int, int], ...]:
         places += [here, *here.parents]
     try:
         path = next((place / name for place in places if (place / name).is_file()), None)
-        text = path.read_text("utf-8", "replace") if path else None
+        text = read_regular(path, _MOST_BYTES).decode("utf-8", "replace") if path else None
     except (OSError, ValueError):
         text = None
     if text is None:

@@ -18,12 +18,12 @@ Caffe notes:
 
 from dataclasses import dataclass
 from math import prod
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from netc.errors import Code, NetError
+from netc.files import read_regular
 from netc.kernels.labels import LABEL_OUT_OF_RANGE, bad_value, class_labels
 from netc.kernels.softmax import normalization, normalizer, softmax
 from netc.layer import (
@@ -54,6 +54,7 @@ BAD_MATRIX_FILE = Code(
     fix="Correct the path (it is relative to the current directory), or give the matrix as the third bottom.",
 )
 _LEAST = 1e-20
+_MOST_BYTES = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ def _read(call: Call, classes: int) -> Array:
     source = call.p.source
     blob: Any = call.record.message_type.schema.message_class("BlobProto")()
     try:
-        blob.ParseFromString(Path(source).read_bytes())
+        blob.ParseFromString(read_regular(source, _MOST_BYTES))
     except OSError as error:
         raise _unreadable(call, f"{source}: {error.strerror}") from None
     except Exception:

@@ -10,13 +10,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import prod
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from netc.errors import Code, Diagnostic, NetError
+from netc.files import read_regular
 from netc.schema import codes
 from netc.schema.bvlc.legacy import V1_TYPES
 from netc.schema.formats import recognize
@@ -25,6 +25,9 @@ from netc.schema.upgrade_v0 import V0_TYPES
 
 Array = NDArray[Any]
 FilePath = str | PathLike[str]
+
+MOST_BYTES = 1 << 31
+"""Larger files are refused unread: protobuf knows no longer messages."""
 
 _V1_BY_NUMBER = dict(V1_TYPES.values())
 _OLD_SIZES = {1: 0, 2: 1, 3: 2, 4: 3}
@@ -125,13 +128,17 @@ def parse_blob(data: bytes, path: str = "<bytes>") -> Array:
     return array
 
 
-def read_file(path: FilePath) -> bytes:
-    """All bytes of a file. Raises NetError (SNP004) with the reason if it cannot be read."""
+def read_file(path: FilePath, most: int = MOST_BYTES) -> bytes:
+    """All bytes of a regular file. Raises NetError (SNP004) with the reason if it cannot be read, or has more."""
     try:
-        return Path(path).read_bytes()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise NetError(Diagnostic(codes.UNREADABLE, f"{path}: {reason.lower()}")) from None
+        return read_regular(path, most)
+    except OSError as error:
+        raise unreadable(path, error) from None
+
+
+def unreadable(path: FilePath, error: OSError) -> NetError:
+    """SNP004 for a file that cannot be read."""
+    return NetError(Diagnostic(codes.UNREADABLE, f"{path}: {(error.strerror or str(error)).lower()}"))
 
 
 class Reading:

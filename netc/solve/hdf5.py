@@ -14,8 +14,9 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from netc.errors import Diagnostic, NetError, Report
+from netc.files import open_regular
 from netc.layer import Array
-from netc.schema.weights import LayerWeights, SolverState, Weights, read_file
+from netc.schema.weights import LayerWeights, SolverState, Weights, unreadable
 from netc.solve.codes import BAD_HDF5, NAMES_CLASH, NO_H5PY
 
 _MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -25,10 +26,14 @@ _ROOM = 1 << 20  # bytes that a blob may have beyond 1000 times the size of its 
 def is_hdf5(path: Path) -> bool:
     """Whether a file is, or is to be, HDF5: by its first bytes, or by its name."""
     try:
-        with path.open("rb") as file:
-            return file.read(len(_MAGIC)) == _MAGIC
+        return _begins_as_hdf5(path)
     except OSError:
         return path.suffix == ".h5"
+
+
+def _begins_as_hdf5(path: Path) -> bool:
+    with open_regular(path) as file:
+        return file.read(len(_MAGIC)) == _MAGIC
 
 
 # ---------------------------------------------------------------- writing
@@ -105,8 +110,11 @@ def read_state(path: Path) -> tuple[SolverState, bytes]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    data = read_file(path)[: len(_MAGIC)]
-    if data != _MAGIC:
+    try:
+        fits = _begins_as_hdf5(path)
+    except OSError as error:
+        raise unreadable(path, error) from None
+    if not fits:
         raise NetError(Diagnostic(BAD_HDF5, f"{path} is not an HDF5 file"))
     try:
         with _h5py().File(path, "r") as file:
