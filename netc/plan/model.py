@@ -67,7 +67,8 @@ SlotKind = Literal["data", "diff", "part", "buffer"]
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One array in the arena, alive from step `first` to step `last` (inclusive; -1 is before the first step).
+    """One array in the arena, alive from step `first` to step `last` (inclusive; -1 is before the first step, and
+    `Plan.end` after the last).
 
     Steps count through `Plan.forward`, then `Plan.backward`. kind "data" and "diff" belong to value `owner`; "part" is
     the gradient that one consumer adds to value `owner`'s diff (where a value has several consumers that give gradient,
@@ -150,3 +151,8 @@ class Plan:
     recomputed: frozenset[int] = frozenset()
     late: tuple[int, ...] = ()
     late_buffers: tuple[dict[str, int], ...] = ()
+
+    @property
+    def end(self) -> int:
+        """The step after the last: what lives then can be read after a pass."""
+        return len(self.forward) + len(self.backward)

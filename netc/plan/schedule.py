@@ -233,8 +233,11 @@ def _run_again(draft: Draft, layer: int, reader: int) -> None:
 
 
 def _outlive(draft: Draft) -> None:
-    """Inputs, outputs and losses stay readable, as do gradients that no layer takes; state stays for ever."""
-    graph, end = draft.graph, max(0, draft.steps - 1)
+    """Inputs, outputs and losses stay readable, as do gradients that no layer takes; state stays for ever.
+
+    They live past the last step, whatever other names they have: that step may not work in place on them.
+    """
+    graph, end = draft.graph, draft.steps
     losses = (v for n in graph.nodes for v, weight in zip(n.tops, n.loss_weights, strict=True) if weight)
     touch(draft, (draft.data[v] for v in (*graph.inputs, *graph.outputs, *losses)), end)
     touch(draft, (draft.diff[v.index] for v in graph.values if not draft.needs_backward[v.producer]), end)

@@ -67,7 +67,7 @@ def test_propagate_down_asks_for_a_gradient() -> None:
     assert backward(found) == {"a": (True,), "loss": (True, False)}
     diff = found.diff[0]
     assert diff is not None
-    assert found.slots[diff].last == len(found.forward) + len(found.backward) - 1  # readable afterwards
+    assert found.slots[diff].last == found.end  # readable afterwards
 
 
 def test_force_backward_asks_for_all() -> None:

@@ -88,7 +88,7 @@ def test_values_that_backward_reads_stay() -> None:
 def test_inputs_and_outputs_stay_readable() -> None:
     text = DATA + layer("ReLU", "d", "d") + ip("d", "z") + layer("TanH", "z", "out") + LOSS
     found = planned(text)
-    end = len(found.forward) + len(found.backward) - 1
+    end = found.end
     assert not together(found, ("d", 0), ("d", 1))
     for blob in ("d", "t", "out", "loss"):
         assert slot(found, blob).last == end
@@ -110,7 +110,7 @@ def test_other_names_for_the_same_values_cost_nothing() -> None:
 
 def test_keep_keeps_everything() -> None:
     found = planned(caffenet(1), keep=True)
-    end = len(found.forward) + len(found.backward) - 1
+    end = found.end
     for index in (*found.data, *(d for d in found.diff if d is not None)):
         assert (found.slots[index].first, found.slots[index].last) == (-1, end)
 

@@ -102,8 +102,10 @@ def _buffers(b: Builder, layer: int, back: bool) -> dict[str, list[int]]:
 
 
 def _outputs(b: Builder) -> None:
-    """What callers read after a pass is plain."""
-    for value in b.plan.graph.outputs:
+    """What callers read after a pass is plain, as is what the net's loss is made of."""
+    nodes = b.plan.graph.nodes
+    losses = (v for node in nodes for v, weight in zip(node.tops, node.loss_weights, strict=True) if weight)
+    for value in dict.fromkeys((*b.plan.graph.outputs, *losses)):
         b.layer = b.plan.graph.values[value].producer
         b.read_plain(b.data(value))
 
@@ -181,9 +183,8 @@ def _place(b: Builder, turn: int) -> tuple[int, int]:
 def _outlive(b: Builder, turn: int, end: int) -> None:
     """What the plan keeps to the end of a pass lives so here too, and state lives for ever."""
     plan = b.plan
-    last_step = max(0, len(plan.forward) + len(plan.backward) - 1)
     for slot, home in b.homes.items():
-        if plan.slots[slot].last < last_step:
+        if plan.slots[slot].last < plan.end - 1:  # not in the last step either, which may be several groups
             continue
         for place in (home.plain, home.blocked):
             if place is not None:

@@ -64,8 +64,7 @@ class Builder:
         self.weights: dict[tuple[int, int], Ref] = {}  # arrays that stand for parameter blobs (groups with zeros)
         self.kept: dict[tuple[int, str], Ref] = {}  # arrays that a rule keeps from forward to backward
         self.notes: dict[int, Any] = {}  # and whatever else it keeps, by layer
-        end = len(plan.forward) + len(plan.backward) - 1
-        self.keep = all(plan.slots[slot].last >= end for slot in plan.data)
+        self.keep = all(plan.slots[slot].last == plan.end for slot in plan.data)
         self._halos: dict[Key, Halo] = {}
         self._alike: dict[Key, Key] = {}  # arrays whose halo is that of another, by choice
         self._parts: dict[Key, Part] = {}
