@@ -12,12 +12,8 @@ import pytest
 from netc.api import planning
 from netc.api.definition import loads
 from netc.errors import NetError
-from netc.kernels.fast import access
-from netc.kernels.fast.boxes import Access
-from netc.kernels.fast.rows import Ref, bind
-from netc.layer import Array
+from netc.kernels.fast.rows import Ref
 from netc.run import Net
-from netc.run.fast import Fast
 from netc.run.lowering import Lowered, lower
 from netc.run.lowering.model import Item
 from netc.run.lowering.verify import places, verify
@@ -35,39 +31,6 @@ conv2 = Convolution(pool1) { num_output: 16 kernel_size: 3 pad: 1 }
 conv2 = ReLU(conv2)
 ip = InnerProduct(conv2) { num_output: 10 }
 loss = SoftmaxWithLoss(ip, label)
-"""
-MIXED = """
-data = Input() { shape { dim: [2, 20, 14, 13] } }
-label = Input() { shape { dim: 2 } }
-a = Convolution(data) { num_output: 48 kernel_size: 3 pad: 1 }
-a = ReLU(a)
-b = Convolution(a) { num_output: 32 kernel_size: 1 bias_term: false }
-b = BatchNorm(b)
-b = Scale(b) { bias_term: true }
-b = ReLU(b)
-c = Convolution(a) { num_output: 32 kernel_size: 3 pad: 1 group: 16 }
-d = LRN(c)
-e = Eltwise(b, d)
-f = Concat(e, a)
-g = Pooling(f) { pool: AVE kernel_size: 3 stride: 2 }
-h = Convolution(g) { num_output: 80 kernel_size: 3 stride: 2 group: 5 }
-i = DepthwiseConvolution(h) { num_output: 80 kernel_size: 3 pad: 1 }
-i = Dropout(i)
-j = InnerProduct(i) { num_output: 21 }
-j = ReLU(j)
-k = InnerProduct(j) { num_output: 3 }
-loss = SoftmaxWithLoss(k, label)
-"""
-WINOGRAD = """
-data = Input() { shape { dim: [8, 64, 28, 28] } }
-label = Input() { shape { dim: [8, 1, 14, 14] } }
-a = Convolution(data) { num_output: 64 kernel_size: 3 pad: 1 }
-a = ReLU(a)
-b = Convolution(a) { num_output: 32 kernel_size: 5 pad: 2 }
-c = Pooling(b) { pool: MAX kernel_size: 2 stride: 2 }
-d = Convolution(c) { num_output: 96 kernel_size: 3 pad: 1 }
-e = Convolution(d) { num_output: 4 kernel_size: 1 }
-loss = SoftmaxWithLoss(e, label)
 """
 
 
@@ -97,16 +60,6 @@ def test_random_nets_hold(seed: int) -> None:
     for threads, exact in ((1, True), (3, False)):
         verify(lower(planned(random_net(seed)), threads, exact))
         verify(lower(planned(random_net(seed), keep=True), threads, exact))
-
-
-def test_of_every_kernel_it_is_known_what_it_reads_and_writes() -> None:
-    """A new kernel needs its line in netc/kernels/fast/access.py, or the rows that it is in are not checked."""
-    for net in GALLERY:
-        for phase in ("TRAIN", "TEST"):
-            found = lower(planning.plan(net, phase, batch=1), threads=2)
-            for item in (*found.setup, *found.forward, *found.backward):
-                if item.row is not None:
-                    access.of(item.row, 2)
 
 
 # ---------------------------------------------------------------- what was broken on purpose
@@ -194,82 +147,6 @@ def apart(found: Lowered) -> Lowered:
         memory.first, memory.last = 0, 1 << 30
         memory.offset, total = total, total + -(-memory.nbytes // 64) * 64
     return replace(found, planned_bytes=total)
-
-
-# ---------------------------------------------------------------- what is said of the kernels
-
-
-@pytest.mark.parametrize("text", [LENET, MIXED, WINOGRAD])
-@pytest.mark.parametrize("training", [True, False])
-def test_kernels_read_and_write_what_is_said_of_them(text: str, training: bool) -> None:
-    """Row by row: nothing else changes, and with garbage in place of all else the results are the same."""
-    net = Net(planning.plan(loads(text), "TRAIN", training=training), executor="fast", threads=2)
-    fast = net.executor
-    assert isinstance(fast, Fast)
-    random = np.random.default_rng(0)
-    for name, array in net.inputs.items():
-        array[...] = random.integers(0, 3, array.shape) if name == "label" else random.standard_normal(array.shape)
-    net.forward()
-    rows = 0
-    for item in (*fast.program.setup, *fast.program.forward, *fast.program.backward):
-        if item.row is None:
-            fast.walk(fast.cut([item]))
-            continue
-        check_row(fast, item)
-        rows += 1
-    assert rows > 5
-
-
-def check_row(fast: Fast, item: Item) -> None:
-    assert item.row is not None
-    table, uses = bind([item.row], fast._address), access.of(item.row, 2)
-    outside = outer_arrays(fast, item)
-    before, kept = fast.arena.copy(), {a: x.copy() for a, x in outside.items()}
-    fast.team.run(table)
-    written = [u for u in uses if u.mode != "read"]
-    stray = fast.arena != before
-    for use in written:
-        if use.at.array not in outside:
-            view(fast, stray, use)[...] = False
-    assert not stray.any(), (item.row.label, "writes elsewhere")
-    for array, values in outside.items():
-        if not any(u.at.array == array for u in written):
-            np.testing.assert_array_equal(values.view(np.uint8), kept[array].view(np.uint8))
-    after = fast.arena.copy()
-    poisoned = np.full_like(before, 0xFF)
-    for use in uses:
-        if use.mode in ("read", "update") and use.at.array not in outside:
-            view(fast, poisoned, use)[...] = view(fast, before, use)
-    fast.arena[:] = poisoned
-    for array, values in outside.items():
-        values[...] = kept[array]
-    fast.team.run(table)
-    for use in uses:
-        if use.mode in ("write", "update") and use.at.array not in outside:
-            same = np.array_equal(view(fast, fast.arena, use), view(fast, after, use))
-            assert same, (item.row.label, "depends on what it does not say it reads")
-    fast.arena[:] = after
-
-
-def outer_arrays(fast: Fast, item: Item) -> dict[int, Array]:
-    """The parameters and gradients that a row names (the clock aside, which no row writes)."""
-    assert item.row is not None
-    found = {}
-    for argument in item.row.arguments:
-        external = fast.program.memory[argument.array].external if isinstance(argument, Ref) else None
-        if isinstance(argument, Ref) and external is not None and external.kind != "clock":
-            blob = fast.storage.parameters.all[external.param]
-            array = blob.data if external.kind == "param" else blob.diff
-            assert array is not None
-            found[argument.array] = array.reshape(-1)
-    return found
-
-
-def view(fast: Fast, memory: Array, use: Access) -> Array:
-    start = fast.program.memory[use.at.array].offset + use.at.offset
-    shape = (*(count for count, _ in use.dims), use.width)
-    strides = (*(step for _, step in use.dims), 1)
-    return np.lib.stride_tricks.as_strided(memory[start:], shape, strides)
 
 
 def test_a_sum_in_place_of_the_convolution_s_own_bottom_is_a_step_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

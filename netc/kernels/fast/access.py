@@ -317,8 +317,17 @@ def _softmax(g: Given) -> Iterator[Access]:
             yield g.blob(mode, index, 12)
 
 
+def _updated(g: Given) -> Iterator[Access]:
+    """The numbers of the rule and its memory of gradients are not netc's own arrays."""
+    yield g.update(0, g[2] * 4)
+    yield g.update(1, g[2] * 4)
+
+
 KERNELS: dict[str, Callable[[Given], Iterator[Access]]] = {
     "memory._clear": lambda g: iter([g.write(0, g[1])]),
+    "checksum._sum": lambda g: iter([g.update(0, 8), g.read(1, g[2] * 4)]),
+    "compiled._with_one_history": _updated,
+    "compiled._with_two_histories": _updated,
     "layout._clear_halo": _clear_halo,
     "layout._pack": _moved("read", "write"),
     "layout._unpack": _moved("write", "read"),

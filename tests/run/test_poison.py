@@ -1,0 +1,316 @@
+"""What is said of each kernel, held against the kernel: run among garbage, a row changes nothing that it does not say
+it writes, and nothing matters that it does not say it reads. The kernels that are run here are all that there are.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from random import Random
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+import netc.kernels.fast
+from netc.api import planning
+from netc.api.definition import loads
+from netc.jit import Entry
+from netc.kernels.fast import access, checksum
+from netc.kernels.fast.boxes import Access
+from netc.kernels.fast.rows import Ref, Row, bind
+from netc.kernels.fast.walk import Team
+from netc.layer import Array
+from netc.plan.model import Plan
+from netc.run import Net
+from netc.run.fast import Fast
+from netc.run.lowering.model import External
+from netc.solve import Solver, compiled
+from tests.plan.random_nets import random_net
+from tests.run.common import planned, solver_record
+from tests.run.random_nets import RandomNet
+
+NETS = {
+    "lenet": """
+data = Input() { shape { dim: [3, 1, 16, 16] } }
+label = Input() { shape { dim: 3 } }
+conv1 = Convolution(data) { num_output: 20 kernel_size: 5 }
+pool1 = Pooling(conv1) { pool: MAX kernel_size: 2 stride: 2 }
+conv2 = Convolution(pool1) { num_output: 16 kernel_size: 3 pad: 1 }
+conv2 = ReLU(conv2)
+ip = InnerProduct(conv2) { num_output: 10 }
+loss = SoftmaxWithLoss(ip, label)
+""",
+    "mixed": """
+data = Input() { shape { dim: [9, 20, 14, 13] } }
+label = Input() { shape { dim: 9 } }
+a = Convolution(data) { num_output: 48 kernel_size: 3 pad: 1 }
+a = ReLU(a)
+b = Convolution(a) { num_output: 32 kernel_size: 1 bias_term: false }
+b = BatchNorm(b)
+b = Scale(b) { bias_term: true }
+b = ReLU(b)
+c = Convolution(a) { num_output: 32 kernel_size: 3 pad: 1 group: 16 }
+d = LRN(c)
+e = Eltwise(b, d)
+f = Concat(e, a)
+g = Pooling(f) { pool: AVE kernel_size: 3 stride: 2 }
+h = Convolution(g) { num_output: 80 kernel_size: 3 stride: 2 group: 5 }
+i = DepthwiseConvolution(h) { num_output: 80 kernel_size: 3 pad: 1 }
+i = Dropout(i)
+j = InnerProduct(i) { num_output: 21 }
+j = ReLU(j)
+k = InnerProduct(j) { num_output: 3 }
+loss = SoftmaxWithLoss(k, label)
+""",
+    "winograd": """
+data = Input() { shape { dim: [8, 64, 28, 28] } }
+label = Input() { shape { dim: [8, 1, 14, 14] } }
+a = Convolution(data) { num_output: 64 kernel_size: 3 pad: 1 }
+a = ReLU(a)
+b = Convolution(a) { num_output: 32 kernel_size: 5 pad: 2 }
+c = Pooling(b) { pool: MAX kernel_size: 2 stride: 2 }
+d = Convolution(c) { num_output: 96 kernel_size: 3 pad: 1 }
+e = Convolution(d) { num_output: 4 kernel_size: 1 }
+loss = SoftmaxWithLoss(e, label)
+""",
+    "windows": """
+data = Input() { shape { dim: [2, 3, 12, 12] } }
+a = Convolution(data) { num_output: 20 kernel_size: 3 pad: 1 }
+a = PReLU(a)
+b, places = Pooling(a) { pool: MAX kernel_size: 2 stride: 2 }
+c = Convolution(b) { num_output: 20 kernel_size: 1 }
+c = Sigmoid(c)
+d = Upsample(c, places) { scale: 2 }
+e = Upsample(c) { scale: 2 }
+f = Deconvolution(c) { convolution_param { num_output: 17 kernel_size: 2 stride: 2 } }
+g = Concat(d, e, f)
+h, i = Slice(g) { slice_param { slice_point: 33 } }
+j = Crop(i, c) { axis: 2 offset: 2 }
+k = Softmax(h)
+l = Eltwise(d, e, a) { operation: MAX }
+m = Eltwise(d, e) { operation: PROD }
+loss = Reduction(k) { loss_weight: 1 }
+loss2 = Reduction(j) { loss_weight: 1 }
+loss3 = Reduction(l) { loss_weight: 1 }
+loss4 = Reduction(m) { loss_weight: 1 }
+""",
+    "gates": """
+data = Input() { shape { dim: [3, 20, 8, 8] } }
+x = Convolution(data) { num_output: 32 kernel_size: 3 pad: 1 }
+x = PReLU(x) { channel_shared: true }
+s = Pooling(x) { pool: AVE global_pooling: true }
+s = Convolution(s) { num_output: 32 kernel_size: 1 }
+s = TanH(s)
+z = Convolution(data) { num_output: 32 kernel_size: 3 pad: 1 }
+y = Axpy(s, x, z)
+y = ReLU(y) { negative_slope: 0.25 }
+y = Scale(y) { bias_term: true param { lr_mult: 0 } param { lr_mult: 0 } }
+ip = InnerProduct(y) { num_output: 16 }
+p = Softmax(ip)
+q = Dropout(p)
+loss = Reduction(q) { loss_weight: 1 }
+""",
+}
+FROZEN = """
+data = Input() { shape { dim: [2, 20, 8, 8] } }
+a = Convolution(data) { num_output: 20 kernel_size: 3 }
+b = Pooling(a) { pool: MAX kernel_size: 2 stride: 2 }
+c = BatchNorm(b)
+c = Scale(c) { bias_term: true }
+c = ReLU(c)
+d = Convolution(c) { num_output: 20 kernel_size: 1 }
+d = BatchNorm(d)
+d = Scale(d) { bias_term: true }
+"""
+SOLVER = 'base_lr: 0.01 lr_policy: "fixed" momentum: 0.9'
+
+
+def net_of(plan: Plan, threads: int = 2) -> Net:
+    net = Net(plan, executor="fast", threads=threads)
+    random = np.random.default_rng(0)
+    for name, array in net.inputs.items():
+        whole = "label" in name or array.ndim == 1
+        array[...] = random.integers(0, 2, array.shape) if whole else random.standard_normal(array.shape)
+    return net
+
+
+def case(name: str) -> Net:
+    if name == "frozen":
+        return net_of(planning.plan(loads(FROZEN), "TEST", training=False))
+    return net_of(planning.plan(loads(NETS[name]), "TRAIN"))
+
+
+CASES = [*NETS, "frozen"]
+
+# ---------------------------------------------------------------- all there are
+
+
+def name_of(kernel: Entry) -> str:
+    return f"{kernel.function.__module__}.{kernel.function.__qualname__.partition('.')[0]}"
+
+
+def existing() -> set[str]:
+    """Every entry of the modules of fast kernels, every function there that makes entries, and updates' templates."""
+    found = {f"{compiled.__name__}.{name}" for name in vars(compiled) if name.startswith("_with_")}
+    for module in all_modules():
+        for name, thing in vars(module).items():
+            if isinstance(thing, Entry):
+                found.add(name_of(thing))
+            elif getattr(thing, "__module__", "") == module.__name__ and makes_entries(thing):
+                found.add(f"{module.__name__}.{name}")
+    return found
+
+
+def makes_entries(thing: object) -> bool:
+    function = inspect.unwrap(thing) if callable(thing) else None
+    return inspect.isfunction(function) and function.__annotations__.get("return") == "Entry"
+
+
+def all_modules() -> Iterator[ModuleType]:
+    for module in pkgutil.walk_packages(netc.kernels.fast.__path__, "netc.kernels.fast."):
+        yield importlib.import_module(module.name)
+
+
+def test_every_kernel_there_is_runs_here() -> None:
+    tested = {name_of(checksum._sum)}
+    for fast in [*map(fast_of, map(case, CASES)), *map(updating, (SOLVER, f'{SOLVER} type: "Adam"'))]:
+        tested |= {name_of(row.kernel) for row in rows_of(fast)}
+    exist = existing()
+    assert len(exist) > 50
+    assert exist == tested
+
+
+def fast_of(net: Net) -> Fast:
+    assert isinstance(net.executor, Fast)
+    return net.executor
+
+
+def rows_of(fast: Fast) -> Iterator[Row]:
+    program = fast.program
+    for item in (*program.setup, *program.forward, *program.backward, *program.releasing):
+        if item.row is not None:
+            yield item.row
+
+
+def updating(solver: str) -> Fast:
+    """A net whose parameters are updated in backward."""
+    made = Solver(solver_record(solver), case("lenet"), keep_gradients=False)
+    return fast_of(made.net)
+
+
+# ---------------------------------------------------------------- row by row
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_kernels_do_what_is_said_of_them(name: str) -> None:
+    net = case(name)
+    net.forward()
+    assert check(fast_of(net)) > 5
+
+
+@pytest.mark.parametrize("solver", [SOLVER, f'{SOLVER} type: "Adam"'])
+def test_so_do_updates_in_backward(solver: str) -> None:
+    made = Solver(solver_record(solver), case("lenet"), keep_gradients=False)
+    made.step(1)
+    assert made.updater.releases
+    hidden = [array for arrays in made.updater.history for array in arrays.values()]
+    assert check(fast_of(made.net), hidden) > 5
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_so_do_those_of_random_nets(seed: int) -> None:
+    random = Random(seed)
+    text = RandomNet(random).text if seed % 2 else random_net(seed)
+    net = net_of(planned(text, keep=random.random() < 0.2), random.randint(1, 3))
+    net.forward()
+    check(fast_of(net))
+
+
+def test_so_does_the_checksum() -> None:
+    random = np.random.default_rng(0)
+    arrays = [np.zeros(1, np.int64), random.standard_normal(9001).astype(np.float32)]
+    memory = Memory([x.view(np.uint8) for x in arrays], {0: (0, 0), 1: (1, 0)})
+    check_row(checksum.add_to(Ref(0), Ref(1), 9000, 64), memory, Team(2))
+    assert arrays[0][0] != 0
+
+
+@dataclass(frozen=True)
+class Memory:
+    """All memory there is, as bytes; places: in which of it, and where there, an array of references starts."""
+
+    buffers: list[Array]
+    places: dict[int, tuple[int, int]]
+
+    def address(self, array: int) -> int:
+        index, offset = self.places[array]
+        return int(self.buffers[index].ctypes.data) + offset
+
+    def part(self, use: Access, buffers: list[Array]) -> Array:
+        """What an access is of, in a copy of the buffers."""
+        index, offset = self.places[use.at.array]
+        shape = (*(count for count, _ in use.dims), use.width)
+        strides = (*(step for _, step in use.dims), 1)
+        return np.lib.stride_tricks.as_strided(buffers[index][offset + use.at.offset :], shape, strides)
+
+
+def memory_of(fast: Fast) -> Memory:
+    buffers, places = [fast.arena], {}
+    for array, memory in enumerate(fast.program.memory):
+        places[array] = (0, memory.offset)
+        if memory.external is not None:
+            places[array] = (len(buffers), 0)
+            buffers.append(outside(fast, memory.external))
+    return Memory(buffers, places)
+
+
+def outside(fast: Fast, external: External) -> Array:
+    """The bytes of a parameter, of its gradient, or of the clock."""
+    if external.kind == "clock":
+        return fast._clock.view(np.uint8)
+    blob = fast.storage.parameters.all[external.param]
+    found = blob.data if external.kind == "param" else blob.diff
+    assert found is not None
+    return found.reshape(-1).view(np.uint8)
+
+
+def check(fast: Fast, hidden: Sequence[Array] = ()) -> int:
+    """Check the program row by row; how many there are. hidden: memory that rows use by plain addresses."""
+    memory, rows, program = memory_of(fast), 0, fast.program
+    for item in (*program.setup, *program.forward, *(program.releasing or program.backward)):
+        if item.row is None:
+            fast.walk(fast.cut([item]))
+        else:
+            check_row(item.row, memory, fast.team, hidden)
+            rows += 1
+    return rows
+
+
+def check_row(row: Row, memory: Memory, team: Team, hidden: Sequence[Array] = ()) -> None:
+    """Run it on what is there, then with garbage in place of all that it does not say it reads."""
+    table, uses = bind([row], memory.address), access.of(row, team.threads)
+    reads, writes = ([u for u in uses if u.mode != other] for other in ("write", "read"))
+    before, behind = ([x.copy() for x in arrays] for arrays in (memory.buffers, hidden))
+    team.run(table)
+    after = [x.copy() for x in memory.buffers]
+    stray = [x != old for x, old in zip(after, before, strict=True)]
+    for use in writes:
+        memory.part(use, stray)[...] = False
+    assert not any(x.any() for x in stray), (name_of(row.kernel), row.label, "writes elsewhere")
+    for buffer in memory.buffers:
+        buffer[...] = 0xFF
+    for use in reads:
+        if use.mode != "work":
+            memory.part(use, memory.buffers)[...] = memory.part(use, before)
+    for array, values in zip(hidden, behind, strict=True):
+        array[...] = values
+    team.run(table)
+    for use in writes:
+        if use.mode != "work":
+            same = np.array_equal(memory.part(use, memory.buffers), memory.part(use, after))
+            assert same, (name_of(row.kernel), row.label, "depends on what it does not say it reads")
+    for buffer, values in zip(memory.buffers, after, strict=True):
+        buffer[...] = values
