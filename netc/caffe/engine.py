@@ -1,14 +1,12 @@
 """A net that runs as pycaffe shows it.
 
 pycaffe has one array for the values and one for the gradient of each blob name, and scripts write into both between
-passes, run parts of the net, and reshape it. netc gives each layer that works in place a value of its own (a *version*
-of the blob). So the last version's values and the first version's gradient are what a script sees, and they are brought
-in line with the other versions before and after passes over a part of the net.
+passes, run parts of the net, and reshape it; `versions.py` makes it look so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from copy import copy
 from dataclasses import replace
 from typing import Any, cast
@@ -17,6 +15,8 @@ import numpy as np
 
 from netc import run
 from netc.caffe.blobs import resized
+from netc.caffe.sums import Sums
+from netc.caffe.versions import Versions
 from netc.errors import Diagnostic, NetError, Report
 from netc.graph import Node
 from netc.layer import Array, Shape, format_shape
@@ -59,9 +59,6 @@ class Engine(run.Net):
     def _make(self, plan: Plan, seed: int, feeds: Mapping[str, Any], params: run.Net | None) -> None:
         """Everything that depends on the plan."""
         super().__init__(plan, seed=seed, feeds=feeds, params=params)
-        self.versions: dict[str, list[int]] = {}
-        for value in self.graph.values:
-            self.versions.setdefault(value.name, []).append(value.index)
         self._loose: dict[str, Array] = {}  # gradients of blobs that get none
         self._writers = _gradient_writers(plan)
         for index in self._storage.inputs:
@@ -71,8 +68,13 @@ class Engine(run.Net):
                 self._gradient(plan.slots[step.target].owner)[...] = step.weight
         self._held = {n.index: tops for n in self.graph.nodes if (tops := _constant_tops(n, plan))}
         self._python = frozenset(n.index for n in self.graph.nodes if n.type.name == "Python")
-        for layer in self._held:
+        still = {*self._storage.inputs, *(v for tops in self._held.values() for v in tops)}
+        self.versions = Versions(self.graph, self.executor, still, self._writers)
+        self._sums = Sums(self.graph, self._writers, self._gradient)
+        for layer, tops in self._held.items():
             self.executor.forward(layer, layer)
+            for value in tops:
+                self.values_of(self.graph.values[value].name)[...] = self._value(value)
 
     def _make_parameters(self, seed: int, params: run.Net | None) -> Parameters:
         """Those of before, when the net is planned again, so that arrays that a script or a solver holds stay good."""
@@ -85,16 +87,16 @@ class Engine(run.Net):
 
     def values_of(self, name: str) -> Array:
         """The values of a blob."""
-        return self.asked[name] if name in self.asked else self._value(self.versions[name][-1])
+        return self.asked[name] if name in self.asked else self._value(self.versions.shown(name))
 
     def gradient_of(self, name: str) -> Array:
         """The gradient of a blob, or zeros that may be written (a loss's weight) where the net computes none."""
-        graded = self._graded(self.versions[name])
-        if graded and name not in self.asked:
-            return self._gradient(graded[0])
+        graded = self.versions.shown_gradient(name)
+        if graded is not None and name not in self.asked:
+            return self._gradient(graded)
         shape = self.values_of(name).shape
         if name not in self._loose or self._loose[name].shape != shape:
-            value = self.graph.values[self.versions[name][-1]]
+            value = self.graph.values[self.versions.of[name][-1]]
             weight = self.graph.nodes[value.producer].loss_weights[value.top]
             self._loose[name] = np.full(shape, weight, self.dtype)
         return self._loose[name]
@@ -109,9 +111,6 @@ class Engine(run.Net):
         assert found is not None
         return found
 
-    def _graded(self, values: list[int]) -> list[int]:
-        return [v for v in values if self.plan.diff[v] is not None]
-
     # ------------------------------------------------------------ forward
 
     def forward(self, start: str | None = None, end: str | None = None) -> dict[str, Array]:
@@ -124,10 +123,10 @@ class Engine(run.Net):
     def run_forward(self, first: int, last: int) -> float:
         """Run layers by index, both included; returns the weighted sum of their losses."""
         self.settle()
-        self._show_to_readers(first, last)
         self.loss = 0.0
-        for a, b in self._pieces(first, last, "forward"):
+        for a, b in self._pieces(first, last, "forward", self._python.union(self._held)):
             self._call("before_forward", a)
+            self.versions.before_forward(a, b)
             if b in self._python:
                 self.loss += self._forward_python(b)
             else:
@@ -135,15 +134,14 @@ class Engine(run.Net):
                 self.loss += self.executor.forward(a, b)
                 for value, array in held.items():
                     self._value(value)[...] = array
+            self.versions.after_forward(a, b)
             self._call("after_forward", a)
-        self._show_written(first, last)
         self.iteration += 1
         return self.loss
 
-    def _pieces(self, first: int, last: int, direction: str) -> Iterator[tuple[int, int]]:
+    def _pieces(self, first: int, last: int, direction: str, alone: Collection[int]) -> Iterator[tuple[int, int]]:
         """The ranges to run one after the other: cut at layers that are run in a way of their own, and for hooks."""
         every = bool(self.hooks.get(f"before_{direction}") or self.hooks.get(f"after_{direction}"))
-        alone = self._python.union(self._held) if direction == "forward" else frozenset()
         start = first
         for layer in range(first, last + 1):
             if every or layer in alone:
@@ -157,26 +155,6 @@ class Engine(run.Net):
     def _call(self, when: str, layer: int) -> None:
         for hook in self.hooks.get(when, ()):
             hook(layer)
-
-    def _chains(self) -> Iterator[list[int]]:
-        return (versions for versions in self.versions.values() if len(versions) > 1)
-
-    def _show_to_readers(self, first: int, last: int) -> None:
-        """Earlier versions that layers of this range read, and layers before it made, hold what the script sees."""
-        if first == 0:
-            return
-        for *earlier, shown in self._chains():
-            for value in (self.graph.values[v] for v in earlier):
-                read = any(first <= layer <= last for layer, _ in value.consumers)
-                if read and value.producer < first:
-                    self._value(value.index)[...] = self._value(shown)
-
-    def _show_written(self, first: int, last: int) -> None:
-        """If the range ends between two versions, the script sees the one that was written last."""
-        for versions in self._chains():
-            written = [v for v in versions if first <= self.graph.values[v].producer <= last]
-            if written and written[-1] != versions[-1]:
-                self._value(versions[-1])[...] = self._value(written[-1])
 
     # ------------------------------------------------------------ backward
 
@@ -196,30 +174,17 @@ class Engine(run.Net):
         if not self.plan.backward_planned:
             raise NetError(Diagnostic(NO_BACKWARD, f'net "{self.graph.name}" was planned for inference only'))
         low, high = min(first, last), max(first, last)
-        graded = [v for v in range(len(self.graph.values)) if self.plan.diff[v] is not None]
-        self._storage.seeds = {v: self._gradient(v) for v in graded if not self._writers[v]}
-        self._begin_gradients(low, high)
-        for a, b in reversed(list(self._pieces(low, high, "backward"))):
+        self._storage.seeds = {v: self._gradient(v) for v, writers in self._writers.items() if not writers}
+        alone = self._sums.begin(low, high)
+        for a, b in reversed(list(self._pieces(low, high, "backward", alone))):
             self._call("before_backward", b)
+            self.versions.before_backward(a, b)
+            self._sums.before(b)
             self.executor.backward(a, b)
+            self._sums.after(b)
+            self.versions.after_backward(a, b)
             self._call("after_backward", b)
-        for chain in self._graded_chains():
-            written = [v for v in chain if any(low <= w <= high for w in self._writers[v])]
-            if written and written[0] != chain[0]:
-                self._gradient(chain[0])[...] = self._gradient(written[0])
-
-    def _graded_chains(self) -> Iterator[list[int]]:
-        return (graded for chain in self._chains() if len(graded := self._graded(chain)) > 1)
-
-    def _begin_gradients(self, low: int, high: int) -> None:
-        for chain in self._graded_chains():
-            read = [v for v in chain if low <= self.graph.values[v].producer <= high]
-            if read and read[-1] != chain[0] and not any(low <= w <= high for w in self._writers[read[-1]]):
-                self._gradient(read[-1])[...] = self._gradient(chain[0])
-        for value, writers in self._writers.items():
-            # the last reader in the file writes the gradient, the others add to it: without the last, they add to 0
-            if len(writers) > 1 and writers[0] > high and any(low <= w <= high for w in writers):
-                self._gradient(value)[...] = 0
+        self._sums.end(low, high)
 
     # ------------------------------------------------------------ other shapes, other parameters
 
@@ -235,7 +200,15 @@ class Engine(run.Net):
         if any(self._value(free[name]).shape != shape for name, shape in wanted.items()):
             self._replan({**self._input_shapes(), **wanted}, {}, 0)
         for name in wanted:
+            self.versions.show_first(name)
             self.values_of(name)[...] = asked[name]
+
+    def feed(self, layer: int, source: Any) -> None:
+        """Let a source fill the tops of a data layer, which a script has filled so far."""
+        node = self.graph.nodes[layer]
+        self.feeds[node.name] = source
+        self._storage.inputs = {v: a for v, a in self._storage.inputs.items() if v not in node.tops}
+        self.versions.still.difference_update(node.tops)
 
     def _input_shapes(self) -> dict[str, Shape]:
         return {self.graph.values[v].name: array.shape for v, array in self._storage.inputs.items()}
@@ -269,6 +242,7 @@ class Engine(run.Net):
         fresh = copy(self)
         fresh._kept = parameters
         fresh._make(plan, self.seed, self.feeds, self)
+        fresh.versions.follow(self.versions)
         fresh.iteration = self.iteration
         for value in range(len(self.graph.values)):
             for old, new in (
@@ -309,8 +283,8 @@ class Engine(run.Net):
 
 
 def _gradient_writers(plan: Plan) -> dict[int, list[int]]:
-    """For each value, the layers whose backward writes or adds to its gradient, in the order that they run."""
-    writers: dict[int, list[int]] = {v.index: [] for v in plan.graph.values}
+    """For each value with a gradient, the layers whose backward writes or adds to it, in the order that they run."""
+    writers: dict[int, list[int]] = {v.index: [] for v in plan.graph.values if plan.diff[v.index] is not None}
     for step in plan.backward:
         if step.kind == "backward":
             for slot in step.bottom_diffs:

@@ -84,7 +84,7 @@ class Net(Passes):
         graph = engine.graph
         self.name = graph.name  # py-faster-rcnn's scripts give their nets names of their own
         self._layer_names = [node.name for node in graph.nodes]
-        self.blobs: OrderedDict[str, Blob] = OrderedDict((n, NetBlob(engine, n)) for n in engine.versions)
+        self.blobs: OrderedDict[str, Blob] = OrderedDict((n, NetBlob(engine, n)) for n in engine.versions.of)
         self._param_blobs: list[list[Blob]] = [
             [ParamBlob(engine, index, position) for position in range(len(layer.params))]
             for index, layer in enumerate(engine.plan.layers)
@@ -138,7 +138,7 @@ class Net(Passes):
     def blob_loss_weights(self) -> OrderedDict[str, float]:
         """What each blob counts in the objective."""
         graph = self._engine.graph
-        last = {name: graph.values[versions[-1]] for name, versions in self._engine.versions.items()}
+        last = {name: graph.values[versions[-1]] for name, versions in self._engine.versions.of.items()}
         return OrderedDict((name, graph.nodes[v.producer].loss_weights[v.top]) for name, v in last.items())
 
     @property
@@ -225,7 +225,7 @@ class Net(Passes):
             raise refuse(NOT_MEMORY_DATA, f'the first layer is "{first.name}" ({first.type.name})')
         shapes = [self._engine.plan.shapes[v] for v in first.tops]
         check(data, labels, shapes[0])
-        self._engine.feeds[first.name] = Feed(data, labels)
+        self._engine.feed(0, Feed(data, labels))
 
     # ------------------------------------------------------------ hooks
 
