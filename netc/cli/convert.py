@@ -19,6 +19,7 @@ from netc.layer import Shape
 @click.option("--weights", "weights", type=click.Path(path_type=Path), multiple=True, help="Parameters, by layer name.")
 @click.option("--batch", type=click.IntRange(min=1), help="Batch size of the ONNX file.")
 @click.option("--input", "inputs", type=ShapeOption(), multiple=True, help="Shape of an input of the ONNX file.")
+@click.option("--half", is_flag=True, help="Store parameters in FP16, as OpenCV's shrinkCaffeModel does.")
 @click.option("--layers", type=click.Path(path_type=Path, exists=True), multiple=True, help="Your own layer file.")
 def command(
     source: Path,
@@ -26,6 +27,7 @@ def command(
     weights: tuple[Path, ...],
     batch: int | None,
     inputs: tuple[tuple[str, Shape], ...],
+    half: bool,
     layers: tuple[Path, ...],
 ) -> None:
     """Convert IN to OUT; the endings of the names say from what to what.
@@ -41,11 +43,12 @@ def command(
     \b
     netc convert old.prototxt new.net
     netc convert net.prototxt model.onnx --weights model.caffemodel --batch 1
+    netc convert model.caffemodel half.caffemodel --half
     """
     model = files.with_weights(files.read(source, layers), weights)
     if model.definition is not None:
         _output.show(model.definition.warnings)
-    content, notes = files.dump(model, target.suffix, files.Options(batch, dict(inputs)))
+    content, notes = files.dump(model, target.suffix, files.Options(batch, dict(inputs), half))
     write_bytes(target, content)
     for note in notes:
         _output.say(note)

@@ -47,6 +47,29 @@ ONNX_NOT_READ = Code(
     example="netc convert model.onnx net.prototxt",
     fix="Convert from the .net, .prototxt or .caffemodel file that the ONNX file was made from.",
 )
+NAMES_CLASH = Code(
+    "CNV007",
+    "two layers with parameters have one name",
+    why="A safetensors file holds arrays by name, and blob I of layer L is called L/I: of two layers with one name "
+    "only one could be kept. (A .caffemodel holds layers one after the other, and keeps both.)",
+    example='layer { name: "c" type: "Convolution" ... } layer { name: "c" type: "Convolution" ... }',
+    fix="Give one of the layers another name, or convert to .caffemodel.",
+)
+NO_HALF = Code(
+    "CNV008",
+    "the format has no parameters in FP16",
+    why="--half stores the parameters of convolutions and inner products in two bytes each. Files of text hold no "
+    "parameters, and an ONNX file would have to compute in FP16, which gives other numbers.",
+    example="netc convert model.caffemodel model.onnx --half",
+    fix="Convert to .caffemodel, .h5 or .safetensors.",
+)
+NOT_HALF = Code(
+    "CNV009",
+    "a value is too large for FP16",
+    why="FP16 ends at 65504; a larger value would become infinite, and every output with it.",
+    example="netc convert model.caffemodel half.caffemodel --half",
+    fix="Keep the parameters in FP32 (leave --half out), or scale the layer down.",
+)
 NO_COUNTERPART = Code(
     "CNV010",
     "ONNX has nothing for a layer type",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +13,8 @@ from netc.api.planning import load as load_definition
 from netc.api.planning import plan_state, states
 from netc.catalogue import catalogue
 from netc.convert import hdf5, onnx, safetensors
-from netc.convert.codes import NO_NET, NO_PARAMETERS, ONNX_NOT_READ, UNKNOWN_FORMAT
+from netc.convert.codes import NO_HALF, NO_NET, NO_PARAMETERS, ONNX_NOT_READ, UNKNOWN_FORMAT
+from netc.convert.parameters import paired, stored
 from netc.convert.program import program
 from netc.errors import Diagnostic, NetError, Report
 from netc.files import open_regular
@@ -23,7 +24,7 @@ from netc.run.net import Net
 from netc.run.weights import load_weights
 from netc.schema.model import read_model
 from netc.schema.record import Record
-from netc.schema.weights import LayerWeights, Weights, match
+from netc.schema.weights import Weights
 from netc.schema.weights_write import dump_weights
 from netc.schema.wire import to_text
 from netc.solve.hdf5 import is_hdf5
@@ -38,21 +39,22 @@ _LAYERS_OF_DATA = ("Input",)
 class Model:
     """What a file holds. definition: the net, if it is known; weights: the parameters, if there are any.
 
-    notes: what a person should know of a conversion: what was left out or is missing.
+    unread: what is wrong with a net that stands in the file beside parameters, which need none.
     """
 
     path: Path
     definition: Definition | None = None
     weights: Weights | None = None
-    notes: tuple[str, ...] = ()
+    unread: tuple[Diagnostic, ...] = ()
 
 
 @dataclass(frozen=True)
 class Options:
-    """batch, inputs: shapes of the ONNX file's inputs, instead of the net's own."""
+    """batch, inputs: shapes of the ONNX file's inputs, instead of the net's own. half: parameters in FP16."""
 
     batch: int | None = None
     inputs: Mapping[str, Shape] | None = None
+    half: bool = False
 
 
 # ---------------------------------------------------------------- reading
@@ -73,10 +75,12 @@ def read(path: Path, layers: Iterable[Path] = ()) -> Model:
     if path.suffix in _TEXT or not (path.suffix in _BINARY or _is_binary(path)):
         return Model(path, load_definition(path, layers=layers))
     types, report = catalogue(layers), Report()
-    schema = schema_of(types)
-    record = read_model(path, schema, report)
-    report.finish()
-    weights = read_weights(path)
+    schema, weights = schema_of(types), read_weights(path)
+    try:
+        record = read_model(path, schema, report)
+        report.finish()
+    except NetError as error:
+        return Model(path, None, weights, error.diagnostics)
     return Model(path, Definition(path, record, types, schema, tuple(report.diagnostics)), weights)
 
 
@@ -124,6 +128,11 @@ def dump(model: Model, ending: str, options: Options = Options()) -> tuple[bytes
     if writer is None:
         known = ", ".join(WRITERS)
         raise NetError(Diagnostic(UNKNOWN_FORMAT, f"no format ends in {ending!r}", help=f"known: {known}"))
+    if options.half and writer not in (_caffemodel, _hdf5, _safetensors):
+        message = f"a {ending} file holds no parameters that could be FP16"
+        raise NetError(Diagnostic(NO_HALF, message, help=NO_HALF.fix))
+    if model.weights is not None or options.half:
+        model = replace(model, weights=stored(_weights(model), model.definition, half=options.half))
     return writer(model, options)
 
 
@@ -131,6 +140,8 @@ Dumped = tuple[bytes, tuple[str, ...]]
 
 
 def _definition(model: Model) -> Definition:
+    if model.unread:
+        raise NetError(model.unread)
     if model.definition is None:
         message = f"{model.path} holds parameters, but not the net they belong to"
         raise NetError(Diagnostic(NO_NET, message, help=NO_NET.fix))
@@ -156,22 +167,23 @@ def _prototxt(model: Model, options: Options) -> Dumped:
 
 
 def _caffemodel(model: Model, options: Options) -> Dumped:
-    """The net of phase TRAIN, as Caffe's snapshots hold it, with each layer's parameters."""
+    """The net of phase TRAIN, as Caffe's snapshots hold it, with each layer's parameters.
+
+    Where the net of a .caffemodel cannot be read, its parameters alone, which Caffe loads as well.
+    """
+    if model.unread and model.weights is not None:
+        reason = model.unread[0].message
+        return dump_weights(model.weights.name, model.weights.layers), (f"left out: the net, as {reason}",)
     definition = _definition(model)
-    found = match(model.weights.layers) if model.weights else {}
+    found = model.weights.layers if model.weights else ()
     record = definition.record.replace(layer=None, solver=None)
-    layers = {layer.name: layer for layer in reversed(_snapshot_layers(definition, found))}
-    record = record.replace(layer=tuple(reversed(layers.values())))
-    made = [
-        replace(found[layer.name], type=layer.type) if layer.name in found else LayerWeights(layer.name, layer.type)
-        for layer in record.layer
-    ]
-    lost = [name for name in found if name not in layers]
+    record = record.replace(layer=tuple(_snapshot_layers(definition, {w.name for w in found if w.blobs})))
+    made, lost = paired(record.layer, found)
     notes = (f"left out, not in the net: {', '.join(lost)}",) if lost else ()
     return dump_weights(record.name, made, record), notes
 
 
-def _snapshot_layers(definition: Definition, found: Mapping[str, LayerWeights]) -> list[Record]:
+def _snapshot_layers(definition: Definition, found: Set[str]) -> list[Record]:
     """The layers of phase TRAIN, and those of other phases that have parameters."""
     train = [layer for layer in definition.record.layer if included(layer, State("TRAIN"))]
     names = {layer.name for layer in train}
@@ -179,11 +191,15 @@ def _snapshot_layers(definition: Definition, found: Mapping[str, LayerWeights]) 
 
 
 def _hdf5(model: Model, options: Options) -> Dumped:
-    return hdf5.dump(_weights(model), _net_text(model)), ()
+    return hdf5.dump(_weights(model), _net_text(model)), _unread_note(model)
 
 
 def _safetensors(model: Model, options: Options) -> Dumped:
-    return safetensors.dump(_weights(model), _net_text(model)), ()
+    return safetensors.dump(_weights(model), _net_text(model)), _unread_note(model)
+
+
+def _unread_note(model: Model) -> tuple[str, ...]:
+    return (f"left out: the net, as {model.unread[0].message}",) if model.unread else ()
 
 
 def _net_text(model: Model) -> str:
@@ -216,6 +232,7 @@ def build(model: Model, options: Options = Options()) -> tuple[Net, tuple[str, .
     net = Net(plan)
     if model.weights is not None:
         loaded = load_weights(net, model.weights, source=str(model.path))
+        notes += [d.message for d in loaded.warnings]
         notes += [f"no parameters for {', '.join(loaded.fresh)}: as their fillers say"] if loaded.fresh else []
     elif net.params:
         notes.append("no weights were given: parameters are as their fillers say")

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from netc.convert.codes import BAD_SAFETENSORS, MISSING_PACKAGE
+from netc.convert.codes import BAD_SAFETENSORS, MISSING_PACKAGE, NAMES_CLASH
 from netc.errors import Diagnostic, NetError
 from netc.layer import Array
-from netc.schema.weights import LayerWeights, Weights, match, read_file
+from netc.schema.weights import LayerWeights, Weights, read_file
 
 _MOST_BYTES = 1 << 34
 
@@ -20,10 +20,14 @@ _MOST_BYTES = 1 << 34
 def dump(weights: Weights, net: str) -> bytes:
     """The weights, and the text of their net ("" if it is not known), as the bytes of a safetensors file.
 
-    Layers without blobs are in the list of layers only; gradients are not kept. Raises NetError (CNV003).
+    Layers without blobs are in the list of layers only; gradients are not kept. Raises NetError (CNV003, CNV007).
     """
-    layers = match(weights.layers)
-    arrays = {f"{name}/{i}": np.array(blob) for name, layer in layers.items() for i, blob in enumerate(layer.blobs)}
+    arrays = dict[str, Array]()
+    for layer in weights.layers:
+        if f"{layer.name}/0" in arrays and layer.blobs:
+            message = f'two layers with parameters are called "{layer.name}"'
+            raise NetError(Diagnostic(NAMES_CLASH, message, help=NAMES_CLASH.fix))
+        arrays |= {f"{layer.name}/{i}": np.array(blob) for i, blob in enumerate(layer.blobs)}
     order = [[layer.name, layer.type] for layer in weights.layers]
     metadata = {"format": "netc", "name": weights.name, "layers": json.dumps(order)}
     if net:

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 _SIZES = {FIXED64: 8, FIXED32: 4}
+_GROUP, _END_GROUP = 3, 4
+_DEEPEST = 100
 
 
 class WireError(Exception):
@@ -40,8 +42,8 @@ def varint(data: bytes, at: int, end: int) -> tuple[int, int]:
 def scan(data: bytes, start: int = 0, end: int | None = None) -> Iterator[tuple[int, int, int, int]]:
     """The fields of the message in `data[start:end]`: number, wire type, and two integers.
 
-    For a varint these are its value and 0; for the others the offsets where the field's bytes start and end.
-    Raises WireError.
+    For a varint these are its value and 0; for the others the offsets where the field's bytes start and end. Groups, a
+    form of fields that no message of Caffe has, are skipped. Raises WireError.
     """
     at, end = start, len(data) if end is None else end
     while at < end:
@@ -57,12 +59,35 @@ def scan(data: bytes, start: int = 0, end: int | None = None) -> Iterator[tuple[
             size, at = varint(data, at, end)
         elif wire in _SIZES:
             size = _SIZES[wire]
+        elif wire == _GROUP:
+            at = _after_group(data, at, end, number)
+            continue
         else:
             raise WireError(f"a field has wire type {wire}", at)
         if size > end - at:
             raise WireError(f"a field needs {size} bytes, but {end - at} are left", at, truncated=True)
         yield number, wire, at, at + size
         at += size
+
+
+def _after_group(data: bytes, at: int, end: int, number: int) -> int:
+    """The offset after a group whose start has been read."""
+    open_groups = [number]
+    while open_groups:
+        tag, at = varint(data, at, end)
+        number, wire = tag >> 3, tag & 7
+        if wire == _END_GROUP and number == open_groups[-1]:
+            open_groups.pop()
+        elif wire == _GROUP and len(open_groups) < _DEEPEST:
+            open_groups.append(number)
+        elif wire == VARINT:
+            _, at = varint(data, at, end)
+        elif wire == BYTES or wire in _SIZES:
+            size, at = varint(data, at, end) if wire == BYTES else (_SIZES[wire], at)
+            at += size
+        else:
+            raise WireError(f"a field has wire type {wire}", at)
+    return at
 
 
 def signed(value: int, bits: int = 64) -> int:

@@ -6,31 +6,24 @@ four sizes instead of a shape, with unpacked or double values are read as well.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from math import prod
 from os import PathLike
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from netc.errors import Code, Diagnostic, NetError
 from netc.files import read_regular
 from netc.schema import codes
+from netc.schema.blobs import Array, BlobError, blob
 from netc.schema.bvlc.legacy import V1_TYPES
 from netc.schema.formats import recognize
-from netc.schema.scan import BYTES, FIXED32, FIXED64, VARINT, WireError, scan, signed, varint
+from netc.schema.scan import BYTES, VARINT, WireError, scan, signed
 from netc.schema.upgrade_v0 import V0_TYPES
 
-Array = NDArray[Any]
 FilePath = str | PathLike[str]
 
 MOST_BYTES = 1 << 31
 """Larger files are refused unread: protobuf knows no longer messages."""
 
 _V1_BY_NUMBER = dict(V1_TYPES.values())
-_OLD_SIZES = {1: 0, 2: 1, 3: 2, 4: 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +98,7 @@ def parse_solver_state(data: bytes, path: str = "<bytes>") -> SolverState:
             elif number == 2 and wire == BYTES:
                 learned_net = _text(data, start, end)
             elif number == 3 and wire == BYTES:
-                history.append(_blob(data, start, end, f"history {len(history)}")[0])
+                history.append(blob(data, start, end, f"history {len(history)}")[0])
             elif number == 4 and wire == VARINT:
                 current_step = signed(start, 32)
         if iter is None and not history:
@@ -122,7 +115,7 @@ def read_blob(path: FilePath) -> Array:
 def parse_blob(data: bytes, path: str = "<bytes>") -> Array:
     """The array in the bytes of a BlobProto message; `path` is the name diagnostics show."""
     with Reading(path, data, "a blob file (.binaryproto)"):
-        array = _blob(data, 0, len(data), "the blob")[0]
+        array = blob(data, 0, len(data), "the blob")[0]
         if not array.size:
             raise WireError("it holds no values", 0)
     return array
@@ -161,16 +154,12 @@ class Reading:
         what = recognize(self.data)
         if what is not None:
             return Diagnostic(codes.FOREIGN, f"{self.path} is not {self.kind}: it is {what.name}", help=what.help)
-        if isinstance(error, _BlobError):
+        if isinstance(error, BlobError):
             return Diagnostic(codes.BAD_BLOB, f"{self.path}: {error.message}")
         code: Code = codes.TRUNCATED if error.truncated else codes.FOREIGN
         size = len(self.data)
         said = f"{self.path} ends too early" if error.truncated else f"{self.path} is not {self.kind}"
         return Diagnostic(code, f"{said}: {error.message} (at byte {error.offset} of {size})")
-
-
-class _BlobError(WireError):
-    """A blob that contradicts itself."""
 
 
 def _text(data: bytes, start: int, end: int) -> str:
@@ -226,104 +215,6 @@ def _layer_v0(data: bytes, start: int, end: int) -> LayerWeights:
 
 
 def _made(data: bytes, name: str, type: str, blobs: list[tuple[int, int]]) -> LayerWeights:
-    read = [_blob(data, *place, f"layer {name}, blob {i}") for i, place in enumerate(blobs)]
+    read = [blob(data, *place, f"layer {name}, blob {i}") for i, place in enumerate(blobs)]
     diffs = tuple(diff for _, diff in read if diff is not None)
     return LayerWeights(name, type, tuple(array for array, _ in read), diffs if len(diffs) == len(read) else ())
-
-
-def _blob(data: bytes, start: int, end: int, what: str) -> tuple[Array, Array | None]:
-    """The values and gradients of a BlobProto: data 5, diff 6, shape 7, double_data 8, double_diff 9, sizes 1 to 4."""
-    shape: tuple[int, ...] = ()
-    sizes: list[int] | None = None
-    parts: dict[int, list[Array]] = {}
-    for number, array, first, last in _blob_fields(data, start, end):
-        if number == 7:
-            shape = _shape(data, first, last)
-        elif number in _OLD_SIZES:
-            sizes = sizes or [0, 0, 0, 0]
-            sizes[_OLD_SIZES[number]] = signed(first, 32)
-        elif array is not None:
-            parts.setdefault(number, []).append(array)
-    if sizes is not None:
-        shape = tuple(sizes)
-    values = _joined(parts, 8, 5)
-    diffs = _joined(parts, 9, 6)
-    if diffs is not None:
-        diffs = _shaped(diffs, shape, what, "gradients")
-    return _shaped(np.empty(0, np.float32) if values is None else values, shape, what, "values"), diffs
-
-
-def _joined(parts: dict[int, list[Array]], *numbers: int) -> Array | None:
-    for number in numbers:
-        if number in parts:
-            found = parts[number]
-            return found[0] if len(found) == 1 else np.concatenate(found)
-    return None
-
-
-def _shaped(array: Array, shape: tuple[int, ...], what: str, kind: str) -> Array:
-    if any(size < 0 for size in shape):
-        raise _BlobError(f"{what} has the shape {shape}, with a negative size", 0)
-    if prod(shape) != array.size:
-        sizes = " x ".join(map(str, shape)) or "no axes (a single value)"
-        raise _BlobError(f"{what} holds {array.size} {kind}, but its shape is {sizes}", 0)
-    return array.reshape(shape)
-
-
-def _shape(data: bytes, start: int, end: int) -> tuple[int, ...]:
-    """A BlobShape: dim 1, packed or not."""
-    dims = []
-    for number, wire, first, last in scan(data, start, end):
-        if number == 1 and wire == VARINT:
-            dims.append(signed(first))
-        elif number == 1 and wire == BYTES:
-            at = first
-            while at < last:
-                value, at = varint(data, at, last)
-                dims.append(signed(value))
-    return tuple(dims)
-
-
-# field number and wire type -> numbers of its packed or unpacked values
-_VALUES = {5: (FIXED32, "<f4"), 6: (FIXED32, "<f4"), 8: (FIXED64, "<f8"), 9: (FIXED64, "<f8")}
-
-
-def _blob_fields(data: bytes, start: int, end: int) -> Iterator[tuple[int, Array | None, int, int]]:
-    """The fields of a BlobProto; values that are stored one by one are taken a whole run at a time."""
-    at = start
-    while at < end:
-        for number, wire, first, last in scan(data, at, end):
-            value = _VALUES.get(number)
-            if value is not None and wire == value[0]:
-                array, at = _run(data, first - 1, end, value[1])
-                yield number, array, 0, 0
-                break
-            if value is not None and wire == BYTES:
-                dtype = np.dtype(value[1])
-                if (last - first) % dtype.itemsize:
-                    raise WireError("packed values are cut", first, truncated=True)
-                yield number, np.frombuffer(data, dtype, (last - first) // dtype.itemsize, first), 0, 0
-            elif (number == 7 and wire != BYTES) or (number in _OLD_SIZES and wire != VARINT):
-                raise WireError(f"field {number} of a blob has wire type {wire}", first)
-            else:
-                yield number, None, first, last
-        else:
-            return
-
-
-def _run(data: bytes, start: int, end: int, dtype: str) -> tuple[Array, int]:
-    """The values that are stored one by one from an offset on, each after its key byte; and where the run ends."""
-    step = 1 + np.dtype(dtype).itemsize
-    rows = np.frombuffer(data, np.uint8, (end - start) // step * step, start).reshape(-1, step)
-    other = np.flatnonzero(rows[:, 0] != rows[0, 0])
-    count = int(other[0]) if other.size else len(rows)
-    return np.ascontiguousarray(rows[:count, 1:]).view(dtype).reshape(-1), start + count * step
-
-
-def match(layers: Iterable[LayerWeights]) -> dict[str, LayerWeights]:
-    """The layers by name, the first of each name, those with parameters only."""
-    found: dict[str, LayerWeights] = {}
-    for layer in layers:
-        if layer.blobs:
-            found.setdefault(layer.name, layer)
-    return found

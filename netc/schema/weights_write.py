@@ -5,6 +5,7 @@ Fields go out by ascending number, as protobuf itself writes them.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
@@ -12,15 +13,22 @@ import numpy as np
 
 from netc.errors import Diagnostic, NetError
 from netc.schema import codes
+from netc.schema.blobs import HALF, RAW_DATA, RAW_DIFF, Array
 from netc.schema.record import Record
 from netc.schema.scan import BYTES, VARINT, encode_bytes, encode_key, encode_varint, scan
-from netc.schema.weights import Array, LayerWeights, SolverState
+from netc.schema.weights import LayerWeights, SolverState
 from netc.schema.wire import encode
 
 LIMIT = 2**31 - 1
 """Bytes that a protobuf message may have."""
 
 Chunk = bytes | memoryview
+
+_FORMS: dict[np.dtype[Any], tuple[str, int, int]] = {
+    np.dtype(np.float16): ("<f2", RAW_DATA, RAW_DIFF),
+    np.dtype(np.float64): ("<f8", 8, 9),
+}
+"""How arrays are stored that are not floats of four bytes: their type, the fields of values and of gradients."""
 
 
 class _Message:
@@ -49,7 +57,8 @@ def write_weights(file: BinaryIO, name: str, layers: Iterable[LayerWeights], def
     net = _Message()
     rest = _definition(net, name, definition)
     for layer in layers:
-        net.nest(100, _layer(layer, rest.get(layer.name)))
+        own = rest.get(layer.name)
+        net.nest(100, _layer(layer, own.popleft() if own else None))
     return _write(file, net)
 
 
@@ -58,7 +67,8 @@ def dump_weights(name: str, layers: Iterable[LayerWeights], definition: Record |
     net = _Message()
     rest = _definition(net, name, definition)
     for layer in layers:
-        net.nest(100, _layer(layer, rest.get(layer.name)))
+        own = rest.get(layer.name)
+        net.nest(100, _layer(layer, own.popleft() if own else None))
     return b"".join(_checked(net))
 
 
@@ -80,32 +90,36 @@ def write_blob(file: BinaryIO, array: Array) -> int:
 
 
 def blob_message(array: Array, diff: Array | None = None) -> _Message:
-    """An array as a BlobProto: float64 as doubles, all else as floats."""
+    """An array as a BlobProto: float16 as NVCaffe's raw values, float64 as doubles, all else as floats."""
     message = _Message()
-    double = array.dtype == np.float64
-    numbers = (8, 9) if double else (5, 6)
     shape = encode_bytes(7, encode_bytes(1, b"".join(encode_varint(size) for size in array.shape)))
-    if double:
+    dtype, *numbers = _FORMS.get(array.dtype, ("<f4", 5, 6))
+    if numbers[0] > 7:
         message.add(shape)
-    for number, values in zip(numbers, (array, diff), strict=True):
-        if values is not None:
-            flat = np.ascontiguousarray(values, "<f8" if double else "<f4").reshape(-1)
-            message.add(encode_key(number, BYTES) + encode_varint(flat.nbytes))
-            if flat.size:
-                message.add(flat.view(np.uint8).data)
-    if not double:
+    given = [(number, values) for number, values in zip(numbers, (array, diff), strict=True) if values is not None]
+    if numbers[0] == RAW_DATA:
+        message.add(b"".join(encode_key(number - 2, VARINT) + encode_varint(HALF) for number, _ in given))
+    for number, values in given:
+        flat = np.ascontiguousarray(values, dtype).reshape(-1)
+        message.add(encode_key(number, BYTES) + encode_varint(flat.nbytes))
+        if flat.size:
+            message.add(flat.view(np.uint8).data)
+    if numbers[0] < 7:
         message.add(shape)
     return message
 
 
-def _definition(net: _Message, name: str, definition: Record | None) -> dict[str, bytes]:
-    """Add the net's own fields to the message; the bytes of its layers, by name."""
+def _definition(net: _Message, name: str, definition: Record | None) -> dict[str, deque[bytes]]:
+    """Add the net's own fields to the message; the bytes of its layers, those of one name in their order."""
     if definition is None:
         net.add(encode_bytes(1, name.encode("utf-8", "surrogateescape")))
         return {}
     own: dict[str, Any] = {k: v for k, v in definition.values.items() if k not in ("layer", "layers", "solver")}
     net.add(encode(Record(definition.message_type, {**own, "name": name})))
-    return {layer.name: encode(layer.replace(blobs=None)) for layer in reversed(definition.layer)}
+    rest: dict[str, deque[bytes]] = {}
+    for layer in definition.layer:
+        rest.setdefault(layer.name, deque()).append(encode(layer.replace(blobs=None)))
+    return rest
 
 
 def _layer(layer: LayerWeights, rest: bytes | None) -> _Message:

@@ -49,7 +49,8 @@ def encode(record: Record) -> bytes:
 
 
 def decode(data: bytes, type: MessageType) -> Record:
-    """The record in protobuf bytes; fields the schema does not have are left out. Raises WireError."""
+    """The record in protobuf bytes; as in protobuf, fields the schema does not have, or has with another wire type, are
+    left out. Raises WireError."""
     return _decode(data, 0, len(data), type, 0)
 
 
@@ -94,60 +95,60 @@ def _payload(field: FieldType, value: Any) -> bytes:
 
 
 def _decode(data: bytes, start: int, end: int, type: MessageType, depth: int) -> Record:
+    """The record in `data[start:end]`; fields whose number or wire type the message does not have are skipped."""
     if depth > MAX_DEPTH:
         raise WireError(f"messages are nested deeper than {MAX_DEPTH} levels", start)
     values: dict[str, Any] = {}
+    parts: dict[FieldType, list[tuple[int, int]]] = {}  # of singular messages
     for number, wire, first, last in scan(data, start, end):
         field = type.by_tag.get(number)
-        if field is None:
+        if field is None or wire not in _wires(field):
+            continue
+        if field.message is not None and not field.repeated:
+            values.setdefault(field.name, None)  # its place in the order
+            parts.setdefault(field, []).append((first, last))
             continue
         items = _items(data, field, wire, first, last, depth)
         if field.repeated:
             values.setdefault(field.name, []).extend(items)
-        else:
-            for item in items:
-                values[field.name] = _merged(values.get(field.name), item) if field.kind == "message" else item
+        elif items:
+            values[field.name] = items[-1]
+    for field, places in parts.items():
+        assert field.message is not None
+        values[field.name] = _decode(*_joined(data, places), field.message, depth + 1)
     return Record(type, {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
 
 
-def _merged(old: Record | None, new: Record) -> Record:
-    """Protobuf merges a singular message that stands twice."""
-    if old is None:
-        return new
-    values = dict(old.values)
-    for name, value in new.values.items():
-        if isinstance(value, tuple):
-            values[name] = (*values.get(name, ()), *value)
-        elif isinstance(value, Record):
-            values[name] = _merged(values.get(name), value)
-        else:
-            values[name] = value
-    return Record(old.message_type, values)
+def _joined(data: bytes, places: list[tuple[int, int]]) -> tuple[bytes, int, int]:
+    """The bytes of a message and where it stands in them; one that stands twice is merged: its bytes are joined."""
+    if len(places) == 1:
+        return data, *places[0]
+    joined = b"".join(data[first:last] for first, last in places)
+    return joined, 0, len(joined)
+
+
+def _wires(field: FieldType) -> tuple[int, ...]:
+    """The wire types that a field may be stored with."""
+    if field.kind in ("message", "string", "bytes"):
+        return (BYTES,)
+    return (_wire(field), BYTES) if field.repeated else (_wire(field),)
 
 
 def _items(data: bytes, field: FieldType, wire: int, first: int, last: int, depth: int) -> list[Any]:
-    """The values in one field of the wire: one, or many if it is packed."""
-    kind = field.kind
-    if kind == "message" or kind in ("string", "bytes"):
-        if wire != BYTES:
-            raise WireError(f"{field.name} is not stored as bytes", first)
-        if field.message is not None:
-            return [_decode(data, first, last, field.message, depth + 1)]
+    """The values in one field of the wire: one, or many if it is packed; none for a number that no enum value has."""
+    if field.message is not None:
+        return [_decode(data, first, last, field.message, depth + 1)]
+    if field.kind in ("string", "bytes"):
         content = data[first:last]
-        return [content.decode("utf-8", "surrogateescape") if kind == "string" else bytes(content)]
-    expected = _wire(field)
+        return [content.decode("utf-8", "surrogateescape") if field.kind == "string" else bytes(content)]
+    if field.kind == "float":
+        return _floats(data, field, first, last)
     if wire == BYTES:
         return _packed(data, field, first, last)
-    if wire != expected:
-        raise WireError(f"{field.name} is stored with wire type {wire}", first)
-    if kind == "float":
-        return _floats(data, field, first, last)
     return [v for v in (_integer(field, first),) if v is not None]
 
 
 def _packed(data: bytes, field: FieldType, first: int, last: int) -> list[Any]:
-    if field.kind == "float":
-        return _floats(data, field, first, last)
     out = []
     while first < last:
         value, first = varint(data, first, last)

@@ -86,7 +86,9 @@ def test_merging_and_packing() -> None:
     assert encode(shape.make(dim=[2, 300])) == b"\x0a\x03\x02\xac\x02"
 
 
-@pytest.mark.parametrize("data", [b"\x0a", b"\x0a\x05a", b"\x0b", b"\x02", b"\x08" + b"\xff" * 11, b"\x08\x01"])
+@pytest.mark.parametrize(
+    "data", [b"\x0a", b"\x0a\x05a", b"\x0b", b"\x02", b"\x08" + b"\xff" * 11, b"\x0b\x08", b"\x0b" * 200]
+)
 def test_what_is_not_a_message(data: bytes) -> None:
     with pytest.raises(WireError):
         decode(data, SCHEMA.message("LayerParameter"))
@@ -111,6 +113,9 @@ def test_unknown_things_are_left_out() -> None:
     pooling = SCHEMA.message("PoolingParameter")
     assert decode(b"\x08\x07", pooling) == pooling.empty  # an enum's number without a name
     assert decode(b"\xf8\x7f\x01\x10\x03", pooling) == pooling.make(kernel_size=3)  # field 2047
+    assert decode(b"\x10\x03\x15\x01\0\0\0\x12\x01\x05", pooling) == pooling.make(kernel_size=3)  # other wire types
+    group = b"\x13\x08\x01\x1b\x0a\x01a\x1c\x14"  # group 2 with a varint and a group 3
+    assert decode(group + b"\x10\x03", pooling) == pooling.make(kernel_size=3)
 
 
 def test_numbers_and_strings_as_text() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from netc.schema.declare import Message, optional, repeated
+from netc.schema.declare import Enum, Message, optional, repeated
+
+_TYPES = ("DOUBLE", "FLOAT", "FLOAT16", "INT", "UINT", "BOOL")
 
 MESSAGES = (
     Message(
@@ -18,11 +20,16 @@ MESSAGES = (
             repeated("diff", 6, "float", "Gradient, same order as `data`.", packed=True),
             repeated("double_data", 8, "double", "Values in double precision, instead of `data`.", packed=True),
             repeated("double_diff", 9, "double", "Gradient in double precision.", packed=True),
+            optional("raw_data_type", 10, "Type", doc="What the bytes in `raw_data` are.", origin="NVCaffe"),
+            optional("raw_diff_type", 11, "Type", doc="What the bytes in `raw_diff` are.", origin="NVCaffe"),
+            optional("raw_data", 12, "bytes", doc="Values as bytes, instead of `data`.", origin="NVCaffe"),
+            optional("raw_diff", 13, "bytes", doc="Gradient as bytes, instead of `diff`.", origin="NVCaffe"),
             optional("num", 1, "int32", 0, "First of four sizes in files without `shape`.", deprecated="shape"),
             optional("channels", 2, "int32", 0, "Second of four sizes.", deprecated="shape"),
             optional("height", 3, "int32", 0, "Third of four sizes.", deprecated="shape"),
             optional("width", 4, "int32", 0, "Fourth of four sizes.", deprecated="shape"),
         ),
+        (Enum("Type", {name: number for number, name in enumerate(_TYPES)}, "Types of numbers."),),
         doc="An array with its shape: a parameter, a mean image, a solver's history.",
     ),
     Message(

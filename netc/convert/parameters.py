@@ -1,0 +1,71 @@
+"""Parameters on their way into a file: which layer of the net takes which, and in how many bytes they are stored."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from netc.api.definition import Definition
+from netc.convert.codes import NOT_HALF
+from netc.errors import Diagnostic, NetError
+from netc.layer import Array
+from netc.schema.record import Record
+from netc.schema.weights import LayerWeights, Weights
+
+_HALVED = ("Convolution", "InnerProduct")
+"""The types whose parameters OpenCV's shrinkCaffeModel stores in FP16."""
+
+
+def paired(layers: Sequence[Record], found: Iterable[LayerWeights]) -> tuple[list[LayerWeights], list[str]]:
+    """The parameters of each of these layers, and the names of those in the file that are in none of them.
+
+    A name is a label: as many layers of one name as the file has take them in their order; otherwise the first takes
+    the last, as Caffe loads them.
+    """
+    counts, queues = Counter(layer.name for layer in layers), defaultdict[str, deque[LayerWeights]](deque)
+    for weights in found:
+        if weights.blobs:
+            queues[weights.name].append(weights)
+    for name, queue in queues.items():
+        if len(queue) != counts[name]:
+            queues[name] = deque([queue[-1]])
+    made = []
+    for layer in layers:
+        queue = queues[layer.name]
+        made.append(replace(queue.popleft(), type=layer.type) if queue else LayerWeights(layer.name, layer.type))
+    return made, [name for name, queue in queues.items() if queue]
+
+
+def stored(weights: Weights, definition: Definition | None, *, half: bool) -> Weights:
+    """The parameters in the types in which they are to be stored: FP32 (FP64 stays), as every Caffe reads them.
+
+    half: those of convolutions and inner products in FP16. Raises NetError (CNV009) for values beyond its range.
+    """
+    types = {layer.name: layer.type for layer in reversed(definition.record.layer)} if definition else {}
+    layers = []
+    for layer in weights.layers:
+        if half and (layer.type or types.get(layer.name)) in _HALVED:
+            blobs = tuple(_half(blob, f'blob {i} of layer "{layer.name}"') for i, blob in enumerate(layer.blobs))
+            diffs = tuple(_half(diff, f'gradient {i} of layer "{layer.name}"') for i, diff in enumerate(layer.diffs))
+        else:
+            blobs, diffs = tuple(map(_single, layer.blobs)), tuple(map(_single, layer.diffs))
+        layers.append(replace(layer, blobs=blobs, diffs=diffs))
+    return Weights(weights.name, tuple(layers))
+
+
+def _single(blob: Array) -> Array:
+    return blob.astype(np.float32) if blob.dtype == np.float16 else blob
+
+
+def _half(blob: Array, what: str) -> Array:
+    """A blob in FP16, each value rounded to the nearest."""
+    with np.errstate(over="ignore"):
+        made = blob.astype(np.float16)
+    lost = np.flatnonzero(np.isinf(made) & np.isfinite(blob))
+    if lost.size:
+        value = float(blob.reshape(-1)[lost[0]])
+        raise NetError(Diagnostic(NOT_HALF, f"{what} holds {value:g}; FP16 ends at 65504", help=NOT_HALF.fix))
+    return made
