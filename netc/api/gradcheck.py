@@ -37,7 +37,8 @@ class Checked:
     """One parameter blob: how many of its values were checked, and the largest relative error among them.
 
     worst: index of that value; analytic, numeric: its two derivatives. kinks: values with no derivative to compare with
-    (the loss has a corner within every step), left out.
+    (the loss has a corner within every step), left out. excuse: why its gradient is not the derivative (a layer that it
+    goes through has a formula of its own, `Setup.own_gradient`), or empty.
     """
 
     layer: str
@@ -49,10 +50,15 @@ class Checked:
     analytic: float
     numeric: float
     kinks: int
+    excuse: str = ""
 
     def fine(self, tolerance: float) -> bool:
         """Whether the error is within the tolerance, and enough values could be compared."""
         return self.error <= tolerance and self.kinks * 2 <= self.values
+
+    def wrong(self, tolerance: float) -> bool:
+        """Whether the error is a mistake: neither within the tolerance nor excused."""
+        return not self.fine(tolerance) and not self.excuse
 
 
 def gradcheck(
@@ -71,6 +77,7 @@ def gradcheck(
         raise NetError(Diagnostic(NO_LOSS, message, net.graph.record.span))
     check = _Check(net)
     generator = np.random.default_rng(seed)
+    excuses = _excuses(net.plan)
     for parameter in net.learned:
         assert parameter.diff is not None
         size = parameter.data.size
@@ -82,9 +89,21 @@ def gradcheck(
         worst = max(smooth, key=lambda r: r.error, default=_Result(0, math.inf, math.nan, math.nan))
         name, shape = parameter.param.name, parameter.data.shape
         kinks = len(results) - len(smooth)
-        yield Checked(
-            parameter.owner, name, shape, len(drawn), worst.error, worst.index, worst.analytic, worst.numeric, kinks
-        )
+        found = (worst.error, worst.index, worst.analytic, worst.numeric, kinks)
+        yield Checked(parameter.owner, name, shape, len(drawn), *found, excuses.get(parameter.param.index, ""))
+
+
+def _excuses(plan: Plan) -> dict[int, str]:
+    """For each parameter whose gradient goes through a layer with a formula of its own, what that layer says of it."""
+    values: dict[int, str] = {}
+    found: dict[int, str] = {}
+    for node, layer in reversed(list(zip(plan.graph.nodes, plan.layers, strict=True))):
+        behind = next((values[top] for top in node.tops if top in values), "")
+        if behind:
+            found.update(dict.fromkeys(layer.params, behind))
+        if own := layer.setup.own_gradient or behind:
+            values.update(dict.fromkeys(node.bottoms, own))
+    return found
 
 
 def _net(plan: Plan, seed: int) -> run.Net:

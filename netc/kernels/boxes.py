@@ -68,7 +68,7 @@ def overlaps(a: Array, b: Array, out: Array) -> None:
     """out[i, j] = the overlap of a[i] and b[j]."""
     for i in range(a.shape[0]):
         for j in range(b.shape[0]):
-            out[i, j] = overlap(a[i], b[j], 0.0)
+            out[i, j] = overlap(a[i], b[j], a.dtype.type(0))
 
 
 @kernel
@@ -96,10 +96,13 @@ def suppress(boxes: Array, order: Array, threshold: float, eta: float, most: int
 
 
 def kept_boxes(boxes: Array, order: Array, threshold: float, eta: float = 1.0, most: int = -1, cell: int = 0) -> Array:
-    """Indices of the boxes that `suppress` keeps, best first; `order` is their indices by falling score."""
-    kept = np.empty(len(order), np.int64)
+    """Indices of the boxes that `suppress` keeps, best first; `order` is their indices by falling score.
+
+    All is computed in the boxes' type, as in the forks: an overlap may be equal to the threshold.
+    """
+    kept, one = np.empty(len(order), np.int64), boxes.dtype.type
     limit = len(order) if most < 0 else most
-    return kept[: suppress(boxes, order.astype(np.int64), float(threshold), float(eta), limit, float(cell), kept)]
+    return kept[: suppress(boxes, order.astype(np.int64), one(threshold), one(eta), limit, one(cell), kept)]
 
 
 def by_score(scores: Array, most: int = -1) -> Array:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from netc.kernels.boxes import by_score, overlaps
+from netc.kernels.boxes import by_score, kept_boxes, overlaps
 
 Array = NDArray[Any]
 LEAST = 1e-6  # smaller overlaps count as none
+LEAST_SIZE = 1e-5  # smaller boxes are left out of suppression
 
 
 def match(boxes: Array, truths: Array, threshold: float | None, ignored: Array | None) -> tuple[Array, Array]:
@@ -20,8 +22,8 @@ def match(boxes: Array, truths: Array, threshold: float | None, ignored: Array |
     box that is left takes the true box it overlaps most, by the threshold at least.
     """
     matched = np.full(len(boxes), -1)
-    table = np.empty((len(boxes), len(truths)))
-    overlaps(np.ascontiguousarray(boxes, float), np.ascontiguousarray(truths, float), table)
+    table = np.empty((len(boxes), len(truths)), boxes.dtype)
+    overlaps(np.ascontiguousarray(boxes), np.ascontiguousarray(truths, boxes.dtype), table)
     table[table <= LEAST] = -1
     if ignored is not None:
         matched[ignored] = -2
@@ -42,16 +44,32 @@ def match(boxes: Array, truths: Array, threshold: float | None, ignored: Array |
     return matched, best
 
 
-def mine_negatives(matched: Array, best: Array, loss: Array, ratio: float, overlap: float) -> Array:
-    """Unmatched boxes that overlap by less than `overlap`: those of the largest loss, `ratio` for each matched one."""
-    candidates = np.flatnonzero((matched == -1) & (best < overlap))
-    wanted = min(int(np.count_nonzero(matched > -1) * ratio), len(candidates))
-    return np.sort(candidates[by_score(loss[candidates], wanted)])
+def mine(loss: Array, eligible: Array, wanted: int, suppression: Suppression | None) -> Array:
+    """A mask of the `wanted` boxes of the largest loss among the eligible ones, without those that are suppressed."""
+    candidates = np.flatnonzero(eligible)
+    order = by_score(loss[candidates])
+    if suppression is not None:
+        order = suppression.kept(candidates, order)
+    chosen = np.zeros(len(loss), bool)
+    chosen[candidates[order[:wanted]]] = True
+    return chosen
 
 
-def mine_hard(matched: Array, loss: Array, size: int) -> tuple[Array, Array]:
-    """The matches and the unmatched boxes among the `size` boxes of the largest loss; other matches become -1."""
-    chosen = np.zeros(len(matched), bool)
-    chosen[by_score(loss, size)] = True
-    negatives = np.flatnonzero(chosen & (matched == -1))
-    return np.where((matched > -1) & ~chosen, -1, matched), negatives
+@dataclass(frozen=True, slots=True)
+class Suppression:
+    """Before mining, boxes that overlap one of a larger loss by more than `threshold` are dropped.
+
+    Looked at are the best `top_k` (all if it is negative), without those that are smaller than 1e-5 of the image.
+    """
+
+    boxes: Array
+    threshold: float
+    top_k: int
+
+    def kept(self, candidates: Array, order: Array) -> Array:
+        """What is left of `order`, indices into `candidates`, which are indices of boxes."""
+        looked_at = order if self.top_k < 0 else order[: self.top_k]
+        boxes = np.ascontiguousarray(self.boxes[candidates])
+        sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 0)
+        large = sides.prod(axis=1) >= LEAST_SIZE
+        return kept_boxes(boxes, looked_at[large[looked_at]], self.threshold)

@@ -19,9 +19,11 @@ Gradient:
 Caffe notes:
     A layer of the SSD fork. `loss_param { normalization }` is VALID (matches) if left out; the normalizer >= 1.
     `propagate_down: false` for offsets or confidences leaves their part out of the loss, as there.
-    With `encode_variance_in_target` the gradient is not divided by the variances, as there. `nms_param` is not
-    supported. Equal losses are mined in the order of the priors. A true box that names no image, no class, or has no
-    size is an error (RUN323).
+    With `encode_variance_in_target` the gradient is not divided by the variances, as there. `nms_param` drops priors
+    before mining, and without `top_k` all of them, as there. Equal losses are mined in the order of the priors.
+    LOGISTIC as there: targets other than the label's are `background_label_id` (0); without mining all of an unmatched
+    prior's are, and those of an image after the first stand in wrong places. A true box that names no image, no class,
+    or has no size is an error (RUN323).
 """
 
 from dataclasses import dataclass
@@ -30,8 +32,9 @@ from math import prod
 import numpy as np
 
 from netc.errors import Code, Diagnostic, NetError
+from netc.kernels.box_losses import logistic_loss, offsets_loss, one_hot, softmax_loss
 from netc.kernels.boxes import decode, encode
-from netc.kernels.matching import match, mine_hard, mine_negatives
+from netc.kernels.matching import Suppression, match, mine
 from netc.layer import (
     BAD_BOTTOM_SHAPE,
     BAD_FIELD,
@@ -76,7 +79,7 @@ PARAMETER = Message(
         optional("ignore_cross_boundary_bbox", 18, "bool", False, "Leave out priors that reach over the image."),
         optional("bp_inside", 19, "bool", False, "No gradient for sides of matched boxes outside the image."),
         optional("mining_type", 20, f"{_NAME}.MiningType", "MAX_NEGATIVE", "Which priors count in the loss."),
-        optional("nms_param", 21, "NonMaximumSuppressionParameter", doc="Suppression while mining; not supported."),
+        optional("nms_param", 21, "NonMaximumSuppressionParameter", doc="Suppression before mining."),
         optional("sample_size", 22, "int32", 64, "Priors of an image with HARD_EXAMPLE."),
         optional("use_prior_for_nms", 23, "bool", False, "Suppress priors, not predicted boxes."),
         optional("ignore_difficult_gt", 2024, "bool", False, "Leave priors of difficult boxes out.", origin=JACINTO),
@@ -89,6 +92,8 @@ PARAMETER = Message(
     ),
     origin=ORIGIN,
 )
+
+NOT_DIVIDED = "SSD's MultiBoxLoss leaves the variances out of its gradient with encode_variance_in_target"
 
 BAD_TRUE_BOX = Code(
     "RUN323",
@@ -127,8 +132,13 @@ def setup(site: Site) -> Setup:
         site.refuse(
             UNSUPPORTED, "ignore_difficult_gt is not supported; set use_difficult_gt: false", "ignore_difficult_gt"
         )
-    if p.has("nms_param"):
-        site.refuse(UNSUPPORTED, "suppression while mining is not supported", "nms_param")
+    if p.map_object_to_agnostic and (p.num_classes != 2 or p.background_label_id):
+        message = "map_object_to_agnostic needs num_classes: 2 and background_label_id: 0"
+        site.refuse(BAD_FIELD, message, "map_object_to_agnostic")
+    if p.mining_type == "HARD_EXAMPLE" and p.sample_size < 1:
+        site.refuse(BAD_FIELD, f"sample_size is {p.sample_size}: it must be at least 1", "sample_size")
+    if p.has("nms_param") and p.mining_type != "NONE" and not p.nms_param.has("top_k"):
+        site.warn(BAD_FIELD, "nms_param without top_k mines nothing, as in SSD", "nms_param", help="add `top_k: ...`")
     text = ", ".join(map(format_shape, site.bottoms))
     if len(prior) < 3 or prior[1] != 2 or not loc or not conf or loc[0] != conf[0] or prod(truth) % 8:
         site.refuse(
@@ -148,6 +158,7 @@ def setup(site: Site) -> Setup:
         buffers=(Buffer("loc_diff", loc), Buffer("conf_diff", conf)),
         reads=(),
         geometry=Geometry(loc[0], priors, p.num_classes, places, (down[0], down[1]), normalization),
+        own_gradient=NOT_DIVIDED if p.encode_variance_in_target else "",
     )
 
 
@@ -163,7 +174,8 @@ def _truths(call: Call) -> list[Array]:
         row = rows[i]
         if row[7] and not p.use_difficult_gt:
             continue
-        known = 0 <= row[0] < g.images and 0 <= row[1] < g.classes and int(row[1]) != p.background_label_id
+        of_a_class = p.map_object_to_agnostic or 0 <= row[1] < g.classes
+        known = 0 <= row[0] < g.images and of_a_class and int(row[1]) != p.background_label_id
         sized = p.code_type != "CENTER_SIZE" or (row[5] > row[3] and row[6] > row[4])
         if not (known and sized and np.isfinite(row[3:7]).all()):
             values = ", ".join(f"{value:g}" for value in row)
@@ -174,15 +186,32 @@ def _truths(call: Call) -> list[Array]:
     return [np.array(rows).reshape(-1, 5) for rows in found]
 
 
-def _match(call: Call, truths: Array, offsets: Array, priors: Array, variances: Array | None) -> tuple[Array, Array]:
-    """For each class of locations and prior, the true box and the overlap; both places x priors."""
-    p, g = call.p, call.g
+@dataclass(frozen=True, slots=True, eq=False)
+class Image:
+    """One image: rows (class, box) of true boxes, priors x places x 4 offsets, priors and variances, and for each place
+    and prior its true box (-1: none, -2: the prior is left out)."""
+
+    truths: Array
+    offsets: Array
+    priors: Array
+    variances: Array
+    matched: Array
+
+    def decoded(self, call: Call, place: int) -> Array:
+        """The predicted boxes of a class of locations."""
+        variances = None if call.p.encode_variance_in_target else self.variances
+        return decode(call.p.code_type, self.priors, variances, self.offsets[:, place])
+
+
+def _match(call: Call, image: Image) -> Array:
+    """Fill in `image.matched`; returns for each class of locations and prior the largest overlap, places x priors."""
+    p, g, truths = call.p, call.g, image.truths
     threshold = p.overlap_threshold if p.match_type == "PER_PREDICTION" else None
-    matched, best = np.full((g.places, g.priors), -1), np.zeros((g.places, g.priors))
+    best = np.zeros((g.places, g.priors), truths.dtype)
     for place in range(g.places):
         if not p.share_location and place == p.background_label_id:
             continue
-        boxes = priors if p.use_prior_for_matching else decode(p.code_type, priors, variances, offsets[:, place])
+        boxes = image.priors if p.use_prior_for_matching else image.decoded(call, place)
         ignored: Array | None = None
         if p.ignore_cross_boundary_bbox:
             ignored = np.any((boxes < 0) | (boxes > 1), axis=1)
@@ -194,106 +223,120 @@ def _match(call: Call, truths: Array, offsets: Array, priors: Array, variances: 
         index[taken] = own[index[taken]]
         if not p.share_location:
             index[taken] = np.where(truths[index[taken], 0] == place, index[taken], -1)
-        matched[place] = index
-    return matched, best
-
-
-# ---------------------------------------------------------------- losses and their gradients
-
-
-def _conf_loss(kind: str, scores: Array, labels: Array) -> tuple[Array, Array]:
-    """Each row's loss, and its gradient; scores are rows x classes."""
-    rows = np.arange(len(scores))
-    if kind == "LOGISTIC":
-        target = np.zeros_like(scores)
-        target[rows, labels] = 1
-        size = np.log1p(np.exp(-np.abs(scores)))
-        loss = (np.maximum(scores, 0) - scores * target + size).sum(1)
-        half = scores.dtype.type(0.5)
-        return loss, half * np.tanh(half * scores) + half - target
-    shifted = np.exp(scores - scores.max(1, keepdims=True))
-    gradient = shifted / shifted.sum(1, keepdims=True)
-    loss = -np.log(np.maximum(gradient[rows, labels], np.finfo(np.float32).tiny))
-    gradient[rows, labels] -= 1
-    return loss, gradient
-
-
-def _loc_loss(kind: str, difference: Array) -> tuple[Array, Array]:
-    """Each row's loss, and its gradient; differences are rows x 4."""
-    square = difference * difference / 2
-    if kind == "L2":
-        return square.sum(1), difference
-    size = np.abs(difference)
-    near = size < 1
-    half = difference.dtype.type(0.5)
-    return np.where(near, square, size - half).sum(1), np.where(near, difference, np.sign(difference))
-
-
-def _difference(call: Call, box: Array, prior: Array, variance: Array, offsets: Array) -> Array:
-    """Predicted minus true offsets of matched priors; all arrays are matches x 4."""
-    p = call.p
-    variances = None if p.encode_variance_in_target else variance
-    if p.code_type != "CORNER" and not (prior[:, 2:] > prior[:, :2]).all():
-        message = f'layer "{call.record.name}" (MultiBoxLoss): a matched prior box has no size'
-        raise NetError(Diagnostic(BAD_TRUE_BOX, message, call.record.span))
-    difference = offsets - encode(p.code_type, prior, variances, box)
-    if p.bp_inside:
-        place = prior if p.use_prior_for_matching else decode(p.code_type, prior, variances, offsets)
-        difference[(place < 0) | (place > 1)] = 0
-    return difference / variance if p.encode_variance_in_target else difference
+        image.matched[place] = index
+    return best
 
 
 # ---------------------------------------------------------------- one image
 
 
-def _image(call: Call, n: int, truths: Array) -> tuple[float, float, int]:
-    """Write one image's gradients; returns its losses of offsets and confidences, and the number of matches."""
+def _difference(call: Call, image: Image, prior: Array, place: Array) -> Array:
+    """Predicted minus true offsets of matched priors, matches x 4."""
+    p = call.p
+    priors, variance, offsets = image.priors[prior], image.variances[prior], image.offsets[prior, place]
+    variances = None if p.encode_variance_in_target else variance
+    if p.code_type != "CORNER" and not (priors[:, 2:] > priors[:, :2]).all():
+        message = f'layer "{call.record.name}" (MultiBoxLoss): a matched prior box has no size'
+        raise NetError(Diagnostic(BAD_TRUE_BOX, message, call.record.span))
+    boxes = image.truths[image.matched[place, prior], 1:]
+    difference = offsets - encode(p.code_type, priors, variances, boxes)
+    if p.bp_inside:
+        where = priors if p.use_prior_for_matching else decode(p.code_type, priors, variances, offsets)
+        difference[(where < 0) | (where > 1)] = 0
+    return difference / variance if p.encode_variance_in_target else difference
+
+
+def _mined(call: Call, image: Image, best: Array, losses: Array) -> Array:
+    """The priors whose confidences count; matches that do not are taken out of `image.matched`."""
+    p, (matched,) = call.p, image.matched
+    hard = p.mining_type == "HARD_EXAMPLE"
+    if hard:
+        taken = np.flatnonzero(matched > -1)
+        losses = losses.copy()
+        losses[taken] += offsets_loss(p.loc_loss_type, _difference(call, image, taken, np.zeros_like(taken)))[0]
+        eligible, wanted = np.full(len(matched), len(image.truths) > 0), p.sample_size
+    else:
+        eligible = (matched == -1) & (best[0] < p.neg_overlap)
+        wanted = int(np.float32(np.count_nonzero(matched > -1)) * np.float32(p.neg_pos_ratio))
+    suppression = None
+    if p.has("nms_param") and p.nms_param.nms_threshold > 0:
+        boxes = image.priors if p.use_prior_for_nms else image.decoded(call, 0)
+        suppression = Suppression(boxes, p.nms_param.nms_threshold, p.nms_param.top_k)
+    chosen = mine(losses, eligible, wanted, suppression)
+    negatives = np.flatnonzero(chosen & (matched == -1))
+    if hard:
+        matched[(matched > -1) & ~chosen] = -1
+    return np.concatenate([np.flatnonzero(matched > -1), negatives])
+
+
+def _image(call: Call, n: int, truths: Array) -> tuple[float, float, Image]:
+    """Write one image's gradients; returns its losses of offsets and confidences, and the image with its matches."""
     p, g = call.p, call.g
-    offsets = call.bottoms[0].reshape(g.images, g.priors, g.places, 4)[n]
     scores = call.bottoms[1].reshape(g.images, g.priors, g.classes)[n]
-    priors, variances = call.bottoms[2].reshape(2, -1, 4)
+    offsets = call.bottoms[0].reshape(g.images, g.priors, g.places, 4)[n]
     loc_diff = call.buffers["loc_diff"].reshape(g.images, g.priors, g.places, 4)[n]
     conf_diff = call.buffers["conf_diff"].reshape(g.images, g.priors, g.classes)[n]
-    encoded = None if p.encode_variance_in_target else variances
-    matched, best = _match(call, truths, offsets, priors, encoded)
+    priors, variances = call.bottoms[2].reshape(2, -1, 4)
+    matched = np.full((g.places, g.priors), -1)
+    image = Image(truths, offsets, priors, variances, matched)
+    best = _match(call, image)
     labels = np.full(g.priors, p.background_label_id)
     for index in matched:
-        own = truths[index[index > -1], 0].astype(int)
-        labels[index > -1] = p.background_label_id + 1 if p.map_object_to_agnostic else own
-    losses, gradients = _conf_loss(p.conf_loss_type, scores, labels)
-    counted = np.arange(g.priors)
-    if p.mining_type == "MAX_NEGATIVE":
-        negatives = mine_negatives(matched[0], best[0], losses, p.neg_pos_ratio, p.neg_overlap)
-        counted = np.concatenate([np.flatnonzero(matched[0] > -1), negatives])
-    elif p.mining_type == "HARD_EXAMPLE":
-        hard = losses.copy()
-        taken = np.flatnonzero(matched[0] > -1)
-        boxes = truths[matched[0, taken], 1:]
-        difference = _difference(call, boxes, priors[taken], variances[taken], offsets[taken, 0])
-        hard[taken] += _loc_loss(p.loc_loss_type, difference)[0]
-        matched[0], negatives = mine_hard(matched[0], hard, p.sample_size if len(truths) else 0)
-        counted = np.concatenate([np.flatnonzero(matched[0] > -1), negatives])
+        labels[index > -1] = _labels(call, truths[index[index > -1]])
+    if p.conf_loss_type == "LOGISTIC":
+        targets = one_hot(labels, g.classes, 0, scores.dtype)
+        losses, gradients = logistic_loss(scores, targets)
+    else:
+        losses, gradients = softmax_loss(scores, labels)
+    counted = np.arange(g.priors) if p.mining_type == "NONE" else _mined(call, image, best, losses)
+    if p.conf_loss_type == "LOGISTIC" and p.background_label_id:
+        targets = one_hot(labels, g.classes, p.background_label_id, scores.dtype)
+        losses, gradients = logistic_loss(scores, targets)
     place, prior = np.nonzero(matched > -1)
-    boxes = truths[matched[place, prior], 1:]
-    difference = _difference(call, boxes, priors[prior], variances[prior], offsets[prior, place])
-    loc_losses, loc_gradients = _loc_loss(p.loc_loss_type, difference)
+    loc_losses, loc_gradients = offsets_loss(p.loc_loss_type, _difference(call, image, prior, place))
     loc_diff[prior, place] = loc_gradients
     conf_diff[counted] = gradients[counted]
-    return float(loc_losses.sum()), float(losses[counted].sum()), len(prior)
+    return float(loc_losses.sum()), float(losses[counted].sum()), image
+
+
+def _labels(call: Call, truths: Array) -> Array:
+    agnostic = call.p.background_label_id + 1
+    return np.full(len(truths), agnostic) if call.p.map_object_to_agnostic else truths[:, 0].astype(int)
+
+
+def _all_logistic(call: Call, images: list[Image]) -> float:
+    """Confidences without mining: writes the gradient of all, returns the loss.
+
+    The fork counts the rows of targets from the first image's on as if a row had one value, so the targets of the n-th
+    image stand n * priors values after the first's, and not n * priors rows.
+    """
+    p, g = call.p, call.g
+    scores = call.bottoms[1].reshape(-1, g.classes)
+    targets = np.full(scores.size, p.background_label_id, scores.dtype)
+    for n, image in enumerate(images):
+        for index in image.matched:
+            prior = np.flatnonzero(index > -1)
+            targets[n * g.priors + prior * g.classes + _labels(call, image.truths[index[prior]])] = 1
+    losses, gradients = logistic_loss(scores, targets.reshape(scores.shape))
+    call.buffers["conf_diff"].reshape(scores.shape)[...] = gradients
+    return float(losses.sum())
 
 
 def forward(call: Call) -> None:
-    g: Geometry = call.g
+    p, g = call.p, call.g
     for buffer in call.buffers.values():
         buffer[...] = 0
-    parts = [_image(call, n, truths) for n, truths in enumerate(_truths(call))]
-    loc, conf, matches = (sum(column) for column in zip(*parts, strict=True))
+    locs, confs, images = zip(*(_image(call, n, truths) for n, truths in enumerate(_truths(call))), strict=True)
+    conf = sum(confs)
+    if p.conf_loss_type == "LOGISTIC" and p.mining_type == "NONE":
+        conf = _all_logistic(call, list(images))
+    matches = sum(int(np.count_nonzero(image.matched > -1)) for image in images)
     sizes = {"FULL": g.images * g.priors, "VALID": matches, "BATCH_SIZE": g.images, "NONE": 1}
     normalizer = max(sizes[g.normalization], 1)
-    weights = (call.p.loc_weight * g.parts[0] / normalizer, g.parts[1] / normalizer)
+    weights = (p.loc_weight * g.parts[0] / normalizer, g.parts[1] / normalizer)
     for name, weight in zip(("loc_diff", "conf_diff"), weights, strict=True):
         call.buffers[name] *= call.buffers[name].dtype.type(weight)
-    call.tops[0][...] = loc * weights[0] + conf * weights[1]
+    call.tops[0][...] = sum(locs) * weights[0] + conf * weights[1]
 
 
 def backward(call: Call) -> None:
@@ -324,10 +367,14 @@ _BOTTOMS = (
 _SHAPES = tuple(bottom.shape for bottom in _BOTTOMS)
 
 
-def _example(fields: str, more: str = "", places: int = 1, gradient: bool = True, note: str = "") -> Example:
+def _example(fields: str, more: str = "", places: int = 1) -> Example:
     inputs = (Input((2, 20 * places)), *_BOTTOMS[1:])
-    text = f"multibox_loss_param {{ num_classes: 3 {fields} }} {more}"
-    return Example(text, inputs=inputs, gradient=gradient, note=note)
+    return Example(f"multibox_loss_param {{ num_classes: 3 {fields} }} {more}", inputs=inputs)
+
+
+def _agnostic(fields: str) -> Example:
+    text = f"multibox_loss_param {{ num_classes: 2 mining_type: NONE {fields} }}"
+    return Example(text, inputs=(_BOTTOMS[0], Input((2, 10)), *_BOTTOMS[2:]))
 
 
 def _refused(code: Code, fields: str) -> Refused:
@@ -356,17 +403,22 @@ MULTI_BOX_LOSS = LayerType(
         ),
         _example("share_location: false mining_type: NONE use_difficult_gt: false", places=3),
         _example("share_location: false mining_type: NONE use_prior_for_matching: false", places=3),
-        _example("map_object_to_agnostic: true bp_inside: true ignore_cross_boundary_bbox: true"),
+        _example("bp_inside: true ignore_cross_boundary_bbox: true"),
+        _agnostic("map_object_to_agnostic: true match_type: BIPARTITE"),
+        _example("conf_loss_type: LOGISTIC neg_pos_ratio: 1 nms_param { nms_threshold: 0.4 top_k: 4 }"),
+        _example("mining_type: HARD_EXAMPLE sample_size: 3 nms_param { top_k: 5 } use_prior_for_nms: true"),
+        _example("conf_loss_type: LOGISTIC background_label_id: 0 match_type: BIPARTITE neg_overlap: 0.3"),
         _example("use_prior_for_matching: false", "loss_param { normalize: false }"),
         _example("loc_weight: 2", "propagate_down: [true, false, false, false] loss_weight: 3"),
-        _example("encode_variance_in_target: true", gradient=False, note="The fork leaves the variances out of it."),
+        _example("encode_variance_in_target: true"),
     ),
     refuses=(
         _refused(MISSING_FIELD, "neg_overlap: 0.5"),
         _refused(BAD_FIELD, "num_classes: 3 background_label_id: 3"),
         _refused(BAD_FIELD, "num_classes: 3 do_neg_mining: false"),
         _refused(UNSUPPORTED, "num_classes: 3 share_location: false"),
-        _refused(UNSUPPORTED, "num_classes: 3 nms_param { nms_threshold: 0.5 }"),
+        _refused(BAD_FIELD, "num_classes: 3 map_object_to_agnostic: true"),
+        _refused(BAD_FIELD, "num_classes: 3 mining_type: HARD_EXAMPLE sample_size: 0"),
         _refused(UNSUPPORTED, "num_classes: 3 ignore_difficult_gt: true"),
         _refused(BAD_BOTTOM_SHAPE, "num_classes: 4"),
     ),

@@ -8,11 +8,13 @@ Shapes:
     The top has the bottom's shape, num x channels x any others. The scale is a scalar, or channels.
 
 Gradient:
-    With g = scale * dy and r = sqrt(the sum of x^2 + eps): dx = (g - x * (the sum of g x) / r^2) / r,
-    dscale = the sum of dy x / r.
+    With r = sqrt(the sum of x^2 + eps): dx = scale * (dy - x * (the sum of dy x) / r^2) / r, dscale = the sum of
+    dy x / r.
 
 Caffe notes:
-    A layer of the SSD fork. The scale starts at 1 if there is no `scale_filler`. `eps` is 1e-10.
+    A layer of the SSD fork. The scale starts at 1 if there is no `scale_filler`. `eps` is 1e-10. With a scale for each
+    channel, dx is the fork's formula and not the derivative, in which the sum is over scale * dy * x: nets that were
+    trained with the layer depend on it.
 """
 
 import numpy as np
@@ -34,6 +36,7 @@ from netc.layer import (
 from netc.schema.declare import Message, optional
 
 ORIGIN = "SSD (weiliu89/caffe)"
+OWN_GRADIENT = "SSD's Normalize leaves the channels' scales out of a sum of its gradient"
 PARAMETER = Message(
     "NormalizeParameter",
     (
@@ -56,6 +59,7 @@ def setup(site: Site) -> Setup:
         params=(ParamBlob("scale", () if p.channel_shared else (bottom[1],), filler),),
         reads=("x",),
         geometry=(1, 2) if p.across_spatial else (1,),
+        own_gradient="" if p.channel_shared or bottom[1] == 1 else OWN_GRADIENT,
     )
 
 
@@ -79,9 +83,9 @@ def backward(call: Call) -> None:
         dscale += parts.sum() if call.p.channel_shared else parts.sum((0, 2))
     if (diff := call.bottom_diffs[0]) is not None:
         dx = flat(diff, 1)
-        np.multiply(dy, call.params[0].reshape(-1, 1), out=dx)
-        dx -= x * (np.sum(dx * x, axis=call.g, keepdims=True) / (length * length))
+        np.subtract(dy, x * (np.sum(dy * x, axis=call.g, keepdims=True) / (length * length)), out=dx)
         dx /= length
+        dx *= call.params[0].reshape(-1, 1)
 
 
 _FILL = 'scale_filler { type: "uniform" min: 1 max: 3 }'

@@ -1,29 +1,34 @@
 """Proposal: regions from a region proposal network (Faster R-CNN, Ren et al. 2015).
 
 Computes:
-    Bottoms are scores, box offsets and image information (height, width, scale). At every cell of the map stand
-    anchors: boxes of area (`base_size` * scale)^2 for each `ratio` and `scale`, `feat_stride` pixels apart. The offsets
-    move them, they are cut at the image, the best `pre_nms_topn` by score are taken, those that overlap a better one by
-    more than `nms_thresh` dropped, and the best `post_nms_topn` of the rest are the regions.
+    Bottoms are scores, box offsets and image information (height, width, scale; or the scales of height and width). At
+    every cell of the map stand anchors: boxes of area (`base_size` * scale)^2 for each `ratio` and `scale`,
+    `feat_stride` pixels apart. The offsets move them, they are cut at the image, the best `pre_nms_topn` by score are
+    taken, those that overlap a better one by more than `nms_thresh` dropped, and the best `post_nms_topn` of the rest
+    are the regions.
 
 Shapes:
-    regions x 5: image (always 0), x1, y1, x2, y2 in pixels; a second top gets their scores, regions x 1. The number of
+    regions x 5: image (always 0), x1, y1, x2, y2 in pixels; a second top gets their scores, one a region. The number of
     regions is known only after forward; planned is `post_nms_topn`.
 
 Gradient:
     None, as in Faster R-CNN.
 
 Caffe notes:
-    The C++ form of py-faster-rcnn's Python layer, found in several forks. One image at a time. Scores are 1 x
-    (2 * anchors) x H x W, first those of the background, offsets 1 x (4 * anchors) x H x W. A region smaller than
-    `min_size` times the image's scale counts with score 0. Ratios are 0.5, 1, 2 and scales 8, 16, 32 if left out.
+    The C++ form of py-faster-rcnn's Python layer, found in several forks; the rules are PVANET's. One image at a time.
+    Scores are 1 x (2 * anchors) x H x W, first those of the background, offsets 1 x (4 * anchors) x H x W. A region
+    smaller than `min_size` times the image's scale counts with score 0. Sides of anchors are rounded, halves up. Ratios
+    are 0.5, 1, 2 and scales 8, 16, 32 if left out. Regions of one score stand in the order that the fork's quicksort
+    leaves them in.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from netc.kernels.boxes import by_score, kept_boxes
+from netc.jit import kernel
+from netc.kernels.boxes import kept_boxes
 from netc.layer import (
     BAD_BOTTOM_SHAPE,
     BAD_FIELD,
@@ -86,7 +91,7 @@ def setup(site: Site) -> Setup:
             BAD_BOTTOM_SHAPE, f"needs a map and (height, width, scale) of the image, but bottoms are {text}", "bottom"
         )
     most = min(p.post_nms_topn, count * scores[2] * scores[3])
-    tops = ((most, 5), (most, 1))[: site.top_count]
+    tops = ((most, 5), (most,))[: site.top_count]
     return Setup(tops=tops, reads=(), dynamic=True, geometry=Geometry(*scores[2:], anchors))
 
 
@@ -95,8 +100,8 @@ def anchor_boxes(base: int, ratios: tuple[float, ...], scales: tuple[float, ...]
     centre = (base - 1) / 2
     rows = []
     for ratio in ratios:
-        width = np.round(np.sqrt(base * base / ratio))
-        height = np.round(width * ratio)
+        width = np.floor(np.sqrt(base * base / ratio) + 0.5)
+        height = np.floor(width * ratio + 0.5)
         for scale in scales:
             half_w, half_h = (width * scale - 1) / 2, (height * scale - 1) / 2
             rows.append((centre - half_w, centre - half_h, centre + half_w, centre + half_h))
@@ -108,36 +113,73 @@ def forward(call: Call) -> None:
     dtype = call.bottoms[0].dtype
     count = len(g.anchors)
     scores = call.bottoms[0].reshape(2, count, g.height, g.width)[1].transpose(1, 2, 0).ravel().astype(dtype)
-    height, width, scale = (float(v) for v in call.bottoms[2].ravel()[:3])
+    height, width, *scale = call.bottoms[2].ravel()[:4]
     boxes = _boxes(call, height, width)
-    least = p.min_size * scale
-    small = (boxes[:, 2] - boxes[:, 0] + 1 < least) | (boxes[:, 3] - boxes[:, 1] + 1 < least)
+    least_h, least_w = p.min_size * scale[0], p.min_size * scale[-1]
+    small = (boxes[:, 2] - boxes[:, 0] + 1 < least_w) | (boxes[:, 3] - boxes[:, 1] + 1 < least_h)
     scores[small | np.isnan(scores)] = 0
-    order = by_score(scores, p.pre_nms_topn)
+    order = _sorted(scores, p.pre_nms_topn)
     kept = kept_boxes(boxes, order, p.nms_thresh, most=p.post_nms_topn, cell=1)
     top = call.resize_top(0, (len(kept), 5))
     top[:, 0] = 0
     top[:, 1:] = boxes[kept]
     if len(call.tops) > 1:
-        call.resize_top(1, (len(kept), 1))[:, 0] = scores[kept]
+        call.resize_top(1, (len(kept),))[:] = scores[kept]
 
 
-def _boxes(call: Call, height: float, width: float) -> Array:
+def _sorted(scores: Array, most: int) -> Array:
+    """Indices by falling score, at most `most`; equal scores as the fork's quicksort leaves them."""
+    order = np.arange(len(scores))
+    _sort(scores.copy(), order, most)
+    return order[:most]
+
+
+@kernel
+def _sort(scores: Array, order: Array, most: int) -> None:
+    """Quicksort by falling score around the first of each part; parts from `most` on stay as they are."""
+    parts = [(0, len(scores) - 1)]
+    while parts:
+        start, end = parts.pop()
+        pivot, left, right = scores[start], start + 1, end
+        while left <= right:
+            while left <= end and scores[left] >= pivot:
+                left += 1
+            while right > start and scores[right] <= pivot:
+                right -= 1
+            if left <= right:
+                _swap(scores, order, left, right)
+                left += 1
+                right -= 1
+        if right > start:
+            _swap(scores, order, start, right)
+        if start < right - 1:
+            parts.append((start, right - 1))
+        if right + 1 < most and right + 1 < end:
+            parts.append((right + 1, end))
+
+
+@kernel
+def _swap(scores: Array, order: Array, a: int, b: int) -> None:
+    scores[a], scores[b] = scores[b], scores[a]
+    order[a], order[b] = order[b], order[a]
+
+
+def _boxes(call: Call, height: Any, width: Any) -> Array:
     """Every anchor at every cell, moved by its offsets and cut at the image; rows by cell, then anchor."""
     g: Geometry = call.g
     dtype = call.bottoms[1].dtype
-    offsets = call.bottoms[1].reshape(-1, 4, g.height, g.width).transpose(2, 3, 0, 1)
-    x = (np.arange(g.width) * call.p.feat_stride)[None, :, None]
-    y = (np.arange(g.height) * call.p.feat_stride)[:, None, None]
-    size_w, size_h = g.anchors[:, 2] - g.anchors[:, 0] + 1, g.anchors[:, 3] - g.anchors[:, 1] + 1
-    centre_x = x + g.anchors[:, 0] + size_w / 2 + offsets[..., 0] * size_w
-    centre_y = y + g.anchors[:, 1] + size_h / 2 + offsets[..., 1] * size_h
+    offsets, anchors = call.bottoms[1].reshape(-1, 4, g.height, g.width).transpose(2, 3, 0, 1), g.anchors.astype(dtype)
+    x = (np.arange(g.width) * call.p.feat_stride).astype(dtype)[None, :, None]
+    y = (np.arange(g.height) * call.p.feat_stride).astype(dtype)[:, None, None]
+    size_w, size_h = anchors[:, 2] - anchors[:, 0] + 1, anchors[:, 3] - anchors[:, 1] + 1
+    centre_x = offsets[..., 0] * size_w + (x + anchors[:, 0] + size_w / 2)
+    centre_y = offsets[..., 1] * size_h + (y + anchors[:, 1] + size_h / 2)
     with np.errstate(over="ignore", invalid="ignore"):
         half_w, half_h = np.exp(offsets[..., 2]) * size_w / 2, np.exp(offsets[..., 3]) * size_h / 2
         corners = [centre_x - half_w, centre_y - half_h, centre_x + half_w, centre_y + half_h]
     boxes = np.nan_to_num(np.stack(corners, axis=-1).reshape(-1, 4))
-    most = np.array([width - 1, height - 1, width - 1, height - 1])
-    return np.ascontiguousarray(np.clip(boxes, 0, np.maximum(most, 0)), dtype)
+    most = np.array([width - 1, height - 1, width - 1, height - 1], dtype)
+    return np.ascontiguousarray(np.clip(boxes, 0, np.maximum(most, 0)))
 
 
 _INPUTS = (

@@ -9,11 +9,13 @@ Shapes:
     regions x channels x pooled_h x pooled_w.
 
 Gradient:
-    Each bin's diff goes to its largest cell (the first in reading order of equal ones). Regions get none.
+    Each bin's diff goes to its largest cell (the first in reading order of equal ones) if that lies within the region's
+    rounded corners. Regions get none.
 
 Caffe notes:
-    A layer of the Fast R-CNN fork. A region outside the plane gives zeros. An image number that is not in the batch, or
-    a corner that is not a finite number, is an error (RUN321).
+    A layer of the Fast R-CNN fork. A region outside the plane gives zeros. A region whose end is before its start is
+    pooled as one cell, but gets no gradient, as there. An image number that is not in the batch, or a corner that is
+    not a finite number, is an error (RUN321).
 """
 
 import math
@@ -117,17 +119,28 @@ def _forward(x: Array, rois: Array, y: Array, chosen: Array, scale: float) -> No
 
 
 @kernel
-def _backward(dx: Array, rois: Array, dy: Array, chosen: Array) -> None:
+def _backward(dx: Array, rois: Array, dy: Array, chosen: Array, scale: float) -> None:
+    """The fork asks of each cell which bins it is in; rounding can answer otherwise than in forward."""
     dx[:] = 0
+    one = dx.dtype.type
     width = dx.shape[3]
+    rows, columns = dy.shape[2:]
     for r in range(rois.shape[0]):
         n = int(rois[r, 0])
+        left, top = int(rounded(rois[r, 1] * scale)), int(rounded(rois[r, 2] * scale))
+        right, bottom = int(rounded(rois[r, 3] * scale)), int(rounded(rois[r, 4] * scale))
+        bin_h = one(max(bottom - top + 1, 1)) / one(rows)
+        bin_w = one(max(right - left + 1, 1)) / one(columns)
         for c in range(dy.shape[1]):
-            for i in range(dy.shape[2]):
-                for j in range(dy.shape[3]):
+            for i in range(rows):
+                for j in range(columns):
                     found = chosen[r, c, i, j]
-                    if found >= 0:
-                        dx[n, c, found // width, found % width] += dy[r, c, i, j]
+                    h, w = found // width, found % width
+                    if found < 0 or not (top <= h <= bottom and left <= w <= right):
+                        continue
+                    in_row = math.floor(one(h - top) / bin_h) <= i < math.ceil(one(h - top + 1) / bin_h)
+                    if in_row and math.floor(one(w - left) / bin_w) <= j < math.ceil(one(w - left + 1) / bin_w):
+                        dx[n, c, h, w] += dy[r, c, i, j]
 
 
 def forward(call: Call) -> None:
@@ -143,7 +156,8 @@ def forward(call: Call) -> None:
 
 def backward(call: Call) -> None:
     if (dx := call.bottom_diffs[0]) is not None:
-        _backward(dx, call.bottoms[1].reshape(-1, 5), call.top_diffs[0], call.buffers["chosen"])
+        scale = dx.dtype.type(call.g.scale)
+        _backward(dx, call.bottoms[1].reshape(-1, 5), call.top_diffs[0], call.buffers["chosen"], scale)
 
 
 _ROIS = Input(

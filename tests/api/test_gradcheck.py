@@ -69,3 +69,19 @@ def test_a_net_without_a_loss() -> None:
     with pytest.raises(NetError) as caught:
         list(gradcheck(loads(NET.format(type="ReLU", param="").split('layer { name: "loss"')[0])))
     assert caught.value.diagnostics[0].code.id == "RUN054"
+
+
+def test_a_gradient_that_is_a_forks_own_formula_is_excused() -> None:
+    text = NET.format(type="Normalize", param="").replace(
+        'type: "Normalize"',
+        'type: "Normalize" norm_param { '
+        'channel_shared: false across_spatial: false scale_filler { type: "uniform" min: 1 max: 9 } }',
+    )
+    found = {c.blob: c for c in gradcheck(loads(text), values=6)}
+    before, after = found["ip1/weights"], found["ip2/weights"]
+    assert not before.fine(1e-4)
+    assert not before.wrong(1e-4)
+    assert "Normalize" in before.excuse
+    assert found["act/scale"].fine(1e-4)
+    assert after.fine(1e-4)
+    assert (found["act/scale"].excuse, after.excuse) == ("", "")

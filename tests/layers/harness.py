@@ -125,6 +125,7 @@ class Bench:
     discrete: frozenset[int] = frozenset()  # bottoms that hold labels or choices: no difference quotients
     dtype: Any = np.float64
     weights: dict[int, Array] = field(default_factory=dict)
+    kept: dict[str, Array] = field(default_factory=dict)  # state buffers that an earlier pass left, if it is to go on
     use_weights: bool = False
 
     @classmethod
@@ -147,11 +148,14 @@ class Bench:
             bottoms=tuple(b.copy() for b in self.bottoms),
             tops=tuple(np.full(shape, np.nan, self.dtype) for shape in self.setup.tops),
             params=tuple(p.copy() for p in self.params),
-            buffers={b.name: buffer_array(b, self.dtype) for b in self.setup.buffers},
+            buffers={b.name: self.buffer(b) for b in self.setup.buffers},
             seed=1,
             stream=2,
             iteration=3,
         )
+
+    def buffer(self, buffer: Buffer) -> Array:
+        return self.kept[buffer.name].copy() if buffer.name in self.kept else buffer_array(buffer, self.dtype)
 
     def forward(self, call: Call | None = None) -> Run:
         call = call or self.call()

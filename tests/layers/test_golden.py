@@ -1,4 +1,4 @@
-"""Single layers against what BVLC Caffe computed (tests/golden/layers), directly on their kernels, in float32.
+"""Single layers against what BVLC Caffe and its forks computed (tests/golden/layers), on their kernels, in float32.
 
 Cases with several layers need an executor; tests/run holds it to all cases.
 """
@@ -66,6 +66,7 @@ def one_step(bench: Bench, numbers: Any, step: str, backward: bool) -> None:
         if after in numbers:
             close(param, numbers[after], after)
     bench.params = tuple(p.copy() for p in run.call.params)
+    bench.kept = {b.name: run.call.buffers[b.name].copy() for b in bench.setup.buffers if b.kind == "state"}
     inputs = {i for i, name in enumerate(record.bottom) if f"{step}/indiff/{name}" in numbers}
     if not backward or bench.type.backward is None:
         return

@@ -141,7 +141,7 @@ def test_proposals_are_the_best_anchors_cut_at_the_image() -> None:
         tops=2,
         phase="TEST",
     ).forward()
-    assert run.call.resized == {0: (2, 5), 1: (2, 1)}
+    assert run.call.resized == {0: (2, 5), 1: (2,)}
     assert run.tops[0].tolist() == [[0, 16, 0, 29, 13], [0, 0, 0, 16, 13]]
     assert np.allclose(run.tops[1].ravel(), [0.6, 0.3])
 

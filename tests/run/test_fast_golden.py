@@ -1,4 +1,4 @@
-"""Every golden case of BVLC Caffe on the fast executor, without Winograd, to the same 1e-5."""
+"""Every golden case of BVLC Caffe and its forks on the fast executor, without Winograd, to the same 1e-5."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Every golden case of BVLC Caffe through a whole net: parsed, planned with shared memory, run, in debug mode."""
+"""Every golden case of BVLC Caffe and its forks through a whole net: parsed, planned, memory shared, in debug mode."""
 
 import json
 from pathlib import Path
@@ -23,7 +23,7 @@ def close(name: str, ours: Array, theirs: Array) -> None:
 
 
 def test_there_are_cases() -> None:
-    assert len(CASES) == 112
+    assert len(CASES) == 249
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda p: p.stem)
