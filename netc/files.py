@@ -111,11 +111,11 @@ def write_whole(path: FilePath, write: Callable[[BinaryIO], object]) -> None:
     What is no regular file (a device, a pipe, `/dev/stdout`) is written into and never replaced. A file that is there
     keeps its mode and must be writable; a new one gets the mode that the umask says.
     """
-    target = _target(path)
+    target = real_path(path)
     if target is None:
         buffer = io.BytesIO()
         write(buffer)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | _ALWAYS), "wb") as stream:
+        with os.fdopen(open_to_append(path), "wb") as stream:
             stream.write(buffer.getbuffer())
         return
     before = target.stat() if target.exists() else None
@@ -134,6 +134,11 @@ def write_whole(path: FilePath, write: Callable[[BinaryIO], object]) -> None:
 def write_bytes(path: FilePath, content: bytes) -> None:
     """As `write_whole`, for content that is there already."""
     write_whole(path, lambda file: file.write(content))
+
+
+def open_to_append(path: FilePath) -> int:
+    """A descriptor of a file that is there or is made, whose writes go to its end. Raises OSError."""
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | _ALWAYS, 0o666)
 
 
 @contextmanager
@@ -172,7 +177,7 @@ def _short(name: str) -> str:
     return os.fsdecode(os.fsencode(name)[:_LONGEST_NAME])
 
 
-def _target(path: FilePath) -> Path | None:
+def real_path(path: FilePath) -> Path | None:
     """Where a file is written, links followed; None for what is written into instead: no regular file.
 
     Raises OSError for a folder, a circle of links, and (EACCES) a link that another user put into a folder where all

@@ -11,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from netc import files
 from netc.api.meter import Meter
 from netc.errors import Code, Diagnostic, NetError
 from netc.layer import Array
@@ -39,7 +40,7 @@ class MetricsFile(Events):
 
     Each line is appended by one write, so that a reader sees whole lines only. When a run goes on from a snapshot, the
     lines that it is going to write again (and a line that a crash cut) are taken out first; a run from iteration 0
-    starts a new file and keeps the one before it as `NAME.previous`.
+    starts a new file and keeps the one before it as `NAME.previous`. A device or a pipe only gets the lines.
     Raises NetError(RUN040) if the file cannot be written when training starts; afterwards a full disk only costs lines.
     """
 
@@ -47,30 +48,35 @@ class MetricsFile(Events):
         self.path = path
         self.meter = meter
         self._iteration = 0
+        self._stream: int | None = None  # a pipe or a device stays open: its reader takes a close for the end
 
     def probe(self) -> None:
         """Raise NetError(RUN040) if the file cannot be written; an existing one keeps its lines."""
+        if self._stream is not None:
+            return
         try:
-            os.close(os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666))
+            stream = files.real_path(self.path) is None
+            descriptor = files.open_to_append(self.path)
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise NetError(Diagnostic(NOT_WRITTEN, f"{self.path} cannot be written: {reason}")) from None
+        if stream:
+            self._stream = descriptor
+        else:
+            os.close(descriptor)
 
     def started(self, iteration: int, last: int) -> None:
         self._iteration = iteration
         self.probe()
-        if iteration == 0:
-            if self.path.stat().st_size:
-                self.path.replace(self.path.with_name(f"{self.path.name}.previous"))
+        path = None if self._stream is not None else files.real_path(self.path)
+        if path is None:
             return
-        kept = [line for line in _whole_lines(self.path) if _stays(line, iteration)]
-        temporary = self.path.with_name(f".{self.path.name}.tmp")
-        try:
-            temporary.write_bytes(b"".join(kept))
-            temporary.replace(self.path)
-        except OSError:  # a full disk must not end the run: the lines that come again stay there twice
-            with suppress(OSError):
-                temporary.unlink()
+        with suppress(OSError):  # a full disk must not end the run: the lines that come again stay there twice
+            if iteration:
+                kept = b"".join(line for line in _whole_lines(path) if _stays(line, iteration))
+                files.write_bytes(path, kept)
+            elif path.stat().st_size:
+                os.replace(path, path.with_name(f"{path.name}.previous"))
 
     def stepped(self, step: Step) -> None:
         self._iteration = step.iteration
@@ -94,11 +100,12 @@ class MetricsFile(Events):
         """Append one line."""
         line = json.dumps(finite({"kind": kind, "iteration": iteration, **values}), allow_nan=False) + "\n"
         with suppress(OSError):
-            file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+            file = files.open_to_append(self.path) if self._stream is None else self._stream
             try:
                 os.write(file, line.encode())
             finally:
-                os.close(file)
+                if self._stream is None:
+                    os.close(file)
 
 
 def plain(outputs: Mapping[str, Array]) -> dict[str, Any]:
@@ -116,7 +123,8 @@ def finite(value: Any) -> Any:
 
 
 def _whole_lines(path: Path) -> Iterable[bytes]:
-    return [line for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
+    with files.open_regular(path) as file:
+        return [line for line in file if line.endswith(b"\n")]
 
 
 def _stays(line: bytes, iteration: int) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netc.caffe.proto import caffe_pb2
+from netc.files import write_bytes
 from netc.report import layout
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def draw_net_to_file(
 ) -> None:
     """Draw a net into a file, of the kind that its ending names."""
     path = Path(filename)
-    path.write_bytes(draw_net(caffe_net, rankdir, path.suffix[1:], phase, display_lrm))
+    write_bytes(path, draw_net(caffe_net, rankdir, path.suffix[1:], phase, display_lrm))
 
 
 def get_layer_label(layer: Any, rankdir: str, display_lrm: bool = False) -> str:

@@ -13,6 +13,7 @@ import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from netc.cli import _output
+from netc.cli._files import write_text
 from netc.data import box_files, dense_images, idx, lists, mean, survey, writing
 from netc.data.codes import BAD_ARRAY, MISSING_DATA, NOT_MADE
 from netc.data.order import permutation
@@ -95,7 +96,7 @@ def images(
     options = writing.ImageOptions(folder, prefix, resize, "gray" if gray else "color", store)
     _make(out, writing.image_items(listed, options), on_bad_record, threads=max(2, os.cpu_count() or 1))
     if classes:
-        (out / "labels.txt").write_text("".join(f"{name}\n" for name in classes), encoding="utf-8")
+        write_text(out / "labels.txt", "".join(f"{name}\n" for name in classes))
 
 
 @command.command("boxes")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +12,7 @@ from netc.data.codes import BAD_RECORD, NO_RECORDS, NOT_MADE
 from netc.data.database import image_of, open_lmdb
 from netc.data.datum import parse
 from netc.errors import Diagnostic, NetError
+from netc.files import write_whole
 from netc.layer import Array, format_shape
 from netc.schema.weights_write import write_blob
 
@@ -45,14 +44,7 @@ def mean_image(path: Path, progress: Callable[[int, int], object]) -> Array:
 
 def write_mean(path: Path, mean: Array) -> None:
     """Write a mean image as a BlobProto; the file is whole or not there. Raises NetError(DAT015)."""
-    temporary = path.with_name(f".{path.name}.tmp")
     try:
-        with temporary.open("wb+") as file:
-            write_blob(file, mean)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        write_whole(path, lambda file: write_blob(file, mean))
     except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
         raise NetError(Diagnostic(NOT_MADE, f"{path} cannot be written: {(error.strerror or '').lower()}")) from None

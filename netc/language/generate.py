@@ -13,6 +13,8 @@ from typing import Any
 from lark import Lark
 from lark.lexer import Lexer
 
+from netc.files import write_bytes
+
 HERE = Path(__file__).parent
 STARTS = ("plain", "program", "expression")
 
@@ -76,4 +78,4 @@ def text() -> str:
 
 
 if __name__ == "__main__":
-    (HERE / "tables.json").write_text(text())
+    write_bytes(HERE / "tables.json", text().encode())

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written under another name, flushed to the disk, then renamed.
+"""Snapshots as files: whole or not there, and known to be whole.
 
 Protobuf cannot tell a message that was cut between two fields from a whole one. So the files start with a field that
 says how many bytes follow; Caffe skips it, as it does every field it does not know.
@@ -6,13 +6,12 @@ says how many bytes follow; Caffe skips it, as it does every field it does not k
 
 from __future__ import annotations
 
-import os
 import struct
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from netc import files
 from netc.errors import Diagnostic, NetError
 from netc.schema.scan import FIXED64, encode_key
 from netc.schema.weights import read_file
@@ -24,22 +23,10 @@ _HEADER = len(_KEY) + 8
 
 def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Write a file so that at any moment there is the old one or the new one; raises NetError(SNP020)."""
-    temporary = path.with_name(f".{path.name}.tmp")
     try:
-        try:
-            with temporary.open("wb+") as file:
-                write(file)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except BaseException:
-            with suppress(OSError):
-                temporary.unlink()
-            raise
-        _flush_directory(path.parent)
+        files.write_whole(path, write)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise NetError(Diagnostic(NOT_WRITTEN, f"{path} cannot be written: {reason}")) from None
+        raise NetError(Diagnostic(NOT_WRITTEN, f"{path} cannot be written: {_reason(error)}")) from None
 
 
 def write_message(path: Path, write: Callable[[BinaryIO], object]) -> None:
@@ -69,21 +56,13 @@ def read_message(path: Path) -> bytes:
 def probe(path: Path) -> Diagnostic | None:
     """What speaks against writing files beside this path, or None."""
     try:
-        temporary = path.with_name(f".{path.name}.tmp")
-        temporary.open("wb").close()
-        temporary.unlink()
+        with files.temporary(path):
+            pass
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
         help = f"make the directory {path.parent}" if not path.parent.is_dir() else None
-        return Diagnostic(NOT_WRITTEN, f"snapshots cannot be written to {path}*: {reason}", help=help)
+        return Diagnostic(NOT_WRITTEN, f"snapshots cannot be written to {path}*: {_reason(error)}", help=help)
     return None
 
 
-def _flush_directory(path: Path) -> None:
-    if os.name != "posix":
-        return
-    directory = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()

@@ -1,6 +1,7 @@
 """Lines of JSON and event files that training leaves, and the rates that it tells."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from netc.api.session import Solver
 from netc.errors import NetError
 from netc.solve import Events, Step
 from tests.cli.conftest import SMALL
+from tests.solve.test_disk import files_of_at_most
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
@@ -51,10 +53,37 @@ def test_a_resumed_run_leaves_the_lines_of_one_that_never_stopped(tmp_path: Path
 
 def test_a_disk_that_is_full_when_a_run_goes_on_costs_lines_only(tmp_path: Path) -> None:
     path = tmp_path / "run.jsonl"
-    path.write_text('{"kind": "test", "iteration": 7}\n')
-    (tmp_path / ".run.jsonl.tmp").mkdir()  # nothing can be written there
+    path.write_text('{"kind": "test", "iteration": 3}\n{"kind": "test", "iteration": 7}\n')
+    before = path.read_bytes()
+    with files_of_at_most(10):
+        MetricsFile(path).started(5, 10)
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == [path.name]
     MetricsFile(path).started(5, 10)
-    assert lines(path) == [{"kind": "test", "iteration": 7}]
+    assert lines(path) == [{"kind": "test", "iteration": 3}]
+
+
+def test_a_pipe_gets_lines_and_stays_a_pipe(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with os.fdopen(reader, "rb") as pipe:
+        for iteration in (0, 5):
+            file = MetricsFile(path)
+            file.started(iteration, 10)
+            file.write("train", iteration, {})
+            assert json.loads(pipe.readline()) == {"kind": "train", "iteration": iteration}
+            assert path.is_fifo()
+
+
+def test_a_link_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("real")
+    file = MetricsFile(tmp_path / "link")
+    for _ in range(2):
+        file.started(0, 10)
+        file.write("train", 0, {})
+    assert (tmp_path / "link").is_symlink()
+    assert len(lines(tmp_path / "real")) == len(lines(tmp_path / "real.previous")) == 1
 
 
 def test_a_fresh_run_keeps_the_file_before_it(tmp_path: Path) -> None:
