@@ -141,6 +141,15 @@ def open_to_append(path: FilePath) -> int:
     return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | _ALWAYS, 0o666)
 
 
+def open_lock(path: FilePath) -> int:
+    """A descriptor of a lock file, which is made if it is not there; links are not followed. Raises OSError."""
+    flags = os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | _ALWAYS
+    try:
+        return os.open(path, os.O_RDWR | flags, 0o666)
+    except PermissionError:  # another user's, which can be read at least
+        return os.open(path, os.O_RDONLY | flags & ~os.O_CREAT)
+
+
 @contextmanager
 def temporary(target: Path) -> Iterator[tuple[BinaryIO, Path]]:
     """A new file of a random name beside a target, and its path; if it is still there at the end, it is removed."""

@@ -104,7 +104,8 @@ class Solver(solve.Solver):
     samples, again and again, without tests and snapshots: a net that cannot learn them by heart has a mistake.
     on_bad_record: "stop" or "skip" a record of the data that cannot be used. keep_gradients: leave gradients in
     `net.param_diffs`; without, updates are made in backward (see `netc.solve.Solver`). budget: as in `Net`, with the
-    solver's memory; the test nets come on top. Raises NetError.
+    solver's memory; the test nets come on top. lock: refuse a snapshot_prefix with which another
+    process trains. Raises NetError.
     """
 
     def __init__(
@@ -122,6 +123,7 @@ class Solver(solve.Solver):
         on_bad_record: data.OnBadRecord = "stop",
         keep_gradients: bool = True,
         budget: int | str | None = None,
+        lock: bool = True,
         **run_options: Any,
     ) -> None:
         run_options = {"executor": "fast", **run_options}
@@ -143,7 +145,7 @@ class Solver(solve.Solver):
             tests.append(solve.Test(test_net, test.iterations))
         self.warnings: tuple[Diagnostic, ...] = tuple(dict.fromkeys(warnings))
         prefix = None if record.has("snapshot_prefix") else str(job.path.with_suffix(""))
-        options = {"on_nan": on_nan, "keep_gradients": keep_gradients}
+        options = {"on_nan": on_nan, "keep_gradients": keep_gradients, "lock": lock}
         super().__init__(record, net, tests, events=events, snapshot_prefix=prefix, **options)
         self.job = job
         self.loaded = load_files(net, tuple(weights) or _weights(job, record), reshape=reshape, names=names)

@@ -63,18 +63,19 @@ class _Loop(solve.Solver):
 class Solver:
     """Trains the net that a solver file names; `get_solver` gives the one of the file's own type.
 
+    lock: refuse to train with a snapshot_prefix with which another process trains (netc's own; pycaffe has no locks).
     Raises CaffeError, a RuntimeError, with everything that is wrong with the files.
     """
 
     type: ClassVar[str | None] = None
 
-    def __init__(self, solver_file: PathLike) -> None:
+    def __init__(self, solver_file: PathLike, *, lock: bool = True) -> None:
         with as_pycaffe_raises():
             job = load_job(solver_file)
             record = job.record
             if self.type is not None:
                 record = record.replace(type=self.type, solver_type=None)
-            self._loop = _loop(job, record)
+            self._loop = _loop(job, record, lock)
         self._net = Net.around(_engine(self._loop.net))
         self._test_nets = [Net.around(_engine(test.net)) for test in self._loop.tests]
 
@@ -147,7 +148,7 @@ class SolverParam:
         self._loop.p = self._loop.updater.p = self._loop.p.replace(**{name: value})
 
 
-def _loop(job: Job, record: Record) -> _Loop:
+def _loop(job: Job, record: Record, lock: bool) -> _Loop:
     seeded = record.has("random_seed") and record.random_seed >= 0
     seed = int(record.random_seed) if seeded else modes.take_seed()
 
@@ -162,7 +163,7 @@ def _loop(job: Job, record: Record) -> _Loop:
     if record.has("weights"):
         load_files(net, [file for files in record.weights for file in files.split(",")])
     prefix = None if record.has("snapshot_prefix") else str(job.path.with_suffix(""))
-    loop = _Loop(record, net, tests, events=_Log(), snapshot_prefix=prefix)
+    loop = _Loop(record, net, tests, events=_Log(), snapshot_prefix=prefix, lock=lock)
     loop.callbacks = []
     net.changed.append(loop.renew_updater)
     return loop
@@ -218,8 +219,8 @@ class AdamWSolver(Solver):
 _SOLVERS: dict[str | None, type[Solver]] = {cls.type: cls for cls in Solver.__subclasses__()}
 
 
-def get_solver(solver_file: PathLike) -> Solver:
-    """The solver of the type that the file names."""
+def get_solver(solver_file: PathLike, *, lock: bool = True) -> Solver:
+    """The solver of the type that the file names; `lock` as in `Solver`."""
     with as_pycaffe_raises():
         record = load_job(solver_file).record
-    return _SOLVERS.get(rule_name(record), Solver)(solver_file)
+    return _SOLVERS.get(rule_name(record), Solver)(solver_file, lock=lock)

@@ -68,6 +68,7 @@ NOT_FED = Code(
     metavar="N",
     help="Train on the first N samples only: can the net learn them by heart? No tests, no snapshots.",
 )
+@click.option("--ignore-lock", is_flag=True, help="Train although another run writes snapshots under the same prefix.")
 @click.option("--layers", type=click.Path(path_type=Path, exists=True), multiple=True, help="Your own layer file.")
 @executor_options
 @budget_option
@@ -86,6 +87,7 @@ def command(
     on_nan: Any,
     inspect: bool,
     overfit_batch: int | None,
+    ignore_lock: bool,
     layers: tuple[Path, ...],
     as_json: bool,
     **run_options: Any,
@@ -117,6 +119,7 @@ def command(
             on_nan=on_nan,
             overfit=overfit_batch,
             keep_gradients=False,
+            lock=not ignore_lock,
             **_observing(run_options, inspect),
         )
         _refuse_inputs(solver)
@@ -194,6 +197,8 @@ class _Listeners:
 
     def metrics(self, path: Path | None) -> None:
         """Lines of JSON at `path`; beside the snapshots if none is given, and then only if that can be written."""
+        if path is None:
+            self.solver.claim()  # they are the prefix's
         file = MetricsFile(path or Path(f"{self.solver.prefix}.metrics.jsonl"), self.meter)
         try:
             file.probe()

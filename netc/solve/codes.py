@@ -50,6 +50,23 @@ NOT_WRITTEN = Code(
     example='snapshot: 1000 snapshot_prefix: "missing/directory/lenet"',
     fix="Make the directory, make room on the disk, or choose another snapshot_prefix.",
 )
+IN_USE = Code(
+    "SNP029",
+    "another run writes snapshots under the same prefix",
+    why="Two runs with one snapshot_prefix write the same files: what is there at the end is partly of the one, partly "
+    "of the other, and their metrics are mixed. So a run holds its prefix from its first iteration to its end, and a "
+    "second one is refused. The lock goes with the process that holds it, also if that is killed.",
+    example="netc train nets/digits.net & netc train nets/digits.net",
+    fix="Give the second run a snapshot_prefix of its own, or wait for the first. `--ignore-lock` (`lock=False` in "
+    "Python) starts it all the same.",
+)
+NO_LOCK = Code(
+    "SNP030",
+    "the snapshot prefix cannot be locked",
+    why="Some file systems (network folders, often) know no locks, or the lock file cannot be opened. The run goes on; "
+    "only, a second run with the same prefix would not be refused. This is a warning.",
+    fix="Make sure that no other run uses the prefix, or train in a folder on a local disk.",
+)
 NO_PREFIX = Code(
     "SNP021",
     "snapshots are asked for, but not where",

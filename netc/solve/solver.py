@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +19,7 @@ from netc.solve.averages import check as check_averages
 from netc.solve.codes import MISSING, NO_OUTPUT, NOT_FINITE
 from netc.solve.events import Events, Step, TestResult
 from netc.solve.inspect import Sizes, first_not_finite
+from netc.solve.locks import Claim
 from netc.solve.update import Updater
 
 MOST_SKIPPED = 10
@@ -40,6 +41,7 @@ class Solver:
     on_nan: what to do when the loss is not finite: raise NetError(SOL013), or leave out the update, up to ten in a row.
     keep_gradients: leave the parameters' gradients (then the updates) in `Net.param_diffs` after each iteration. Else
     updates are made in backward where they can be, which saves the gradients' memory and time; the bits are the same.
+    lock: refuse to write snapshots under a prefix that another run uses; see `claim`.
     Raises NetError with everything that is wrong with the fields (SOL010..SOL014, SNP...).
     """
 
@@ -53,6 +55,7 @@ class Solver:
         snapshot_prefix: str | None = None,
         on_nan: Literal["stop", "skip"] = "stop",
         keep_gradients: bool = True,
+        lock: bool = True,
     ) -> None:
         self.p: Any = p
         self.net = net
@@ -69,6 +72,8 @@ class Solver:
         self.last_snapshot: snapshots.Paths | None = None
         self.on_nan = on_nan
         self.skipped = 0
+        self._lock = lock
+        self._claim: Claim | None = None
         self._request: Literal["stop", "snapshot"] | None = None
         self._ended: str | None = None
         self._stopped = False
@@ -125,10 +130,18 @@ class Solver:
         """Train until max_iter, a request to stop, or early stopping; then snapshot and test as Caffe does.
 
         A run that is stopped and has a `snapshot` interval is saved whatever snapshot_after_train says.
-        Raises NetError: SOL011 without max_iter, SOL013, SNP005 and SNP020 for the last snapshot.
+        The prefix is free again afterwards.
+        Raises NetError: SOL011 without max_iter, SOL013, SNP005 and SNP020 for the last snapshot, SNP029.
         """
         if not self.p.has("max_iter"):
             raise NetError(Diagnostic(MISSING, "max_iter, the number of iterations, is missing", self.p.span))
+        try:
+            with self._writing():
+                self._solve()
+        finally:
+            self.release()
+
+    def _solve(self) -> None:
         self.events.started(self.iteration, self.p.max_iter)
         self._run(self.p.max_iter - self.iteration, early_stop=True)
         wanted = self.p.snapshot_after_train or (self._stopped and self.p.snapshot)
@@ -143,9 +156,19 @@ class Solver:
     def step(self, count: int) -> None:
         """Run this many iterations, with the tests and snapshots that fall between them, unless a stop is requested.
 
-        Early stopping is left to the caller.
+        Early stopping is left to the caller. From the first iteration on the prefix is this process's (SNP029), until
+        `release`, or the solver is gone.
         """
-        self._run(count, early_stop=False)
+        with self._writing():
+            self._run(count, early_stop=False)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """While the net trains: the prefix is claimed if snapshots will be written."""
+        if self.p.snapshot or self.p.snapshot_after_train:
+            self.claim()
+        with self._claim.running() if self._claim else nullcontext():
+            yield
 
     def _run(self, count: int, early_stop: bool) -> None:
         self._ended, self._stopped = None, False
@@ -293,13 +316,32 @@ class Solver:
 
     # ------------------------------------------------------------ snapshots
 
+    def claim(self) -> None:
+        """Hold the prefix, so that no other process writes snapshots under it, until `release` or the solver is gone.
+
+        Where the file system has no locks that is a warning (SNP030). Raises NetError(SNP029) if another has it.
+        """
+        if not (self._lock and self.prefix) or (self._claim and self._claim.prefix == self.prefix):
+            return
+        self.release()
+        self._claim = Claim(self.prefix)
+        if self._claim.warning:
+            self.events.warned(self._claim.warning)
+
+    def release(self) -> None:
+        """Let others write snapshots under the prefix."""
+        claim, self._claim = self._claim, None
+        if claim is not None:
+            claim.release()
+
     def snapshot(self) -> snapshots.Paths | None:
         """Write weights and state; returns their paths, or None without a snapshot_prefix.
 
-        Raises NetError(SNP005, SNP020) if they cannot be written.
+        Raises NetError(SNP005, SNP020) if they cannot be written, SNP029 if another run uses the prefix.
         """
         if not self.prefix:
             return None
+        self.claim()
         self.last_snapshot = snapshots.write(self)
         self.events.snapshot(*self.last_snapshot)
         return self.last_snapshot

@@ -1,6 +1,7 @@
 """`netc train` and `netc test` in real processes: results, resume, signals, places that cannot be written."""
 
 import json
+import os
 import signal
 import subprocess
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import COMMAND, SMALL, Run, environment
+from tests.solve.test_locks import held_elsewhere
 
 
 def last_line(text: str) -> dict[str, object]:
@@ -152,6 +154,20 @@ def test_a_snapshot_that_cannot_be_written_is_said_before_training(run: Run, sma
     assert done.code == 1
     assert "error[SNP" in done.err
     assert "iteration" not in done.err
+
+
+def test_a_prefix_in_use_is_refused(run: Run, small: Path, tmp_path: Path) -> None:
+    """Before anything is written: the files and the metrics of the other run stay as they are."""
+    assert run("train", small, "--iterations", 5).code == 0
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with held_elsewhere(tmp_path / "small"):
+        done = run("train", small, "--iterations", 8)
+        assert (done.code, done.out) == (1, "")
+        assert "error[SNP029]: process " in done.err
+        assert {n: (tmp_path / n).read_bytes() for n in before} == before
+        assert set(os.listdir(tmp_path)) == {*before, ".small.lock"}
+        assert run("train", small, "--iterations", 8, "--ignore-lock").code == 0
+    assert run("train", small, "--iterations", 8).code == 0
 
 
 def test_test_runs_trained_weights(run: Run, small: Path) -> None:
