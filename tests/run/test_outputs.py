@@ -20,7 +20,8 @@ ENDS = {
     "in place in the file": "a = TanH(x)\nv = Flatten(a)\na = ReLU(a)",
     "twice": "a = TanH(x)\nb = Flatten(a)\nv = Reshape(b) { shape { dim: [-1, 2] } }\nw = ReLU(b)",
     "loss": "l = Reduction(x) { loss_weight: 1 }\nm = Power(l) { scale: 10 }",
-    "loss by another name": "l = Reduction(x) { loss_weight: 1 }\nk = Reshape(l) { shape { dim: 1 } }\nm = Power(k) { scale: 10 }",
+    "loss by another name": "l = Reduction(x) { loss_weight: 1 }\nk = Reshape(l) { shape { dim: 1 } }\n"
+    "m = Power(k) { scale: 10 }",
     "loss in blocks": "l = Convolution(x) { num_output: 16 kernel_size: 1 loss_weight: 1 }\nm = ReLU(l)",
     "input": "m = ReLU(x)",
 }
