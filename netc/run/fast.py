@@ -29,7 +29,7 @@ from netc.run.codes import NO_DATA
 from netc.run.executor import Executor, Storage
 from netc.run.lowering import Lowered, lower
 from netc.run.lowering.model import Item, Updates
-from netc.run.lowering.verify import places
+from netc.run.lowering.verify import verify
 from netc.run.parameters import stream
 from netc.run.reference import Reference, as_of, moved, run_again
 from netc.run.reference import _one_thread as one_thread
@@ -88,7 +88,7 @@ class Fast:
         self.plan = storage.plan
         self.team = Team(threads or thread_count())
         self.program: Lowered = lower(self.plan, self.team.threads, exact(), updates)
-        places(self.program)
+        verify(self.program)
         self.arena = aligned_bytes(self.program.planned_bytes)
         self._checksum = np.zeros(1, np.int64)
         self._clock = np.zeros(2, np.int64)

@@ -132,6 +132,15 @@ def test_a_gradient_that_nobody_computes() -> None:
     assert code(replace(found, backward=rest)) == "RUN023"
 
 
+def test_no_net_is_made_of_a_program_that_does_not_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = program()
+    broken = replace(broken, forward=tuple(x for x in broken.forward if not x.row or x.row.label != "maximum"))
+    monkeypatch.setattr("netc.run.fast.lower", lambda *_: broken)
+    with pytest.raises(NetError) as caught:
+        Net(planning.plan(loads(LENET), "TRAIN"), executor="fast", threads=2)
+    assert caught.value.diagnostics[0].code.id == "RUN023"
+
+
 def labelled(found: Lowered, label: str) -> int:
     return next(i for i, x in enumerate(found.forward) if x.row and x.row.label == label)
 

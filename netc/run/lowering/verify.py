@@ -7,18 +7,15 @@
 - Rows between two barriers, which threads run side by side, do not touch what another of them writes; nor does a row
   write what it reads, unless it does so place by place (in place).
 
-`verify` takes about as long as a pass of the net, so it runs in tests; `places` (the second, and the first for whole
-arrays) takes little enough to run whenever a net is opened.
+It runs on every program, before anything of it does; it looks at no more bytes than tell the boxes apart (`cells`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import groupby, product
-from math import gcd
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby, pairwise, product
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from netc.errors import Code, Diagnostic, NetError
@@ -26,6 +23,7 @@ from netc.kernels.fast import access
 from netc.kernels.fast.boxes import Access
 from netc.kernels.fast.rows import Ref
 from netc.run.codes import NOT_WRITTEN, OUTSIDE_ARRAY, OVERLAP, RACE
+from netc.run.lowering.cells import Box, Cells, Marks, box
 from netc.run.lowering.model import Item, Lowered
 
 Used = tuple[Item, list[Access]]
@@ -35,12 +33,15 @@ def verify(program: Lowered) -> None:
     """Raise NetError(RUN021..RUN024) unless all of the above holds."""
     places(program)
     setup = [(item, _uses(program, item)) for item in program.setup]
-    used = [(item, _uses(program, item)) for item in (*program.forward, *program.backward)]
-    for item, accesses in (*setup, *used):
+    forward, backward, releasing = (
+        [(item, _uses(program, item)) for item in items]
+        for items in (program.forward, program.backward, program.releasing)
+    )
+    for item, accesses in (*setup, *forward, *backward, *releasing):
         for one in accesses:
             _inside(program, item, one)
         _place_by_place(program, item, accesses)
-    _order(program, setup, used)
+    _order(program, setup, [*forward, *backward], *([[*forward, *releasing]] if releasing else ()))
 
 
 def places(program: Lowered) -> None:
@@ -75,11 +76,12 @@ def _arrays(item: Item) -> Iterator[int]:
 def _uses(program: Lowered, item: Item) -> list[Access]:
     """What an item reads and writes; of a kernel of which nothing is known, that it may write all of its arrays."""
     if item.row is None:
-        return list(item.uses)
+        return [use for use in item.uses if not use.empty]
     try:
         return access.of(item.row, program.threads)
     except access.UnknownKernelError:
-        return [Access("work", Ref(array), program.memory[array].nbytes) for array in _arrays(item)]
+        whole = (Access("work", Ref(array), program.memory[array].nbytes) for array in _arrays(item))
+        return [one for one in whole if not one.empty]
 
 
 def _inside(program: Lowered, item: Item, one: Access) -> None:
@@ -103,88 +105,124 @@ def _place_by_place(program: Lowered, item: Item, accesses: Sequence[Access]) ->
 
 def _meet(one: Access, other: Access) -> bool:
     """Whether two boxes of one array have bytes in common."""
-    start = min(one.first, other.first)
-    marks = np.zeros(max(one.end, other.end) - start, np.bool_)
-    _bytes(marks, one, start)[...] = True
-    return bool(_bytes(marks, other, start).any())
-
-
-def _bytes(marks: NDArray[np.bool_], one: Access, start: int) -> NDArray[np.bool_]:
-    shape = (*(count for count, _ in one.dims), one.width)
-    return as_strided(marks[one.at.offset - start :], shape, (*(step for _, step in one.dims), 1))
+    cells = Cells(max(one.end, other.end), (box(one), box(other)))
+    marks = np.zeros(cells.count, np.bool_)
+    cells.view(marks, box(one))[...] = True
+    return bool(cells.view(marks, box(other)).any())
 
 
 # ---------------------------------------------------------------- written before it is read
 
 
-def _order(program: Lowered, setup: Sequence[Used], used: Sequence[Used]) -> None:
-    marks = _Marks(program, [one for _, accesses in (*setup, *used) for one in accesses])
-    for item, accesses in setup:  # before the pass, one after the other
-        marks.group([(item, accesses)])
-    for number, group in groupby(used, key=lambda one: one[0].group):
-        marks.group(list(group))
-        marks.forget(number)
+def _order(program: Lowered, setup: Sequence[Used], *passes: Sequence[Used]) -> None:
+    """Setup comes before each pass, one row after the other."""
+    cells = _cells(program, (setup, *passes))
+    for used in passes:
+        written = _Written(program, cells)
+        for one in setup:
+            written.group([one])
+        for number, group in groupby(used, key=lambda one: one[0].group):
+            rows = list(group)
+            if len(rows) > 1:
+                _side_by_side(program, cells, rows)
+            written.group(rows)
+            written.forget(number)
 
 
-class _Marks:
-    """For each cell of each array, the number of the row that wrote it last (0: none has)."""
+def _cells(program: Lowered, passes: Iterable[Sequence[Used]]) -> dict[int, Cells]:
+    boxes: dict[int, set[Box]] = {}
+    for used in passes:
+        for _, accesses in used:
+            for one in accesses:
+                boxes.setdefault(one.at.array, set()).add(box(one))
+    return {array: Cells(program.memory[array].nbytes, found) for array, found in boxes.items()}
 
-    def __init__(self, program: Lowered, accesses: Sequence[Access]) -> None:
+
+class _Written:
+    """Which cells of each array have been written since it came to life."""
+
+    def __init__(self, program: Lowered, cells: dict[int, Cells]) -> None:
         self.memory = program.memory
+        self.cells = cells
         self.kept = {array for item in program.setup for array in _arrays(item)}
-        self.state = set(program.buffers.values())
-        self.cell = [gcd(64, m.nbytes) for m in self.memory]  # the bytes that are always used together
-        for one in accesses:
-            steps = (step for count, step in one.dims if count > 1)
-            self.cell[one.at.array] = gcd(self.cell[one.at.array], one.at.offset, one.width, *steps)
-        self.marks: dict[int, NDArray[np.int32]] = {}
-        self.row = 0
+        self.there = set(program.buffers.values())  # state; the others are written before they are read
+        self.there |= {array for array, memory in enumerate(self.memory) if memory.external is not None}
+        self.marks: dict[int, NDArray[np.bool_]] = {}
+        self.whole: set[int] = set()
 
     def group(self, used: Sequence[Used]) -> None:
         """Rows that may run at the same time."""
-        start = self.row + 1
-        for number, (item, accesses) in enumerate(used, start):
+        for item, accesses in used:
             for one in accesses:
                 if one.mode in ("read", "update"):
-                    self._read(item, one, start)
-                elif len(used) > 1:
-                    self._alone(item, one, start, number)
-            self.row = number
+                    self._read(item, one)
+        for _, accesses in used:
             for one in accesses:
                 if one.mode != "read":
-                    self._view(one)[...] = number
-        if len(used) > 1:
-            for number, (item, accesses) in enumerate(used, start):
-                for one in accesses:
-                    self._alone(item, one, start, number)
+                    self._write(one)
 
     def forget(self, group: int) -> None:
         """Arrays that die with a group."""
-        for array in [a for a in self.marks if self.memory[a].last <= group and a not in self.kept]:
-            del self.marks[array]
+        for array in [a for a in (*self.marks, *self.whole) if self.memory[a].last <= group and a not in self.kept]:
+            self.marks.pop(array, None)
+            self.whole.discard(array)
 
-    def _read(self, item: Item, one: Access, start: int) -> None:
-        found = self._view(one)
-        if self.memory[one.at.array].external is not None or one.at.array in self.state:
+    def _read(self, item: Item, one: Access) -> None:
+        array = one.at.array
+        if array in self.whole or array in self.there:
             return
-        if not found.all():
-            raise _wrong(NOT_WRITTEN, f'{_name(item)} reads "{self._named(one)}" before all of it is written')
+        found = self.marks.get(array)
+        if found is None or not self.cells[array].view(found, box(one)).all():
+            raise _wrong(NOT_WRITTEN, f'{_name(item)} reads "{self.memory[array].name}" before all of it is written')
 
-    def _alone(self, item: Item, one: Access, start: int, number: int) -> None:
-        found = self._view(one)
-        if ((found >= start) & (found != number)).any():
-            raise _wrong(RACE, f'{_name(item)} touches "{self._named(one)}" while another row writes there')
-
-    def _named(self, one: Access) -> str:
-        return self.memory[one.at.array].name
-
-    def _view(self, one: Access) -> NDArray[np.int32]:
-        array, cell = one.at.array, self.cell[one.at.array]
+    def _write(self, one: Access) -> None:
+        array = one.at.array
+        if array in self.whole or array in self.there:
+            return
+        cells = self.cells[array]
+        if cells.is_all(box(one)):
+            self.whole.add(array)
+            return
         if array not in self.marks:
-            self.marks[array] = np.zeros(self.memory[array].nbytes // cell, np.int32)
-        shape = (*(count for count, _ in one.dims), one.width // cell)
-        strides = (*(step // cell * 4 for _, step in one.dims), 4)
-        return as_strided(self.marks[array][one.at.offset // cell :], shape, strides)
+            self.marks[array] = np.zeros(cells.count, np.bool_)
+        cells.view(self.marks[array], box(one))[...] = True
+
+
+def _side_by_side(program: Lowered, cells: dict[int, Cells], used: Sequence[Used]) -> None:
+    """Rows of one group: none touches what another writes."""
+    users: dict[int, list[tuple[int, Access]]] = {}
+    for number, (_, accesses) in enumerate(used, 1):
+        for one in accesses:
+            users.setdefault(one.at.array, []).append((number, one))
+    for array, touched in users.items():
+        changed = any(one.mode != "read" for _, one in touched)
+        if changed and touched[0][0] != touched[-1][0] and _overlap([one for _, one in touched]):
+            _alone(program, cells[array], used, touched)
+
+
+def _overlap(boxes: Sequence[Access]) -> bool:
+    """Whether the ranges of some boxes have bytes in common (the boxes themselves need not)."""
+    order = sorted((one.first, one.end) for one in boxes)
+    return any(after < end for (_, end), (after, _) in pairwise(order))
+
+
+def _alone(
+    program: Lowered, cells: Cells, used: Sequence[Used], touched: Sequence[tuple[int, Access]]
+) -> None:  # fmt: skip
+    """touched: the rows that use one array, by their number in the group, and what they touch."""
+    writer = np.zeros(cells.count, np.int32)
+    for number, one in touched:
+        if one.mode != "read":
+            _touch(program, cells.view(writer, box(one)), number, used, one)
+            cells.view(writer, box(one))[...] = number
+    for number, one in touched:
+        _touch(program, cells.view(writer, box(one)), number, used, one)
+
+
+def _touch(program: Lowered, writer: Marks, number: int, used: Sequence[Used], one: Access) -> None:
+    if ((writer != 0) & (writer != number)).any():
+        name = program.memory[one.at.array].name
+        raise _wrong(RACE, f'{_name(used[number - 1][0])} touches "{name}" while another row writes there')
 
 
 def _name(item: Item) -> str:
