@@ -1,12 +1,13 @@
-"""A net that says which record of its data a bad label came from."""
+"""A net that says where its data is missing, and which record of it a bad label came from."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
-from netc import run
+from netc import data, run
 from netc.errors import NetError, Note
+from netc.graph import Node
 from netc.kernels.labels import BadValueError
 from netc.layer import Array
 
@@ -22,7 +23,10 @@ class Named(Protocol):
 
 
 class FedNet(run.Net):
-    """A net whose diagnostics about an item of a batch name the item's record."""
+    """A net whose diagnostics name the data that is missing, and the record of an item of a batch."""
+
+    def _no_data(self, node: Node) -> NetError:
+        return data.why_none(node.record, self.graph.state.phase) or super()._no_data(node)
 
     def forward(self, start: str | None = None, end: str | None = None) -> dict[str, Array]:
         try:

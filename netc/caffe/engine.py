@@ -14,6 +14,7 @@ from typing import Any, cast
 import numpy as np
 
 from netc import run
+from netc.api.fed import FedNet
 from netc.caffe.blobs import resized
 from netc.caffe.sums import Sums
 from netc.caffe.versions import Versions
@@ -32,7 +33,7 @@ Planner = Callable[[Mapping[str, Shape], Mapping[str, tuple[Shape, ...]]], Plan]
 """Plans a net for shapes of its inputs, by blob, and of the tops of layers whose code alone knows them, by layer."""
 
 
-class Engine(run.Net):
+class Engine(FedNet):
     """A planned net (with keep, by `make_plan` for given shapes of inputs) that can be reshaped while it lives.
 
     hooks: functions of a layer's index that are called around its passes, by name: "before_forward" and so on.
@@ -101,6 +102,9 @@ class Engine(run.Net):
             self._loose[name] = np.full(shape, weight, self.dtype)
         return self._loose[name]
 
+    def _input(self, value: int) -> Array:
+        return self.values_of(self.graph.values[value].name)
+
     def _value(self, value: int) -> Array:
         found = self.executor.value(value)
         assert found is not None  # planned with keep
@@ -123,6 +127,7 @@ class Engine(run.Net):
     def run_forward(self, first: int, last: int) -> float:
         """Run layers by index, both included; returns the weighted sum of their losses."""
         self.settle()
+        self._refuse_empty(first, last)
         self.loss = 0.0
         for a, b in self._pieces(first, last, "forward", self._python.union(self._held)):
             self._call("before_forward", a)

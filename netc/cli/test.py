@@ -109,8 +109,8 @@ def command(
     )
     _output.show((*net.definition.warnings, *net.plan.warnings))
     show_loaded(net.loaded)
-    if net.inputs:
-        _output.say(f"no data for {', '.join(net.inputs)}: they are zero", "yellow")
+    if unfed := [net.graph.values[v].name for v in net.graph.inputs]:
+        _output.say(f"no data for {', '.join(unfed)}: they are zero", "yellow")
     compared = Confusion(net, scores, labels) if scores or Confusion.possible(net.graph) else None
     if compared is None and (confusion or class_names):
         raise NetError(Diagnostic(NO_CONFUSION, f'net "{net.graph.name}" has no Accuracy layer'))

@@ -106,7 +106,7 @@ NO_ARRAYS = Code(
     "nothing was handed to a MemoryData layer",
     why="MemoryData gives out the arrays that a program hands over, and none were.",
     example='net.forward()  # before net.set_input("data", ...)',
-    fix="Hand over images and labels first.",
+    fix='Hand over images and labels first: `net.set_input("data", images)`, or pycaffe\'s `set_input_arrays`.',
 )
 BAD_ARRAY = Code(
     "DAT014",

@@ -14,7 +14,7 @@ from functools import cache
 from hashlib import blake2b
 from typing import Any, Literal, Protocol
 
-from netc.data.codes import NO_SOURCE
+from netc.data.codes import NO_ARRAYS, NO_SOURCE
 from netc.errors import Diagnostic, NetError
 from netc.layer import Array, Phase, Shape
 from netc.schema.record import Record
@@ -99,3 +99,15 @@ def probe(record: Record, phase: Phase) -> tuple[Shape, ...] | None:
     """The shapes of a data layer's tops as its data has them; None if the data is not there or netc cannot read it."""
     known = source_types().get(record.type)
     return known.probe(record, phase) if known else None
+
+
+def why_none(record: Record, phase: Phase) -> NetError | None:
+    """Why a data layer has no data; None if there is some now."""
+    if record.type == "MemoryData":
+        message = f'layer "{record.name}": no arrays were handed to it'
+        return NetError(Diagnostic(NO_ARRAYS, message, record.span, help=NO_ARRAYS.fix))
+    try:
+        open_source(record, phase, 0)
+    except NetError as error:
+        return error
+    return None

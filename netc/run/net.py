@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from netc.errors import Code, Diagnostic, NetError, suggest
-from netc.graph import Graph
+from netc.graph import Graph, Node
 from netc.layer import Array, Call, format_shape
 from netc.plan.model import Plan
 from netc.run.codes import (
@@ -19,6 +19,7 @@ from netc.run.codes import (
     EXECUTOR,
     INPUT_SHAPE,
     NO_BACKWARD,
+    NO_DATA,
     RELEASED,
     UNKNOWN_BLOB,
     UNKNOWN_LAYER,
@@ -62,6 +63,7 @@ class Net:
         self.parameters = self._make_parameters(seed, params)
         self.feeds: dict[str, Feed] = dict(feeds or {})
         self._storage = Storage(plan, self.dtype, self.parameters, self._input_arrays(), self.feeds, seed)
+        self._empty = [n for n in self.graph.nodes if n.type.name != "Input" and self._is_filled_by_caller(n)]
         self.executor: Executor
         self.executor, self.threads = _executor(executor, self._storage, debug, threads)
 
@@ -83,19 +85,40 @@ class Net:
             shapes = f"{format_shape(target.shape)}, but the array given has shape {format_shape(source.shape)}"
             raise NetError(Diagnostic(INPUT_SHAPE, f'input "{name}" has shape {shapes}'))
         target[...] = source
+        self._empty = [n for n in self._empty if name not in (self.graph.values[v].name for v in n.tops)]
 
     def _input_arrays(self) -> dict[int, Array]:
-        nodes = [n for n in self.graph.nodes if n.type.source and n.type.forward is None and n.name not in self.feeds]
+        nodes = [n for n in self.graph.nodes if self._is_filled_by_caller(n)]
         return {v: np.zeros(self.plan.shapes[v], self.dtype) for n in nodes for v in n.tops}
+
+    def _is_filled_by_caller(self, node: Node) -> bool:
+        return node.type.source and node.type.forward is None and node.name not in self.feeds
+
+    def _refuse_empty(self, first: int, last: int) -> None:
+        """Raise NetError for a data layer of the range that has no source, and whose tops nobody has filled."""
+        for node in [n for n in self._empty if first <= n.index <= last]:
+            if node.name not in self.feeds and not any(self._input(v).any() for v in node.tops):
+                raise self._no_data(node)
+            self._empty.remove(node)
+
+    def _input(self, value: int) -> Array:
+        """The array that the caller fills."""
+        return self._storage.inputs[value]
+
+    def _no_data(self, node: Node) -> NetError:
+        message = f'layer "{node.name}" ({node.type.name}) has no source to fill its tops'
+        return NetError(Diagnostic(NO_DATA, message, node.record.span))
 
     # ------------------------------------------------------------ running
 
     def forward(self, start: str | None = None, end: str | None = None) -> dict[str, Array]:
         """Run the layers from `start` to `end` (both included; all by default); returns copies of the net's outputs.
 
-        Starting in the middle needs a net planned with keep, since earlier blobs are gone otherwise.
+        Starting in the middle needs a net planned with keep, since earlier blobs are gone otherwise. Raises NetError,
+        RUN016 (or DAT... in a net from a file), for a data layer that nothing feeds and nobody has filled.
         """
         first, last = self._layer(start, 0), self._layer(end, len(self.graph.nodes) - 1)
+        self._refuse_empty(first, last)
         self.loss = self.executor.forward(first, last)
         if last == len(self.graph.nodes) - 1:
             self._storage.iteration += 1
