@@ -149,7 +149,11 @@ def _excerpt(span: Span, width: int = 160) -> list[str]:
     return [gutter + shown, " " * (len(gutter) - 2) + "| " + " " * (column - 1 - first) + "^" * carets]
 
 
-class NetError(Exception):
+class Refusal(Exception):  # noqa: N818 - it is what errors have in common
+    """What netc itself raises about bad input; anything else is a library's, or a mistake."""
+
+
+class NetError(Refusal):
     """The only way the package says no; carries every diagnostic of the stage that failed."""
 
     def __init__(self, diagnostics: Diagnostic | Iterable[Diagnostic]) -> None:

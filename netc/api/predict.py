@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,10 +13,12 @@ from netc.api.definition import Definition, PathLike
 from netc.api.deploy import deploy
 from netc.api.preprocess import Preprocessing, image_mean, mean_of, of_layer, of_model, read
 from netc.api.session import Net
+from netc.data.array_files import read_npz
 from netc.data.bad import BadRecordError
 from netc.data.codes import BAD_ARRAY, BAD_RECORD
+from netc.data.rows import parse_npy
 from netc.errors import Code, Diagnostic, NetError
-from netc.files import open_regular
+from netc.files import read_regular
 from netc.layer import Array, format_shape
 from netc.schema.weights import MOST_BYTES, read_blob
 
@@ -192,22 +193,20 @@ class Predictor:
 
 def _npz(path: Path) -> dict[str, Array]:
     try:
-        with open_regular(path) as data, np.load(data, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, MemoryError) as error:
-        raise BadRecordError(f"it is not a .npz file that can be read: {str(error).lower()}") from None
+        return read_npz(path)
+    except NetError as error:
+        raise BadRecordError("; ".join(d.message for d in error.diagnostics)) from None
 
 
 def _mean(given: str, channels: int) -> Array:
     path = Path(given)
     try:
         if path.suffix == ".npy":
-            with open_regular(path, MOST_BYTES) as data:
-                array = image_mean(np.load(data, allow_pickle=False))
+            array = image_mean(parse_npy(read_regular(path, MOST_BYTES)))
             return array if array.ndim == 3 else mean_of(array.reshape(-1), channels)
         if path.suffix == ".binaryproto":
             return image_mean(read_blob(path))
         return mean_of((float(v) for v in given.split(",")), channels)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, BadRecordError) as error:
         message = f'"{given}" is no mean for {channels} channels: {str(error).lower()}'
         raise NetError(Diagnostic(BAD_MEAN, message, help="give --mean 104,117,123, or a file")) from None

@@ -29,13 +29,6 @@ def dump(weights: Weights, net: str) -> bytes:
 
 def load(path: Path) -> tuple[Weights, str]:
     """The weights in an HDF5 file, and the text of their net if netc wrote it there. Raises as `read_weights`."""
-    weights = read_weights(path)
-    import h5py  # noqa: PLC0415 - an extra, which the line before needed already
-
-    text = ""
-    with h5py.File(path, "r") as file:
-        link = file.get("net", getlink=True)
-        found = file["net"] if isinstance(link, h5py.HardLink) else None
-        if isinstance(found, h5py.Dataset) and found.dtype == np.uint8 and found.ndim == 1 and not found.external:
-            text = bytes(found[()]).decode("utf-8", "surrogateescape")
-    return weights, text
+    found = hdf5.read_array(path, "net")
+    text = "" if found is None or found.dtype != np.uint8 else found.tobytes().decode("utf-8", "surrogateescape")
+    return read_weights(path), text

@@ -13,6 +13,7 @@ from netc.convert.codes import BAD_SAFETENSORS, MISSING_PACKAGE, NAMES_CLASH
 from netc.errors import Diagnostic, NetError
 from netc.layer import Array
 from netc.schema.weights import LayerWeights, Weights, read_file
+from netc.untrusted import library
 
 _MOST_BYTES = 1 << 34
 
@@ -43,14 +44,10 @@ def load(path: Path) -> tuple[Weights, str]:
     CNV004).
     """
     data = read_file(path, _MOST_BYTES)
-    try:
+    with library(lambda reason: NetError(Diagnostic(BAD_SAFETENSORS, f"{path} cannot be read: {reason}"))):
         arrays = _package().load(data)
         metadata = _metadata(data)
         order = _layers(metadata, arrays)
-    except NetError:
-        raise
-    except Exception as error:  # the package has no base class for what it raises
-        raise NetError(Diagnostic(BAD_SAFETENSORS, f"{path} cannot be read: {error}")) from None
     layers = tuple(LayerWeights(name, type, _blobs(path, name, arrays)) for name, type in order)
     if not any(layer.blobs for layer in layers):
         raise NetError(Diagnostic(BAD_SAFETENSORS, f"{path}: no array is called LAYER/0", help=BAD_SAFETENSORS.fix))

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
+from netc.data.bad import BadRecordError
 from netc.data.codes import BAD_ARRAY, MISSING_DATA
 from netc.data.lists import read_text
 from netc.data.order import Order, Ticket
 from netc.data.paths import find
 from netc.data.reading import Reading, blamed, problem
+from netc.data.rows import parse_npy, shape_problem
 from netc.data.source import Opening, Source, SourceType
 from netc.errors import Diagnostic, NetError, suggest
 from netc.files import open_regular
 from netc.layer import Array, Phase, Shape
 from netc.schema.record import Record
-
-_LARGEST = 1 << 33  # bytes
+from netc.untrusted import bomb, budget, library
 
 
 class RowReader:
@@ -48,33 +51,38 @@ class RowReader:
             row[0] = array[item]
 
 
-def read_npz(path: Path, names: Iterable[str]) -> list[Array]:
-    """Arrays of an NPZ file by name. Raises NetError(DAT014)."""
+def read_npz(path: Path, names: Iterable[str] | None = None) -> dict[str, Array]:
+    """Arrays of an NPZ file by name, all if no names are given. Raises NetError(DAT014)."""
+    with _archive(path) as (members, size):
+        infos = {info.filename.removesuffix(".npy"): info for info in members.infolist()}
+        names = list(infos if names is None else dict.fromkeys(names))
+        declared = sum(infos[name].file_size for name in names if name in infos)
+        if declared > budget(size):
+            raise _bad(f"{path} is no NPZ file that can be read: {bomb(declared, size)}")
+        found = {}
+        for name in names:
+            if name not in infos:
+                raise _bad(f'{path} has no array "{name}"; it has {", ".join(infos) or "none"}')
+            found[name] = _member(members.read(infos[name]), f'"{name}" in {path}')
+        return found
+
+
+@contextmanager
+def _archive(path: Path) -> Iterator[tuple[zipfile.ZipFile, int]]:
+    def refuse(reason: str) -> NetError:
+        return _bad(f"{path} is no NPZ file that can be read: {reason}")
+
+    with library(refuse), open_regular(path) as file, zipfile.ZipFile(file) as members:
+        yield members, os.fstat(file.fileno()).st_size
+
+
+def _member(data: bytes, what: str) -> Array:
     try:
-        with open_regular(path) as data, zipfile.ZipFile(data) as members:
-            if sum(member.file_size for member in members.infolist()) > _LARGEST:
-                raise _bad(f"{path} says that it holds more than {_LARGEST >> 30} GiB")
-        with open_regular(path) as data, np.load(data, allow_pickle=False) as file:
-            return [_member(file, name, path) for name in names]
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError) as error:
-        raise _bad(f"{path} is no NPZ file that can be read: {error}") from None
-
-
-def npz_names(path: Path) -> list[str]:
-    """The names of the arrays in an NPZ file. Raises NetError(DAT014)."""
-    try:
-        with open_regular(path) as file, zipfile.ZipFile(file) as members:
-            return [name.removesuffix(".npy") for name in members.namelist()]
-    except (OSError, zipfile.BadZipFile) as error:
-        raise _bad(f"{path} is no NPZ file that can be read: {error}") from None
-
-
-def _member(file: Mapping[str, Array], name: str, path: Path) -> Array:
-    if name not in file:
-        raise _bad(f'{path} has no array "{name}"; it has {", ".join(file) or "none"}')
-    array = file[name]
-    if array.ndim == 0 or array.dtype.kind not in "fiub":
-        raise _bad(f'"{name}" in {path} is no array of numbers with rows')
+        array = parse_npy(data)
+    except BadRecordError as error:
+        raise _bad(f"{what} is no array of numbers with rows: {error}") from None
+    if problem := shape_problem(array.shape):
+        raise _bad(f"{what} is no array of numbers with rows: it has {problem}")
     return array
 
 
@@ -91,10 +99,8 @@ def read_csv(path: Path) -> tuple[Array, list[str]]:
     cells = [cell.strip().strip('"') for cell in lines[0].split(mark)]
     header = not all(_is_number(cell) for cell in cells)
     names = cells if header else [str(number) for number in range(len(cells))]
-    try:
+    with library(lambda reason: _bad(f"{path}: {reason} (rows and columns count from 0, without the names)")):
         table = np.loadtxt(lines[header:], np.float32, delimiter=mark, ndmin=2, comments=None, quotechar='"')
-    except ValueError as error:
-        raise _bad(f"{path}: {str(error).rstrip('.')} (rows and columns count from 0, without the names)") from None
     if table.shape[1] not in (len(names), 0):
         raise _bad(f"{path} has {len(names)} names of columns, but {table.shape[1]} columns")
     return table.reshape(-1, len(names)), names
@@ -134,7 +140,8 @@ def _read(record: Record) -> tuple[Path, list[Array]] | None:
         return None
     with blamed(record):
         if path.suffix.lower() == ".npz":
-            arrays = read_npz(path, record.top)
+            found = read_npz(path, record.top)
+            arrays = [found[top] for top in record.top]
         else:
             arrays = _columns(path, p.label, len(record.top))
         if len({len(array) for array in arrays}) > 1:

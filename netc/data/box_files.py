@@ -6,11 +6,13 @@ lines of `class xmin ymin xmax ymax`; both in pixels.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
+from xml.parsers import expat
 
 import numpy as np
 
@@ -26,9 +28,11 @@ from netc.data.resize import resize
 from netc.data.writing import Item
 from netc.errors import Diagnostic, NetError
 from netc.layer import Array
+from netc.untrusted import library
 
 _MOST_BYTES = 1 << 24
-_ITEM = re.compile(r"item\s*\{([^}]*)\}")
+_MOST_CLASS = 1 << 24  # boxes are stored as floats, which hold whole numbers exactly so far
+_ITEM = re.compile(r"item\s*\{([^{}]*)\}")
 _NAME, _LABEL = re.compile(r'\bname\s*:\s*"([^"]*)"'), re.compile(r"\blabel\s*:\s*(-?\d+)")
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
@@ -53,10 +57,17 @@ def read_label_map(path: Path) -> dict[str, int]:
     if path.suffix != ".prototxt":
         return {name.strip(): number for number, name in enumerate(text.splitlines()) if name.strip()}
     items = [(_NAME.search(item), _LABEL.search(item)) for item in _ITEM.findall(text)]
-    found = {name[1]: int(label[1]) for name, label in items if name and label}
+    found = {name[1]: _class(label[1]) for name, label in items if name and label}
+    if bad := next((name for name, label in found.items() if label is None), None):
+        raise NetError(Diagnostic(NOT_DATA, f'{path} gives class "{bad}" a number beyond {_MOST_CLASS:,}'))
     if not found:
         raise NetError(Diagnostic(NOT_DATA, f'{path} is no label map: it has no item {{ name: "..." label: ... }}'))
-    return found
+    return {name: label for name, label in found.items() if label is not None}
+
+
+def _class(text: str) -> int | None:
+    """The number of a class, or None if floats do not hold it exactly."""
+    return int(text) if len(text) < 12 and abs(int(text)) <= _MOST_CLASS else None
 
 
 def box_items(pairs: Sequence[Pair], options: BoxOptions) -> list[Item]:
@@ -104,12 +115,14 @@ def read_boxes(path: Path, classes: Mapping[str, int], height: int, width: int) 
 
 
 def _xml(data: bytes) -> Any:
-    if b"<!ENTITY" in data or b"<!DOCTYPE" in data:
+    def declares(*_: object) -> None:
         raise BadRecordError("it declares entities, which are not read")
-    try:
+
+    with library(lambda reason: BadRecordError(f"it is no XML: {reason}")):
+        parser = expat.ParserCreate()  # by itself first: in UTF-16 the declaration looks different
+        parser.StartDoctypeDeclHandler = declares
+        parser.Parse(data, True)
         return ElementTree.fromstring(data)
-    except (ElementTree.ParseError, ValueError, LookupError) as error:
-        raise BadRecordError(f"it is no XML: {error}") from None
 
 
 def _number(node: Any, path: str, otherwise: int | None = None) -> Any:
@@ -117,9 +130,12 @@ def _number(node: Any, path: str, otherwise: int | None = None) -> Any:
     if text is None and otherwise is not None:
         return otherwise
     try:
-        return float(text)
+        value = float(text)
     except (TypeError, ValueError):
-        raise BadRecordError(f"{path} is {text!r}, not a number") from None
+        value = math.nan
+    if not math.isfinite(value):
+        raise BadRecordError(f"{path} is {text!r}, not a number")
+    return value
 
 
 def _objects(root: Any, classes: Mapping[str, int]) -> Iterator[Row]:
@@ -138,6 +154,8 @@ def _lines(text: str) -> Iterator[Row]:
             label, *corners = int(words[0]), *map(float, words[1:])
         except ValueError:
             raise BadRecordError(f"line {index + 1} is not a class and four numbers") from None
+        if abs(label) > _MOST_CLASS:
+            raise BadRecordError(f"line {index + 1} has class {label}; floats are exact up to {_MOST_CLASS:,}")
         if len(corners) != 4:
             raise BadRecordError(f"line {index + 1} is not a class and four numbers")
         yield _row(index, label, corners, False)

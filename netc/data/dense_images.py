@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +9,7 @@ from typing import Any, NamedTuple
 
 from netc.data.bad import BadRecordError
 from netc.data.codes import BAD_TRANSFORM, MISSING_DATA, NO_RECORDS
-from netc.data.extras import pillow
-from netc.data.images import decode_image, read_bytes, read_image
+from netc.data.images import decode_image, opened, read_bytes, read_image
 from netc.data.interpolate import interpolate
 from netc.data.lists import bad_line, read_text
 from netc.data.order import Order, Ticket, random_skip
@@ -90,7 +88,7 @@ def _label_pixels(data: bytes) -> Array:
 
 
 def _palette(data: bytes) -> bool:
-    with pillow().open(io.BytesIO(data)) as image:
+    with opened(data) as image:
         return bool(image.mode == "P")
 
 

@@ -18,25 +18,27 @@ from netc.data.lists import read_text
 from netc.data.order import Order, Ticket, permutation
 from netc.data.paths import beside, find
 from netc.data.reading import Reading, blamed, problem
+from netc.data.rows import shape_problem
 from netc.data.source import Opening, Source, SourceType
 from netc.errors import Diagnostic, NetError, Report
 from netc.files import check_regular
 from netc.layer import Array, Phase, Shape, format_shape
 from netc.schema.record import Record
+from netc.untrusted import ROOM, budget, library
 
 _WHOLE = 1 << 28  # bytes of a file's datasets up to which they are read at once
 _BLOCK = 1 << 24  # bytes that are read at once from larger ones
-_SMALL = 1 << 26  # bytes that a dataset may have without being stored
 _MOST_PACKED = 1100  # deflate packs at most 1032 to 1
 
 
 @dataclass(frozen=True, slots=True)
 class Hdf5File:
-    """An HDF5 file of a list: how many rows it has, and the shapes of the rows of its datasets."""
+    """An HDF5 file of a list: how many rows it has, the shapes of the rows of its datasets, its bytes on the disk."""
 
     path: Path
     rows: int
     shapes: tuple[Shape, ...]
+    stored: int
 
 
 def dataset(file: Any, name: str, path: Path) -> Any:
@@ -62,10 +64,15 @@ def check_dataset(found: Any, name: str, path: Path) -> None:
         raise _bad(path, f'keeps the values of "{name}" in other files; they are not read')
     if found.shape is None or not found.shape or found.dtype.kind not in "fiub":
         raise _bad(path, f'has in "{name}" no array of numbers with rows')
+    if problem := shape_problem(found.shape):
+        raise _bad(path, f'has in "{name}" {problem}')
     size, stored = prod(found.shape) * found.dtype.itemsize, found.id.get_storage_size()
-    if size > _SMALL and size > _MOST_PACKED * stored:
+    if size > ROOM and size > _MOST_PACKED * stored:
         amounts = f"{size:,} bytes, but stores {stored:,}"
         raise _bad(path, f'says that "{name}" ({format_shape(found.shape)}) has {amounts}')
+    values, most = max(prod(found.shape[1:]), prod(found.chunks or (0,))), budget(path.stat().st_size)
+    if values * found.dtype.itemsize > most:  # a chunk is unpacked whole for any row of it
+        raise _bad(path, f'says that a row or chunk of "{name}" has more than {most:,} bytes')
 
 
 def open_hdf5(path: Path) -> Any:
@@ -73,12 +80,17 @@ def open_hdf5(path: Path) -> Any:
     opener = h5py().File
     try:
         check_regular(path)
-        return opener(path, "r")
     except FileNotFoundError:
         raise NetError(Diagnostic(MISSING_DATA, f"there is no file {path}")) from None
     except OSError as error:
-        code = BROKEN if "truncated" in str(error) else BAD_HDF5
-        raise NetError(Diagnostic(code, f"{path} cannot be read as HDF5: {error}")) from None
+        raise _unreadable(path, str(error)) from None
+    with library(lambda reason: _unreadable(path, reason)):
+        return opener(path, "r")
+
+
+def _unreadable(path: Path, reason: str) -> NetError:
+    code = BROKEN if "truncated" in reason else BAD_HDF5
+    return NetError(Diagnostic(code, f"{path} cannot be read as HDF5: {reason}"))
 
 
 def _bad(path: Path, reason: str) -> NetError:
@@ -107,15 +119,12 @@ def read_files(source: Path, tops: Sequence[str]) -> list[Hdf5File]:
 
 
 def _look(path: Path, tops: Sequence[str]) -> Hdf5File:
-    with open_hdf5(path) as file:
-        try:
-            found = [dataset(file, top, path).shape for top in tops]
-        except (OSError, RuntimeError, KeyError, ValueError) as error:
-            raise _bad(path, f"cannot be read: {error}") from None
+    with open_hdf5(path) as file, library(lambda reason: _bad(path, f"cannot be read: {reason}")):
+        found = [dataset(file, top, path).shape for top in tops]
     if len({shape[0] for shape in found}) > 1:
         counts = ", ".join(f"{top}: {shape[0]:,}" for top, shape in zip(tops, found, strict=True))
         raise _bad(path, f"has datasets with different numbers of rows ({counts})")
-    return Hdf5File(path, found[0][0], tuple(shape[1:] for shape in found))
+    return Hdf5File(path, found[0][0], tuple(shape[1:] for shape in found), path.stat().st_size)
 
 
 class Hdf5Reader:
@@ -129,6 +138,7 @@ class Hdf5Reader:
         row = 4 * sum(prod(shape) for shape in files[0].shapes)
         self._block = max(1, (1 if shuffled else _BLOCK // max(row, 1)))
         self._whole = _WHOLE // max(row, 1)
+        self._most = [(ROOM + 4 * file.stored) // max(row, 1) for file in files]
         self._loaded: tuple[int, int, int] = (-1, 0, 0)  # file, and the rows from..to of it that are in memory
         self._arrays: list[Array] = []
 
@@ -167,12 +177,10 @@ class Hdf5Reader:
 
     def _load(self, file: int, row: int) -> None:
         known = self.files[file]
-        first, last = (0, known.rows) if known.rows <= self._whole else (row, min(row + self._block, known.rows))
-        try:
-            with open_hdf5(known.path) as opened:
-                self._arrays = [self._part(opened, top, known, first, last) for top in self._tops]
-        except (OSError, RuntimeError, KeyError, ValueError) as error:
-            raise BadRecordError(f"it cannot be read: {error}") from None
+        whole = known.rows <= min(self._whole, self._most[file])
+        first, last = (0, known.rows) if whole else (row, min(row + self._block, known.rows))
+        with library(lambda reason: BadRecordError(f"it cannot be read: {reason}")), open_hdf5(known.path) as opened:
+            self._arrays = [self._part(opened, top, known, first, last) for top in self._tops]
         self._loaded = (file, first, last)
 
     def _part(self, opened: Any, top: str, known: Hdf5File, first: int, last: int) -> Array:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gzip
-import zlib
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -15,23 +16,25 @@ from netc.data.codes import BAD_ARRAY, BROKEN, MISSING_DATA, NOT_DATA
 from netc.data.order import Order, Ticket
 from netc.data.paths import find
 from netc.data.reading import Reading, blamed, problem
+from netc.data.rows import shape_problem
 from netc.data.source import Opening, Source, SourceType
 from netc.data.transform import Transform, transformed
 from netc.errors import Diagnostic, NetError
 from netc.files import open_regular
 from netc.layer import Array, Phase, Shape, format_shape
 from netc.schema.record import Record
+from netc.untrusted import bomb, budget, library
 
 _TYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
-_LARGEST = 1 << 33  # bytes
+_GZIP = b"\x1f\x8b"
 
 
 def is_idx(path: Path) -> bool:
     """Whether a file begins as IDX files do."""
     try:
-        with _opened(path) as file:
+        with _opened(path) as (file, _):
             head = file.read(4)
-    except (OSError, EOFError, zlib.error):
+    except NetError:
         return False
     return len(head) == 4 and head[:2] == b"\0\0" and head[2] in _TYPES and head[3] > 0
 
@@ -39,21 +42,17 @@ def is_idx(path: Path) -> bool:
 def read_idx(path: Path, *, shape_only: bool = False) -> Array:
     """The array of an IDX file; with `shape_only` an array of its shape that holds nothing.
 
-    Raises NetError: DAT003 if it is cut or too long, DAT012 if it is no IDX file.
+    Raises NetError: DAT003 if it is cut or too long, or unpacks to too much; DAT012 if it is no IDX file.
     """
-    try:
-        with _opened(path) as file:
-            shape, dtype = _header(file, path)
-            if shape_only:
-                return np.broadcast_to(np.zeros((), dtype), shape)
-            need = prod(shape) * dtype.itemsize
-            data = file.read(need)
-            more = file.read(1)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise NetError(Diagnostic(BROKEN, f"{path} is damaged: {str(error).lower()}")) from None
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise NetError(Diagnostic(NOT_DATA, f"{path} cannot be read: {reason}")) from None
+    with _opened(path) as (file, size):
+        shape, dtype = _header(file, path)
+        need = prod(shape) * dtype.itemsize
+        if need > budget(size):
+            raise _broken(path, f"a {format_shape(shape)} array: {bomb(need, size)}")
+        if shape_only:
+            return np.broadcast_to(np.zeros((), dtype), shape)
+        data = file.read(need)
+        more = file.read(1)
     if len(data) < need or more:
         have = f"has {'more' if more else f'{len(data):,}'}"
         message = f"{path} is damaged: a {format_shape(shape)} array needs {need:,} bytes, the file {have}"
@@ -69,16 +68,28 @@ def _header(file: BinaryIO, path: Path) -> tuple[Shape, np.dtype[Any]]:
     if len(sizes) < 4 * head[3]:
         raise NetError(Diagnostic(BROKEN, f"{path} is damaged: it ends in its header"))
     shape, dtype = tuple(np.frombuffer(sizes, ">u4").tolist()), np.dtype(_TYPES[head[2]])
-    if prod(shape) * dtype.itemsize > _LARGEST:
-        message = f"{path} says that it holds a {format_shape(shape)} array, which is too large"
-        raise NetError(Diagnostic(BROKEN, message))
+    if problem := shape_problem(shape):
+        raise _broken(path, f"it says that it holds {problem}")
     return shape, dtype
 
 
-def _opened(path: Path) -> BinaryIO:
-    with open_regular(path) as file:
-        zipped = file.read(2) == b"\x1f\x8b"
-    return cast(BinaryIO, gzip.open(path, "rb")) if zipped else open_regular(path)
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
+    """A file, unpacked if gzip has packed it, and its size on the disk. Raises NetError: DAT003, DAT012."""
+    try:
+        file = open_regular(path)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise NetError(Diagnostic(NOT_DATA, f"{path} cannot be read: {reason}")) from None
+    with file, library(lambda reason: _broken(path, reason.lower())):
+        size = os.fstat(file.fileno()).st_size
+        zipped = file.read(2) == _GZIP
+        file.seek(0)
+        yield (cast(BinaryIO, gzip.GzipFile(fileobj=file)) if zipped else file), size
+
+
+def _broken(path: Path, reason: str) -> NetError:
+    return NetError(Diagnostic(BROKEN, f"{path} is damaged: {reason}"))
 
 
 def read_images(images: Path, labels: Path | None, *, shape_only: bool = False) -> tuple[Array, Array | None]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,9 +14,14 @@ from netc.data.bad import BadRecordError
 from netc.data.extras import pillow
 from netc.files import read_regular
 from netc.layer import Array
+from netc.untrusted import budget, library
 
 MOST_PIXELS = 80_000_000
 """Images with more are refused before they are decoded: a small file may declare any size."""
+
+_PIXEL_BYTES = 4  # that decoding takes, for each of the copies it makes
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP", "DIB", "JPEG2000", "SUN")
+"""Those that OpenCV reads too: others of Pillow's run programs (EPS), or are no images."""
 MOST_BYTES = 1 << 29
 """Larger files are refused unread; no format needs as much for so many pixels."""
 
@@ -40,32 +47,38 @@ def decode_image(data: bytes, colour: Colour) -> Array:
     colour: 3 channels, 1, or as many as the file has. Transparency is dropped, 16 bits become the upper 8, CMYK becomes
     RGB.
     """
-    pillow_image = pillow()
+    with opened(data) as image:
+        if colour == "gray" and image.format == "JPEG":
+            image.draft("L", image.size)  # the decoder's own luminance, as OpenCV takes it
+        upright = pillow("PIL.ImageOps").exif_transpose(image)
+        return _pixels(upright, colour, image.format == "PNG")
+
+
+@contextmanager
+def opened(data: bytes) -> Iterator[Any]:
+    """An encoded image as Pillow's, to be decoded within `with`. Raises BadRecordError, for what is done within too."""
     if not data:
         raise BadRecordError("it is empty (0 bytes)")
-    try:
-        with pillow_image.open(io.BytesIO(data)) as image:
-            check_size(image.size)
-            if colour == "gray" and image.format == "JPEG":
-                image.draft("L", image.size)  # the decoder's own luminance, as OpenCV takes it
-            upright = pillow("PIL.ImageOps").exif_transpose(image)
-            return _pixels(upright, colour, image.format == "PNG")
-    except (MemoryError, BadRecordError):
-        raise
-    except pillow_image.DecompressionBombError as error:  # far more, Pillow says so first
-        raise BadRecordError(f"it has more than {MOST_PIXELS:,} pixels: {error}") from None
-    except Exception as error:  # Pillow raises anything on damaged files: OSError, SyntaxError, struct.error...
-        reason = str(error).split(" <")[0].rstrip(".") or type(error).__name__
-        raise BadRecordError(f"it is not an image that can be decoded: {reason}") from None
+    library_image = pillow()
+    with library(lambda reason: BadRecordError(f"it is not an image that can be decoded: {reason}")):
+        try:
+            image = library_image.open(io.BytesIO(data), formats=FORMATS)
+        except library_image.DecompressionBombError as error:  # far more, Pillow says so first
+            raise BadRecordError(f"it has more than {MOST_PIXELS:,} pixels: {error}") from None
+        with image:
+            check_size(image.size, len(data))
+            yield image
 
 
-def check_size(size: tuple[int, int]) -> None:
-    """Refuse images that are too large (width, height), or have no pixels."""
+def check_size(size: tuple[int, int], stored: int | None = None) -> None:
+    """Refuse images that are too large (width, height), alone or for the bytes that store them, or have no pixels."""
     width, height = size
     if width * height > MOST_PIXELS:
         raise BadRecordError(f"it has more than {MOST_PIXELS:,} pixels: {width:,} x {height:,}")
     if width < 1 or height < 1:
         raise BadRecordError(f"it has {width} x {height} pixels")
+    if stored is not None and width * height > budget(stored) // _PIXEL_BYTES:
+        raise BadRecordError(f"its {width:,} x {height:,} pixels are too many for a file of {stored:,} bytes")
 
 
 def _pixels(image: Any, colour: Colour, png: bool) -> Array:

@@ -25,6 +25,7 @@ _BRANCH, _LEAF, _OVERFLOW, _LEAF2 = 1, 2, 4, 0x20
 _BIG_DATA, _SUB_DATA = 1, 2
 _NO_PAGE = 2**64 - 1
 _DEEPEST = 32
+_LEAST_RECORD = 10  # bytes of a page that a record takes: its offset, and its node without key and value
 
 
 class _Meta(NamedTuple):
@@ -60,16 +61,19 @@ class LmdbFile:
         self._meta = self._newest_meta()
         if self._meta.flags & ~0x08:  # integer keys are read as bytes; duplicates and the like are not
             raise NetError(Diagnostic(NOT_DATA, f"{self.path} has several values for a key, which no Caffe data has"))
+        if self._meta.entries * _LEAST_RECORD > self._size:
+            raise self._broken(f"it says that it has {self._meta.entries:,} records, more than its bytes can be")
         if self._size < (self._meta.last_page + 1) * self._meta.page_size:
             self._check_reach()
         self._stack: list[tuple[_Page, int]] = []
         self._at = -1
+        self._read_to, self._spent = 0, 0  # of a walk from the first record on: the next one, and the bytes so far
 
     def __len__(self) -> int:
         return self._meta.entries
 
     def read(self, index: int) -> tuple[bytes, bytes]:
-        """Key and value of a record; cheap if `index` is the one after the last read."""
+        """Key and value of a record; cheap if `index` is the one after the last read. Raises NetError(DAT003)."""
         if not 0 <= index < len(self):
             raise IndexError(index)
         if index < self._at or self._at < 0:
@@ -84,7 +88,18 @@ class LmdbFile:
             if slot + step == page.entries:
                 self._next_leaf()
         page, slot = self._stack[-1]
-        return self._record(page, slot)
+        record = self._record(page, slot)
+        self._count(index, len(record[0]) + len(record[1]))
+        return record
+
+    def _count(self, index: int, size: int) -> None:
+        """Refuse records that share their bytes: a small file could hold any amount of them."""
+        if index == 0:
+            self._read_to, self._spent = 0, 0
+        if index == self._read_to:
+            self._read_to, self._spent = index + 1, self._spent + size
+            if self._spent > self._size:
+                raise self._broken(f"its first {index + 1:,} records have more bytes than the file")
 
     def __iter__(self) -> Iterator[tuple[bytes, bytes]]:
         for index in range(len(self)):
@@ -119,9 +134,11 @@ class LmdbFile:
 
     def _check_reach(self) -> None:
         """A file that is shorter than its meta page says may only lack pages that nothing names."""
-        todo = [self._meta.root] if self._meta.root != _NO_PAGE else []
+        todo, most = [self._meta.root] if self._meta.root != _NO_PAGE else [], self._size // self._meta.page_size
         while todo:
-            page = self._page(todo.pop())
+            page, most = self._page(todo.pop()), most - 1
+            if most < 0:
+                raise self._broken("its tree has more pages than the file")
             for slot in range(page.entries):
                 if page.leaf:
                     self._value_end(page, slot)

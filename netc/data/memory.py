@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from netc.data.codes import BAD_ARRAY, NO_ARRAYS
+from netc.data.order import whole_number
 from netc.errors import Diagnostic, NetError
 from netc.layer import Array, Shape, format_shape
 
@@ -49,7 +50,7 @@ class Memory:
         if not self._arrays:
             raise NetError(Diagnostic(NO_ARRAYS, "no arrays were handed to this MemoryData layer"))
         count = len(self._arrays[0])
-        rows = (self._position + np.arange(len(out[0]))) % count
+        rows = (self._position % count + np.arange(len(out[0]))) % count
         for top, array in zip(out, self._arrays, strict=True):
             np.take(array, rows, axis=0, out=top) if array.dtype == top.dtype else np.copyto(top, array[rows])
         self._position = (self._position + len(out[0])) % count
@@ -58,4 +59,4 @@ class Memory:
         return {"position": self._position}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        self._position = int(state["position"])
+        self._position = whole_number(state, "position")

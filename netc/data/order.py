@@ -14,6 +14,16 @@ from netc.errors import Diagnostic, NetError
 _MASK = 2**64 - 1
 
 
+def whole_number(state: Mapping[str, Any], name: str, otherwise: int | None = None) -> int:
+    """A whole number of 64 bits in the state of a source. Raises NetError(DAT010): anything may stand in a file."""
+    value = state.get(name, otherwise)
+    if not isinstance(value, int) or not -(2**63) <= value < 2**64:
+        raise NetError(
+            Diagnostic(WRONG_PLACE, f'the place in the data has "{name}": {str(value)[:40]}, no whole number')
+        )
+    return value
+
+
 class Ticket(NamedTuple):
     """One step of a walk: which record, and where in the walk: all random draws for it depend on the last three."""
 
@@ -88,12 +98,14 @@ class Order:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a state; its seed comes with it. Raises NetError(DAT010) if the records are others."""
-        count = int(state.get("count", self.count))
-        epoch, position = int(state["epoch"]), int(state["position"])
+        count, epoch, position, seed = (
+            whole_number(state, name, otherwise)
+            for name, otherwise in (("count", self.count), ("epoch", None), ("position", None), ("seed", self.seed))
+        )
         if count != self.count or not 0 <= position < max(self.count, 1):
             message = f"the snapshot was made with {count:,} records (at {position:,}), the source has {self.count:,}"
             raise NetError(Diagnostic(WRONG_PLACE, message))
-        self.epoch, self.position, self.seed = epoch, position, int(state.get("seed", self.seed))
+        self.epoch, self.position, self.seed = epoch, position, seed
         self._records = self._of_epoch(self.seed, self.epoch)
 
     def _plain(self, seed: int, epoch: int) -> NDArray[np.intp]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -14,20 +13,20 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from netc.data import annotated_datum
-from netc.data.array_files import npz_names, read_csv, read_npz
+from netc.data.array_files import read_csv, read_npz
 from netc.data.bad import BadRecordError
-from netc.data.codes import MISSING_DATA, NOT_DATA
+from netc.data.codes import BAD_HDF5, MISSING_DATA, NOT_DATA
 from netc.data.database import is_leveldb, open_lmdb
 from netc.data.datum import Datum, parse
-from netc.data.extras import pillow
 from netc.data.hdf5 import check_dataset, open_hdf5
 from netc.data.idx import is_idx, read_idx
-from netc.data.images import check_size, decode_image, read_bytes
+from netc.data.images import decode_image, opened, read_bytes
 from netc.data.lists import Listed, read_folder, read_list
 from netc.data.paths import beside
 from netc.data.writing import ahead
 from netc.errors import Diagnostic, NetError
 from netc.layer import Array, Shape
+from netc.untrusted import library
 
 _BLOCK = 1 << 24
 
@@ -106,8 +105,7 @@ def open_dataset(path: Path, decode: bool) -> Dataset:
     if suffix in (".h5", ".hdf5"):
         return _hdf5(path)
     if suffix == ".npz":
-        names = npz_names(path)
-        return _rows("NPZ", path, dict(zip(names, read_npz(path, names), strict=True)))
+        return _rows("NPZ", path, read_npz(path))
     if suffix == ".csv":
         table, columns = read_csv(path)
         found = _rows("CSV", path, {"table": table})
@@ -173,13 +171,8 @@ def _encoded(data: bytes, decode: bool) -> Shape:
         return channels, height, width
     if not data:
         raise BadRecordError("it is empty (0 bytes)")
-    opener: Any = pillow()
-    try:
-        with opener.open(io.BytesIO(data)) as image:
-            check_size(image.size)
-            return (1 if image.mode in ("1", "L", "LA", "I", "I;16") else 3), image.size[1], image.size[0]
-    except OSError:
-        raise BadRecordError("it is not an image") from None
+    with opened(data) as image:
+        return (1 if image.mode in ("1", "L", "LA", "I", "I;16") else 3), image.size[1], image.size[0]
 
 
 def _files(listed: list[Listed], folder: Path, decode: bool) -> Iterator[Record]:
@@ -224,23 +217,28 @@ def _row(values: Any, name: str) -> Looked:
 
 
 def _hdf5(path: Path) -> Dataset:
+    found, facts = dict[str, Any](), []
+
+    def bad(reason: str) -> NetError:
+        return NetError(Diagnostic(BAD_HDF5, f"{path} cannot be read: {reason}"))
+
     file = open_hdf5(path)
-    found: dict[str, Any] = {}
-    facts = []
-    for name in file:
-        link = type(file.get(name, getlink=True)).__name__
-        if link != "HardLink":
-            facts.append((name, f"{link}: not followed"))
-        elif hasattr(file[name], "shape"):
-            check_dataset(file[name], name, path)
-            found[name] = file[name]
-            facts.append((name, f"{'x'.join(map(str, found[name].shape))} {found[name].dtype.name}"))
+    with library(bad):
+        for name in file:
+            link = type(file.get(name, getlink=True)).__name__
+            if link != "HardLink":
+                facts.append((name, f"{link}: not followed"))
+            elif hasattr(file[name], "shape"):
+                check_dataset(file[name], name, path)
+                found[name] = file[name]
+                facts.append((name, f"{'x'.join(map(str, found[name].shape))} {found[name].dtype.name}"))
 
     def records() -> Iterator[Record]:
         for name, data in found.items():
             step = max(1, _BLOCK // max(1, data.dtype.itemsize * int(np.prod(data.shape[1:]))))
             for first in range(0, len(data), step):
-                block = data[first : first + step]
+                with library(bad):
+                    block = data[first : first + step]
                 for row in range(len(block)):
                     yield f'row {first + row} of "{name}"', partial(_row, block[row], name)
 

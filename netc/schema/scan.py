@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from netc.errors import Refusal
+
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 _SIZES = {FIXED64: 8, FIXED32: 4}
 _GROUP, _END_GROUP = 3, 4
 _DEEPEST = 100
 
 
-class WireError(Exception):
+class WireError(Refusal):
     """Bytes that are not a protobuf message; `truncated` when they end in the middle of one."""
 
     def __init__(self, message: str, offset: int, truncated: bool = False) -> None:

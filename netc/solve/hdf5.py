@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,9 +19,10 @@ from netc.files import open_regular
 from netc.layer import Array
 from netc.schema.weights import LayerWeights, SolverState, Weights, unreadable
 from netc.solve.codes import BAD_HDF5, NAMES_CLASH, NO_H5PY
+from netc.untrusted import budget, library
 
 _MAGIC = b"\x89HDF\r\n\x1a\n"
-_ROOM = 1 << 20  # bytes that a blob may have beyond 1000 times the size of its file: more is a bomb
+_DEEPEST = 32  # groups inside groups: slashes in a layer's name
 
 
 def is_hdf5(path: Path) -> bool:
@@ -88,11 +90,10 @@ def write_state(file: BinaryIO, state: SolverState, training: bytes) -> None:
 def read_weights(path: Path) -> Weights:
     """The layers of a weight file. Raises NetError: SNP004, SNP025, SNP026."""
     with _opened(path) as file:
-        data = _group(file, "data", path)
-        diff = _group(file, "diff", path) if "diff" in file else {}
+        data, diff = file.group(file.root, "data"), file.group(file.root, "diff") if "diff" in file.root else {}
         found = [
-            LayerWeights(name, "", _blobs(group, path), _blobs(_inside(diff, name, path), path))
-            for name, group in _layers(data, path)
+            LayerWeights(name, "", file.blobs(group), file.blobs(file.inside(diff, name)))
+            for name, group in file.layers(data)
         ]
     return Weights("", tuple(found))
 
@@ -100,79 +101,103 @@ def read_weights(path: Path) -> Weights:
 def read_state(path: Path) -> tuple[SolverState, bytes]:
     """A solver's state and the bytes of its TrainingState (empty in Caffe's own). Raises as `read_weights`."""
     with _opened(path) as file:
-        history = _blobs(_group(file, "history", path), path)
-        name = bytes(_array(file, "learned_net", path)[()]) if "learned_net" in file else b""
-        training = _array(file, "training", path).tobytes() if "training" in file else b""
-        numbers = [int(_array(file, key, path).reshape(-1)[0]) for key in ("iter", "current_step")]
+        history = file.blobs(file.group(file.root, "history"))
+        name, training = (
+            file.array(file.root, key).tobytes() if key in file.root else b"" for key in ("learned_net", "training")
+        )
+        numbers = [file.number(file.root, key) for key in ("iter", "current_step")]
     learned_net = name.rstrip(b"\0").decode("utf-8", "surrogateescape")
     return SolverState(numbers[0], learned_net, numbers[1], history), training
 
 
+def read_array(path: Path, name: str) -> Array | None:
+    """An array of a file, or None if it holds none of this name. Raises as `read_weights`."""
+    with _opened(path) as file:
+        return file.array(file.root, name) if name in file.root else None
+
+
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
+def _opened(path: Path) -> Iterator[_File]:
     try:
         fits = _begins_as_hdf5(path)
     except OSError as error:
         raise unreadable(path, error) from None
     if not fits:
         raise NetError(Diagnostic(BAD_HDF5, f"{path} is not an HDF5 file"))
-    try:
-        with _h5py().File(path, "r") as file:
-            yield file
-    except (OSError, KeyError, RuntimeError, ValueError, IndexError, TypeError) as error:
-        raise NetError(Diagnostic(BAD_HDF5, f"{path} cannot be read: {error}")) from None
+    opener = _h5py().File
+
+    def refuse(reason: str) -> NetError:
+        return NetError(Diagnostic(BAD_HDF5, f"{path} cannot be read: {reason}"))
+
+    with library(refuse), opener(path, "r") as root:
+        yield _File(path, root)
 
 
-def _layers(group: Any, path: Path, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Every group is a layer, with its numbered arrays as blobs; a name with slashes is a group in a group."""
-    for name in group:
-        inner = _member(group, name, path)
-        if isinstance(inner, _h5py().Group):
+class _File:
+    """An open file, read within the budget of its size. What is no plain part of it raises NetError(SNP026)."""
+
+    def __init__(self, path: Path, root: Any) -> None:
+        self.path, self.root = path, root
+        self._left = budget(path.stat().st_size)
+
+    def layers(self, group: Any, prefix: str = "", seen: set[Any] | None = None) -> Iterator[tuple[str, Any]]:
+        """Every group is a layer, with its numbered arrays as blobs; a name with slashes is a group in a group."""
+        seen = set() if seen is None else seen
+        for name in group:
+            inner = self.member(group, name)
+            if not isinstance(inner, _h5py().Group):
+                continue
+            if inner.id in seen or prefix.count("/") > _DEEPEST:
+                raise self.bad(f"the group {prefix}{name} stands inside of itself, or in two places")
+            seen.add(inner.id)
             yield prefix + name, inner
-            yield from _layers(inner, path, f"{prefix}{name}/")
+            yield from self.layers(inner, f"{prefix}{name}/", seen)
 
+    def inside(self, group: Any, name: str) -> Any:
+        for part in name.split("/"):
+            if part not in group:
+                return {}
+            group = self.group(group, part)
+        return group
 
-def _inside(group: Any, name: str, path: Path) -> Any:
-    for part in name.split("/"):
-        if part not in group:
-            return {}
-        group = _group(group, part, path)
-    return group
+    def blobs(self, group: Any) -> tuple[Array, ...]:
+        dataset = _h5py().Dataset
+        count = sum(name.isdigit() and group.get(name, getclass=True) is dataset for name in group)
+        return tuple(self.array(group, str(index)) for index in range(count))
 
+    def group(self, parent: Any, name: str) -> Any:
+        found = self.member(parent, name)
+        if not isinstance(found, _h5py().Group):
+            raise self.bad(f"{name} is not a group")
+        return found
 
-def _blobs(group: Any, path: Path) -> tuple[Array, ...]:
-    dataset = _h5py().Dataset
-    count = sum(name.isdigit() and group.get(name, getclass=True) is dataset for name in group)
-    return tuple(_array(group, str(index), path) for index in range(count))
+    def array(self, parent: Any, name: str) -> Array:
+        found = self.member(parent, name)
+        plain = isinstance(found, _h5py().Dataset) and found.dtype.kind in "fiuS"
+        if not plain or found.external or found.is_virtual or found.shape is None:
+            raise self.bad(f"{name} is not an array of numbers in this file")
+        declared = max(found.nbytes, prod(found.chunks or (0,)) * found.dtype.itemsize)
+        if declared > self._left:
+            raise self.bad(f"{name} is declared with {declared:,} bytes; a file of its size has {self._left:,} left")
+        self._left -= declared
+        array: Array = np.asarray(found[()])
+        return array
 
+    def number(self, parent: Any, name: str) -> int:
+        found = self.array(parent, name)
+        if found.size != 1 or found.dtype.kind not in "iu" or not -(2**31) <= found.reshape(-1)[0] < 2**31:
+            raise self.bad(f"{name} is not a whole number of 32 bits")
+        return int(found.reshape(-1)[0])
 
-def _group(parent: Any, name: str, path: Path) -> Any:
-    found = _member(parent, name, path)
-    if not isinstance(found, _h5py().Group):
-        raise _bad(path, f"{name} is not a group")
-    return found
+    def member(self, parent: Any, name: str) -> Any:
+        if name not in parent:
+            raise self.bad(f"it has no {name}")
+        if not isinstance(parent.get(name, getlink=True), _h5py().HardLink):
+            raise self.bad(f"{name} is a link to something else")
+        return parent[name]
 
-
-def _array(parent: Any, name: str, path: Path) -> Array:
-    found = _member(parent, name, path)
-    if not isinstance(found, _h5py().Dataset) or found.dtype.kind not in "fiuS" or found.external or found.is_virtual:
-        raise _bad(path, f"{name} is not an array of numbers in this file")
-    if found.nbytes > 1000 * path.stat().st_size + _ROOM:
-        raise _bad(path, f"{name} is declared with {found.nbytes} bytes")
-    array: Array = np.asarray(found[()])
-    return array
-
-
-def _member(parent: Any, name: str, path: Path) -> Any:
-    if name not in parent:
-        raise _bad(path, f"it has no {name}")
-    if not isinstance(parent.get(name, getlink=True), _h5py().HardLink):
-        raise _bad(path, f"{name} is a link to something else")
-    return parent[name]
-
-
-def _bad(path: Path, reason: str) -> NetError:
-    return NetError(Diagnostic(BAD_HDF5, f"{path}: {reason}"))
+    def bad(self, reason: str) -> NetError:
+        return NetError(Diagnostic(BAD_HDF5, f"{self.path}: {reason}"))
 
 
 def _h5py() -> Any:

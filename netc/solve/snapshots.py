@@ -19,9 +19,9 @@ from zlib import crc32
 import numpy as np
 
 from netc.errors import Diagnostic, NetError, Report
-from netc.layer import Array, format_shape
+from netc.layer import Array
 from netc.run import Net
-from netc.run.weights import fits, load_weights, weights_of
+from netc.run.weights import weights_of
 from netc.schema.record import Record
 from netc.schema.registry import MessageType, base_schema
 from netc.schema.scan import BYTES, WireError, encode_bytes, scan
@@ -29,14 +29,14 @@ from netc.schema.weights import LayerWeights, SolverState, Weights, parse_solver
 from netc.schema.weights_write import write_solver_state, write_weights
 from netc.schema.wire import decode, encode
 from netc.solve import hdf5
-from netc.solve.codes import INCOMPLETE, NO_PREFIX, NO_WEIGHTS, OTHER_SEED, WRONG_STATE
+from netc.solve.codes import INCOMPLETE, NO_PREFIX, WRONG_STATE
 from netc.solve.files import probe, read_message, write_message, write_whole
 from netc.solve.policies import steps_done
 
 if TYPE_CHECKING:
     from netc.solve.solver import Solver
 
-_TRAINING = 1001  # the field of SolverState
+TRAINING = 1001  # the field of SolverState
 
 
 class Paths(NamedTuple):
@@ -92,7 +92,7 @@ def write(solver: Solver) -> Paths:
 
     def write_state(file: BinaryIO) -> None:
         write_solver_state(file, state)
-        file.write(encode_bytes(_TRAINING, training))
+        file.write(encode_bytes(TRAINING, training))
 
     write_message(at.weights, lambda file: write_weights(file, net.graph.name, layers, definition))
     write_message(at.state, write_state)
@@ -191,46 +191,27 @@ def _message(name: str) -> MessageType:
 # ---------------------------------------------------------------- reading
 
 
-def restore(solver: Solver, path: Path) -> None:
-    """Put a solver where a snapshot was taken, by netc or by Caffe.
-
-    Raises NetError: SNP001 to SNP004 for files that are no snapshots, SNP010, SNP022, SNP023, SNP024 for those that
-    do not fit; the solver is unchanged then.
-    """
-    state, training = _read_state(path)
-    history = _fitting_history(solver, state, path)
-    if state.learned_net:
-        found = _weights_path(state.learned_net, path)
-        weights = read_weights(found)
-        if training is not None and training.weights_crc != checksum(weights.layers):
-            message = f"{found} does not hold the weights that {path} was written with"
-            raise NetError(Diagnostic(INCOMPLETE, message))
-        load_weights(solver.net, weights, source=str(found))
-    solver.iteration = state.iter
-    for blobs, arrays in zip(solver.updater.history, history, strict=True):
-        for index, blob in blobs.items():
-            blob[...] = arrays[index].reshape(blob.shape)
-    if training is not None:
-        _go_on(solver, training)
-    else:
-        solver.net.iteration = state.iter * solver.p.iter_size
-
-
 def read_weights(path: Path | str) -> Weights:
     """A weight file, in protobuf or HDF5. Raises NetError: SNP001 to SNP004, SNP023, SNP025, SNP026."""
     path = Path(path)
     return hdf5.read_weights(path) if hdf5.is_hdf5(path) else parse_weights(read_message(path), str(path))
 
 
-def _read_state(path: Path) -> tuple[SolverState, Any]:
-    """A solver's state, in protobuf or HDF5, and netc's TrainingState in it (None in Caffe's own)."""
+def read_state(path: Path) -> tuple[SolverState, Any]:
+    """A solver's state, in protobuf or HDF5, and netc's TrainingState in it (None in Caffe's own).
+
+    Raises NetError: SNP001 to SNP004 and SNP026 for files that are none, SNP023 if it is not as it was written, SNP022.
+    """
     if hdf5.is_hdf5(path):
         state, training = hdf5.read_state(path)
     else:
         data = read_message(path)
         state = parse_solver_state(data, str(path))
-        parts = [data[start:end] for number, wire, start, end in scan(data) if (number, wire) == (_TRAINING, BYTES)]
+        parts = [data[start:end] for number, wire, start, end in scan(data) if (number, wire) == (TRAINING, BYTES)]
         training = parts[0] if parts else b""
+    if state.iter < 0 or state.current_step < 0:
+        message = f"{path} was written at iteration {state.iter}, step {state.current_step}: there are none below 0"
+        raise NetError(Diagnostic(WRONG_STATE, message))
     if not training:
         return state, None
     try:
@@ -240,45 +221,3 @@ def _read_state(path: Path) -> tuple[SolverState, Any]:
     if record.state_crc != _signed(state, record).state_crc:
         raise NetError(Diagnostic(INCOMPLETE, f"{path} has been damaged: it does not fit its checksum"))
     return state, record
-
-
-def _fitting_history(solver: Solver, state: SolverState, path: Path) -> list[tuple[Array, ...]]:
-    """The history blobs by kind and parameter; raises NetError(SNP022) if there are others than the rule needs."""
-    parameters, kinds = solver.net.parameters.all, len(solver.updater.history)
-    if len(state.history) != kinds * len(parameters):
-        rule = solver.updater.rule.name
-        message = f"{path} holds {len(state.history)} history blobs; {rule} has {kinds} for each of the net's "
-        raise NetError(Diagnostic(WRONG_STATE, message + f"{len(parameters)} parameter blobs"))
-    report = Report()
-    for index, blob in enumerate(state.history):
-        parameter = parameters[index % len(parameters)]
-        if not fits(parameter.data.shape, blob.shape):
-            shapes = f"{format_shape(parameter.data.shape)}, its history in {path} {format_shape(blob.shape)}"
-            report.error(WRONG_STATE, f'"{parameter.param.name}" has shape {shapes}')
-    report.finish()
-    return [state.history[k * len(parameters) : (k + 1) * len(parameters)] for k in range(kinds)]
-
-
-def _weights_path(named: str, state: Path) -> Path:
-    for path in (state.parent / Path(named).name, Path(named)):
-        if path.is_file():
-            return path
-    message = f"{state} names {named}, which is not there, nor beside it"
-    raise NetError(Diagnostic(NO_WEIGHTS, message))
-
-
-def _go_on(solver: Solver, training: Any) -> None:
-    if training.seed != solver.net.seed:
-        message = f"the snapshot's seed {training.seed} is used, not {solver.net.seed}"
-        solver.events.warned(Diagnostic(OTHER_SEED, message, severity="warning"))
-    solver.losses = list(training.loss)
-    solver.best = training.best if training.has("best") else math.nan
-    solver.waited, solver.skipped = training.waited, training.skipped
-    for net, record in zip((solver.net, *(t.net for t in solver.tests)), training.net, strict=False):
-        net.seed, net.iteration = training.seed, record.iteration
-        place(net, {source.layer: json.loads(source.state) for source in record.source})
-        state = net.state
-        for buffer in record.buffer:
-            array = state.get((buffer.layer, buffer.name))
-            if array is not None and array.nbytes == len(buffer.data):
-                array[...] = np.frombuffer(buffer.data, array.dtype).reshape(array.shape)

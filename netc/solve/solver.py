@@ -13,7 +13,7 @@ from netc.errors import Diagnostic, NetError, Report
 from netc.layer import Array
 from netc.run import Net
 from netc.schema.record import Record
-from netc.solve import policies, snapshots, update
+from netc.solve import policies, resume, snapshots, update
 from netc.solve.averages import Averages
 from netc.solve.averages import check as check_averages
 from netc.solve.codes import MISSING, NO_OUTPUT, NOT_FINITE
@@ -372,4 +372,4 @@ class Solver:
 
     def restore(self, state: str | Path) -> None:
         """Go on from a snapshot's state file, and the weights that it names; raises NetError (SNP...)."""
-        snapshots.restore(self, Path(state))
+        resume.restore(self, Path(state))

@@ -245,7 +245,7 @@ def test_hostile_hdf5_is_refused(tmp_path: Path) -> None:
         file.create_group("data/ip")["0"] = h5py.ExternalLink("bomb.h5", "/data/ip/0")
     with h5py.File(other, "w") as file:
         file["images"] = np.zeros(3)
-    words = ("is declared with 8589934592 bytes", "is a link to something else", "it has no data")
+    words = ("is declared with 8,589,934,592 bytes", "is a link to something else", "it has no data")
     for path, said in zip((bomb, link, other), words, strict=True):
         with pytest.raises(NetError) as caught:
             read_weight_file(path)
