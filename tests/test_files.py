@@ -117,4 +117,4 @@ def test_regular_files_are_read_through_links(tmp_path: Path) -> None:
 def test_arrays_are_still_read(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", data=np.arange(3))
     assert array_files.read_npz(tmp_path / "a.npz", ["data"])["data"].tolist() == [0, 1, 2]
-    assert array_files.npz_names(tmp_path / "a.npz") == ["data"]
+    assert list(array_files.read_npz(tmp_path / "a.npz")) == ["data"]

@@ -17,7 +17,7 @@ _MASK = 2**64 - 1
 def whole_number(state: Mapping[str, Any], name: str, otherwise: int | None = None) -> int:
     """A whole number of 64 bits in the state of a source. Raises NetError(DAT010): anything may stand in a file."""
     value = state.get(name, otherwise)
-    if not isinstance(value, int) or not -(2**63) <= value < 2**64:
+    if not isinstance(value, int) or not -(2**63) <= value < 2**63:
         raise NetError(
             Diagnostic(WRONG_PLACE, f'the place in the data has "{name}": {str(value)[:40]}, no whole number')
         )
