@@ -41,13 +41,15 @@ class ParamBlob:
     """A parameter blob: what it is called in reports, its shape, and how it starts (a FillerParameter or a constant).
 
     `learned` is False for blobs that training must never touch by gradient (BatchNorm's statistics).
-    `fan` overrides (fan_in, fan_out) of Caffe's fillers, which take count/num and count/channels of the blob.
+    own_gradient: why its diff is the fork's own rule and not a derivative; gradient checks show this instead of a
+    mistake. Empty where it is the derivative.
     """
 
     name: str
     shape: Shape
     filler: Record | float = 0.0
     learned: bool = True
+    own_gradient: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,8 +99,8 @@ def _excuses(plan: Plan) -> dict[int, str]:
     found: dict[int, str] = {}
     for node, layer in reversed(list(zip(plan.graph.nodes, plan.layers, strict=True))):
         behind = next((values[top] for top in node.tops if top in values), "")
-        if behind:
-            found.update(dict.fromkeys(layer.params, behind))
+        blobs = zip(layer.params, layer.setup.params, strict=True)
+        found.update({index: own for index, blob in blobs if (own := blob.own_gradient or behind)})
         if own := layer.setup.own_gradient or behind:
             values.update(dict.fromkeys(node.bottoms, own))
     return found

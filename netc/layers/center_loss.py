@@ -39,6 +39,7 @@ from netc.layer import (
 from netc.schema.declare import Field, Message, optional
 
 ORIGIN = "Center loss (ydwen/caffe-face)"
+UPDATE_RULE = "CenterLoss gives its centers an update rule of their own"
 OWN = Param(
     Field("center_loss_param", 2107, "CenterLossParameter", "Fields of CenterLoss layers.", origin=ORIGIN),
     (
@@ -65,7 +66,7 @@ def setup(site: Site) -> Setup:
     if prod(labels) != rows:
         message = f"features of shape {format_shape(features)} need {rows} labels, but they are {format_shape(labels)}"
         site.refuse(BAD_BOTTOM_SHAPE, message, "bottom")
-    centers = ParamBlob("centers", (p.num_output, values), p.center_filler)
+    centers = ParamBlob("centers", (p.num_output, values), p.center_filler, own_gradient=UPDATE_RULE)
     buffers = (Buffer("classes", (rows,), "int32"), Buffer("distance", (rows, values)))
     return Setup(tops=((),), params=(centers,), buffers=buffers, reads=(), geometry=(rows, values))
 
@@ -87,7 +88,6 @@ def backward(call: Call) -> None:
         np.multiply(distance, call.top_diffs[0].item() / call.g[0], out=dx.reshape(call.g))
 
 
-_NOTE = "The diff of the centers is an update rule, not a derivative."
 _FILLER = 'center_filler { type: "gaussian" }'
 
 CENTER_LOSS = LayerType(
@@ -108,14 +108,10 @@ CENTER_LOSS = LayerType(
         Example(
             f"center_loss_param {{ num_output: 4 {_FILLER} }}",
             inputs=(Input((6, 3)), Input((6,), "labels", 0, 4)),
-            gradient=False,
-            note=_NOTE,
         ),
         Example(
             f"center_loss_param {{ num_output: 3 axis: 2 {_FILLER} }} loss_weight: 0.01",
             inputs=(Input((2, 3, 2)), Input((2, 3), "labels", 0, 3)),
-            gradient=False,
-            note=_NOTE,
         ),
     ),
     refuses=(

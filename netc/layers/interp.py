@@ -5,8 +5,8 @@ Computes:
     of the four cells around. `pad_beg` and `pad_end` (0 or less) first cut cells off the bottom's ends.
 
 Shapes:
-    H' x W' are `height` and `width`, or the second bottom's, or H + (H - 1) * (`zoom_factor` - 1), or
-    (H - 1) / `shrink_factor` + 1; shrink and zoom may be combined, shrink first. H is the height after cutting.
+    H' x W' are the second bottom's, or by one of `zoom_factor` (H + (H - 1) * (zoom - 1)) and `shrink_factor`
+    ((H - 1) / shrink + 1), or `height` and `width`, or by both factors, shrink first. H is the height after cutting.
 
 Gradient:
     Each top value's diff goes to its four cells with the same weights. The second bottom gives its shape only.
@@ -94,7 +94,7 @@ def _sizes(site: Site, inside: Shape) -> Shape:
     p = site.p
     if len(site.bottoms) > 1:
         return site.bottoms[1][2:]
-    if p.has("height") and p.has("width"):
+    if p.has("height") and p.has("width") and p.has("zoom_factor") == p.has("shrink_factor"):
         return p.height, p.width
     if not p.has("zoom_factor") and not p.has("shrink_factor"):
         site.refuse(MISSING_FIELD, "needs height and width, zoom_factor, shrink_factor or a second bottom", "height")

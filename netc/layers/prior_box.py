@@ -99,6 +99,8 @@ def _image(site: Site) -> tuple[int, int]:
     h, w = (p.img_size, p.img_size) if p.has("img_size") else (p.img_h, p.img_w)
     if h and w:
         return h, w
+    if p.has("img_size") or p.has("img_h") or p.has("img_w"):
+        site.refuse(BAD_FIELD, "img_size, or both img_h and img_w, must be positive", "img_size", "img_h", "img_w")
     if len(site.bottoms) < 2:
         site.refuse(MISSING_FIELD, "needs a second bottom with the image's shape, or img_size", "img_size", "bottom")
     return site.bottoms[1][2], site.bottoms[1][3]
@@ -109,10 +111,10 @@ def _step(site: Site, image: tuple[int, int], map_size: tuple[int, int]) -> tupl
     if p.has("step") and (p.has("step_h") or p.has("step_w")):
         site.refuse(BAD_FIELD, "give either step, or step_h and step_w", "step")
     h, w = (p.step, p.step) if p.has("step") else (p.step_h, p.step_w)
-    if h < 0 or w < 0:
-        site.refuse(BAD_FIELD, "step must be positive", "step", "step_h", "step_w")
-    if h and w:
+    if h > 0 and w > 0:
         return h, w
+    if p.has("step") or p.has("step_h") or p.has("step_w"):
+        site.refuse(BAD_FIELD, "step, or both step_h and step_w, must be positive", "step", "step_h", "step_w")
     return image[0] / max(map_size[0], 1), image[1] / max(map_size[1], 1)
 
 

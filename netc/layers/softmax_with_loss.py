@@ -15,9 +15,9 @@ Gradient:
 Caffe notes:
     `normalize` is the legacy form: true is VALID, false BATCH_SIZE. The second top gives no gradient. Labels are
     floats, cut to integers; one that is not a class is an error. NaN in a score makes the loss NaN.
-    `class_weighting` is SegNet's: w is the weight of the label's class (M counts positions, not weights); it needs
-    one number for each class. Elsewhere w = 1. WeightedSoftmaxWithLoss is the same with a third bottom: a weight for
-    each position, multiplied to w; it takes no gradient.
+    `class_weighting` is SegNet's: with `weight_by_label_freqs: true`, w is the weight of the label's class (M counts
+    positions, not weights); it needs one number for each class. Elsewhere w = 1. WeightedSoftmaxWithLoss is the same
+    with a third bottom: a weight for each position, multiplied to w; it takes no gradient.
 """
 
 from dataclasses import dataclass
@@ -84,9 +84,12 @@ def setup(site: Site) -> Setup:
 
 def _class_weights(site: Site, classes: int) -> tuple[float, ...]:
     p = site.p
-    if p.has("weight_by_label_freqs") and not p.weight_by_label_freqs:
+    if not p.weight_by_label_freqs:
+        if p.class_weighting:
+            message = "class_weighting is not used without weight_by_label_freqs: true, as in SegNet"
+            site.warn(BAD_FIELD, message, "class_weighting", help="add `weight_by_label_freqs: true`")
         return ()
-    if (p.class_weighting or p.weight_by_label_freqs) and len(p.class_weighting) != classes:
+    if len(p.class_weighting) != classes:
         message = f"class_weighting has {len(p.class_weighting)} numbers for {classes} classes"
         site.refuse(BAD_FIELD, message, "class_weighting", "weight_by_label_freqs")
     return tuple(p.class_weighting)
@@ -167,7 +170,9 @@ SOFTMAX_WITH_LOSS = LayerType(
         Refused(BAD_BOTTOM_SHAPE, bottoms=((4, 3), (5,))),
         Refused(AXIS_OUT_OF_RANGE, "softmax_param { axis: 2 }", bottoms=((4, 3), (4,))),
         Refused(BAD_FIELD, "loss_param { label_smoothing: 1 }", bottoms=((4, 3), (4,))),
-        Refused(BAD_FIELD, "loss_param { class_weighting: [1, 2] }", bottoms=((4, 3), (4,))),
+        Refused(
+            BAD_FIELD, "loss_param { weight_by_label_freqs: true class_weighting: [1, 2] }", bottoms=((4, 3), (4,))
+        ),
     ),
 )
 
@@ -188,7 +193,8 @@ WEIGHTED_SOFTMAX_WITH_LOSS = LayerType(
     examples=(
         Example(inputs=(*_ROWS, Input((6,), "uniform", 0, 2))),
         Example(
-            "loss_param { ignore_label: 2 label_smoothing: 0.1 class_weighting: [0.5, 2, 1, 1, 3] }",
+            "loss_param { ignore_label: 2 label_smoothing: 0.1 weight_by_label_freqs: true "
+            "class_weighting: [0.5, 2, 1, 1, 3] }",
             inputs=(*_IMAGE, Input((2, 1, 3, 4), "uniform", 0, 2)),
         ),
     ),

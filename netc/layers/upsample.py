@@ -13,9 +13,9 @@ Gradient:
     With a mask, dx[i] = dy[mask[i]]; else dx is the sum of dy over each square. The mask gets none.
 
 Caffe notes:
-    Layers of forks. SegNet's `scale` is 2 if left out; `pad_out_h` and `pad_out_w` are for planes of odd size before a
-    pooling of stride 2. A mask value outside the plane is an error (RUN320), as in SegNet; -1 (an empty pooling
-    window) is passed over. YOLO's takes `scale` only.
+    Layers of forks. SegNet's `scale` is 2 if left out, YOLO's 1; `pad_out_h` and `pad_out_w` are for planes of odd size
+    before a pooling of stride 2. A mask value outside the plane is an error (RUN320), as in SegNet; -1 (an empty
+    pooling window) is passed over. YOLO's takes `scale` only.
 """
 
 from dataclasses import dataclass
@@ -107,7 +107,8 @@ def _sizes(site: Site, height: int, width: int, masked: bool) -> tuple[int, int,
         return p.upsample_h, p.upsample_w, (1, 1)
     if p.has("scale_h") != p.has("scale_w") or (p.has("scale") and p.has("scale_h")):
         site.refuse(BAD_FIELD, "give either scale, or both scale_h and scale_w", "scale_h", "scale_w")
-    scale_h, scale_w = (p.scale_h, p.scale_w) if p.has("scale_h") else (p.scale, p.scale)
+    both = p.scale if masked or p.has("scale") else 1
+    scale_h, scale_w = (p.scale_h, p.scale_w) if p.has("scale_h") else (both, both)
     if scale_h < 1 or scale_w < 1:
         site.refuse(BAD_FIELD, "scale must be at least 1", "scale", "scale_h")
     for name, scale in (("pad_out_h", scale_h), ("pad_out_w", scale_w)):

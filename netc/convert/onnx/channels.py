@@ -31,8 +31,14 @@ def batch_norm(layer: LayerWriter) -> Tops:
 
 
 def bn(layer: LayerWriter) -> Tops:
-    normalized, mean, variance = _by_batch(layer, 1e-9)
-    made = layer.x if layer.p.bn_mode == "INFERENCE" else normalized
+    g = layer.setup.geometry
+    if g.statistics == "stored":
+        centered = layer.op("Sub", layer.x, _channels(layer, 2))
+        deviation = layer.op("Sqrt", layer.plus(_channels(layer, 3), g.epsilon))
+        normalized, mean, variance = layer.op("Div", centered, deviation), "", ""
+    else:
+        normalized, mean, variance = _by_batch(layer, g.epsilon)
+    made = layer.x if g.statistics == "none" else normalized
     made = layer.op("Add", layer.op("Mul", made, _channels(layer, 0)), _channels(layer, 1))
     rest = zip((mean, variance), layer.top_shapes[1:], strict=False)
     return [made, *(layer.reshape(value, shape) for value, shape in rest)]

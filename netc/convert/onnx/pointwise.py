@@ -13,6 +13,9 @@ def relu(layer: LayerWriter) -> Tops:
 
 
 def relu6(layer: LayerWriter) -> Tops:
+    slope = layer.p.negative_slope
+    if slope:
+        return layer.op("Min", layer.op("LeakyRelu", layer.x, alpha=slope), layer.numbers(6))
     return layer.op("Clip", layer.x, layer.numbers(0), layer.numbers(6))
 
 

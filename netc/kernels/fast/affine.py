@@ -35,8 +35,8 @@ class Affine:
         """(1, 0)."""
         return self._row(0, NOTHING, NOTHING, NOTHING, 0, label)
 
-    def statistics(self, mean: Ref, variance: Ref, factor: Ref, eps: float, label: str = "") -> Row:
-        """Then (x - mean / factor) / sqrt(variance / factor + eps)."""
+    def statistics(self, mean: Ref, variance: Ref, factor: Ref | int, eps: float, label: str = "") -> Row:
+        """Then (x - mean / factor) / sqrt(variance / factor + eps); the factor is 1 if it is missing."""
         return self._row(1, mean, variance, factor, eps, label)
 
     def scale(self, scale: Ref | int, bias: Ref | int, label: str = "") -> Row:
@@ -69,7 +69,7 @@ def _change(row: int, tid: int, nth: int) -> None:
         return
     total = groups * channels
     weight = 1.0
-    if kind == 1:
+    if kind == 1 and c != 0:
         stored = floats(c, 1)[0]
         weight = 0.0 if stored == 0 else 1.0 / stored
     for i in range(total):

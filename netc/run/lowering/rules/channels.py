@@ -27,8 +27,7 @@ def accepts(b: Builder, layer: int) -> Layout | None:
     if node.type.name == "BatchNorm":
         known = batch_norm.accepts(b, layer) or (g.stored and not planned.needs_backward)
     elif node.type.name == "BN":
-        fields = node.record.bn_param
-        known = fields.bn_mode == "INFERENCE" and len(node.tops) == 1 and not planned.needs_backward
+        known = g.statistics in ("none", "stored") and len(node.tops) == 1 and not planned.needs_backward
     elif g != (shape[0], shape[1], shape[2] * shape[3]):
         known = False
     else:
@@ -37,15 +36,21 @@ def accepts(b: Builder, layer: int) -> Layout | None:
     return "blocked" if known else None
 
 
-def fold(b: Builder, layer: int, affine: Affine) -> Row:
-    """The row that takes the layer into a factor and a shift."""
+def fold(b: Builder, layer: int, affine: Affine) -> list[Row]:
+    """The rows that take the layer into a factor and a shift."""
     node, count = b.plan.graph.nodes[layer], len(b.planned(layer).params)
     params = [b.param(layer, i) for i in range(count)]
     if node.type.name == "BatchNorm":
-        return affine.statistics(params[0], params[1], params[2], node.record.batch_norm_param.eps, "fold")
+        return [affine.statistics(params[0], params[1], params[2], node.record.batch_norm_param.eps, "fold")]
     if node.type.name == "Bias":
-        return affine.scale(NOTHING, params[0], "fold")
-    return affine.scale(params[0], params[1] if count > 1 else NOTHING, "fold")
+        return [affine.scale(NOTHING, params[0], "fold")]
+    scale = affine.scale(params[0], params[1] if count > 1 else NOTHING, "fold")
+    if node.type.name == "BN" and count > 2:
+        return [
+            affine.statistics(params[2], params[3], NOTHING, b.planned(layer).setup.geometry.epsilon, "fold"),
+            scale,
+        ]
+    return [scale]
 
 
 def forward(b: Builder, layer: int) -> None:
@@ -61,7 +66,7 @@ def forward(b: Builder, layer: int) -> None:
         if b.plan.graph.nodes[other].type.name == "ReLU":
             relu = True
             continue
-        b.emit_setup([fold(b, other, affine)])
+        b.emit_setup(fold(b, other, affine))
     b.emit(kernels.apply(x, b.write(b.top(chain[-1])), affine, relu, "affine"))
 
 

@@ -99,7 +99,7 @@ def _bias(b: Builder, layer: int, conv: Conv, folded: list[int]) -> tuple[Ref | 
     if _has_bias(b, layer):
         b.emit_setup([affine.scale(NOTHING, b.param(layer, 1), "fold")])
     for other in folded:
-        b.emit_setup([channels.fold(b, other, affine)])
+        b.emit_setup(channels.fold(b, other, affine))
     return affine.shift, affine.factor
 
 

@@ -44,7 +44,7 @@ FUNCTIONS: dict[str, Callable[[Any, Any], Known | None]] = {
     "Exp": lambda _p, g: Known("exp", (g.rate, g.factor)),
     "Log": _log,
     "Power": _power,
-    "ReLU6": lambda _p, _g: Known("relu6"),
+    "ReLU6": lambda p, _g: Known("relu6") if not p.negative_slope else None,
     "Sigmoid": lambda _p, _g: Known("sigmoid"),
     "Swish": lambda p, _g: Known("swish", (p.beta,)),
     "TanH": lambda _p, _g: Known("tanh"),
