@@ -1,9 +1,11 @@
-"""PriorBox: the default boxes of a feature map (SSD, Liu et al. 2016).
+"""PriorBox: the default boxes of a feature map (SSD, Liu et al. 2016; FaceBoxes, Zhang et al. 2017).
 
 Computes:
     For each cell of the first bottom, boxes around (w + `offset`) * step_w, (h + `offset`) * step_h: for each
     `min_size` s a square of s, with `max_size` m a square of sqrt(s m), and for each aspect ratio r but 1 a box of
-    s sqrt(r) by s / sqrt(r). Coordinates are divided by the image's size, and cut to 0..1 with `clip`.
+    s sqrt(r) by s / sqrt(r). Before them, for each `fixed_size` s with its `density` d, d x d boxes whose centres are
+    int(s / d) apart around the same point: of each `fixed_ratio` r, or, if there is none, squares and then each aspect
+    ratio. Coordinates are divided by the image's size, and cut to 0..1 with `clip`; those of fixed sizes always.
 
 Shapes:
     1 x 2 x (height * width * boxes * 4): the boxes (xmin, ymin, xmax, ymax), then the variances of each.
@@ -14,11 +16,14 @@ Gradient:
 Caffe notes:
     A layer of the SSD fork. Sizes are cut to whole numbers, as there. `flip` (true) adds 1 / r for each r; equal ratios
     count once. The image's size is `img_size`, `img_h` and `img_w`, or else the second bottom's; a step is the image's
-    size divided by the map's unless `step` says otherwise. `variance` is one number or four, 0.1 if left out.
+    size divided by the map's unless `step` says otherwise. `variance` is one number or four, 0.1 if left out. Fixed
+    sizes are those of OpenVINO's PriorBox, which takes them from FaceBoxes.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 
@@ -40,7 +45,8 @@ from netc.layer import (
 )
 from netc.schema.declare import Enum, Message, optional, repeated
 
-ORIGIN = "SSD (weiliu89/caffe)"
+ORIGIN, FACEBOXES = "SSD (weiliu89/caffe)", "FaceBoxes (sfzhang15/FaceBoxes)"
+OPENVINO = "OpenVINO's Caffe (openvinotoolkit/training_toolbox_caffe)"
 PARAMETER = Message(
     "PriorBoxParameter",
     (
@@ -57,21 +63,36 @@ PARAMETER = Message(
         optional("step_h", 11, "float", doc="Pixels between rows."),
         optional("step_w", 12, "float", doc="Pixels between columns."),
         optional("offset", 13, "float", 0.5, "Where in its cell a box's centre lies."),
+        repeated("fixed_size", 2014, "float", "Sides of boxes that stand in a grid, in pixels.", origin=FACEBOXES),
+        repeated("fixed_ratio", 2015, "float", "Width divided by height of these boxes.", origin=FACEBOXES),
+        repeated("density", 2016, "float", "Rows and columns of each fixed_size's grid.", origin=FACEBOXES),
+        repeated("width", 2017, "float", "Widths of PriorBoxClustered's boxes, in pixels.", origin=OPENVINO),
+        repeated("height", 2018, "float", "Their heights, one for each width.", origin=OPENVINO),
     ),
     (Enum("CodeType", {"CORNER": 1, "CENTER_SIZE": 2, "CORNER_SIZE": 3}, "How offsets from a box are written."),),
     origin=ORIGIN,
 )
 
 
+class Box(NamedTuple):
+    """One box of a cell, in pixels: its size, how far its centre lies from the cell's, and whether it is cut."""
+
+    width: float
+    height: float
+    right: float = 0.0
+    down: float = 0.0
+    cut: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """The map's size, the image's, the steps, the boxes' widths and heights, and the four variances."""
+    """The map's size, the image's, the steps, a cell's boxes, and the four variances."""
 
     height: int
     width: int
     image: tuple[int, int]
     step: tuple[float, float]
-    sizes: tuple[tuple[float, float], ...]
+    boxes: tuple[Box, ...]
     variance: tuple[float, ...]
 
 
@@ -87,9 +108,9 @@ def setup(site: Site) -> Setup:
     variance = tuple(p.variance) or (0.1,)
     if len(variance) not in {1, 4} or min(variance) <= 0:
         site.refuse(BAD_FIELD, "variance is one positive number or four", "variance")
-    sizes = _sizes(site)
-    g = Geometry(height, width, image, step, sizes, variance * (4 // len(variance)))
-    return Setup(tops=((1, 2, height * width * len(sizes) * 4),), reads=(), geometry=g)
+    boxes = _clustered(site) if site.type.name == "PriorBoxClustered" else (*_fixed(site), *_sized(site))
+    g = Geometry(height, width, image, step, boxes, variance * (4 // len(variance)))
+    return Setup(tops=((1, 2, height * width * len(boxes) * 4),), reads=(), geometry=g)
 
 
 def _image(site: Site) -> tuple[int, int]:
@@ -118,50 +139,77 @@ def _step(site: Site, image: tuple[int, int], map_size: tuple[int, int]) -> tupl
     return image[0] / max(map_size[0], 1), image[1] / max(map_size[1], 1)
 
 
-def _sizes(site: Site) -> tuple[tuple[float, float], ...]:
+def _clustered(site: Site) -> tuple[Box, ...]:
     p = site.p
-    if not p.min_size:
+    if not p.width or len(p.width) != len(p.height):
+        site.refuse(MISSING_FIELD, f"needs width and height equally often: {len(p.width)}, {len(p.height)}", "width")
+    if min((*p.width, *p.height)) <= 0:
+        site.refuse(BAD_FIELD, "width and height must be positive", "width", "height")
+    return tuple(Box(width, height) for width, height in zip(p.width, p.height, strict=True))
+
+
+def _fixed(site: Site) -> Iterator[Box]:
+    p = site.p
+    if len(p.density) != len(p.fixed_size):
+        site.refuse(BAD_FIELD, f"{len(p.density)} density for {len(p.fixed_size)} fixed_size", "density", "fixed_size")
+    for size, density in zip(p.fixed_size, p.density, strict=True):
+        count = int(density)
+        if size <= 0 or count != density or count < 1 or min(p.fixed_ratio, default=1) <= 0:
+            site.refuse(BAD_FIELD, "fixed_size and fixed_ratio must be positive, density a whole number", "density")
+        shift = int(size / count)
+        for ratio in p.fixed_ratio or (1.0, *_ratios(site)):
+            width, height = size * ratio**0.5, size / ratio**0.5
+            for row, column in product(range(count), repeat=2):
+                start = shift / 2 - size / 2
+                yield Box(width, height, start + column * shift, start + row * shift, True)
+
+
+def _sized(site: Site) -> Iterator[Box]:
+    p = site.p
+    if not p.min_size and not p.fixed_size:
         site.refuse(MISSING_FIELD, "needs min_size, the side of the smallest box", "min_size")
     if p.max_size and len(p.max_size) != len(p.min_size):
         site.refuse(BAD_FIELD, f"{len(p.max_size)} max_size for {len(p.min_size)} min_size", "max_size")
     if any(s <= 0 for s in p.min_size) or any(m <= s for s, m in zip(p.min_size, p.max_size, strict=False)):
         site.refuse(BAD_FIELD, "min_size must be positive, and max_size larger than min_size", "max_size", "min_size")
-    ratios = _ratios(p)
-    sizes: list[tuple[float, float]] = []
+    ratios = _ratios(site)
     for i, written in enumerate(p.min_size):
         small = float(int(written))
-        sizes.append((small, small))
+        yield Box(small, small)
         if p.max_size:
             large = float(np.sqrt(small * int(p.max_size[i])))
-            sizes.append((large, large))
-        sizes += [(float(small * np.sqrt(r)), float(small / np.sqrt(r))) for r in ratios]
-    return tuple(sizes)
+            yield Box(large, large)
+        yield from (Box(float(small * np.sqrt(r)), float(small / np.sqrt(r))) for r in ratios)
 
 
-def _ratios(p: Any) -> list[float]:
+def _ratios(site: Site) -> list[float]:
     """The aspect ratios but 1, each once, with their inverses if `flip`."""
     ratios = [1.0]
-    for ratio in p.aspect_ratio:
-        if all(abs(ratio - known) >= 1e-6 for known in ratios) and ratio > 0:
+    for ratio in site.p.aspect_ratio:
+        if ratio <= 0:
+            site.refuse(BAD_FIELD, f"aspect_ratio is {ratio:g}: it must be positive", "aspect_ratio")
+        if all(abs(ratio - known) >= 1e-6 for known in ratios):
             ratios.append(ratio)
-            if p.flip:
+            if site.p.flip:
                 ratios.append(1.0 / ratio)
     return ratios[1:]
 
 
 def forward(call: Call) -> None:
     g: Geometry = call.g
-    y = call.tops[0].reshape(2, g.height, g.width, len(g.sizes), 4)
-    centre_x = ((np.arange(g.width) + call.p.offset) * g.step[1])[None, :, None]
-    centre_y = ((np.arange(g.height) + call.p.offset) * g.step[0])[:, None, None]
-    half = np.array(g.sizes).reshape(-1, 2) / 2
+    y = call.tops[0].reshape(2, g.height, g.width, len(g.boxes), 4)
+    width, height, right, down, cut = np.array(g.boxes, float).T
+    centre_x = ((np.arange(g.width) + call.p.offset) * g.step[1])[None, :, None] + right
+    centre_y = ((np.arange(g.height) + call.p.offset) * g.step[0])[:, None, None] + down
     boxes: Array = y[0]
-    boxes[..., 0] = (centre_x - half[:, 0]) / g.image[1]
-    boxes[..., 1] = (centre_y - half[:, 1]) / g.image[0]
-    boxes[..., 2] = (centre_x + half[:, 0]) / g.image[1]
-    boxes[..., 3] = (centre_y + half[:, 1]) / g.image[0]
+    boxes[..., 0] = (centre_x - width / 2) / g.image[1]
+    boxes[..., 1] = (centre_y - height / 2) / g.image[0]
+    boxes[..., 2] = (centre_x + width / 2) / g.image[1]
+    boxes[..., 3] = (centre_y + height / 2) / g.image[0]
     if call.p.clip:
         np.clip(boxes, 0, 1, out=boxes)
+    np.maximum(boxes[..., :2], np.where(cut, 0, -np.inf)[:, None], out=boxes[..., :2])
+    np.minimum(boxes[..., 2:], np.where(cut, 1, np.inf)[:, None], out=boxes[..., 2:])
     y[1] = g.variance
 
 
@@ -191,6 +239,11 @@ PRIOR_BOX = LayerType(
             inputs=_MAP,
         ),
         Example("prior_box_param { min_size: 6 img_size: 30 variance: 0.2 }", inputs=_MAP[:1]),
+        Example(
+            "prior_box_param { fixed_size: 8 fixed_size: 16 density: 2 density: 1 fixed_ratio: 1 fixed_ratio: 2 }",
+            inputs=_MAP,
+        ),
+        Example("prior_box_param { fixed_size: 9 density: 2 aspect_ratio: 2 min_size: 6 }", inputs=_MAP),
     ),
     refuses=(
         Refused(MISSING_FIELD, "prior_box_param { max_size: 2 }", bottoms=_SHAPES),
@@ -201,5 +254,48 @@ PRIOR_BOX = LayerType(
         _refused("min_size: 6 variance: 0.1 variance: 0.1"),
         _refused("min_size: 6 img_size: 3 img_h: 3"),
         _refused("min_size: 6 step: 3 step_h: 3"),
+        _refused("min_size: 6 step_h: 3"),
+        _refused("min_size: 6 img_h: 30"),
+        _refused("min_size: 6 aspect_ratio: -1"),
+        _refused("fixed_size: 6"),
+        _refused("fixed_size: 6 density: 0"),
+        _refused("fixed_size: 6 density: 1.5"),
+    ),
+)
+
+CLUSTERED_DOC = """PriorBoxClustered: default boxes of any widths and heights (OpenVINO).
+
+Computes:
+    For each cell of the first bottom, a box of each `width` and `height` around (w + `offset`) * step_w,
+    (h + `offset`) * step_h. Coordinates are divided by the image's size, and cut to 0..1 with `clip`.
+
+Shapes:
+    1 x 2 x (height * width * boxes * 4): the boxes (xmin, ymin, xmax, ymax), then the variances of each.
+
+Gradient:
+    None: boxes depend on shapes only.
+
+Caffe notes:
+    A layer of OpenVINO's training toolbox. The image's size, the steps and the variances are as in PriorBox.
+"""
+
+PRIOR_BOX_CLUSTERED = LayerType(
+    "PriorBoxClustered",
+    CLUSTERED_DOC,
+    setup,
+    forward,
+    param="prior_box_param",
+    own=PRIOR_BOX.own,
+    origin=OPENVINO,
+    bottoms=Arity(1, 2),
+    differentiable=False,
+    examples=(
+        Example("prior_box_param { width: 6 width: 9.5 height: 4 height: 12 clip: true }", inputs=_MAP),
+        Example("prior_box_param { width: 6 height: 4 step: 8 img_size: 30 }", inputs=_MAP[:1]),
+    ),
+    refuses=(
+        Refused(MISSING_FIELD, "prior_box_param { width: 6 }", bottoms=_SHAPES),
+        Refused(MISSING_FIELD, "prior_box_param { min_size: 6 }", bottoms=_SHAPES),
+        _refused("width: 6 height: -1"),
     ),
 )

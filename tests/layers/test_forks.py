@@ -313,3 +313,46 @@ def test_relu6_with_a_slope() -> None:
     found = run.backward(run.forward().call)
     assert found.tops[0].tolist() == [-2, -0.25, 0, 2, 6, 6]
     assert found.bottom_diffs[0].tolist() == [0.5, 0.5, 0.5, 1, 0, 0]  # type: ignore[union-attr]
+
+
+# ---------------------------------------------------------------- default boxes
+
+
+def boxes(type: str, fields: str, height: int = 1, width: int = 1) -> Array:
+    """The boxes of a map on an image of 40 x 20 (width x height), in pixels."""
+    run = bench(type, f"prior_box_param {{ {fields} }}", np.zeros((1, 1, height, width)), np.zeros((1, 3, 20, 40)))
+    return run.forward().tops[0][0, 0].reshape(-1, 4) * [40, 20, 40, 20]
+
+
+def test_fixed_sizes_stand_in_a_grid_and_are_cut() -> None:
+    """The centre is (20, 10); 2 x 2 squares of 8 have their centres 4 apart; a ratio of 4 is 16 by 4."""
+    found = boxes("PriorBox", "fixed_size: 8 density: 2 fixed_ratio: 1 fixed_ratio: 4")
+    centres = [(18, 8), (22, 8), (18, 12), (22, 12)]
+    squares = [(x - 4, y - 4, x + 4, y + 4) for x, y in centres]
+    wide = [(x - 8, y - 2, x + 8, y + 2) for x, y in centres]
+    np.testing.assert_allclose(found, [*squares, *wide])
+    np.testing.assert_allclose(boxes("PriorBox", "fixed_size: 50 density: 1"), [(0, 0, 40, 20)])
+
+
+def test_fixed_sizes_come_before_the_others_and_take_their_ratios() -> None:
+    found = boxes("PriorBox", "fixed_size: 8 density: 1 aspect_ratio: 4 flip: false min_size: 4")
+    expected = [(16, 6, 24, 14), (12, 8, 28, 12), (18, 8, 22, 12), (16, 9, 24, 11)]
+    np.testing.assert_allclose(found, expected)
+
+
+def test_clustered_boxes() -> None:
+    found = boxes("PriorBoxClustered", "width: 4 width: 10 height: 6 height: 2 step: 10 offset: 0", width=2)
+    np.testing.assert_allclose(found, [(-2, -3, 2, 3), (-5, -1, 5, 1), (8, -3, 12, 3), (5, -1, 15, 1)])
+
+
+@pytest.mark.parametrize("executor", ["reference", "fast"])
+def test_crop_center(executor: str) -> None:
+    text = """
+    layer { name: "x" type: "Input" top: "x" input_param { shape { dim: [2, 3, 6, 7] } } }
+    layer { name: "r" type: "Pooling" bottom: "x" top: "r" pooling_param { kernel_size: 1 } }
+    layer { name: "c" type: "CropCenter" bottom: "r" top: "c" crop_center_param { crop_size: [0, 0, 1, 2] } }
+    """
+    net = make(text, "TEST", executor=executor)
+    x = np.random.default_rng(1).standard_normal((2, 3, 6, 7)).astype(np.float32)
+    net.set_input("x", x)
+    np.testing.assert_array_equal(net.forward()["c"], x[:, :, 1:-1, 2:-2])

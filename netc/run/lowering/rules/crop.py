@@ -50,4 +50,4 @@ def backward(b: Builder, step: Step) -> None:
         b.emit(kernels.copied(dy, 0, _window(dx, start, size), start[1], size[1], "crop gradient"))
 
 
-RULE = Rule(("Crop",), accepts, forward, backward)
+RULE = Rule(("Crop", "CropCenter"), accepts, forward, backward)
