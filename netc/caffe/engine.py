@@ -7,6 +7,7 @@ passes, run parts of the net, and reshape it; `versions.py` makes it look so.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AbstractContextManager
 from copy import copy
 from dataclasses import replace
 from typing import Any, cast
@@ -125,7 +126,11 @@ class Engine(FedNet):
         return {self.graph.values[v].name: self._value(v).copy() for v in outputs}
 
     def run_forward(self, first: int, last: int) -> float:
-        """Run layers by index, both included; returns the weighted sum of their losses."""
+        """Run layers by index, both included; returns the weighted sum of their losses. Raises NetError(RUN026)."""
+        with self._turns.forward():
+            return self._run_forward(first, last)
+
+    def _run_forward(self, first: int, last: int) -> float:
         self.settle()
         self._refuse_empty(first, last)
         self.loss = 0.0
@@ -178,7 +183,10 @@ class Engine(FedNet):
         """
         if not self.plan.backward_planned:
             raise NetError(Diagnostic(NO_BACKWARD, f'net "{self.graph.name}" was planned for inference only'))
-        low, high = min(first, last), max(first, last)
+        with self._turns.backward():
+            self._run_backward(min(first, last), max(first, last))
+
+    def _run_backward(self, low: int, high: int) -> None:
         self._storage.seeds = {v: self._gradient(v) for v, writers in self._writers.items() if not writers}
         alone = self._sums.begin(low, high)
         for a, b in reversed(list(self._pieces(low, high, "backward", alone))):
@@ -248,6 +256,7 @@ class Engine(FedNet):
         fresh._kept = parameters
         fresh._make(plan, self.seed, self.feeds, self)
         fresh.versions.follow(self.versions)
+        fresh._turns = self._turns
         fresh.iteration = self.iteration
         for value in range(len(self.graph.values)):
             for old, new in (
@@ -262,6 +271,17 @@ class Engine(FedNet):
         for old_call, new_call in zip(self._calls, fresh._calls, strict=True):
             new_call.memory = old_call.memory
         self.__dict__.update(fresh.__dict__)
+
+    def replica(self) -> Engine:
+        """As `run.Net.replica`; without hooks."""
+        twin = copy(self)
+        twin.hooks, twin.asked, twin.changed, twin._kept = {}, {}, [], self.parameters.replica()
+        twin._make(self.plan, self.seed, {}, None)
+        return twin
+
+    def setting(self) -> AbstractContextManager[None]:
+        """While a thread writes inputs, no pass begins. Raises NetError(RUN026) in a pass."""
+        return self._turns.setting()
 
     # ------------------------------------------------------------ Python layers
 

@@ -203,6 +203,13 @@ class Net(Passes):
         with as_pycaffe_raises():
             self._engine.share_with(other._engine)
 
+    def replica(self) -> Net:
+        """A second net for a second thread: it shares the parameters, and costs its blobs. (pycaffe has none.)
+
+        Data layers with a source are inputs of the replica. See `netc.Net.replica`.
+        """
+        return Net.around(self._engine.replica())
+
     def clear_param_diffs(self) -> None:
         """Set the gradients of all parameters to zero; backward adds to them."""
         self._engine.zero_param_diffs()

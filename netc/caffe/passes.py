@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +51,8 @@ class Passes:
         first, last = self._index(start, 0), self._index(end, len(self._layer_names) - 1)
         outputs = self.outputs if end is None else self.top_names[end]
         wanted = self._known([*outputs, *(blobs or ())])
-        self._fill(kwargs, self.inputs, "input", lambda name: self.blobs[name].data)
+        with as_pycaffe_raises(), self._engine.setting() if kwargs else nullcontext():
+            self._fill(kwargs, self.inputs, "input", lambda name: self.blobs[name].data)
         self._forward(first, last)
         return {name: self.blobs[name].data for name in wanted}
 

@@ -50,6 +50,9 @@ class Executor(Protocol):
     state: the buffers that layers keep from one iteration to the next, by layer index and name.
     """
 
+    def replica(self, storage: Storage) -> Executor:
+        """One that runs the same on blobs of its own; the storage's parameters are the same arrays."""
+
     def forward(self, first: int, last: int) -> float:
         """Run these layers; returns the weighted sum of their losses."""
 

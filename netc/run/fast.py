@@ -6,10 +6,11 @@ Layers that lowering does not know run on their own kernels in between, on plain
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from itertools import groupby
 from math import prod
+from time import sleep
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ from netc.run.lowering.verify import verify
 from netc.run.parameters import stream
 from netc.run.reference import Reference, as_of, moved, run_again
 from netc.run.reference import _one_thread as one_thread
+from netc.run.turns import Holder, Only
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ BAD_ENVIRONMENT = Code(
     fix="Correct the variable, or unset it.",
 )
 MOST_THREADS = 1024
+NOWHERE = -2  # before any group, and before what lives for ever
 
 
 def thread_count() -> int:
@@ -80,21 +83,57 @@ def executor(storage: Storage, threads: int | None = None) -> Executor:
     return Fast(storage, threads)
 
 
-class Fast:
-    """Runs a lowered plan. Owns the arena, the tables and the threads."""
+class Packed:
+    """Parameters as the kernels of a net without backward want them: made once for a net and all of its replicas.
 
-    def __init__(self, storage: Storage, threads: int | None = None, updates: Updates | None = None) -> None:
+    memory: the end of the arena of the first. checksum: of the parameters that it was made of.
+    """
+
+    def __init__(self, memory: NDArray[np.uint8]) -> None:
+        self.memory = memory
+        self.checksum: int | None = None
+        self._packing = Only()
+
+    def fill(self, checksum: int, pack: Callable[[], None]) -> None:
+        """Call `pack` if the parameters are others than those that the memory was made of; one thread at a time."""
+        me = Holder()
+        while self.checksum != checksum:
+            try:
+                other = self._packing.take(me)
+                if other is None or other.thread == me.thread:  # its own, if an interrupt ended the packing
+                    self.checksum = None
+                    pack()
+                    self.checksum = checksum
+                else:
+                    sleep(1e-4)
+            finally:
+                self._packing.drop(me)
+
+
+class Fast:
+    """Runs a lowered plan. Owns the arena, the tables and the threads.
+
+    first: one whose program this one runs too, on blobs of its own (the storage's parameters are the first one's).
+    """
+
+    def __init__(
+        self, storage: Storage, threads: int | None = None, updates: Updates | None = None, first: Fast | None = None
+    ) -> None:
         self.storage = storage
         self.plan = storage.plan
         self.team = Team(threads or thread_count())
-        self.program: Lowered = lower(self.plan, self.team.threads, exact(), updates)
-        verify(self.program)
-        self.arena = aligned_bytes(self.program.planned_bytes)
+        if first is None:
+            self.program: Lowered = lower(self.plan, self.team.threads, exact(), updates)
+            verify(self.program)
+            self.arena = aligned_bytes(self.program.planned_bytes)
+            self._packed = Packed(self.arena[self._own_bytes :])
+        else:
+            self.program, self._packed = first.program, first._packed
+            self.arena = aligned_bytes(self._own_bytes)
         self._checksum = np.zeros(1, np.int64)
         self._clock = np.zeros(2, np.int64)
-        self._packed_as: int | None = None
-        self._packing: NDArray[np.int64] | None = None
-        self.at = -1  # the last group that was run
+        self._setup: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None  # tables: check, and pack
+        self.at = NOWHERE  # the last group that was run
         self._segments: dict[tuple[str, int, int], list[Segment]] = {}
         self._value_of_diff = {slot: v for v, slot in enumerate(self.plan.diff) if slot is not None}
         self._backward_of = {s.layer: s for s in self.plan.backward if s.kind == "backward"}
@@ -112,6 +151,11 @@ class Fast:
     def planned_bytes(self) -> int:
         """The size of the arena: blobs in all their layouts, packed parameters and workspace."""
         return self.program.planned_bytes
+
+    @property
+    def _own_bytes(self) -> int:
+        """The part of it that replicas do not share."""
+        return self.program.planned_bytes - self.program.packed_bytes
 
     # ------------------------------------------------------------ running
 
@@ -132,6 +176,10 @@ class Fast:
         """The same, able to make updates on the way; it starts anew."""
         return Fast(self.storage, self.team.threads, updates)
 
+    def replica(self, storage: Storage) -> Fast:
+        """The same program on blobs of its own. The storage's parameters are this one's; it makes no updates."""
+        return Fast(storage, self.team.threads, first=None if self.program.releasing else self)
+
     def backward_and_update(self) -> None:
         """All of backward, and every parameter's update as soon as its gradient is complete."""
         self._run("releasing", self.program.releasing, 0, len(self.plan.layers))
@@ -140,14 +188,13 @@ class Fast:
         """Pack the parameters of a net without backward, if they have changed since."""
         if not self.program.setup:
             return
-        if self._packing is None:
-            self._packing = bind([item.row for item in self.program.setup if item.row], self._address)
-            self._checking = self._checks()
+        if self._setup is None:
+            packing = bind([item.row for item in self.program.setup if item.row], self._address)
+            self._setup = self._checks(), packing
+        check, pack = self._setup
         self._checksum[:] = 0
-        self.team.run(self._checking)
-        if self._packed_as != self._checksum[0]:
-            self.team.run(self._packing)
-            self._packed_as = int(self._checksum[0])
+        self.team.run(check)
+        self._packed.fill(int(self._checksum[0]), lambda: self.team.run(pack))
 
     def _checks(self) -> NDArray[np.int64]:
         """The table that makes a checksum of all parameters that setup reads."""
@@ -168,6 +215,7 @@ class Fast:
     def walk(self, segments: Iterable[Segment]) -> None:
         """Run segments one after the other."""
         for segment in segments:
+            self.at = NOWHERE  # an exception on the way leaves no values that anyone could take for good
             if segment.table is not None:
                 self.team.run(segment.table)
             else:
@@ -285,6 +333,9 @@ class Fast:
     def _address(self, array: int) -> int:
         memory = self.program.memory[array]
         if memory.external is None:
+            packed = memory.offset - self._own_bytes
+            if packed >= 0 and memory.nbytes:
+                return int(self._packed.memory.ctypes.data) + packed
             return int(self.arena.ctypes.data) + memory.offset
         if memory.external.kind == "clock":
             return int(self._clock.ctypes.data)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import copy
+from dataclasses import replace
 from importlib import import_module
 from typing import Any, Literal, TypeVar, cast
 
@@ -27,8 +29,10 @@ from netc.run.codes import (
 from netc.run.executor import Executor, Feed, Observer, Storage
 from netc.run.parameters import Parameter, Parameters
 from netc.run.reference import Reference
+from netc.run.turns import Turns
 
 T = TypeVar("T")
+N = TypeVar("N", bound="Net")
 
 
 class Net:
@@ -60,12 +64,37 @@ class Net:
         self.dtype: np.dtype[Any] = np.dtype(dtype)
         self.loss = 0.0
         self._released = False
+        self._turns = Turns()
         self.parameters = self._make_parameters(seed, params)
         self.feeds: dict[str, Feed] = dict(feeds or {})
         self._storage = Storage(plan, self.dtype, self.parameters, self._input_arrays(), self.feeds, seed)
         self._empty = [n for n in self.graph.nodes if n.type.name != "Input" and self._is_filled_by_caller(n)]
         self.executor: Executor
         self.executor, self.threads = _executor(executor, self._storage, debug, threads)
+
+    def replica(self: N) -> N:
+        """A second net for a second thread: it shares this one's parameters and compiled program, and costs its blobs.
+
+        Parameters are shared, not copied: what is written into those of one (by training, by loading weights), the
+        other computes with from its next pass on; nobody should be in a pass meanwhile. Everything else is its own:
+        inputs (with the values of now), blobs, gradients, `iteration`, and what layers keep between passes, which
+        starts anew. In phase TRAIN, BatchNorm's statistics are parameters as others are, and every pass writes them.
+        Sources of data cannot be in two places: the tops of all data layers are inputs of the replica, zero at first.
+        """
+        twin = copy(self)
+        twin.loss, twin._released, twin._turns = 0.0, False, Turns(self._turns.remedy)
+        twin.parameters, twin.feeds = self.parameters.replica(), {}
+        twin._empty = [
+            n for n in self.graph.nodes if twin._is_filled_by_caller(n) and (n in self._empty or n.name in self.feeds)
+        ]
+        inputs = twin._input_arrays()
+        for value, array in self._storage.inputs.items():
+            inputs[value][...] = array
+        twin._storage = replace(
+            self._storage, parameters=twin.parameters, feeds=twin.feeds, inputs=inputs, seeds={}, observer=None
+        )
+        twin.executor = self.executor.replica(twin._storage)
+        return twin
 
     def _make_parameters(self, seed: int, params: Net | None) -> Parameters:
         return Parameters(self.plan, self.dtype, seed, params.parameters if params else None)
@@ -74,17 +103,22 @@ class Net:
 
     @property
     def inputs(self) -> dict[str, Array]:
-        """The arrays that the caller fills before forward, by blob name: tops of Input and of data layers not fed."""
+        """The arrays that the caller fills before forward, by blob name: tops of Input and of data layers not fed.
+
+        Several threads set inputs by `set_input` (and are refused if they mix), not by these. Raises NetError(RUN026).
+        """
+        self._turns.touch()
         return {self.graph.values[v].name: array for v, array in self._storage.inputs.items()}
 
     def set_input(self, name: str, array: Any) -> None:
-        """Copy an array into an input; raises NetError(RUN010, RUN011)."""
+        """Copy an array into an input; raises NetError(RUN010, RUN011, RUN026)."""
         target = _lookup(self.inputs, name, UNKNOWN_BLOB, "input")
         source = np.asarray(array)
         if source.shape != target.shape:
             shapes = f"{format_shape(target.shape)}, but the array given has shape {format_shape(source.shape)}"
             raise NetError(Diagnostic(INPUT_SHAPE, f'input "{name}" has shape {shapes}'))
-        target[...] = source
+        with self._turns.setting():
+            target[...] = source
         self._empty = [n for n in self._empty if name not in (self.graph.values[v].name for v in n.tops)]
 
     def _input_arrays(self) -> dict[int, Array]:
@@ -114,16 +148,18 @@ class Net:
     def forward(self, start: str | None = None, end: str | None = None) -> dict[str, Array]:
         """Run the layers from `start` to `end` (both included; all by default); returns copies of the net's outputs.
 
-        Starting in the middle needs a net planned with keep, since earlier blobs are gone otherwise. Raises NetError,
-        RUN016 (or DAT... in a net from a file), for a data layer that nothing feeds and nobody has filled.
+        Starting in the middle needs a net planned with keep, since earlier blobs are gone otherwise. An interrupt
+        (Ctrl-C) is raised after the pass, a second one at once. Raises NetError: RUN013; RUN016 (or DAT... in a net
+        from a file) for a data layer that nothing feeds and nobody has filled; RUN026.
         """
         first, last = self._layer(start, 0), self._layer(end, len(self.graph.nodes) - 1)
-        self._refuse_empty(first, last)
-        self.loss = self.executor.forward(first, last)
-        if last == len(self.graph.nodes) - 1:
-            self._storage.iteration += 1
-        found = {v: self.executor.value(v) for v in self.graph.outputs if self.graph.values[v].producer <= last}
-        return {self.graph.values[v].name: a.copy() for v, a in found.items() if a is not None}
+        with self._turns.forward():
+            self._refuse_empty(first, last)
+            self.loss = self.executor.forward(first, last)
+            if last == len(self.graph.nodes) - 1:
+                self._storage.iteration += 1
+            found = {v: self.executor.value(v) for v in self.graph.outputs if self.graph.values[v].producer <= last}
+            return {self.graph.values[v].name: a.copy() for v, a in found.items() if a is not None}
 
     def backward(
         self, start: str | None = None, end: str | None = None, *, diffs: Mapping[str, Any] | None = None
@@ -131,13 +167,14 @@ class Net:
         """Run backward from layer `start` down to `end`, right after forward; adds to the parameters' gradients.
 
         diffs: gradients to put on outputs, by name; other outputs that are not losses get zero.
-        Raises NetError(RUN010, RUN011, RUN014).
+        Raises NetError(RUN010, RUN011, RUN014, RUN026).
         """
         if not self.plan.backward_planned:
             raise NetError(Diagnostic(NO_BACKWARD, f'net "{self.graph.name}" was planned for inference only'))
         first, last = self._layer(end, 0), self._layer(start, len(self.graph.nodes) - 1)
-        self._storage.seeds = self._seeds(diffs or {})
-        self.executor.backward(first, last)
+        with self._turns.backward():
+            self._storage.seeds = self._seeds(diffs or {})
+            self.executor.backward(first, last)
 
     def release_gradients(self, updates: Any) -> bool:
         """Let `backward_and_update` make these updates; whether it can (the fast executor can, where it runs the net).
@@ -156,9 +193,10 @@ class Net:
 
         Parameters' gradients are not kept. Only after `release_gradients`.
         """
-        self._storage.seeds = {}
-        self._released = True
-        cast(Any, self.executor).backward_and_update()
+        with self._turns.backward():
+            self._storage.seeds = {}
+            self._released = True
+            cast(Any, self.executor).backward_and_update()
 
     def _seeds(self, diffs: Mapping[str, Any]) -> dict[int, Array]:
         outputs = {self.graph.values[v].name: v for v in self.graph.outputs}

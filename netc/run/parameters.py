@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from math import prod
@@ -52,6 +53,14 @@ class Parameters:
         """The blobs of each layer that has some."""
         nodes = self.plan.graph.nodes
         return {node.name: self.of_layer(node.index) for node in nodes if self.plan.layers[node.index].params}
+
+    def replica(self) -> Parameters:
+        """The same values, with gradients of their own (which take no memory until somebody writes there)."""
+        twin = copy(self)
+        learned = [blob.param for blob in self.all if blob.diff is not None]
+        twin.gradient, diffs = _pack(learned, self.all[0].data.dtype) if self.all else (self.gradient, {})
+        twin.all = tuple(replace(blob, diff=diffs.get(blob.param.index)) for blob in self.all)
+        return twin
 
 
 def stream(name: str, position: int) -> int:

@@ -42,6 +42,10 @@ class Reference:
             buffer[...] = 0
         self._watch = Watch(self.arena) if debug else None
 
+    def replica(self, storage: Storage) -> Reference:
+        """The same plan on blobs of its own. The storage's parameters are this one's."""
+        return Reference(storage, self._watch is not None)
+
     # ------------------------------------------------------------ running
 
     def forward(self, first: int, last: int) -> float:
@@ -60,6 +64,7 @@ class Reference:
                     self._run(at, step)
 
     def _run(self, at: int, step: Step) -> None:
+        self.at = -1  # an exception on the way leaves no values that anyone could take for good
         if self._watch is None:
             self._do(step)
         else:

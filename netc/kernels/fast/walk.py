@@ -26,6 +26,9 @@ from netc.kernels.fast.rows import HEADER, WIDTH
 SPINS = 4000  # about 50 us
 LINE = 8 * WIDTH
 FIRST = 8 * HEADER
+CLOSED, OPEN, CANCELLED = 0, 1, 2  # the gate of a pass
+GATE_BYTES = 128  # from the gate to the counter, and from the counter to whatever is next
+STATE = 3 * GATE_BYTES // 8
 X86 = platform.machine().lower() in {"x86_64", "amd64", "i386", "i686"}
 
 
@@ -82,8 +85,23 @@ def pause(_context: Any) -> Any:
 
 
 @kernel
-def walk(table: int, first: int, last: int, tid: int, nth: int, counter: int, passed: int, give_way: int) -> None:
-    """Run rows first..last-1 as thread `tid` of `nth`. `passed`: what the counter stood at before the first row."""
+def walk(table: int, first: int, last: int, tid: int, nth: int, state: int, give_way: int) -> None:
+    """Run rows first..last-1 as thread `tid` of `nth`.
+
+    state: address of the pass's own gate, which thread 0 opens, and (a cache line on) of the counter of its barriers.
+    """
+    counter, passed, spins = state + GATE_BYTES, 0, 0
+    if nth > 1:
+        if tid == 0:
+            atomic_add(state, OPEN)
+        while atomic_load(state) == CLOSED:
+            spins += 1
+            if spins < SPINS:
+                pause()
+            else:
+                call_yield(give_way)
+        if atomic_load(state) != OPEN:
+            return
     for index in range(first, last):
         row = table + index * LINE
         call_entry(arg(row, 0), row + FIRST, tid, nth)
@@ -107,51 +125,69 @@ def _yield_address() -> int:
 
 
 class Team:
-    """`threads` threads that walk tables together: the caller's own and threads - 1 workers."""
+    """`threads` threads that walk tables together: the caller's own and threads - 1 workers.
+
+    A pass is whole or not there, wherever an exception from outside (an interrupt) hits the caller: it may come while
+    workers are being told of the pass, and then the gate was never opened and no row has run; or when the compiled
+    walk has returned, and then all rows have. Nothing is left from one pass to the next.
+    """
 
     def __init__(self, threads: int) -> None:
         self.threads = threads
-        self._counter = np.zeros(16, np.int64)  # alone on its cache line
-        self._passed = 0
         self._yield = _yield_address()
-        self._queues: list[SimpleQueue[tuple[int, ...] | None]] = []
+        self._queues: list[SimpleQueue[Job | None]] = []
         self._owner = 0
+        self._state = _closed()
 
     def run(self, table: NDArray[np.int64], first: int = 0, last: int | None = None) -> None:
         """Run rows first..last-1 of the table; returns when all are done."""
         last = len(table) if last is None else last
         if first >= last:
             return
-        self._start()
-        waits = int(np.count_nonzero(table[first : last - 1, 1])) + 1
-        job = (table.ctypes.data, first, last)
-        rest = (self.threads, self._counter[8:].ctypes.data, self._passed, self._yield)
-        for tid, queue in enumerate(self._queues, 1):
-            queue.put((*job, tid, *rest))
-        walk(*job, 0, *rest)
-        self._passed += waits * self.threads if self.threads > 1 else 0
+        if self._owner != os.getpid():
+            self._start()
+        self._cancel()  # a pass whose caller was interrupted twice
+        self._state = state = _closed()
+        try:
+            for tid, queue in enumerate(self._queues, 1):
+                queue.put((table, first, last, tid, self.threads, state, self._yield))
+            walk(table.ctypes.data, first, last, 0, self.threads, state.ctypes.data, self._yield)
+        finally:
+            self._cancel()
 
     def close(self) -> None:
         """End the workers."""
+        self._cancel()
         for queue in self._queues:
             queue.put(None)
-        self._queues = []
+        self._queues, self._owner = [], 0
 
     def __del__(self) -> None:
         self.close()
 
+    def _cancel(self) -> None:
+        """Send workers home that wait for a pass that its caller has not begun, and never will."""
+        if self._state[0] == CLOSED:
+            self._state[0] = CANCELLED
+
     def _start(self) -> None:
-        if self._owner == os.getpid():
-            return
-        self._owner = os.getpid()
-        self._counter[:] = 0
-        self._passed = 0
         _ = walk.compiled  # compile once, here, not in every thread
-        self._queues = [SimpleQueue() for _ in range(self.threads - 1)]
-        for queue in self._queues:
+        queues: list[SimpleQueue[Job | None]] = [SimpleQueue() for _ in range(self.threads - 1)]
+        for queue in queues:
             threading.Thread(target=_work, args=(queue,), daemon=True, name="netc").start()
+        self._queues = queues
+        self._owner = os.getpid()
 
 
-def _work(queue: SimpleQueue[tuple[int, ...] | None]) -> None:
+Job = tuple[NDArray[np.int64], int, int, int, int, NDArray[np.int64], int]
+
+
+def _closed() -> NDArray[np.int64]:
+    """The state of a pass that has not begun: its gate and its counter, each on a cache line of its own."""
+    return np.zeros(STATE, np.int64)
+
+
+def _work(queue: SimpleQueue[Job | None]) -> None:
     while (job := queue.get()) is not None:
-        walk(*job)
+        table, first, last, tid, threads, state, give_way = job  # held here as long as they are used
+        walk(table.ctypes.data, first, last, tid, threads, state.ctypes.data, give_way)

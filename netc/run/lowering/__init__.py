@@ -38,13 +38,14 @@ def lower(plan: Plan, threads: int = 1, exact: bool = False, updates: Updates | 
         release.after(index)
     release.finish()
     _other_names(b)
-    planned, bound = _place(b, turn_group)
+    planned, bound, packed = _place(b, turn_group)
     keeping = tuple(item for item in b.items[turn:] if item.only != "releasing")
     releasing = tuple(item for item in b.items[turn:] if item.only != "keeping") if updates is not None else ()
     return Lowered(
         tuple(b.setup), tuple(b.items[:turn]), keeping, releasing, tuple(b.memory), b.homes,
         {slot: b.layouts(slot) for slot in b.homes},
-        {i: s.shape for i, s in enumerate(plan.slots)}, b.buffers, b.late_buffers, b.fused, b.threads, planned, bound,
+        {i: s.shape for i, s in enumerate(plan.slots)}, b.buffers, b.late_buffers, b.fused, b.threads,
+        planned, bound, packed,
     )  # fmt: skip
 
 
@@ -168,16 +169,23 @@ def _reference_backward(b: Builder, step: Step) -> None:
 # ---------------------------------------------------------------- memory
 
 
-def _place(b: Builder, turn: int) -> tuple[int, int]:
-    """Offsets of all arrays of the arena; its size and the largest set alive at one time."""
-    end = b.group
-    _outlive(b, turn, end)
-    inside = [m for m in b.memory if m.external is None and m.last >= 0]
-    blocks = [Block(aligned(m.nbytes), ((m.first, m.last),)) for m in inside]
+def _place(b: Builder, turn: int) -> tuple[int, int, int]:
+    """Offsets of all arrays of the arena; its size, the largest set alive at one time, and what setup fills.
+
+    The latter is at the end: replicas of a net share it.
+    """
+    _outlive(b, turn, b.group)
+    inside = [(i, m) for i, m in enumerate(b.memory) if m.external is None and m.last >= 0]
+    own = [m for i, m in inside if i not in b.persistent]
+    blocks = [Block(aligned(m.nbytes), ((m.first, m.last),)) for m in own]
     offsets, planned = allocate(blocks, turn)
-    for memory, offset in zip(inside, offsets, strict=True):
+    for memory, offset in zip(own, offsets, strict=True):
         memory.offset = offset
-    return planned, lower_bound(blocks)
+    packed = 0
+    for memory in (m for i, m in inside if i in b.persistent):
+        memory.offset = planned + packed
+        packed += aligned(memory.nbytes)
+    return planned + packed, lower_bound(blocks) + packed, packed
 
 
 def _outlive(b: Builder, turn: int, end: int) -> None:

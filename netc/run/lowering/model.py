@@ -90,3 +90,4 @@ class Lowered:
     threads: int  # that the workspace is made for
     planned_bytes: int
     lower_bound_bytes: int
+    packed_bytes: int  # the end of the arena, which setup fills, and nothing else writes
