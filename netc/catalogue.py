@@ -37,6 +37,27 @@ class Catalogue:
 
     types: Mapping[str, LayerType]
 
+    def judged(self, loss: str) -> str:
+        """The type that makes of a loss's scores what the loss judges ("Softmax"); "" for types that judge nothing."""
+        return self.types[loss].role.judges if loss in self.types else ""
+
+    @property
+    def input(self) -> str:
+        """The type of the layers whose tops the caller fills."""
+        return next(name for name, known in self.types.items() if known.role.fed == "caller")
+
+    def usually(self, name: str) -> str | None:
+        """What netc writes for what others call so: `"Pooling" with ...`, or `"Concat" or "Eltwise"`."""
+        alias = name.lower().replace("_", "")
+        known = {t.name: t.role.called[alias] for t in self.types.values() if alias in t.role.called}
+        written = [f'"{type}" {how}'.rstrip() for type, how in known.items()]
+        return " or ".join(filter(None, (", ".join(written[:-1]), *written[-1:]))) or None
+
+    @property
+    def usual_params(self) -> dict[str, str]:
+        """The field of LayerParameter that a type's own fields stand in, by what others call the type."""
+        return {alias: t.param for t in self.types.values() if t.param for alias in t.role.called}
+
     @property
     def messages(self) -> tuple[Message, ...]:
         """Messages declared in layer files, each once."""

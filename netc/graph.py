@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from netc.catalogue import Catalogue
 from netc.errors import Code, Diagnostic, Note, Report, Span, slips, suggest
 from netc.layer import Arity, LayerType, Phase
-from netc.schema.confusions import SCORES_OR_LOSS, TYPES
 from netc.schema.damage import Damage
 from netc.schema.forks import FORK_TYPES
 from netc.schema.record import Record
@@ -180,7 +179,7 @@ class _Builder:
         values = tuple(
             Value(i, d.name, d.version, d.producer, d.top, tuple(d.consumers)) for i, d in enumerate(self.values)
         )
-        inputs = tuple(v for n in self.nodes if n.type.name == "Input" for v in n.tops)
+        inputs = tuple(v for n in self.nodes if n.type.role.fed == "caller" for v in n.tops)
         outputs = tuple(v.index for v in values if not v.consumers and v.name != AUTOMATIC)
         mine = self.report.diagnostics[self.warnings_from :]
         return Graph(
@@ -241,7 +240,7 @@ class _Builder:
             help = "take the layer out, or give a layer file for it with --layers"
             self.report.error(FORK_TYPE, message, span, help=help)
         else:
-            usual = TYPES.get(layer.type.lower().replace("_", ""))
+            usual = self.catalogue.usually(layer.type)
             close = usual or (f'"{found}"' if (found := self._type_like(layer.type)) else None)
             help = f"did you mean {close}?" if close else "`netc explain --list` lists the types that are known"
             self.report.error(UNKNOWN_TYPE, f'layer "{layer.name}": unknown type "{layer.type}"', span, help=help)
@@ -334,22 +333,26 @@ class _Builder:
         bottoms, tops = len(layer.bottom), len(layer.top)
         if bottoms not in layer_type.bottoms:
             index = bottoms - 1 if layer_type.bottoms.most is not None and bottoms > layer_type.bottoms.most else None
-            self._wrong_count(layer, "bottom", layer_type.bottoms, bottoms, index)
+            self._wrong_count(layer, layer_type, "bottom", layer_type.bottoms, bottoms, index)
             return False
         tops += _automatic_tops(layer, layer_type)
         wanted = Arity(bottoms, bottoms) if layer_type.tops == "same" else layer_type.tops
         if tops not in wanted:
-            self._wrong_count(layer, "top", wanted, tops, tops - 1 if tops and tops > wanted.least else None)
+            self._wrong_count(
+                layer, layer_type, "top", wanted, tops, tops - 1 if tops and tops > wanted.least else None
+            )
             return False
         return True
 
-    def _wrong_count(self, layer: Record, kind: str, wanted: Arity, count: int, index: int | None) -> None:
+    def _wrong_count(
+        self, layer: Record, layer_type: LayerType, kind: str, wanted: Arity, count: int, index: int | None
+    ) -> None:
         needs = (
             f"needs {wanted} {kind}{'' if wanted == Arity(1, 1) else 's'}" if wanted.most != 0 else f"takes no {kind}"
         )
         span = layer.span_of(kind, index) if count else layer.span_of("type")
         message = f'layer "{layer.name}" ({layer.type}) {needs}, but has {count}'
-        help = _other_type(layer) if kind == "bottom" else None
+        help = _other_type(layer, layer_type) if kind == "bottom" else None
         if help is None and not count:
             maker = "it" if kind == "top" else "another layer"
             help = f'add `{kind}: "..."`, the name of a blob that {maker} makes'
@@ -389,16 +392,15 @@ def _automatic_tops(layer: Record, layer_type: LayerType) -> int:
     return max(0, layer_type.tops.least - len(layer.top))
 
 
-def _other_type(layer: Record) -> str | None:
+def _other_type(layer: Record, layer_type: LayerType) -> str | None:
     """Scores given to a loss without labels, or labels to a layer that takes scores only."""
-    scores, given = {loss: type for type, loss in SCORES_OR_LOSS.items()}, len(layer.bottom)
-    if given == 2 and layer.type in SCORES_OR_LOSS:
-        return f'to compare with labels, write type: "{SCORES_OR_LOSS[layer.type]}"'
-    if given == 1 and layer.type == "Accuracy":
-        return "add the labels as a second bottom"
-    if given == 1 and layer.type in scores:
-        return f'add the labels as a second bottom; without labels, write type: "{scores[layer.type]}"'
-    return None
+    role, given = layer_type.role, len(layer.bottom)
+    if given == 2 and role.judged_by:
+        return f'to compare with labels, write type: "{role.judged_by}"'
+    if given != 1 or not (role.judges or role.end == "measure"):
+        return None
+    other = f'; without labels, write type: "{role.judges}"' if role.judges else ""
+    return f"add the labels as a second bottom{other}"
 
 
 def _top_span(layer: Record, name: str) -> Span | None:

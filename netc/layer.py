@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netc.errors import Code, Diagnostic, NetError, Note, Span
+from netc.role import ANYTHING, ORDINARY, Holds, Kind, Role
 from netc.schema.declare import Field, Message
 from netc.schema.record import Record
 
@@ -94,6 +95,7 @@ class Setup:
     own_gradient: why backward is the fork's own formula and not the derivative of forward; gradient checks then show
         this instead of a mistake in what lies before the layer. Empty where it is the derivative.
     macs: multiply-adds of one forward pass over the whole batch.
+    holds: what each bottom may hold, the last entry repeated; empty: any numbers. Made-up data keeps to it.
     geometry: whatever the type's own kernels want to have worked out once.
     """
 
@@ -107,7 +109,12 @@ class Setup:
     own_gradient: str = ""
     macs: int = 0
     window: Window | None = None
+    holds: tuple[Holds, ...] = ()
     geometry: Any = None
+
+    def bottom_holds(self, bottom: int) -> Holds:
+        """What the bottom at this index may hold."""
+        return self.holds[min(bottom, len(self.holds) - 1)] if self.holds else ANYTHING
 
 
 # ---------------------------------------------------------------- what setup is given
@@ -251,7 +258,7 @@ class Input:
     """
 
     shape: Shape
-    kind: Literal["normal", "uniform", "labels", "distinct", "probabilities", "values", "binary"] = "normal"
+    kind: Kind = "normal"
     low: float = 0.0
     high: float = 1.0
     values: tuple[float, ...] = ()
@@ -328,6 +335,9 @@ class LayerType:
     loss: top 0 is a loss (weight 1 unless the file says otherwise).
     source: a data layer; its tops are filled from outside, it has no kernels.
     auto_tops: Caffe makes tops of its own where the file names fewer (losses).
+    role: what the rest of netc asks of the type: what it is, what it is called elsewhere, how others treat it.
+    onnx: writes the layer into an ONNX graph, for types of users' own files: it gets a `LayerWriter`
+        (`netc/convert/onnx/writer.py`), adds operations and gives the names of the tops.
     backward is None for types without gradient (Accuracy); asking for one is then a diagnostic.
     """
 
@@ -344,6 +354,8 @@ class LayerType:
     loss: bool = False
     source: bool = False
     auto_tops: bool = False
+    role: Role = ORDINARY
+    onnx: Callable[[Any], str | list[str]] | None = None
     origin: str = "caffe"
     aliases: tuple[str, ...] = ()
     examples: tuple[Example, ...] = ()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from netc.catalogue import catalogue
 from netc.report.explain import all_codes, code_page
 
 ROOT = Path(__file__).parent.parent
@@ -20,16 +21,17 @@ MAY_IMPORT = {
     "kernel_files": {"errors", "files"},
     "language": {"errors", "files"},
     "schema": {"errors", "files"},
-    "layer": {"errors", "schema", "jit"},
+    "role": set(),
+    "layer": {"errors", "schema", "jit", "role"},
     "catalogue": {"errors", "files", "layer", "schema"},
-    "kernels": {"jit", "errors"},
-    "layers": {"layer", "kernels", "jit", "errors", "files", "schema"},
+    "kernels": {"jit", "errors", "role"},
+    "layers": {"layer", "role", "kernels", "jit", "errors", "files", "schema"},
     "graph": {"catalogue", "layer", "schema", "errors"},
     "plan": {"graph", "layer", "kernels", "schema", "errors"},
     "run": {"plan", "graph", "layer", "kernels", "jit", "schema", "errors"},
     "solve": {"untrusted", "run", "plan", "graph", "layer", "kernels", "jit", "schema", "errors", "files"},
     "data": {"untrusted", "schema", "kernels", "layer", "errors", "files", "jit"},
-    "report": {"plan", "graph", "catalogue", "layer", "schema", "errors"},
+    "report": {"plan", "graph", "catalogue", "layer", "role", "schema", "errors"},
 }
 ABOVE = {"api", "caffe", "cli", "lsp", "convert"}  # may import everything below
 
@@ -126,3 +128,61 @@ def test_codes_have_pages() -> None:
         assert code.title
         assert code.why
         assert code.id in code_page(code)
+
+
+# ---------------------------------------------------------------- type names
+
+KNOW_TYPES = (
+    "netc/layers/",
+    "netc/kernels/fast/",
+    "netc/run/lowering/",
+    "netc/schema/bvlc/legacy.py",
+    "netc/schema/upgrade",
+)
+"""Where layer types are written, and the tables of old forms of files."""
+
+ONNX_OPERATORS = {"Clip", "Concat", "Exp", "Flatten", "Log", "LRN", "MatMul", "Reshape", "Sigmoid", "Slice", "Softmax"}
+ONNX_OPERATORS |= {"Split", "Tile"}
+
+NAMED = {
+    "netc/api/preprocess.py": {"Digits", "Input"},
+    "netc/convert/onnx/channels.py": ONNX_OPERATORS,
+    "netc/convert/onnx/pointwise.py": ONNX_OPERATORS,
+    "netc/convert/onnx/sequences.py": ONNX_OPERATORS,
+    "netc/convert/onnx/shaping.py": ONNX_OPERATORS,
+    "netc/convert/onnx/windows.py": ONNX_OPERATORS,
+    "netc/convert/onnx/writer.py": ONNX_OPERATORS,
+    "netc/convert/parameters.py": {"Convolution", "InnerProduct"},
+    "netc/data/annotated.py": {"AnnotatedData"},
+    "netc/data/array_files.py": {"ArrayData"},
+    "netc/data/database.py": {"Data"},
+    "netc/data/dense_images.py": {"DenseImageData"},
+    "netc/data/digits.py": {"Digits"},
+    "netc/data/hdf5.py": {"HDF5Data"},
+    "netc/data/idx.py": {"IDXData"},
+    "netc/data/image_files.py": {"ImageData", "ImageFolder"},
+    "netc/data/windows.py": {"WindowData"},
+    "netc/plan/lint.py": {"BatchNorm", "Scale"},
+    "netc/schema/forks.py": {"Axpy", "CenterLoss", "Interp", "ShuffleChannel"},
+    "netc/solve/averages.py": {"DetectionEvaluate"},
+}
+"""The type names that a file may hold as a string: what the file itself is about. Others ask the type's `Role`."""
+
+NOT_A_TYPE = {"Parameter"}
+"""Words that are a type's name too: the end of messages' names, a class of netc."""
+
+
+def test_files_name_only_the_types_that_they_are_about() -> None:
+    names = set(catalogue().types) - NOT_A_TYPE
+    found: dict[str, set[str]] = {}
+    for path in MODULES:
+        here = str(path.relative_to(ROOT))
+        if not here.startswith(KNOW_TYPES):
+            strings = (n.value for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Constant))
+            if named := {s for s in strings if isinstance(s, str) and s in names}:
+                found[here] = named
+    assert {
+        path: named - NAMED.get(path, set()) for path, named in found.items() if named - NAMED.get(path, set())
+    } == {}
+    assert set(NAMED) <= set(found), "a file that names no type any more"
+    assert sum(map(len, found.values())) <= 60

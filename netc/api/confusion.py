@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netc.errors import Code, Diagnostic, NetError, suggest
-from netc.graph import Graph
+from netc.graph import Graph, Node
 from netc.layer import Array, Call, flat, format_shape
+from netc.plan.model import Plan
 from netc.run import Net
 
 NO_SCORES = Code(
@@ -80,8 +81,8 @@ class Confusion:
         axis = 1
         graph = net.graph
         if scores is None or labels is None:
-            node = next(n for n in graph.nodes if n.type.name == "Accuracy")
-            p, self._layer = node.record.accuracy_param, node.index
+            node = next(n for n in graph.nodes if _compares(net.plan, n))
+            p, self._layer = getattr(node.record, str(node.type.param)), node.index
             axis, self.ignore = p.axis, p.ignore_label if p.has("ignore_label") else None
             self._scores, self._labels = node.bottoms[:2]
         else:
@@ -96,9 +97,9 @@ class Confusion:
         self.outside = 0  # labels that are no class
 
     @staticmethod
-    def possible(graph: Graph) -> bool:
-        """Whether the net has an Accuracy layer, so that the blobs need not be named."""
-        return any(n.type.name == "Accuracy" for n in graph.nodes)
+    def possible(plan: Plan) -> bool:
+        """Whether a layer compares scores with labels (Accuracy), so that the blobs need not be named."""
+        return any(_compares(plan, n) for n in plan.graph.nodes)
 
     def __call__(self, kind: str, layer: int, call: Call) -> None:
         if layer == self._layer and kind == "forward":
@@ -126,6 +127,10 @@ class Confusion:
     def classes(self) -> Classes:
         """What was counted so far."""
         return Classes(self.matrix.copy())
+
+
+def _compares(plan: Plan, node: Node) -> bool:
+    return node.type.role.end == "measure" and plan.layers[node.index].setup.bottom_holds(1).kind == "labels"
 
 
 def _value(graph: Graph, name: str) -> int:

@@ -35,7 +35,7 @@ def loads(text: str, path: str = "<string>", *, layers: Iterable[Path] = ()) -> 
 
 def schema_of(types: Catalogue) -> Schema:
     """BVLC's messages, netc's additions and those of the layer files."""
-    return base_schema().extended(types.messages, types.layer_fields)
+    return base_schema().extended(types.messages, types.layer_fields, types.usual_params)
 
 
 def typed(document: language.Document, path: Path, types: Catalogue, report: Report | None = None) -> Definition:

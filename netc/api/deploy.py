@@ -9,6 +9,7 @@ from typing import Any
 from netc.api.definition import Definition
 from netc.api.planning import plan_state, states
 from netc.api.preprocess import written
+from netc.catalogue import Catalogue
 from netc.errors import Code, Diagnostic, NetError
 from netc.graph import Graph, Node, State
 from netc.layer import Shape
@@ -24,18 +25,6 @@ NO_PREDICTION = Code(
     fix="Check that some layer with parameters stands between the data and the loss.",
 )
 
-ACTIVATIONS = {
-    "SoftmaxWithLoss": "Softmax",
-    "WeightedSoftmaxWithLoss": "Softmax",
-    "SoftmaxFocalLoss": "Softmax",
-    "InfogainLoss": "Softmax",
-    "SigmoidCrossEntropyLoss": "Sigmoid",
-}
-"""What turns the scores that a loss reads into the probabilities that it judges."""
-
-_PROBABILITIES = ("Softmax", "Sigmoid")
-_ENDS = ("Accuracy", "Silence", "DetectionEvaluate", "HDF5Output")
-_RECURRENT = ("LSTM", "RNN", "GRU", "LSTMUnit")
 _TRAINING_FIELDS = ("include", "exclude", "phase", "loss_weight", "propagate_down", "param", "transform_param")
 
 
@@ -65,8 +54,8 @@ def deploy(
     """
     state = states(definition)[-1]  # deploy, or else TEST, or else TRAIN
     plan = plan_state(definition, state, inputs=inputs)
-    cut = _Cut(plan, all_heads)
-    fixed = any(node.type.name in _RECURRENT for node in cut.kept)
+    cut = _Cut(plan, definition.types, all_heads)
+    fixed = any(node.type.role.sequence for node in cut.kept)
     for size in dict.fromkeys((None if fixed else batch, None)):  # a Reshape may hold the file's own batch size
         record = _record(definition, plan, cut, size)
         deployed = replace(definition, record=record, warnings=())
@@ -94,8 +83,8 @@ class _Cut:
     heads: for each predicted value, the activation to add, or None.
     """
 
-    def __init__(self, plan: Plan, all_heads: bool) -> None:
-        self.plan, self.graph = plan, plan.graph
+    def __init__(self, plan: Plan, types: Catalogue, all_heads: bool) -> None:
+        self.plan, self.graph, self.types = plan, plan.graph, types
         self.ends = {n.index for n in self.graph.nodes if _is_end(n)}
         self.labelled = self._from_labels()
         self.learned = self._learned()
@@ -148,8 +137,8 @@ class _Cut:
             if self._goes(self.graph.nodes[value.producer]):
                 continue
             readers = [self.graph.nodes[node] for node, _ in value.consumers]
-            done = any(n.type.name in _PROBABILITIES and not self._goes(n) for n in readers)
-            if not readers or (not done and any(self._goes(n) and n.type.name != "Silence" for n in readers)):
+            done = any(n.type.role.probabilities and not self._goes(n) for n in readers)
+            if not readers or (not done and any(self._goes(n) and n.type.role.end != "sink" for n in readers)):
                 found.append(value.index)
         return found
 
@@ -168,9 +157,9 @@ class _Cut:
     def _activation(self, value: int) -> Record | None:
         """The loss layer whose activation the value gets, from either phase; None if it has it already."""
         found = self.graph.values[value]
-        losses = [layer for layer in self.graph.record.layer if layer.type in ACTIVATIONS]
+        losses = [layer for layer in self.graph.record.layer if self.types.judged(layer.type)]
         loss = next((layer for layer in losses if layer.bottom and layer.bottom[0] == found.name), None)
-        return None if self.graph.nodes[found.producer].type.name in _PROBABILITIES else loss
+        return None if self.graph.nodes[found.producer].type.role.probabilities else loss
 
 
 def _is_fed(node: Node) -> bool:
@@ -179,7 +168,7 @@ def _is_fed(node: Node) -> bool:
 
 
 def _is_end(node: Node) -> bool:
-    return node.type.loss or any(node.loss_weights) or node.type.name in _ENDS
+    return node.type.loss or any(node.loss_weights) or node.type.role.end != ""
 
 
 def _auxiliary(losses: Sequence[Node]) -> set[int]:
@@ -211,14 +200,13 @@ def _head_names(graph: Graph, heads: Mapping[int, Record | None]) -> dict[int, s
 
 def _record(definition: Definition, plan: Plan, cut: _Cut, batch: int | None) -> Record:
     layers: list[Record] = []
-    make = definition.schema.message("LayerParameter").make
     kept = {n.index for n in cut.kept}
     for node in plan.graph.nodes:
         if _is_fed(node):
             layers += [_input(definition, plan, node, v, batch) for v in node.tops if v in cut.inputs]
         elif node.index in kept:
             layers.append(_plain(node.record, keep_fillers=node.type.source))
-        layers += [_head(make, cut, v) for v in node.tops if v in cut.names]
+        layers += [_head(definition, cut, v) for v in node.tops if v in cut.names]
     old = definition.record
     gone = ("input", "input_shape", "input_dim", "state", "solver", "force_backward", "debug_info")
     return old.replace(**dict.fromkeys(gone), layer=tuple(layers))
@@ -230,7 +218,7 @@ def _input(definition: Definition, plan: Plan, node: Node, value: int, batch: in
     if batch is not None and shape:
         shape = (batch, *shape[1:])
     name = plan.graph.values[value].name
-    fields: dict[str, Any] = {"name": name, "type": "Input", "top": (name,)}
+    fields: dict[str, Any] = {"name": name, "type": definition.types.input, "top": (name,)}
     first = value == node.tops[0]
     transform = written(node.record, message("TransformationParameter").make) if first and len(shape) == 4 else None
     if transform is not None:
@@ -239,14 +227,15 @@ def _input(definition: Definition, plan: Plan, node: Node, value: int, batch: in
     return message("LayerParameter").make(**fields, input_param=message("InputParameter").make(shape=(dims,)))
 
 
-def _head(make: Any, cut: _Cut, value: int) -> Record:
+def _head(definition: Definition, cut: _Cut, value: int) -> Record:
+    """The activation that the loss of a value contains, with the fields that the loss gives it."""
     loss = cut.heads[value]
     assert loss is not None
-    name, type = cut.names[value], ACTIVATIONS[loss.type]
-    bottom = cut.graph.values[value].name
-    axis = {"softmax_param": loss.softmax_param} if type == "Softmax" and loss.has("softmax_param") else {}
-    record: Record = make(name=name, type=type, bottom=(bottom,), top=(name,), **axis)
-    return record
+    activation = definition.types.types[cut.types.judged(loss.type)]
+    name, bottom, param = cut.names[value], cut.graph.values[value].name, activation.param
+    own = {param: getattr(loss, param)} if param and loss.has(param) else {}
+    make = definition.schema.message("LayerParameter").make
+    return make(name=name, type=activation.name, bottom=(bottom,), top=(name,), **own)
 
 
 def _plain(record: Record, keep_fillers: bool) -> Record:

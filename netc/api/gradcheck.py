@@ -11,8 +11,9 @@ import numpy as np
 
 from netc import run
 from netc.api.definition import Definition
+from netc.api.made_up import fill_inputs
 from netc.api.planning import plan_state
-from netc.api.session import fill_inputs, first_batches, open_feeds
+from netc.api.session import first_batches, open_feeds
 from netc.errors import Code, Diagnostic, NetError
 from netc.graph import State
 from netc.layer import Array

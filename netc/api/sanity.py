@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import prod
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from netc.errors import Code, Diagnostic
 from netc.graph import Node
 from netc.layer import Array, Call
 from netc.plan.model import Plan
+from netc.role import Guess
 from netc.run import Net
 from netc.solve.events import Events, Step
 
@@ -66,8 +66,6 @@ EXPLODING = Code(
 LOG_MIN = -math.log(float(np.finfo(np.float32).tiny))
 BINS = 16
 _FEW = 8  # with fewer samples, an output that is always zero says nothing
-_RECTIFIERS = ("ReLU", "ReLU6")
-_CLASSES = ("SoftmaxWithLoss", "InfogainLoss", "MultinomialLogisticLoss")
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +192,7 @@ def spread(array: Array) -> Spread:
 
 def _units(node: Node, top: Array) -> tuple[int, int]:
     """Channels of a ReLU and how many of them are zero for every sample; (0, 0) for other layers."""
-    if node.type.name not in _RECTIFIERS or top.ndim < 2 or len(top) < _FEW:
+    if not node.type.role.rectifies or top.ndim < 2 or len(top) < _FEW:
         return 0, 0
     alive = (top != 0).any(axis=tuple(axis for axis in range(top.ndim) if axis != 1))
     return len(alive), int((~alive).sum())
@@ -237,29 +235,15 @@ def _rms(g: Gradient) -> float:
 # ---------------------------------------------------------------- losses
 
 
-def guesses(plan: Plan) -> dict[str, tuple[float, int]]:
-    """The loss of a net that knows nothing, and the number of classes, by output name: -log(1/K), log 2 a value."""
+def guesses(plan: Plan) -> dict[str, Guess]:
+    """The loss of a net that knows nothing, by output name, for the losses that tell it."""
     found = {}
     for node in plan.graph.nodes:
-        if not node.type.loss or not node.tops:
-            continue
-        scores = plan.shapes[node.bottoms[0]]
-        name = plan.graph.values[node.tops[0]].name
-        record: Any = node.record
-        if node.type.name in _CLASSES and len(scores) >= 2:
-            classes = scores[record.softmax_param.axis] if node.type.name == "SoftmaxWithLoss" else scores[1]
-            if _by_position(record) or prod(scores) == scores[0] * classes:
-                found[name] = (math.log(classes), classes)
-        elif node.type.name == "SigmoidCrossEntropyLoss" and not record.loss_param.has("normalization"):
-            found[name] = (math.log(2) * prod(scores[1:]), 2)
+        ask = node.type.role.guess
+        guess = ask(node.record, [plan.shapes[v] for v in node.bottoms]) if ask and node.tops else None
+        if guess is not None:
+            found[plan.graph.values[node.tops[0]].name] = guess
     return found
-
-
-def _by_position(record: Any) -> bool:
-    p = record.loss_param
-    if p.has("normalize") and not p.has("normalization"):
-        return bool(p.normalize)
-    return p.normalization in ("VALID", "FULL")
 
 
 class Losses(Events):
@@ -285,11 +269,11 @@ class Losses(Events):
             self.events.warned(Diagnostic(LOG_FLT_MIN, message, help=help, severity="warning"))
 
     def _first_losses(self, step: Step) -> None:
-        for name, (expected, classes) in self.expected.items():
+        for name, guess in self.expected.items():
             if name not in step.outputs:
                 continue
             self.first[name] = loss = float(step.outputs[name].sum())
-            if not 0.5 * expected <= loss <= 2 * expected:
-                message = f'the first "{name}" is {loss:.4g}; -log(1/{classes}) would be {expected:.4g}'
+            if not 0.5 * guess.loss <= loss <= 2 * guess.loss:
+                message = f'the first "{name}" is {loss:.4g}; -log(1/{guess.classes}) would be {guess.loss:.4g}'
                 help = "look at the scale of the inputs, at the fillers and at the labels"
                 self.events.warned(Diagnostic(FIRST_LOSS, message, help=help, severity="warning"))

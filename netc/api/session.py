@@ -14,6 +14,7 @@ from netc import data, run, solve
 from netc.api.definition import Definition, PathLike
 from netc.api.fed import FedNet
 from netc.api.jobs import Job, load_job
+from netc.api.made_up import fill_inputs
 from netc.api.memory import within
 from netc.api.planning import load, plan_state
 from netc.api.preprocess import stored
@@ -47,10 +48,10 @@ class Net(FedNet):
     instead of the file's. keep: every blob stays readable after a pass. training: plan backward too (default: in phase
     TRAIN). Data layers whose source is there are fed from it; others are inputs that the caller sets. on_bad_record:
     "stop" or "skip" a record of the data that cannot be used. synthetic: data layers and inputs hold random numbers
-    (labels: small integers), to time a net without its data. reshape, names: as in `Solver`. run_options: `executor`
-    ("fast"; with keep "reference", whose blobs may be written), `threads`. budget: bytes ("500MB") that parameters,
-    gradients and blobs together may take; layers run again in backward until they fit, which changes no bit.
-    Raises NetError.
+    that the layers can take (`netc.api.made_up`), to time a net without its data. reshape, names: as in `Solver`.
+    run_options: `executor` ("fast"; with keep "reference", whose blobs may be written), `threads`. budget: bytes
+    ("500MB") that parameters, gradients and blobs together may take; layers run again in backward until they fit, which
+    changes no bit. Raises NetError.
     """
 
     def __init__(
@@ -255,14 +256,6 @@ def open_feeds(
         if data.has_source(node.record.type) and (required or node.name not in plan.assumed):
             feeds[node.name] = data.open_source(node.record, plan.graph.state.phase, seed, on_bad_record=on_bad_record)
     return feeds
-
-
-def fill_inputs(net: run.Net, seed: int) -> None:
-    """Random numbers into every input: normal for images, 0 or 1 for labels (blobs of one axis)."""
-    generator = np.random.default_rng(seed)
-    for array in net.inputs.values():
-        labels = array.ndim == 1
-        array[...] = generator.integers(0, 2, array.shape) if labels else generator.standard_normal(array.shape)
 
 
 def time_updater(net: Net) -> Updater:

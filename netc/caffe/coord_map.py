@@ -12,15 +12,11 @@ from typing import Any
 import numpy as np
 
 from netc.caffe.net_spec import Function, Top, layers
+from netc.catalogue import catalogue
 
 Map = tuple[int | None, Any, Any]
 
 IDENTITY: Map = (None, 1, 0)
-PASS_THROUGH_LAYERS = [
-    "AbsVal", "BatchNorm", "Bias", "BNLL", "Dropout", "Eltwise", "ELU", "Log", "LRN", "Exp", "MVN", "Power", "ReLU",
-    "PReLU", "Scale", "Sigmoid", "Split", "TanH", "Threshold",
-]  # fmt: skip
-
 _OLD_FIELDS = {f"{field}_{axis}" for field in ("pad", "kernel", "stride") for axis in "hw"}
 
 
@@ -53,18 +49,24 @@ def crop_params(fn: Function) -> tuple[int, Any]:
 
 def coord_map(fn: Function) -> Map:
     """Where a layer's bottom lies in its top. Raises UndefinedMapException."""
-    if fn.type_name in ("Convolution", "Pooling", "Im2col"):
+    space = _space(fn)
+    if space == "window":
         axis, stride, extent, pad = conv_params(fn)
         return axis, 1 / stride, (pad - (extent - 1) / 2) / stride
-    if fn.type_name == "Deconvolution":
+    if space == "transposed":
         axis, stride, extent, pad = conv_params(fn)
         return axis, stride, (extent - 1) / 2 - pad
-    if fn.type_name in PASS_THROUGH_LAYERS:
+    if space == "same":
         return IDENTITY
-    if fn.type_name == "Crop":
+    if space == "crop":
         axis, offset = crop_params(fn)
         return axis - 1, 1, -offset
     raise UndefinedMapException(fn.type_name)
+
+
+def _space(fn: Function) -> str:
+    known = catalogue().types.get(fn.type_name)
+    return known.role.space if known else ""
 
 
 def compose(base_map: Map, next_map: Map) -> Map:
@@ -94,7 +96,7 @@ def _maps_back(start: Top) -> dict[Top, Map]:
     """The maps from a top to everything before it that spatial layers connect it with, nearest first."""
     maps, frontier = {start: IDENTITY}, [start]
     for top in frontier:
-        bottoms = top.fn.inputs[:1] if top.fn.type_name == "Crop" else top.fn.inputs
+        bottoms = top.fn.inputs[:1] if _space(top.fn) == "crop" else top.fn.inputs
         try:
             step = coord_map(top.fn) if bottoms else IDENTITY
         except UndefinedMapException:

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netc.caffe.proto import caffe_pb2
+from netc.catalogue import catalogue
 from netc.files import write_bytes
 from netc.report import layout
 
 if TYPE_CHECKING:
     import graphviz
 
-COLOURS = {"Convolution": "#FF5050", "Deconvolution": "#FF5050", "Pooling": "#FF9900", "InnerProduct": "#CC33FF"}
+COLOURS: dict[str, str] = {"convolution": "#FF5050", "pooling": "#FF9900", "product": "#CC33FF"}
 LAYER, IN_PLACE, BLOB = "#6495ED", "#90EE90", "#E0E0E0"
 
 
@@ -36,7 +37,7 @@ def get_pydot_graph(
     for layer in _layers(caffe_net, phase):
         node = f"{layer.name}_{layer.type}"
         in_place = list(layer.bottom) == list(layer.top) and len(layer.bottom) == 1
-        colour = IN_PLACE if in_place else COLOURS.get(layer.type, LAYER)
+        colour = IN_PLACE if in_place else COLOURS.get(_family(layer), LAYER)
         out.node(node, gv.escape(_label(layer, rankdir, display_lrm)), shape="box", fillcolor=colour)
         for blob in (*layer.bottom, *layer.top):
             out.node(f"{blob}_blob", gv.escape(blob), shape="octagon", fillcolor=BLOB)
@@ -78,28 +79,32 @@ def _layers(net: Any, phase: int | None) -> Iterator[Any]:
 
 def _label(layer: Any, rankdir: str, display_lrm: bool) -> str:
     lines = [layer.name, f"({layer.type})", *_window(layer)]
-    if display_lrm and layer.type in ("Convolution", "Deconvolution", "InnerProduct"):
+    if display_lrm and _family(layer) in ("convolution", "product"):
         multipliers = [f"{spec.lr_mult:.1f}" for spec in layer.param] or ["1.0"]
         lines.append(f"lr mult: {', '.join(multipliers)}")
     return ("\n" if rankdir in ("TB", "BT") else " ").join(lines)
 
 
 def _window(layer: Any) -> Iterator[str]:
-    if layer.type in ("Convolution", "Deconvolution"):
+    if _family(layer) == "convolution":
         p = layer.convolution_param
         for name, default in (("kernel_size", 1), ("stride", 1), ("pad", 0), ("dilation", 1)):
             sizes = list(getattr(p, name)) or [default]
             if name != "dilation" or sizes != [default]:
                 yield f"{name.replace('_', ' ')}: {'x'.join(map(str, sizes))}"
-    elif layer.type == "Pooling":
+    elif layer.HasField("pooling_param"):
         p = layer.pooling_param
         yield caffe_pb2.PoolingParameter.PoolMethod.Name(p.pool)
         yield from (f"{name.replace('_', ' ')}: {getattr(p, name)}" for name in ("kernel_size", "stride", "pad"))
 
 
 def _edge_label(layer: Any) -> str:
-    if layer.type == "Data":
+    if layer.HasField("data_param"):
         return f"Batch {layer.data_param.batch_size}"
-    if layer.type in ("Convolution", "Deconvolution"):
-        return str(layer.convolution_param.num_output)
-    return str(layer.inner_product_param.num_output) if layer.type == "InnerProduct" else ""
+    own = {"convolution": layer.convolution_param, "product": layer.inner_product_param}.get(_family(layer))
+    return str(own.num_output) if own is not None and own.HasField("num_output") else ""
+
+
+def _family(layer: Any) -> str:
+    known = catalogue().types.get(layer.type)
+    return known.role.family if known else ""

@@ -69,7 +69,7 @@ class Engine(FedNet):
             if step.kind == "loss":
                 self._gradient(plan.slots[step.target].owner)[...] = step.weight
         self._held = {n.index: tops for n in self.graph.nodes if (tops := _constant_tops(n, plan))}
-        self._python = frozenset(n.index for n in self.graph.nodes if n.type.name == "Python")
+        self._python = frozenset(n.index for n in self.graph.nodes if n.type.role.foreign)
         still = {*self._storage.inputs, *(v for tops in self._held.values() for v in tops)}
         self.versions = Versions(self.graph, self.executor, still, self._writers)
         self._sums = Sums(self.graph, self._writers, self._gradient)
@@ -320,7 +320,7 @@ def _gradient_writers(plan: Plan) -> dict[int, list[int]]:
 
 def _constant_tops(node: Node, plan: Plan) -> tuple[int, ...]:
     """The tops of a DummyData layer that Caffe fills only once, so that a script's own values stay in them."""
-    if node.type.name != "DummyData":
+    if node.type.role.fed != "fillers":
         return ()
     fillers = plan.layers[node.index].setup.geometry
     kinds = zip(node.tops, fillers, strict=True)

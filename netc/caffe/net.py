@@ -110,7 +110,7 @@ class Net(Passes):
         """Every layer in order; a Python layer is its own object."""
         return [
             self._engine.python_layer(node.index)
-            if node.type.name == "Python"
+            if node.type.role.foreign
             else LayerView(node.name, node.record.type, self._param_blobs[node.index])
             for node in self._engine.graph.nodes
         ]
@@ -228,7 +228,7 @@ class Net(Passes):
 
     def _set_input_arrays(self, data: Array, labels: Array) -> None:
         first = self._engine.graph.nodes[0]
-        if first.type.name != "MemoryData":
+        if first.type.role.fed != "push":
             raise refuse(NOT_MEMORY_DATA, f'the first layer is "{first.name}" ({first.type.name})')
         shapes = [self._engine.plan.shapes[v] for v in first.tops]
         check(data, labels, shapes[0])

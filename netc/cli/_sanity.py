@@ -31,8 +31,8 @@ def show_inspection(found: Inspection) -> None:
 def show_first_losses(losses: Losses) -> None:
     """The first losses beside those of a guess."""
     for name, loss in losses.first.items():
-        expected, classes = losses.expected[name]
-        _output.say(f"first {name} {loss:.4f}; -log(1/{classes}) = {expected:.4f}")
+        guess = losses.expected[name]
+        _output.say(f"first {name} {loss:.4f}; -log(1/{guess.classes}) = {guess.loss:.4f}")
 
 
 def bars(s: Spread) -> str:

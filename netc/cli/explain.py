@@ -31,7 +31,7 @@ def command(name: str | None, list_all: bool, layers: tuple[Path, ...]) -> None:
     elif (fields := explain.field_page(name, schema_of(types))) is not None:
         page = fields
     else:
-        near = explain.usual_name(name) or explain.nearest(name, types)
+        near = types.usually(name) or explain.nearest(name, types)
         hint = f"; did you mean {near}?" if near else "; `netc explain --list` lists all"
         raise click.BadParameter(f"{name!r} is no code, layer type or field{hint}", param_hint="NAME")
     if sys.stdout.isatty():

@@ -111,7 +111,7 @@ def command(
     show_loaded(net.loaded)
     if unfed := [net.graph.values[v].name for v in net.graph.inputs]:
         _output.say(f"no data for {', '.join(unfed)}: they are zero", "yellow")
-    compared = Confusion(net, scores, labels) if scores or Confusion.possible(net.graph) else None
+    compared = Confusion(net, scores, labels) if scores or Confusion.possible(net.plan) else None
     if compared is None and (confusion or class_names):
         raise NetError(Diagnostic(NO_CONFUSION, f'net "{net.graph.name}" has no Accuracy layer'))
     shown = _names(class_names, len(compared.matrix)) if compared else []

@@ -19,7 +19,7 @@ from netc.convert.program import program
 from netc.errors import Diagnostic, NetError, Report
 from netc.files import open_regular
 from netc.graph import State, included
-from netc.layer import Shape
+from netc.layer import LayerType, Shape
 from netc.run.net import Net
 from netc.run.weights import load_weights
 from netc.schema.model import read_model
@@ -32,7 +32,6 @@ from netc.solve.snapshots import read_weights
 
 _TEXT = (".net", ".prototxt", ".pt", ".pbtxt", ".txt", ".cfg")
 _BINARY = (".caffemodel", ".binaryproto")
-_LAYERS_OF_DATA = ("Input",)
 
 
 @dataclass(frozen=True)
@@ -223,7 +222,7 @@ def build(model: Model, options: Options = Options()) -> tuple[Net, tuple[str, .
     notes: list[str] = []
     layers = [layer for layer in definition.record.layer if included(layer, state)]
     types = definition.types.types
-    if any(la.type in types and (types[la.type].loss or _is_data(la.type, types[la.type].source)) for la in layers):
+    if any(la.type in types and _only_trains(types[la.type]) for la in layers):
         cut = deploy(definition, batch=options.batch or 1, inputs=options.inputs or {})
         definition, state = cut.definition, State("TEST")
         if cut.left_out:
@@ -239,8 +238,9 @@ def build(model: Model, options: Options = Options()) -> tuple[Net, tuple[str, .
     return net, tuple(notes)
 
 
-def _is_data(name: str, source: bool) -> bool:
-    return source and name not in _LAYERS_OF_DATA
+def _only_trains(type: LayerType) -> bool:
+    """A loss, or a layer that data fills: a net that has one is cut down to what predicts."""
+    return type.loss or (type.source and type.role.fed != "caller")
 
 
 WRITERS: dict[str, Callable[[Model, Options], Dumped]] = {

@@ -15,9 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netc.jit import kernel
+from netc.role import ANYTHING, Holds
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
+
+HOLDS = (ANYTHING, Holds("binary"), ANYTHING)
+"""What bottoms hold: the input, `cont`, and the static input and states."""
 
 
 @dataclass(frozen=True, slots=True)

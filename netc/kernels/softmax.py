@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from netc.role import Guess
 
 Array = NDArray[Any]
 
@@ -27,6 +31,20 @@ def picked(values: Array, classes: Array) -> Array:
     """values[o, classes[o, i], i] as (outer, inner); the value of class 0 where a class is -1."""
     index = np.maximum(classes, 0)[:, None, :]
     return np.take_along_axis(values, index, axis=1)[:, 0, :]
+
+
+def guess_of_classes(record: Any, bottoms: Sequence[tuple[int, ...]], axis: int = 1) -> Guess | None:
+    """-log(1/K) for the K classes along an axis of the scores, if the loss is a mean over the positions.
+
+    record: the layer's, with its `loss_param`; bottoms: shapes of the scores and the labels.
+    """
+    scores, p = bottoms[0], record.loss_param
+    if len(scores) < 2 or not -len(scores) <= axis < len(scores):
+        return None
+    classes = scores[axis]
+    legacy = p.has("normalize") and not p.has("normalization")
+    mean = bool(p.normalize) if legacy else p.normalization in ("VALID", "FULL")
+    return Guess(math.log(classes), classes) if mean or math.prod(scores) == scores[0] * classes else None
 
 
 def normalizer(mode: str, outer: int, inner: int, valid: float) -> float:

@@ -16,6 +16,7 @@ Caffe notes:
 import numpy as np
 
 from netc.layer import Call, Example, Input, LayerType, Setup, Site
+from netc.role import Role
 
 
 def setup(site: Site) -> Setup:
@@ -33,5 +34,11 @@ def backward(call: Call) -> None:
 
 
 ABS_VAL = LayerType(
-    "AbsVal", __doc__, setup, forward, backward, examples=(Example(inputs=(Input((2, 3, 4), "distinct"),)),)
+    "AbsVal",
+    __doc__,
+    setup,
+    forward,
+    backward,
+    role=Role("activation", space="same"),
+    examples=(Example(inputs=(Input((2, 3, 4), "distinct"),)),),
 )

@@ -37,6 +37,7 @@ from netc.layer import (
     flat,
     format_shape,
 )
+from netc.role import ANYTHING, Role, whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,12 @@ def setup(site: Site) -> Setup:
     if not 1 <= p.top_k <= classes:
         site.refuse(BAD_FIELD, f"top_k is {p.top_k}: it must be 1 to {classes}, the number of classes", "top_k")
     tops = ((), (classes,))[: site.top_count]
-    return Setup(tops=tops, reads=(), geometry=Geometry(axis, p.ignore_label if p.has("ignore_label") else None))
+    return Setup(
+        tops=tops,
+        reads=(),
+        holds=(ANYTHING, whole(classes)),
+        geometry=Geometry(axis, p.ignore_label if p.has("ignore_label") else None),
+    )
 
 
 def forward(call: Call) -> None:
@@ -86,6 +92,7 @@ ACCURACY = LayerType(
     tops=Arity(1, 2),
     differentiable=False,
     codes=(LABEL_OUT_OF_RANGE,),
+    role=Role("measure", end="measure"),
     examples=(
         Example(inputs=(Input((20, 7), "distinct"), Input((20,), "labels", 0, 7))),
         Example("accuracy_param { top_k: 3 }", inputs=(Input((20, 7), "distinct"), Input((20,), "labels", 0, 7))),

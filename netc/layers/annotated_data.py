@@ -36,6 +36,7 @@ from netc.layer import (
     Setup,
     Site,
 )
+from netc.role import Role
 from netc.schema.declare import Enum, Field, Message, optional, repeated
 
 SSD = "SSD (weiliu89/caffe)"
@@ -143,6 +144,7 @@ ANNOTATED_DATA = LayerType(
     tops=Arity(1, 2),
     source=True,
     origin=SSD,
+    role=Role("source"),
     examples=(
         Example(
             'data_param { source: "voc_lmdb" batch_size: 8 backend: LMDB } '

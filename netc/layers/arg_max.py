@@ -20,6 +20,7 @@ from math import prod
 import numpy as np
 
 from netc.layer import BAD_BOTTOM_SHAPE, BAD_FIELD, Call, Example, Input, LayerType, Refused, Setup, Shape, Site
+from netc.role import Role
 
 
 def setup(site: Site) -> Setup:
@@ -61,6 +62,7 @@ ARG_MAX = LayerType(
     forward,
     param="argmax_param",
     differentiable=False,
+    role=Role("measure"),
     examples=(
         Example("argmax_param { top_k: 3 }", inputs=(Input((4, 7), "distinct"),)),
         Example("argmax_param { top_k: 2 out_max_val: true }", inputs=(Input((4, 7), "distinct"),)),

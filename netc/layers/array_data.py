@@ -17,6 +17,7 @@ Caffe notes:
 """
 
 from netc.layer import ANY, MISSING_FIELD, NONE, SHAPE_UNKNOWN, Example, LayerType, Param, Refused, Setup, Site
+from netc.role import Role
 from netc.schema.declare import Message, optional
 
 PARAMETER = Message(
@@ -56,6 +57,7 @@ ARRAY_DATA = LayerType(
     tops=ANY,
     source=True,
     origin="netc",
+    role=Role("source"),
     examples=(
         Example(
             'array_data_param { source: "iris.csv" batch_size: 10 shuffle: true label: "species" }',

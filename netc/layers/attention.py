@@ -39,6 +39,7 @@ from netc.layer import (
     Site,
     format_shape,
 )
+from netc.role import ANYTHING, Holds, Role
 from netc.schema.declare import Field, Message, optional
 
 OWN = Param(
@@ -81,6 +82,7 @@ def setup(site: Site) -> Setup:
         tops=((q[0], q[1], v[2]),),
         buffers=(Buffer("prob", (q[0], p.num_heads, q[1], k[1])),),
         reads=("x0", "x1", "x2"),
+        holds=(ANYTHING, ANYTHING, ANYTHING, Holds("binary")),
         macs=q[0] * q[1] * k[1] * (q[2] + v[2]),
         geometry=Geometry(p.num_heads, scale),
     )
@@ -139,6 +141,7 @@ ATTENTION = LayerType(
     origin="netc",
     bottoms=Arity(3, 4),
     differentiable=(True, True, True, False),
+    role=Role("product"),
     examples=(
         Example("attention_param { num_heads: 2 }", inputs=_BOTTOMS),
         Example("attention_param { causal: true scale: 0.7 }", inputs=(Input((2, 4, 3)),) * 3),

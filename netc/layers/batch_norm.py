@@ -22,6 +22,7 @@ Caffe notes:
     `scale_bias`, `scale_filler` and `bias_filler` are NVCaffe's: y = scale x-hat + bias in one layer, with five blobs.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +45,7 @@ from netc.layer import (
     Shape,
     Site,
 )
+from netc.role import Role
 
 STATISTICS_NOT_LEARNED = Code(
     "LAY102",
@@ -229,6 +231,11 @@ def _x_hat(call: Call) -> Array:
     return x_hat
 
 
+def _empty(blobs: Sequence[Array]) -> str:
+    """Statistics whose factor is zero were never gathered."""
+    return "" if blobs[2].any() else "BatchNorm statistics with factor 0"
+
+
 BATCH_NORM = LayerType(
     "BatchNorm",
     __doc__,
@@ -237,6 +244,17 @@ BATCH_NORM = LayerType(
     backward,
     param="batch_norm_param",
     codes=(STATISTICS_NOT_LEARNED, STORED_WHILE_TRAINING),
+    role=Role(
+        "normalization",
+        space="same",
+        advice="a variance is zero or overflows: look at `eps`, at the batch size, and at dead layers before it",
+        doubt=_empty,
+        called={
+            "batchnormalization": '(with a "Scale" after it)',
+            "batchnorm2d": '(with a "Scale" after it)',
+            "norm": "",
+        },
+    ),
     examples=(
         Example(inputs=(Input((4, 3, 5, 4)),)),
         Example("batch_norm_param { moving_average_fraction: 0.9 eps: 0.01 }", inputs=(Input((6, 4)),)),

@@ -28,6 +28,7 @@ from netc.layer import (
     Site,
     format_shape,
 )
+from netc.role import ANYTHING, Role, whole
 
 
 def setup(site: Site) -> Setup:
@@ -35,7 +36,7 @@ def setup(site: Site) -> Setup:
     if not x or len(index) != 1:
         message = f"needs items and a 1-d bottom of indices, not {format_shape(x)} and {format_shape(index)}"
         site.refuse(BAD_BOTTOM_SHAPE, message, "bottom")
-    return Setup(tops=((index[0], *x[1:]),), reads=("x1",))
+    return Setup(tops=((index[0], *x[1:]),), reads=("x1",), holds=(ANYTHING, whole(x[0])))
 
 
 def forward(call: Call) -> None:
@@ -58,6 +59,7 @@ BATCH_REINDEX = LayerType(
     backward,
     bottoms=Arity(2, 2),
     differentiable=(True, False),
+    role=Role("shape"),
     examples=(
         Example(inputs=(Input((4, 3, 2)), Input((6,), "labels", high=4))),
         Example(inputs=(Input((3,)), Input((1,), "values", values=(2,)))),

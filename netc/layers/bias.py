@@ -34,6 +34,7 @@ from netc.layer import (
     Site,
     format_shape,
 )
+from netc.role import Role
 
 
 def setup(site: Site) -> Setup:
@@ -97,6 +98,7 @@ BIAS = LayerType(
     backward,
     param="bias_param",
     bottoms=Arity(1, 2),
+    role=Role("normalization", space="same"),
     examples=(
         Example('bias_param { filler { type: "uniform" min: -1 max: 1 } }'),
         Example('bias_param { axis: 2 num_axes: 2 filler { type: "uniform" min: -1 max: 1 } }'),

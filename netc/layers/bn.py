@@ -46,6 +46,7 @@ from netc.layer import (
     Site,
     flat,
 )
+from netc.role import Role
 from netc.schema.declare import Enum, Message, optional
 
 ORIGIN, TSN = "SegNet (alexgkendall/caffe-segnet)", "TSN and PSPNet (yjxiong/caffe)"
@@ -191,6 +192,7 @@ BN = LayerType(
     own=Param(optional("bn_param", 2137, "BNParameter", origin=ORIGIN), (PARAMETER,)),
     origin=ORIGIN,
     tops=Arity(1, 3),
+    role=Role("normalization", space="same"),
     examples=(
         Example(f"bn_param {{ {_FILL} }}"),
         Example(f"bn_param {{ bn_mode: INFERENCE {_FILL} }}"),

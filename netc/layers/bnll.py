@@ -16,6 +16,7 @@ Caffe notes:
 import numpy as np
 
 from netc.layer import Call, Example, Input, LayerType, Setup, Site
+from netc.role import Role
 
 
 def setup(site: Site) -> Setup:
@@ -39,5 +40,6 @@ BNLL = LayerType(
     setup,
     forward,
     backward,
+    role=Role("activation", space="same"),
     examples=(Example(), Example(inputs=(Input((4,), "values", values=(-200, -3, 3, 200)),))),
 )

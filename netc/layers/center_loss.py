@@ -36,6 +36,7 @@ from netc.layer import (
     Site,
     format_shape,
 )
+from netc.role import ANYTHING, Role, whole
 from netc.schema.declare import Field, Message, optional
 
 ORIGIN = "Center loss (ydwen/caffe-face)"
@@ -68,7 +69,14 @@ def setup(site: Site) -> Setup:
         site.refuse(BAD_BOTTOM_SHAPE, message, "bottom")
     centers = ParamBlob("centers", (p.num_output, values), p.center_filler, own_gradient=UPDATE_RULE)
     buffers = (Buffer("classes", (rows,), "int32"), Buffer("distance", (rows, values)))
-    return Setup(tops=((),), params=(centers,), buffers=buffers, reads=(), geometry=(rows, values))
+    return Setup(
+        tops=((),),
+        params=(centers,),
+        buffers=buffers,
+        reads=(),
+        holds=(ANYTHING, whole(p.num_output)),
+        geometry=(rows, values),
+    )
 
 
 def forward(call: Call) -> None:
@@ -104,6 +112,7 @@ CENTER_LOSS = LayerType(
     auto_tops=True,
     origin=ORIGIN,
     codes=(LABEL_OUT_OF_RANGE,),
+    role=Role("loss"),
     examples=(
         Example(
             f"center_loss_param {{ num_output: 4 {_FILLER} }}",

@@ -16,6 +16,7 @@ Caffe notes:
 import numpy as np
 
 from netc.layer import BAD_FIELD, Call, Example, Input, LayerType, Refused, Setup, Site
+from netc.role import Role
 
 
 def setup(site: Site) -> Setup:
@@ -44,6 +45,7 @@ CLIP = LayerType(
     forward,
     backward,
     param="clip_param",
+    role=Role("activation", space="same"),
     examples=(Example("clip_param { min: -0.5 max: 1 }", inputs=(Input((2, 3, 4), "distinct"),)),),
     refuses=(Refused(BAD_FIELD, "clip_param { min: 1 max: 0 }"),),
 )

@@ -16,6 +16,7 @@ Caffe notes:
 import numpy as np
 
 from netc.layer import SHAPES_DIFFER, Arity, Call, Example, Input, LayerType, Refused, Setup, Site, same_shape
+from netc.role import Role
 
 
 def setup(site: Site) -> Setup:
@@ -47,6 +48,7 @@ CONTENT_LOSS = LayerType(
     loss=True,
     auto_tops=True,
     origin="netc",
+    role=Role("loss"),
     examples=(Example(inputs=(Input((2, 3, 2, 2)), Input((2, 3, 2, 2)))),),
     refuses=(Refused(SHAPES_DIFFER, bottoms=((2, 3, 4), (2, 4, 4))),),
 )

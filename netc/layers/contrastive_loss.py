@@ -33,6 +33,7 @@ from netc.layer import (
     Site,
     format_shape,
 )
+from netc.role import ANYTHING, Holds, Role
 
 
 def setup(site: Site) -> Setup:
@@ -40,7 +41,7 @@ def setup(site: Site) -> Setup:
     if len(a) < 2 or a[:2] != b[:2] or prod(a) != a[0] * a[1] or prod(b) != prod(a) or prod(labels) != a[0]:
         shapes = ", ".join(map(format_shape, site.bottoms))
         site.refuse(BAD_BOTTOM_SHAPE, f"needs two bottoms N x C and N labels, but they are {shapes}", "bottom")
-    return Setup(tops=((),), reads=("x",))
+    return Setup(tops=((),), reads=("x",), holds=(ANYTHING, ANYTHING, Holds("binary")))
 
 
 def _pairs(call: Call) -> tuple[Array, Array, Array]:
@@ -86,6 +87,7 @@ CONTRASTIVE_LOSS = LayerType(
     differentiable=(True, True, False),
     loss=True,
     auto_tops=True,
+    role=Role("loss"),
     examples=(
         Example("contrastive_loss_param { margin: 4 }", inputs=_PAIRS),
         Example("contrastive_loss_param { margin: 8 legacy_version: true }", inputs=_PAIRS),

@@ -49,6 +49,7 @@ from netc.layer import (
     Window,
     same_shape,
 )
+from netc.role import Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +189,11 @@ CONVOLUTION = LayerType(
     param="convolution_param",
     bottoms=ANY,
     tops="same",
+    role=Role(
+        "convolution",
+        space="window",
+        called={"conv": "", "conv2d": "", "depthwise": "with `convolution_param { group: ... }`"},
+    ),
     examples=(
         _example("num_output: 3 kernel_size: 3 stride: 2 pad: 1"),
         _example("num_output: 3 kernel_size: 1 bias_term: false"),
@@ -234,6 +240,7 @@ DEPTHWISE_CONVOLUTION = LayerType(
     tops="same",
     origin="MobileNet forks",
     aliases=("ConvolutionDepthwise", "ConvolutionDepthWise", "DepthwiseConv"),
+    role=Role("convolution", space="window"),
     examples=(
         _example("num_output: 4 kernel_size: 3 pad: 1 stride: 2"),
         _example("num_output: 4 kernel_size: 3 group: 4 bias_term: false"),

@@ -31,6 +31,7 @@ from netc.layer import (
     flat,
     same_shape,
 )
+from netc.role import Role
 from netc.schema.declare import Field, Message, optional
 
 OWN = Param(
@@ -95,6 +96,7 @@ COSINE_SIMILARITY = LayerType(
     own=OWN,
     origin="netc",
     bottoms=Arity(2, 2),
+    role=Role("product"),
     examples=(
         Example(inputs=(Input((4, 5)), Input((4, 5)))),
         Example("cosine_similarity_param { axis: -1 }", inputs=(Input((2, 3, 4)), Input((2, 3, 4)))),

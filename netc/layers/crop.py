@@ -26,6 +26,7 @@ from netc.layer import (
     Site,
     format_shape,
 )
+from netc.role import Role
 
 
 def setup(site: Site) -> Setup:
@@ -71,6 +72,7 @@ CROP = LayerType(
     param="crop_param",
     bottoms=Arity(2, 2),
     differentiable=(True, False),
+    role=Role("shape", space="crop"),
     examples=(
         Example("crop_param { axis: 2 offset: 1 }", inputs=_LIKE),
         Example("crop_param { axis: 1 offset: 0 offset: 2 offset: 1 }", inputs=_LIKE),

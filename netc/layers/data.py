@@ -16,6 +16,7 @@ Caffe notes:
 
 from netc.kernels.image_shape import image_shape
 from netc.layer import MISSING_FIELD, NONE, SHAPE_UNKNOWN, Arity, Example, LayerType, Refused, Setup, Site
+from netc.role import Role
 
 
 def setup(site: Site) -> Setup:
@@ -40,6 +41,7 @@ DATA = LayerType(
     bottoms=NONE,
     tops=Arity(1, 2),
     source=True,
+    role=Role("source"),
     examples=(
         Example(
             'data_param { source: "train_lmdb" batch_size: 64 backend: LMDB } '

@@ -43,6 +43,7 @@ from netc.layer import (
     format_shape,
     same_shape,
 )
+from netc.role import Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +154,11 @@ DECONVOLUTION = LayerType(
     param="convolution_param",
     bottoms=ANY,
     tops="same",
+    role=Role(
+        "convolution",
+        space="transposed",
+        called={"convtranspose": "", "deconv": "", "transposedconvolution": "", "upsampling": ""},
+    ),
     examples=(
         _example("num_output: 3 kernel_size: 3 stride: 2 pad: 1"),
         Example(

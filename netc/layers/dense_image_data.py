@@ -20,6 +20,7 @@ Caffe notes:
 
 from netc.kernels.image_shape import image_shape
 from netc.layer import BAD_FIELD, NONE, SHAPE_UNKNOWN, Arity, Example, LayerType, Param, Refused, Setup, Site
+from netc.role import Role
 from netc.schema.declare import Message, optional
 
 SEGNET, ENET = "SegNet (alexgkendall/caffe-segnet)", "ENet (TimoSaemann/ENet)"
@@ -76,6 +77,7 @@ DENSE_IMAGE_DATA = LayerType(
     tops=Arity(2, 2),
     source=True,
     origin=SEGNET,
+    role=Role("source"),
     examples=(
         Example(
             'dense_image_data_param { source: "train.txt" batch_size: 4 new_height: 360 new_width: 480 shuffle: true }',

@@ -49,6 +49,7 @@ from netc.layer import (
     Site,
     format_shape,
 )
+from netc.role import Role
 from netc.schema.declare import Message, optional
 
 _MOST_BYTES = 1 << 26  # of name_size_file: a line for each test image
@@ -258,6 +259,7 @@ DETECTION_EVALUATE = LayerType(
     bottoms=Arity(2, 2),
     differentiable=False,
     codes=(BAD_DETECTION, NO_SIZES),
+    role=Role("measure", end="measure"),
     examples=(
         Example(
             f"detection_evaluate_param {{ {_FIELDS} evaluate_difficult_gt: false }}", (_FOUND, _TRUTH), phase="TEST"

@@ -43,6 +43,7 @@ from netc.layer import (
     Site,
     format_shape,
 )
+from netc.role import Role
 from netc.schema.declare import Message, optional
 
 ORIGIN, DEEPDETECT = "SSD (weiliu89/caffe)", "DeepDetect's Caffe (jolibrain/caffe)"
@@ -208,6 +209,7 @@ DETECTION_OUTPUT = LayerType(
     origin=ORIGIN,
     bottoms=Arity(3, 4),
     differentiable=False,
+    role=Role("detection"),
     examples=(
         Example(
             "detection_output_param { num_classes: 3 code_type: CENTER_SIZE keep_top_k: 2 confidence_threshold: 0.25 "

@@ -27,6 +27,7 @@ from netc.layer import (
     Setup,
     Site,
 )
+from netc.role import Role
 from netc.schema.declare import Message, optional
 
 DIGITS_PARAMETER = Message(
@@ -64,6 +65,7 @@ DIGITS = LayerType(
     tops=Arity(1, 2),
     source=True,
     origin="netc",
+    role=Role("source"),
     examples=(
         Example('digits_param { split: "train" batch_size: 64 }', inputs=(), tops=2),
         Example('digits_param { split: "test" batch_size: 100 }', inputs=()),

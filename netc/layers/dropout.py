@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from netc.jit import kernel
 from netc.kernels.philox import block
 from netc.layer import BAD_FIELD, Array, Call, Example, Input, LayerType, Refused, Setup, Site
+from netc.role import Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ DROPOUT = LayerType(
     forward,
     backward,
     param="dropout_param",
+    role=Role("activation", space="same"),
     examples=(
         Example("dropout_param { dropout_ratio: 0.4 }"),
         Example("dropout_param { dropout_ratio: 0.4 }", phase="TEST"),

@@ -34,6 +34,7 @@ from netc.layer import (
     Site,
     format_shape,
 )
+from netc.role import Role
 
 _OLD = ("num", "channels", "height", "width")
 
@@ -84,6 +85,7 @@ DUMMY_DATA = LayerType(
     param="dummy_data_param",
     bottoms=NONE,
     tops=ANY,
+    role=Role("source", fed="fillers"),
     examples=(
         Example(
             'dummy_data_param { shape { dim: 2 dim: 3 } shape { dim: 2 } data_filler { type: "gaussian" } '

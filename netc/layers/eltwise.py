@@ -38,6 +38,7 @@ from netc.layer import (
     Site,
     same_shape,
 )
+from netc.role import Role
 
 
 def setup(site: Site) -> Setup:
@@ -138,6 +139,19 @@ ELTWISE = LayerType(
     backward,
     param="eltwise_param",
     bottoms=Arity(2, None),
+    role=Role(
+        space="same",
+        advice="a sum or product overflows: scale its bottoms, or lower base_lr",
+        called={
+            "add": "(operation: SUM is its default)",
+            "merge": "",
+            "mul": "with `eltwise_param { operation: PROD }`",
+            "multiply": "with `eltwise_param { operation: PROD }`",
+            "sub": "with `eltwise_param { coeff: 1 coeff: -1 }`",
+            "subtract": "with `eltwise_param { coeff: 1 coeff: -1 }`",
+            "sum": "(operation: SUM is its default)",
+        },
+    ),
     examples=(
         Example(inputs=_TWO),
         Example("eltwise_param { operation: SUM coeff: 1 coeff: -0.5 coeff: 2 }", inputs=_THREE),

@@ -16,6 +16,7 @@ Caffe notes:
 import numpy as np
 
 from netc.layer import Call, Example, Input, LayerType, Setup, Site
+from netc.role import Role
 
 
 def setup(site: Site) -> Setup:
@@ -46,6 +47,7 @@ ELU = LayerType(
     forward,
     backward,
     param="elu_param",
+    role=Role("activation", space="same"),
     examples=(
         Example("elu_param { alpha: 0.5 }", inputs=_LADDER),
         Example(inputs=_LADDER),

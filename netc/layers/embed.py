@@ -17,6 +17,7 @@ import numpy as np
 
 from netc.kernels.labels import INDEX_OUT_OF_RANGE, indices
 from netc.layer import MISSING_FIELD, Buffer, Call, Example, Input, LayerType, ParamBlob, Refused, Setup, Site, elements
+from netc.role import Role, whole
 
 
 def setup(site: Site) -> Setup:
@@ -33,6 +34,7 @@ def setup(site: Site) -> Setup:
         params=tuple(params),
         buffers=(Buffer("indices", (elements(bottom),), "int64"),),
         reads=(),
+        holds=(whole(p.input_dim),),
     )
 
 
@@ -66,6 +68,7 @@ EMBED = LayerType(
     param="embed_param",
     differentiable=False,
     codes=(INDEX_OUT_OF_RANGE,),
+    role=Role("product"),
     examples=(
         Example(
             f"embed_param {{ num_output: 5 input_dim: 11 {_FILLER} bias_filler {{ value: 0.5 }} }}",

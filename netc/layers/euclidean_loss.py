@@ -16,6 +16,7 @@ Caffe notes:
 import numpy as np
 
 from netc.layer import BAD_BOTTOM_SHAPE, Arity, Call, Example, Input, LayerType, Refused, Setup, Site, format_shape
+from netc.role import Role
 
 
 def setup(site: Site) -> Setup:
@@ -50,6 +51,7 @@ EUCLIDEAN_LOSS = LayerType(
     bottoms=Arity(2, 2),
     loss=True,
     auto_tops=True,
+    role=Role("loss", called={"l2loss": "", "mse": "", "mseloss": ""}),
     examples=(
         Example(inputs=(Input((3, 4)), Input((3, 4)))),
         Example("loss_weight: 0.5", inputs=(Input((2, 3, 2, 2)), Input((2, 12)))),

@@ -19,6 +19,7 @@ from math import exp, log
 import numpy as np
 
 from netc.layer import BAD_FIELD, Call, Example, Input, LayerType, Refused, Setup, Site
+from netc.role import Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ EXP = LayerType(
     forward,
     backward,
     param="exp_param",
+    role=Role(space="same", advice="an exponential overflows: scale its bottom down, or lower base_lr"),
     examples=(
         Example("exp_param { base: 2 scale: 0.5 shift: 1 }", inputs=_SMALL),
         Example(inputs=_SMALL),

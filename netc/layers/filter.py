@@ -31,6 +31,7 @@ from netc.layer import (
     Site,
     format_shape,
 )
+from netc.role import ANYTHING, Holds, Role
 
 
 def setup(site: Site) -> Setup:
@@ -44,7 +45,8 @@ def setup(site: Site) -> Setup:
         if not shape or shape[0] != selector[0]:
             message = f"a bottom of shape {format_shape(shape)} does not have the selector's {selector[0]} items"
             site.refuse(BAD_BOTTOM_SHAPE, message, "bottom")
-    return Setup(tops=tuple(items), reads=(f"x{len(items)}",), dynamic=True)
+    holds = (*(ANYTHING for _ in items), Holds("binary"))
+    return Setup(tops=tuple(items), reads=(f"x{len(items)}",), dynamic=True, holds=holds)
 
 
 def forward(call: Call) -> None:
@@ -71,6 +73,7 @@ FILTER = LayerType(
     backward,
     bottoms=Arity(2, None),
     tops=ANY,
+    role=Role("shape"),
     examples=(
         Example(inputs=(Input((6, 3)), Input((6, 2, 2)), Input((6,), "binary")), tops=2),
         Example(inputs=(Input((4, 2)), Input((4, 1, 1), "values", values=(0, 0, 0, 0)))),

@@ -16,6 +16,7 @@ Caffe notes:
 from math import prod
 
 from netc.layer import AXIS_OUT_OF_RANGE, BAD_FIELD, Call, Example, Input, LayerType, Refused, Setup, Site
+from netc.role import Role
 
 
 def setup(site: Site) -> Setup:
@@ -44,6 +45,7 @@ FLATTEN = LayerType(
     forward,
     backward,
     param="flatten_param",
+    role=Role("shape"),
     examples=(
         Example(),
         Example("flatten_param { axis: 0 end_axis: 1 }"),

@@ -19,6 +19,7 @@ from math import prod
 import numpy as np
 
 from netc.layer import BAD_BOTTOM_SHAPE, Call, Example, Input, LayerType, Refused, Setup, Site, Window
+from netc.role import Role
 
 
 def setup(site: Site) -> Setup:
@@ -45,6 +46,7 @@ GLOBAL_AVERAGE_POOLING = LayerType(
     forward,
     backward,
     origin="netc",
+    role=Role("pooling"),
     examples=(Example(), Example(inputs=(Input((2, 3, 2, 3, 2)),)), Example(inputs=(Input((2, 3, 5)),))),
     refuses=(Refused(BAD_BOTTOM_SHAPE, bottoms=((2, 3),)),),
 )

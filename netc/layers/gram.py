@@ -19,6 +19,7 @@ from math import prod
 import numpy as np
 
 from netc.layer import BAD_BOTTOM_SHAPE, Call, Example, Input, LayerType, Param, Refused, Setup, Site
+from netc.role import Role
 from netc.schema.declare import Field, Message, optional
 
 OWN = Param(
@@ -74,6 +75,7 @@ GRAM = LayerType(
     own=OWN,
     origin="netc",
     aliases=("GramMatrix",),
+    role=Role("product"),
     examples=(
         Example(inputs=(Input((2, 3, 2, 3)),)),
         Example("gram_param { normalize: false }", inputs=(Input((2, 3, 4)),)),

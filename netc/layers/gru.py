@@ -21,6 +21,7 @@ Caffe notes:
 import numpy as np
 
 from netc.kernels.recurrent import (
+    HOLDS,
     Layout,
     add_product,
     begin,
@@ -47,6 +48,7 @@ from netc.layer import (
     Setup,
     Site,
 )
+from netc.role import Role
 
 _STATES = ("h_0",)
 
@@ -71,7 +73,7 @@ def setup(site: Site) -> Setup:
     if not at.exposed:
         buffers.append(Buffer("h_0_carried", at.state, kind="state"))
     reads = ("x0", "x1", "x2", "y0") if at.static else ("x0", "x1", "y0")
-    return Setup(at.tops, tuple(params), tuple(buffers), reads, macs=at.macs(3), geometry=at)
+    return Setup(at.tops, tuple(params), tuple(buffers), reads, macs=at.macs(3), holds=HOLDS, geometry=at)
 
 
 def _sigmoid(x: Array) -> Array:
@@ -133,6 +135,7 @@ GRU = LayerType(
     tops=Arity(1, 2),
     differentiable=(True, False, True),
     origin="netc",
+    role=Role("recurrent", sequence=True),
     examples=(
         Example(f"recurrent_param {{ num_output: 3 {_FILLERS} }}", inputs=(Input((4, 2, 3)), _CONT)),
         Example(

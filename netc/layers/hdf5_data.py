@@ -15,6 +15,7 @@ Caffe notes:
 """
 
 from netc.layer import ANY, MISSING_FIELD, NONE, SHAPE_UNKNOWN, Example, LayerType, Refused, Setup, Site
+from netc.role import Role
 
 
 def setup(site: Site) -> Setup:
@@ -36,6 +37,7 @@ HDF5_DATA = LayerType(
     bottoms=NONE,
     tops=ANY,
     source=True,
+    role=Role("source"),
     examples=(
         Example(
             'hdf5_data_param { source: "train.txt" batch_size: 10 shuffle: true }',

@@ -32,6 +32,7 @@ from netc.layer import (
     Site,
     format_shape,
 )
+from netc.role import Role
 
 CANNOT_WRITE = Code(
     "LAY113",
@@ -81,6 +82,7 @@ HDF5_OUTPUT = LayerType(
     param="hdf5_output_param",
     bottoms=Arity(2, 2),
     tops=NONE,
+    role=Role("measure", end="measure"),
     examples=(Example('hdf5_output_param { file_name: "out.h5" }', inputs=(Input((4, 3, 2, 2)), Input((4,))), tops=0),),
     refuses=(
         Refused(MISSING_FIELD, bottoms=((4, 3), (4,)), tops=0),

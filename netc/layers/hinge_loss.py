@@ -33,6 +33,7 @@ from netc.layer import (
     Site,
     format_shape,
 )
+from netc.role import ANYTHING, Role, whole
 
 
 def setup(site: Site) -> Setup:
@@ -40,7 +41,9 @@ def setup(site: Site) -> Setup:
     if not scores or prod(labels) != scores[0]:
         message = f"scores of shape {format_shape(scores)} need one label an image, but the labels are "
         site.refuse(BAD_BOTTOM_SHAPE, message + format_shape(labels), "bottom")
-    return Setup(tops=((),), buffers=(Buffer("classes", (scores[0],), "int32"),), reads=("x0",))
+    classes = prod(scores[1:])
+    buffers = (Buffer("classes", (scores[0],), "int32"),)
+    return Setup(tops=((),), buffers=buffers, reads=("x0",), holds=(ANYTHING, whole(classes)))
 
 
 def _margins(call: Call) -> tuple[Array, Array]:
@@ -85,6 +88,7 @@ HINGE_LOSS = LayerType(
     loss=True,
     auto_tops=True,
     codes=(LABEL_OUT_OF_RANGE,),
+    role=Role("loss"),
     examples=(
         Example(inputs=(Input((6, 7)), Input((6,), "labels", 0, 7))),
         Example("hinge_loss_param { norm: L2 }", inputs=_BOTTOMS),

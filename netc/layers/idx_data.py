@@ -16,6 +16,7 @@ Caffe notes:
 """
 
 from netc.layer import MISSING_FIELD, NONE, SHAPE_UNKNOWN, Arity, Example, LayerType, Param, Refused, Setup, Site
+from netc.role import Role
 from netc.schema.declare import Message, optional
 
 PARAMETER = Message(
@@ -59,6 +60,7 @@ IDX_DATA = LayerType(
     tops=Arity(1, 2),
     source=True,
     origin="netc",
+    role=Role("source"),
     examples=(
         Example(
             'idx_data_param { source: "train-images-idx3-ubyte.gz" labels: "train-labels-idx1-ubyte.gz" '

@@ -32,6 +32,7 @@ from netc.layer import (
     Site,
     Window,
 )
+from netc.role import Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,7 @@ IM2COL = LayerType(
     forward,
     backward,
     param="convolution_param",
+    role=Role("convolution", space="window"),
     examples=(
         Example("convolution_param { kernel_size: 3 pad: 1 stride: 2 }"),
         Example("convolution_param { kernel_h: 2 kernel_w: 3 dilation: 1 dilation: 2 }", inputs=(Input((2, 2, 4, 6)),)),

@@ -18,6 +18,7 @@ Caffe notes:
 
 from netc.kernels.image_shape import image_shape
 from netc.layer import BAD_FIELD, NONE, SHAPE_UNKNOWN, Arity, Example, LayerType, Refused, Setup, Site
+from netc.role import Role
 
 
 def setup(site: Site) -> Setup:
@@ -45,6 +46,7 @@ IMAGE_DATA = LayerType(
     bottoms=NONE,
     tops=Arity(2, 2),
     source=True,
+    role=Role("source"),
     examples=(
         Example(
             'image_data_param { source: "train.txt" batch_size: 50 new_height: 256 new_width: 256 shuffle: true } '

@@ -29,6 +29,7 @@ from netc.layer import (
     Setup,
     Site,
 )
+from netc.role import Role
 from netc.schema.declare import Message, optional
 
 PARAMETER = Message(
@@ -76,6 +77,7 @@ IMAGE_FOLDER = LayerType(
     tops=Arity(1, 2),
     source=True,
     origin="netc",
+    role=Role("source"),
     examples=(
         Example(
             'image_folder_param { source: "flowers" batch_size: 32 new_height: 256 new_width: 256 shuffle: true } '

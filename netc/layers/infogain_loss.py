@@ -25,7 +25,7 @@ import numpy as np
 from netc.errors import Code, NetError
 from netc.files import read_regular
 from netc.kernels.labels import LABEL_OUT_OF_RANGE, bad_value, class_labels
-from netc.kernels.softmax import normalization, normalizer, softmax
+from netc.kernels.softmax import guess_of_classes, normalization, normalizer, softmax
 from netc.layer import (
     BAD_BOTTOM_SHAPE,
     MISSING_FIELD,
@@ -42,6 +42,7 @@ from netc.layer import (
     flat,
     format_shape,
 )
+from netc.role import ANYTHING, Holds, Role, whole
 
 BAD_MATRIX_FILE = Code(
     "LAY104",
@@ -82,9 +83,10 @@ def setup(site: Site) -> Setup:
     loss = site.record.loss_param
     g = Geometry(axis, normalization(loss), loss.ignore_label if loss.has("ignore_label") else None)
     buffers = (Buffer("classes", (positions,), "int32"), Buffer("prob", scores))
+    holds = (ANYTHING, whole(classes), Holds("uniform"))
     tops = ((), scores)[: max(1, site.top_count)]
     reads = ("x2",) if len(site.bottoms) == 3 else ()
-    return Setup(tops=tops, buffers=buffers, reads=reads, geometry=g)
+    return Setup(tops=tops, buffers=buffers, reads=reads, holds=holds, geometry=g)
 
 
 def _matrix(call: Call, classes: int) -> Array:
@@ -163,6 +165,7 @@ INFOGAIN_LOSS = LayerType(
     loss=True,
     auto_tops=True,
     codes=(LABEL_OUT_OF_RANGE, BAD_MATRIX_FILE),
+    role=Role("loss", judges="Softmax", guess=guess_of_classes),
     examples=(
         Example(inputs=_ROWS),
         Example("loss_param { ignore_label: 1 normalization: FULL }", inputs=_IMAGE),

@@ -20,6 +20,7 @@ from math import prod
 import numpy as np
 
 from netc.layer import MISSING_FIELD, Call, Example, Input, LayerType, ParamBlob, Refused, Setup, Site, Window
+from netc.role import Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,16 @@ INNER_PRODUCT = LayerType(
     forward,
     backward,
     param="inner_product_param",
+    role=Role(
+        "product",
+        called={
+            "dense": "",
+            "fc": "",
+            "fullyconnected": "",
+            "ip": "",
+            "linear": '(or "Power" for a fixed scale and shift)',
+        },
+    ),
     examples=(
         Example('inner_product_param { num_output: 4 weight_filler { type: "gaussian" std: 0.3 } }'),
         Example(

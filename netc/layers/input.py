@@ -26,6 +26,7 @@ from netc.layer import (
     Site,
     format_shape,
 )
+from netc.role import Role
 
 
 def setup(site: Site) -> Setup:
@@ -53,6 +54,7 @@ INPUT = LayerType(
     bottoms=NONE,
     tops=ANY,
     source=True,
+    role=Role("source", fed="caller"),
     examples=(
         Example("input_param { shape { dim: 1 dim: 3 dim: 224 dim: 224 } }", inputs=()),
         Example("input_param { shape { dim: 2 dim: 3 } }", inputs=(), tops=2),

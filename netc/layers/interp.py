@@ -37,6 +37,7 @@ from netc.layer import (
     Site,
     format_shape,
 )
+from netc.role import Role
 from netc.schema.declare import Message, optional
 
 ORIGIN = "DeepLab (cdmh/deeplab-public)"
@@ -166,6 +167,7 @@ INTERP = LayerType(
     origin=ORIGIN,
     bottoms=Arity(1, 2),
     differentiable=(True, False),
+    role=Role("pooling", called={"upsampling": ""}),
     examples=(
         Example("interp_param { height: 7 width: 6 }"),
         Example("interp_param { zoom_factor: 2 }"),

@@ -18,6 +18,7 @@ from math import prod
 import numpy as np
 
 from netc.layer import BAD_BOTTOM_SHAPE, Arity, Call, Example, Input, LayerType, Refused, Setup, Site, format_shape
+from netc.role import Role
 
 
 def setup(site: Site) -> Setup:
@@ -51,6 +52,7 @@ L1_LOSS = LayerType(
     loss=True,
     auto_tops=True,
     origin="netc",
+    role=Role("loss"),
     examples=(
         Example(inputs=(Input((3, 4), "distinct"), Input((3, 4)))),
         Example("loss_weight: 0.5", inputs=(Input((2, 3, 2)), Input((2, 6)))),

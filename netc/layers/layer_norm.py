@@ -33,6 +33,7 @@ from netc.layer import (
     Setup,
     Site,
 )
+from netc.role import Role
 from netc.schema.declare import Field, Message, optional
 
 OWN = Param(
@@ -109,6 +110,7 @@ LAYER_NORM = LayerType(
     param="layer_norm_param",
     own=OWN,
     origin="netc",
+    role=Role("normalization"),
     examples=(
         Example(inputs=(Input((2, 3, 5)),)),
         Example("layer_norm_param { axis: 1 affine: false eps: 0.01 }", inputs=(Input((3, 2, 2, 2)),)),

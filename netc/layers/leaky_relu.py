@@ -16,6 +16,7 @@ Caffe notes:
 import numpy as np
 
 from netc.layer import BAD_FIELD, Call, Example, Input, LayerType, Param, Refused, Setup, Site
+from netc.role import Role
 from netc.schema.declare import Message, optional
 
 PARAMETER = Message(
@@ -59,6 +60,7 @@ LEAKY_RELU = LayerType(
         (PARAMETER,),
     ),
     origin="netc",
+    role=Role("activation", space="same"),
     examples=(
         Example("leaky_relu_param { negative_slope: 0.2 }", inputs=_LADDER),
         Example(inputs=_LADDER),

@@ -18,6 +18,7 @@ from math import log
 import numpy as np
 
 from netc.layer import BAD_FIELD, Call, Example, Input, LayerType, Refused, Setup, Site
+from netc.role import Role
 
 
 def setup(site: Site) -> Setup:
@@ -54,6 +55,7 @@ LOG = LayerType(
     forward,
     backward,
     param="log_param",
+    role=Role(space="same", advice="a logarithm of zero or less: add a `shift` to the Log layer"),
     examples=(
         Example("log_param { base: 10 scale: 2 shift: 0.5 }", inputs=_POSITIVE),
         Example(inputs=_POSITIVE),

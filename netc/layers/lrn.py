@@ -36,6 +36,7 @@ from netc.layer import (
     Site,
     format_shape,
 )
+from netc.role import Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +156,9 @@ LRN = LayerType(
     forward,
     backward,
     param="lrn_param",
+    role=Role(
+        "normalization", space="same", called={"localresponsenorm": "", "localresponsenormalization": "", "norm": ""}
+    ),
     examples=(
         Example("lrn_param { local_size: 3 alpha: 0.5 beta: 0.75 }", inputs=(Input((2, 5, 3, 4)),)),
         Example("lrn_param { local_size: 5 alpha: 1.5 beta: 0.6 k: 2 }", inputs=(Input((2, 7, 2, 3)),)),

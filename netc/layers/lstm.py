@@ -22,6 +22,7 @@ Caffe notes:
 import numpy as np
 
 from netc.kernels.recurrent import (
+    HOLDS,
     Layout,
     add_product,
     begin,
@@ -49,6 +50,7 @@ from netc.layer import (
     Setup,
     Site,
 )
+from netc.role import Role
 
 _STATES = ("h_0", "c_0")
 
@@ -74,7 +76,7 @@ def setup(site: Site) -> Setup:
     if not at.exposed:
         buffers += [Buffer(f"{name}_carried", at.state, kind="state") for name in _STATES]
     reads = ("x0", "x1", "x2", "y0") if at.static else ("x0", "x1", "y0")
-    return Setup(at.tops, tuple(params), tuple(buffers), reads, macs=at.macs(4), geometry=at)
+    return Setup(at.tops, tuple(params), tuple(buffers), reads, macs=at.macs(4), holds=HOLDS, geometry=at)
 
 
 def forward(call: Call) -> None:
@@ -121,6 +123,7 @@ LSTM = LayerType(
     bottoms=Arity(2, 5),
     tops=Arity(1, 3),
     differentiable=(True, False, True),
+    role=Role("recurrent", sequence=True),
     examples=(
         Example(f"recurrent_param {{ num_output: 3 {_FILLERS} }}", inputs=(Input((4, 2, 3)), _CONT)),
         Example(

@@ -30,6 +30,7 @@ from netc.layer import (
     Site,
     format_shape,
 )
+from netc.role import ANYTHING, Holds, Role
 
 
 def setup(site: Site) -> Setup:
@@ -37,7 +38,9 @@ def setup(site: Site) -> Setup:
     if len(c) != 3 or c[0] != 1 or x != (1, c[1], 4 * c[2]) or cont != (1, c[1]):
         shapes = ", ".join(map(format_shape, site.bottoms))
         site.refuse(BAD_BOTTOM_SHAPE, f"needs bottoms 1 x N x D, 1 x N x 4D and 1 x N, but has {shapes}", "bottom")
-    return Setup(tops=(c, c), buffers=(Buffer("gates", x[1:]),), reads=("x0", "y0"))
+    return Setup(
+        tops=(c, c), buffers=(Buffer("gates", x[1:]),), reads=("x0", "y0"), holds=(ANYTHING, ANYTHING, Holds("binary"))
+    )
 
 
 def forward(call: Call) -> None:
@@ -65,6 +68,7 @@ LSTM_UNIT = LayerType(
     bottoms=Arity(3, 3),
     tops=Arity(2, 2),
     differentiable=(True, True, False),
+    role=Role("recurrent", sequence=True),
     examples=(
         Example(
             inputs=(Input((1, 4, 3)), Input((1, 4, 12)), Input((1, 4), "values", values=(1, 0, 1, 1))),

@@ -33,6 +33,7 @@ from netc.layer import (
     Site,
     format_shape,
 )
+from netc.role import Role
 from netc.schema.declare import Field, Message, optional
 
 OWN = Param(
@@ -99,6 +100,7 @@ MAT_MUL = LayerType(
     own=OWN,
     origin="netc",
     bottoms=Arity(2, 2),
+    role=Role("product"),
     examples=(
         Example(inputs=(Input((2, 3, 4)), Input((2, 4, 5)))),
         Example("mat_mul_param { transpose_a: true transpose_b: true }", inputs=(Input((2, 4, 3)), Input((2, 5, 4)))),

@@ -30,6 +30,7 @@ from netc.layer import (
     Site,
     flat,
 )
+from netc.role import Role
 from netc.schema.declare import Message, optional
 
 PARAMETER = Message(
@@ -84,6 +85,7 @@ MAXOUT = LayerType(
         optional("maxout_param", 1104, "MaxoutParameter", doc="Fields of Maxout layers.", origin="netc"), (PARAMETER,)
     ),
     origin="netc",
+    role=Role("activation", space="same"),
     examples=(
         Example("maxout_param { pieces: 3 }", inputs=(Input((2, 6, 3, 2), "distinct"),)),
         Example(inputs=(Input((3, 4), "distinct"),)),

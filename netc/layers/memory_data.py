@@ -14,6 +14,7 @@ Caffe notes:
 """
 
 from netc.layer import MISSING_FIELD, NONE, Arity, Example, LayerType, Refused, Setup, Site
+from netc.role import Role
 
 _SIZES = ("batch_size", "channels", "height", "width")
 
@@ -37,6 +38,7 @@ MEMORY_DATA = LayerType(
     bottoms=NONE,
     tops=Arity(2, 2),
     source=True,
+    role=Role("source", fed="push"),
     examples=(
         Example("memory_data_param { batch_size: 1 channels: 3 height: 256 width: 256 }", inputs=(), tops=2),
         Example("memory_data_param { dim: 1 dim: 2 dim: 16 dim: 44 dim: 44 }", inputs=(), tops=2),

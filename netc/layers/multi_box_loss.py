@@ -53,6 +53,7 @@ from netc.layer import (
     Site,
     format_shape,
 )
+from netc.role import ANYTHING, Holds, Role
 from netc.schema.declare import Enum, Message, optional
 
 ORIGIN, JACINTO = "SSD (weiliu89/caffe)", "Caffe-Jacinto (tidsp/caffe-jacinto)"
@@ -157,6 +158,7 @@ def setup(site: Site) -> Setup:
         tops=((),),
         buffers=(Buffer("loc_diff", loc), Buffer("conf_diff", conf)),
         reads=(),
+        holds=(ANYTHING, ANYTHING, ANYTHING, Holds("boxes", high=loc[0], classes=p.num_classes)),
         geometry=Geometry(loc[0], priors, p.num_classes, places, (down[0], down[1]), normalization),
         own_gradient=NOT_DIVIDED if p.encode_variance_in_target else "",
     )
@@ -395,6 +397,7 @@ MULTI_BOX_LOSS = LayerType(
     loss=True,
     auto_tops=True,
     codes=(BAD_TRUE_BOX,),
+    role=Role("loss"),
     examples=(
         _example("code_type: CENTER_SIZE overlap_threshold: 0.4 neg_pos_ratio: 1"),
         _example("loc_loss_type: L2 conf_loss_type: LOGISTIC loc_weight: 0.5 match_type: BIPARTITE mining_type: NONE"),

@@ -19,6 +19,7 @@ from math import prod
 import numpy as np
 
 from netc.kernels.labels import LABEL_OUT_OF_RANGE, class_labels
+from netc.kernels.softmax import guess_of_classes
 from netc.layer import (
     BAD_BOTTOM_SHAPE,
     Arity,
@@ -32,6 +33,7 @@ from netc.layer import (
     Site,
     format_shape,
 )
+from netc.role import Holds, Role, whole
 
 _LEAST = 1e-20
 
@@ -41,7 +43,8 @@ def setup(site: Site) -> Setup:
     if not prob or prod(labels) != prob[0]:
         message = f"probabilities of shape {format_shape(prob)} need one label an image, but the labels are "
         site.refuse(BAD_BOTTOM_SHAPE, message + format_shape(labels), "bottom")
-    return Setup(tops=((),), buffers=(Buffer("classes", (prob[0],), "int32"),), reads=("x0",))
+    holds = (Holds("probabilities"), whole(prod(prob[1:])))
+    return Setup(tops=((),), buffers=(Buffer("classes", (prob[0],), "int32"),), reads=("x0",), holds=holds)
 
 
 def forward(call: Call) -> None:
@@ -73,6 +76,7 @@ MULTINOMIAL_LOGISTIC_LOSS = LayerType(
     loss=True,
     auto_tops=True,
     codes=(LABEL_OUT_OF_RANGE,),
+    role=Role("loss", guess=guess_of_classes, advice="a probability is not finite; SoftmaxWithLoss is the stable form"),
     examples=(
         Example(inputs=(Input((6, 7), "probabilities"), Input((6,), "labels", 0, 7))),
         Example("loss_weight: 2", inputs=(Input((3, 4, 1, 1), "probabilities"), Input((3, 1, 1, 1), "labels", 0, 4))),

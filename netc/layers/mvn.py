@@ -20,6 +20,7 @@ from math import prod
 import numpy as np
 
 from netc.layer import BAD_BOTTOM_SHAPE, Array, Buffer, Call, Example, Input, LayerType, Refused, Setup, Site
+from netc.role import Role
 
 
 def setup(site: Site) -> Setup:
@@ -72,6 +73,7 @@ MVN = LayerType(
     forward,
     backward,
     param="mvn_param",
+    role=Role("normalization", space="same", called={"norm": ""}),
     examples=(
         Example(),
         Example("mvn_param { normalize_variance: false }"),

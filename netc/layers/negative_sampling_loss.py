@@ -42,6 +42,7 @@ from netc.layer import (
     Site,
     format_shape,
 )
+from netc.role import ANYTHING, Role, whole
 from netc.schema.declare import Field, Message, optional, repeated
 
 OWN = Param(
@@ -88,6 +89,7 @@ def setup(site: Site) -> Setup:
         buffers=(Buffer("classes", (drawn,), "int32"), Buffer("slope", (drawn,))),
         reads=("x0",),
         macs=drawn * size,
+        holds=(ANYTHING, whole(p.num_output)),
         geometry=(rows[0], p.negative + 1, size),
     )
 
@@ -149,6 +151,7 @@ NEGATIVE_SAMPLING_LOSS = LayerType(
     auto_tops=True,
     origin="netc",
     codes=(LABEL_OUT_OF_RANGE,),
+    role=Role("loss"),
     examples=(
         Example(
             f"negative_sampling_param {{ num_output: 20 {_FILLER} }}",

@@ -33,6 +33,7 @@ from netc.layer import (
     Site,
     flat,
 )
+from netc.role import Role
 from netc.schema.declare import Message, optional
 
 ORIGIN = "SSD (weiliu89/caffe)"
@@ -99,6 +100,7 @@ NORMALIZE = LayerType(
     param="norm_param",
     own=Param(optional("norm_param", 206, "NormalizeParameter", origin=ORIGIN), (PARAMETER,)),
     origin=ORIGIN,
+    role=Role("normalization", space="same"),
     examples=(
         Example(
             'norm_param { across_spatial: false channel_shared: false scale_filler { type: "constant" value: 20 } }'

@@ -14,6 +14,7 @@ Caffe notes:
 """
 
 from netc.layer import BAD_FIELD, NONE, Call, Example, LayerType, ParamBlob, Refused, Setup, Site, format_shape
+from netc.role import Role
 
 
 def setup(site: Site) -> Setup:
@@ -41,6 +42,7 @@ PARAMETER = LayerType(
     backward,
     param="parameter_param",
     bottoms=NONE,
+    role=Role("source"),
     examples=(
         Example("parameter_param { shape { dim: 3 dim: 4 } }", inputs=()),
         Example("parameter_param { shape { } }", inputs=()),

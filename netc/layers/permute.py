@@ -16,6 +16,7 @@ Caffe notes:
 import numpy as np
 
 from netc.layer import BAD_FIELD, Call, Example, Input, LayerType, Param, Refused, Setup, Site
+from netc.role import Role
 from netc.schema.declare import Message, optional, repeated
 
 ORIGIN = "SSD (weiliu89/caffe)"
@@ -56,6 +57,7 @@ PERMUTE = LayerType(
     param="permute_param",
     own=Param(optional("permute_param", 202, "PermuteParameter", origin=ORIGIN), (PARAMETER,)),
     origin=ORIGIN,
+    role=Role("shape"),
     examples=(
         Example("permute_param { order: 0 order: 2 order: 3 order: 1 }"),
         Example("permute_param { order: 2 }", inputs=(Input((2, 3, 4)),)),

@@ -47,6 +47,7 @@ from netc.layer import (
     Window,
     format_shape,
 )
+from netc.role import Role
 
 
 def setup(site: Site) -> Setup:
@@ -204,6 +205,19 @@ POOLING = LayerType(
     backward,
     param="pooling_param",
     tops=Arity(1, 2),
+    role=Role(
+        "pooling",
+        space="window",
+        called={
+            "averagepooling": "with `pooling_param { pool: AVE }`",
+            "avgpool": "with `pooling_param { pool: AVE }`",
+            "avgpooling": "with `pooling_param { pool: AVE }`",
+            "globalpooling": "with `pooling_param { global_pooling: true }`",
+            "maxpool": "(pool: MAX is its default)",
+            "maxpooling": "(pool: MAX is its default)",
+            "pool": "",
+        },
+    ),
     examples=(
         _example("pool: MAX kernel_size: 3 stride: 2"),
         _example("pool: MAX kernel_size: 3 stride: 2 round_mode: FLOOR"),

@@ -17,6 +17,7 @@ Caffe notes:
 import numpy as np
 
 from netc.layer import Array, Call, Example, Input, LayerType, Setup, Site
+from netc.role import Role
 
 
 def setup(site: Site) -> Setup:
@@ -70,6 +71,7 @@ POWER = LayerType(
     forward,
     backward,
     param="power_param",
+    role=Role(space="same", advice="a root or an inverse of zero or less: add a `shift` to the Power layer"),
     examples=(
         Example("power_param { power: 2 scale: 0.5 shift: 1 }", inputs=_ANY),
         Example(inputs=_ANY),

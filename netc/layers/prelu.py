@@ -15,6 +15,7 @@ Caffe notes:
 
 from netc.jit import kernel
 from netc.layer import BAD_BOTTOM_SHAPE, Array, Call, Example, Input, LayerType, ParamBlob, Refused, Setup, Site, flat
+from netc.role import Role
 
 
 def setup(site: Site) -> Setup:
@@ -77,6 +78,7 @@ PRELU = LayerType(
     forward,
     backward,
     param="prelu_param",
+    role=Role("activation", space="same"),
     examples=(
         Example(inputs=_LADDER),
         Example("prelu_param { channel_shared: true }", inputs=_LADDER),

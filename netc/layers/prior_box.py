@@ -43,6 +43,7 @@ from netc.layer import (
     Site,
     format_shape,
 )
+from netc.role import Role
 from netc.schema.declare import Enum, Message, optional, repeated
 
 ORIGIN, FACEBOXES = "SSD (weiliu89/caffe)", "FaceBoxes (sfzhang15/FaceBoxes)"
@@ -231,6 +232,7 @@ PRIOR_BOX = LayerType(
     origin=ORIGIN,
     bottoms=Arity(1, 2),
     differentiable=False,
+    role=Role("detection"),
     examples=(
         Example("prior_box_param { min_size: 6 max_size: 12 aspect_ratio: 2 aspect_ratio: 3 clip: true }", inputs=_MAP),
         Example(

@@ -44,6 +44,7 @@ from netc.layer import (
     Site,
     format_shape,
 )
+from netc.role import Role
 from netc.schema.declare import Message, optional, repeated
 
 ORIGIN = "Faster R-CNN (rbgirshick/py-faster-rcnn)"
@@ -201,6 +202,7 @@ PROPOSAL = LayerType(
     bottoms=Arity(3, 3),
     tops=Arity(1, 2),
     differentiable=False,
+    role=Role("detection"),
     examples=(
         Example(f"proposal_param {{ {_FIELDS} }}", inputs=_INPUTS, phase="TEST"),
         Example(

@@ -36,6 +36,7 @@ from netc.layer import (
     Site,
     format_shape,
 )
+from netc.role import ANYTHING, Role, regions
 from netc.schema.declare import Message, optional
 
 ORIGIN = "R-FCN (daijifeng001/caffe-rfcn)"
@@ -72,7 +73,8 @@ def setup(site: Site) -> Setup:
         site.refuse(BAD_BOTTOM_SHAPE, message, "output_dim")
     if len(rois) < 2 or rois[1] != 5 or any(d != 1 for d in rois[2:]):
         site.refuse(BAD_BOTTOM_SHAPE, f"needs regions as rows of 5 values, but they are {format_shape(rois)}", "bottom")
-    return Setup(tops=((rois[0], p.output_dim, p.group_size, p.group_size),), reads=("x1",))
+    top = (rois[0], p.output_dim, p.group_size, p.group_size)
+    return Setup(tops=(top,), reads=("x1",), holds=(ANYTHING, regions(bottom, p.spatial_scale)))
 
 
 @kernel
@@ -154,6 +156,7 @@ PSROI_POOLING = LayerType(
     bottoms=Arity(2, 2),
     differentiable=(True, False),
     codes=(BAD_REGION,),
+    role=Role("pooling"),
     examples=(
         Example(
             "psroi_pooling_param { spatial_scale: 0.5 output_dim: 2 group_size: 2 }",

@@ -48,6 +48,7 @@ from netc.layer import (
     Site,
     format_shape,
 )
+from netc.role import Role
 
 PYTHON_NOT_ALLOWED = Code(
     "LAY105",
@@ -331,6 +332,7 @@ PYTHON = LayerType(
     bottoms=Arity(0, None),
     tops=Arity(0, None),
     codes=(PYTHON_NOT_ALLOWED, PYTHON_FAILED),
+    role=Role(foreign=True),
     examples=(
         Example(
             f'python_param {{ module: "{__name__}" layer: "Scaled" param_str: "2.5" }}', inputs=(Input((2, 3, 4)),)

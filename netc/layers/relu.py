@@ -16,6 +16,7 @@ Caffe notes:
 
 from netc.jit import kernel
 from netc.layer import Array, Call, Example, Input, LayerType, Setup, Site
+from netc.role import Role
 
 
 def setup(site: Site) -> Setup:
@@ -60,6 +61,7 @@ RELU = LayerType(
     forward,
     backward,
     param="relu_param",
+    role=Role("activation", rectifies=True, space="same", called={"activation": ""}),
     examples=(
         Example(inputs=(Input((2, 3, 4, 5), "distinct"),)),
         Example("relu_param { negative_slope: 0.1 }", inputs=(Input((2, 3, 4, 5), "distinct"),)),

@@ -16,6 +16,7 @@ Caffe notes:
 import numpy as np
 
 from netc.layer import BAD_FIELD, Call, Example, Input, LayerType, Param, Refused, Setup, Site
+from netc.role import Role
 from netc.schema.declare import Message, optional
 
 ORIGIN = "MobileNet-YOLO (eric612/MobileNet-YOLO)"
@@ -58,6 +59,7 @@ RELU6 = LayerType(
     param="relu6_param",
     own=Param(optional("relu6_param", 2208, "ReLU6Parameter", origin=ORIGIN), (PARAMETER,)),
     origin=ORIGIN,
+    role=Role("activation", rectifies=True, space="same"),
     examples=(
         Example(inputs=(Input((2, 3, 4), "distinct"),)),
         Example(inputs=(Input((5,), "values", values=(-1, 0.5, 5.9, 6.1, 9)),)),

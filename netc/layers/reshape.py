@@ -31,6 +31,7 @@ from netc.layer import (
     format_count,
     format_shape,
 )
+from netc.role import Role
 
 DOES_NOT_FIT = Code(
     "LAY112",
@@ -108,6 +109,7 @@ RESHAPE = LayerType(
     forward,
     backward,
     param="reshape_param",
+    role=Role("shape"),
     examples=(
         Example("reshape_param { shape { dim: 0 dim: -1 dim: 10 } }"),
         Example("reshape_param { shape { dim: 6 dim: 20 } }"),

@@ -22,6 +22,7 @@ Caffe notes:
 import numpy as np
 
 from netc.kernels.recurrent import (
+    HOLDS,
     Layout,
     add_product,
     begin,
@@ -47,6 +48,7 @@ from netc.layer import (
     Setup,
     Site,
 )
+from netc.role import Role
 
 _STATES = ("h_0",)
 
@@ -73,7 +75,7 @@ def setup(site: Site) -> Setup:
         buffers.append(Buffer("h_0_carried", at.state, kind="state"))
     reads = ("x0", "x1", "x2", "y0") if at.static else ("x0", "x1", "y0")
     macs = at.macs(1) + at.rows * size * size
-    return Setup(at.tops, tuple(params), tuple(buffers), reads, macs=macs, geometry=at)
+    return Setup(at.tops, tuple(params), tuple(buffers), reads, macs=macs, holds=HOLDS, geometry=at)
 
 
 def forward(call: Call) -> None:
@@ -125,6 +127,7 @@ RNN = LayerType(
     bottoms=Arity(2, 4),
     tops=Arity(1, 2),
     differentiable=(True, False, True),
+    role=Role("recurrent", sequence=True),
     examples=(
         Example(f"recurrent_param {{ num_output: 3 {_FILLERS} }}", inputs=(Input((4, 2, 3)), _CONT)),
         Example(

@@ -40,6 +40,7 @@ from netc.layer import (
     Site,
     format_shape,
 )
+from netc.role import ANYTHING, Role, regions
 from netc.schema.declare import Message, optional
 
 ORIGIN = "Fast R-CNN (rbgirshick/caffe-fast-rcnn)"
@@ -87,6 +88,7 @@ def setup(site: Site) -> Setup:
         tops=(top,),
         buffers=(Buffer("chosen", top, "int32"),),
         reads=("x1",),
+        holds=(ANYTHING, regions(bottom, p.spatial_scale)),
         geometry=Geometry(p.pooled_h, p.pooled_w, p.spatial_scale),
     )
 
@@ -178,6 +180,7 @@ ROI_POOLING = LayerType(
     bottoms=Arity(2, 2),
     differentiable=(True, False),
     codes=(BAD_REGION,),
+    role=Role("pooling"),
     examples=(
         Example(
             "roi_pooling_param { pooled_h: 2 pooled_w: 3 spatial_scale: 0.5 }",

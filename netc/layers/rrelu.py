@@ -18,6 +18,7 @@ Caffe notes:
 from netc.jit import kernel
 from netc.kernels.philox import uniform
 from netc.layer import BAD_FIELD, Array, Call, Example, Input, LayerType, Param, Refused, Setup, Site
+from netc.role import Role
 from netc.schema.declare import Message, optional
 
 PARAMETER = Message(
@@ -81,6 +82,7 @@ RRELU = LayerType(
         optional("rrelu_param", 1103, "RReLUParameter", doc="Fields of RReLU layers.", origin="netc"), (PARAMETER,)
     ),
     origin="netc",
+    role=Role("activation", space="same"),
     examples=(
         Example("rrelu_param { lower: 0.1 upper: 0.4 }", inputs=_LADDER),
         Example(inputs=_LADDER),

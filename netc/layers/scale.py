@@ -37,6 +37,7 @@ from netc.layer import (
     Site,
     format_shape,
 )
+from netc.role import Role
 
 
 def setup(site: Site) -> Setup:
@@ -115,6 +116,7 @@ SCALE = LayerType(
     backward,
     param="scale_param",
     bottoms=Arity(1, 2),
+    role=Role("normalization", space="same"),
     examples=(
         Example(f"scale_param {{ filler {{ {_UNIFORM} }} bias_term: true bias_filler {{ value: 0.1 }} }}"),
         Example(f"scale_param {{ axis: 2 num_axes: 2 filler {{ {_UNIFORM} }} }}"),

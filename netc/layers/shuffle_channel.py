@@ -15,6 +15,7 @@ Caffe notes:
 """
 
 from netc.layer import BAD_BOTTOM_SHAPE, BAD_FIELD, Call, Example, Input, LayerType, Param, Refused, Setup, Site
+from netc.role import Role
 from netc.schema.declare import Message, optional
 
 ORIGIN = "ShuffleNet (farmingyard/ShuffleNet)"
@@ -55,6 +56,7 @@ SHUFFLE_CHANNEL = LayerType(
     param="shuffle_channel_param",
     own=Param(optional("shuffle_channel_param", 164, "ShuffleChannelParameter", origin=ORIGIN), (PARAMETER,)),
     origin=ORIGIN,
+    role=Role("shape"),
     examples=(
         Example("shuffle_channel_param { group: 3 }", inputs=(Input((2, 6, 2, 3)),)),
         Example(inputs=(Input((2, 4)),)),

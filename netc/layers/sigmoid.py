@@ -16,6 +16,7 @@ Caffe notes:
 import numpy as np
 
 from netc.layer import Call, Example, Input, LayerType, Setup, Site
+from netc.role import Role
 
 
 def setup(site: Site) -> Setup:
@@ -43,5 +44,8 @@ SIGMOID = LayerType(
     forward,
     backward,
     param="sigmoid_param",
+    role=Role(
+        "activation", probabilities=True, judged_by="SigmoidCrossEntropyLoss", space="same", called={"activation": ""}
+    ),
     examples=(Example(), Example(inputs=(Input((5,), "values", values=(-100, -1, 0, 1, 100)),))),
 )

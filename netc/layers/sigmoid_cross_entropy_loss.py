@@ -17,8 +17,11 @@ Caffe notes:
     A target is ignored if it is `ignore_label` after cutting it to an integer. NaN in a score makes the loss NaN.
 """
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -33,9 +36,11 @@ from netc.layer import (
     LayerType,
     Refused,
     Setup,
+    Shape,
     Site,
     format_shape,
 )
+from netc.role import ANYTHING, Guess, Holds, Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,8 @@ def setup(site: Site) -> Setup:
         shapes = f"{format_shape(scores)} and {format_shape(targets)}"
         site.refuse(BAD_BOTTOM_SHAPE, f"its bottoms need the same num and as many values, but are {shapes}", "bottom")
     ignore = p.ignore_label if p.has("ignore_label") else None
-    return Setup(tops=((),), reads=("x",), geometry=Geometry(normalization(p, "BATCH_SIZE"), ignore))
+    holds = (ANYTHING, Holds("binary"))
+    return Setup(tops=((),), reads=("x",), holds=holds, geometry=Geometry(normalization(p, "BATCH_SIZE"), ignore))
 
 
 def _counts(call: Call) -> Array:
@@ -89,6 +95,12 @@ def backward(call: Call) -> None:
 
 _TARGETS = (Input((6, 7)), Input((6, 7), "binary"))
 
+
+def _guess(record: Any, bottoms: Sequence[Shape]) -> Guess | None:
+    """log 2 a value, summed over all values of a sample."""
+    return None if record.loss_param.has("normalization") else Guess(math.log(2) * prod(bottoms[0][1:]), 2)
+
+
 SIGMOID_CROSS_ENTROPY_LOSS = LayerType(
     "SigmoidCrossEntropyLoss",
     __doc__,
@@ -100,6 +112,7 @@ SIGMOID_CROSS_ENTROPY_LOSS = LayerType(
     differentiable=(True, False),
     loss=True,
     auto_tops=True,
+    role=Role("loss", judges="Sigmoid", guess=_guess, called={"bce": "", "bceloss": ""}),
     examples=(
         Example(inputs=_TARGETS),
         Example("loss_param { normalization: FULL }", inputs=(Input((2, 3, 2)), Input((2, 6), "uniform"))),

@@ -14,6 +14,7 @@ Caffe notes:
 """
 
 from netc.layer import ANY, NONE, Call, Example, Input, LayerType, Setup, Site
+from netc.role import Role
 
 
 def setup(site: Site) -> Setup:
@@ -38,5 +39,6 @@ SILENCE = LayerType(
     backward,
     bottoms=ANY,
     tops=NONE,
+    role=Role("measure", end="sink"),
     examples=(Example(inputs=(Input((2, 3)), Input((4,))), tops=0),),
 )

@@ -29,6 +29,7 @@ from netc.layer import (
     Site,
     flat,
 )
+from netc.role import Role
 
 DOES_NOT_DIVIDE = Code(
     "LAY111",
@@ -100,6 +101,7 @@ SLICE = LayerType(
     backward,
     param="slice_param",
     tops=ANY,
+    role=Role("shape"),
     examples=(
         Example("slice_param { slice_point: 1 slice_point: 4 }", inputs=(Input((2, 6, 3, 2)),), tops=3),
         Example(inputs=(Input((2, 6, 3)),), tops=3),

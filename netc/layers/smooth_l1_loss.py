@@ -33,6 +33,7 @@ from netc.layer import (
     Site,
     format_shape,
 )
+from netc.role import ANYTHING, Holds, Role
 from netc.schema.declare import Message, optional
 
 ORIGIN = "Fast R-CNN (rbgirshick/caffe-fast-rcnn)"
@@ -51,7 +52,7 @@ def setup(site: Site) -> Setup:
             site.refuse(BAD_BOTTOM_SHAPE, f"its bottoms must have one shape, but have {shapes}", "bottom")
     if site.p.sigma <= 0:
         site.refuse(BAD_FIELD, f"sigma must be positive, but is {site.p.sigma:g}", "sigma")
-    return Setup(tops=((),), reads=("x",))
+    return Setup(tops=((),), reads=("x",), holds=(ANYTHING, ANYTHING, Holds("uniform")))
 
 
 def _difference(call: Call) -> Array:
@@ -99,6 +100,7 @@ SMOOTH_L1_LOSS = LayerType(
     differentiable=(True, True, False),
     loss=True,
     auto_tops=True,
+    role=Role("loss"),
     examples=(
         Example("smooth_l1_loss_param { sigma: 3 }", inputs=_bottoms(4)),
         Example(inputs=_bottoms(2)),

@@ -16,6 +16,7 @@ Caffe notes:
 
 from netc.kernels.softmax import softmax, softmax_gradient
 from netc.layer import AXIS_OUT_OF_RANGE, Call, Example, Input, LayerType, Refused, Setup, Site, flat
+from netc.role import Role
 
 
 def setup(site: Site) -> Setup:
@@ -39,6 +40,7 @@ SOFTMAX = LayerType(
     forward,
     backward,
     param="softmax_param",
+    role=Role("activation", probabilities=True, judged_by="SoftmaxWithLoss", space="same"),
     examples=(
         Example(inputs=(Input((3, 7)),)),
         Example(inputs=(Input((2, 5, 3, 4)),)),

@@ -45,6 +45,7 @@ from netc.layer import (
     flat,
     format_shape,
 )
+from netc.role import ANYTHING, Role, whole
 from netc.schema.declare import Field, Message, optional
 
 ORIGIN = "FocalLoss (chuanqi305/FocalLoss)"
@@ -99,7 +100,9 @@ def setup(site: Site) -> Setup:
     g = Geometry(axis, normalized, normalization(loss), ignore, tuple(loss.class_weighting))
     buffers = (Buffer("classes", (positions,), "int32"), Buffer("prob", scores))
     tops, exempt = ((), scores)[: max(1, site.top_count)], TWO_AXES if axis != normalized else ""
-    return Setup(tops=tops, buffers=buffers, reads=(), geometry=g, own_gradient=exempt)
+    return Setup(
+        tops=tops, buffers=buffers, reads=(), holds=(ANYTHING, whole(scores[axis])), geometry=g, own_gradient=exempt
+    )
 
 
 def _axis(site: Site, param: str) -> int:
@@ -167,6 +170,7 @@ SOFTMAX_FOCAL_LOSS = LayerType(
     origin=ORIGIN,
     aliases=("FocalLoss",),
     codes=(LABEL_OUT_OF_RANGE,),
+    role=Role("loss", judges="Softmax"),
     examples=(
         Example(inputs=_ROWS),
         Example("focal_loss_param { gamma: 0 alpha: 1 } loss_param { ignore_label: 2 }", inputs=_IMAGE),

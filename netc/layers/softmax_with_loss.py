@@ -20,13 +20,22 @@ Caffe notes:
     with a third bottom: a weight for each position, multiplied to w; it takes no gradient.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import numpy as np
 
 from netc.kernels.labels import LABEL_OUT_OF_RANGE, class_labels
-from netc.kernels.softmax import cross_entropy, cross_entropy_gradient, normalization, normalizer, softmax
+from netc.kernels.softmax import (
+    cross_entropy,
+    cross_entropy_gradient,
+    guess_of_classes,
+    normalization,
+    normalizer,
+    softmax,
+)
 from netc.layer import (
     AXIS_OUT_OF_RANGE,
     BAD_BOTTOM_SHAPE,
@@ -40,10 +49,12 @@ from netc.layer import (
     LayerType,
     Refused,
     Setup,
+    Shape,
     Site,
     flat,
     format_shape,
 )
+from netc.role import ANYTHING, Guess, Holds, Role, whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +90,8 @@ def setup(site: Site) -> Setup:
         buffers.append(Buffer("prob", scores))
     tops = ((), scores)[: max(1, site.top_count)]
     reads = ("y1",) * (len(tops) > 1) + ("x2",) * (len(site.bottoms) > 2)
-    return Setup(tops=tops, buffers=tuple(buffers), reads=reads, geometry=g)
+    holds = (ANYTHING, whole(scores[axis]), Holds("uniform"))
+    return Setup(tops=tops, buffers=tuple(buffers), reads=reads, holds=holds, geometry=g)
 
 
 def _class_weights(site: Site, classes: int) -> tuple[float, ...]:
@@ -134,8 +146,14 @@ def _divisor(g: Geometry, classes: Array) -> float:
     return normalizer(g.mode, classes.shape[0], classes.shape[1], int(np.count_nonzero(classes >= 0)))
 
 
+def _guess(record: Any, bottoms: Sequence[Shape]) -> Guess | None:
+    return guess_of_classes(record, bottoms, record.softmax_param.axis)
+
+
 _IMAGE = (Input((2, 5, 3, 4)), Input((2, 1, 3, 4), "labels", 0, 5))
 _ROWS = (Input((6, 7)), Input((6,), "labels", 0, 7))
+
+_CALLED = ("crossentropy", "crossentropyloss", "softmaxcrossentropy", "softmaxcrossentropyloss", "softmaxloss")
 
 SOFTMAX_WITH_LOSS = LayerType(
     "SoftmaxWithLoss",
@@ -151,6 +169,18 @@ SOFTMAX_WITH_LOSS = LayerType(
     auto_tops=True,
     codes=(LABEL_OUT_OF_RANGE,),
     aliases=("SoftmaxLoss",),
+    role=Role(
+        "loss",
+        judges="Softmax",
+        guess=_guess,
+        called={
+            "crossentropy": "",
+            "crossentropyloss": "",
+            "softmaxcrossentropy": "",
+            "softmaxcrossentropyloss": "",
+            "softmaxloss": "",
+        },
+    ),
     examples=(
         Example(inputs=_ROWS),
         Example("loss_weight: 0.3 loss_param { ignore_label: 2 }", inputs=_IMAGE),
@@ -190,6 +220,7 @@ WEIGHTED_SOFTMAX_WITH_LOSS = LayerType(
     auto_tops=True,
     origin="netc",
     codes=(LABEL_OUT_OF_RANGE,),
+    role=Role("loss", judges="Softmax"),
     examples=(
         Example(inputs=(*_ROWS, Input((6,), "uniform", 0, 2))),
         Example(

@@ -17,6 +17,7 @@ Caffe notes:
 import numpy as np
 
 from netc.layer import ANY, Call, Example, LayerType, Setup, Site
+from netc.role import Role
 
 
 def setup(site: Site) -> Setup:
@@ -41,5 +42,12 @@ def backward(call: Call) -> None:
 
 
 SPLIT = LayerType(
-    "Split", __doc__, setup, forward, backward, tops=ANY, examples=(Example(tops=3), Example(tops=1), Example(tops=2))
+    "Split",
+    __doc__,
+    setup,
+    forward,
+    backward,
+    tops=ANY,
+    role=Role("shape", space="same"),
+    examples=(Example(tops=3), Example(tops=1), Example(tops=2)),
 )

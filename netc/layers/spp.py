@@ -38,6 +38,7 @@ from netc.layer import (
     Window,
     format_shape,
 )
+from netc.role import Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +138,7 @@ SPP = LayerType(
     forward,
     backward,
     param="spp_param",
+    role=Role("pooling"),
     examples=(
         Example("spp_param { pyramid_height: 3 }", inputs=_DISTINCT),
         Example("spp_param { pyramid_height: 1 }", inputs=_DISTINCT),

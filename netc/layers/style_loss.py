@@ -32,6 +32,7 @@ from netc.layer import (
     Site,
     format_shape,
 )
+from netc.role import Role
 
 
 def setup(site: Site) -> Setup:
@@ -98,6 +99,7 @@ STYLE_LOSS = LayerType(
     loss=True,
     auto_tops=True,
     origin="netc",
+    role=Role("loss"),
     examples=(
         Example(inputs=(Input((2, 3, 2, 3)), Input((2, 3, 4, 2)))),
         Example("loss_weight: 10", inputs=(Input((2, 3, 5)), Input((2, 3, 3)))),

@@ -16,6 +16,7 @@ Caffe notes:
 import numpy as np
 
 from netc.layer import Array, Call, Example, LayerType, Setup, Site
+from netc.role import Role
 
 
 def setup(site: Site) -> Setup:
@@ -47,5 +48,6 @@ SWISH = LayerType(
     forward,
     backward,
     param="swish_param",
+    role=Role("activation", space="same"),
     examples=(Example("swish_param { beta: 1.5 }"), Example()),
 )

@@ -16,6 +16,7 @@ Caffe notes:
 import numpy as np
 
 from netc.layer import Call, Example, LayerType, Setup, Site
+from netc.role import Role
 
 
 def setup(site: Site) -> Setup:
@@ -32,4 +33,13 @@ def backward(call: Call) -> None:
         np.multiply(dy, 1 - y * y, out=dx)
 
 
-TANH = LayerType("TanH", __doc__, setup, forward, backward, param="tanh_param", examples=(Example(),))
+TANH = LayerType(
+    "TanH",
+    __doc__,
+    setup,
+    forward,
+    backward,
+    param="tanh_param",
+    role=Role("activation", space="same", called={"activation": ""}),
+    examples=(Example(),),
+)

@@ -16,6 +16,7 @@ Caffe notes:
 import numpy as np
 
 from netc.layer import Call, Example, Input, LayerType, Setup, Site
+from netc.role import Role
 
 
 def setup(site: Site) -> Setup:
@@ -33,6 +34,7 @@ THRESHOLD = LayerType(
     setup,
     forward,
     param="threshold_param",
+    role=Role("activation", space="same"),
     examples=(
         Example("threshold_param { threshold: 0.5 }"),
         Example(inputs=(Input((3,), "values", values=(-1, 0, 1)),)),

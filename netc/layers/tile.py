@@ -29,6 +29,7 @@ from netc.layer import (
     Setup,
     Site,
 )
+from netc.role import Role
 
 
 def setup(site: Site) -> Setup:
@@ -60,6 +61,7 @@ TILE = LayerType(
     forward,
     backward,
     param="tile_param",
+    role=Role("shape"),
     examples=(
         Example("tile_param { axis: 1 tiles: 3 }", inputs=(Input((2, 3, 4)),)),
         Example("tile_param { axis: -1 tiles: 2 }", inputs=(Input((2, 3)),)),

@@ -31,6 +31,7 @@ from netc.layer import (
     Site,
     same_shape,
 )
+from netc.role import Role
 from netc.schema.declare import Field, Message, optional
 
 OWN = Param(
@@ -84,6 +85,7 @@ TRIPLET_LOSS = LayerType(
     loss=True,
     auto_tops=True,
     origin="netc",
+    role=Role("loss"),
     examples=(
         Example("triplet_loss_param { margin: 4 }", inputs=(Input((5, 3)),) * 3),
         Example(inputs=(Input((4, 2, 2)),) * 3),

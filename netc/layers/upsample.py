@@ -38,6 +38,7 @@ from netc.layer import (
     Site,
     format_shape,
 )
+from netc.role import ANYTHING, Role, whole
 from netc.schema.declare import Message, optional
 
 ORIGIN = "SegNet (alexgkendall/caffe-segnet)"
@@ -91,6 +92,7 @@ def setup(site: Site) -> Setup:
     return Setup(
         tops=((*bottom[:2], height, width),),
         reads=("x1",) if masked else (),
+        holds=(ANYTHING, whole(height * width)),
         geometry=Geometry(bottom[2], bottom[3], height, width, scale),
     )
 
@@ -183,6 +185,7 @@ UPSAMPLE = LayerType(
     bottoms=Arity(1, 2),
     differentiable=(True, False),
     codes=(MASK_OUT_OF_RANGE,),
+    role=Role("pooling", called={"upsampling": ""}),
     examples=(
         Example("upsample_param { scale: 2 }", inputs=(Input((1, 2, 2, 3)), _MASK)),
         Example("upsample_param { pad_out_h: true pad_out_w: true }", inputs=(Input((1, 1, 2, 2)), _ODD)),

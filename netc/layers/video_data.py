@@ -17,6 +17,7 @@ Caffe notes:
 
 from netc.kernels.image_shape import image_shape
 from netc.layer import MISSING_FIELD, NONE, SHAPE_UNKNOWN, Arity, Example, LayerType, Param, Refused, Setup, Site
+from netc.role import Role
 from netc.schema.declare import Enum, Message, optional
 
 SSD, SEGMENTS = "SSD (weiliu89/caffe)", "yjxiong/caffe"
@@ -80,6 +81,7 @@ VIDEO_DATA = LayerType(
     tops=Arity(1, 2),
     source=True,
     origin=SSD,
+    role=Role("source"),
     examples=(
         Example(
             "video_data_param { video_type: WEBCAM device_id: 0 } data_param { batch_size: 1 } "

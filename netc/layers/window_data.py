@@ -15,6 +15,7 @@ Caffe notes:
 """
 
 from netc.layer import MISSING_FIELD, NONE, Arity, Example, LayerType, Refused, Setup, Site
+from netc.role import Role
 
 
 def setup(site: Site) -> Setup:
@@ -38,6 +39,7 @@ WINDOW_DATA = LayerType(
     bottoms=NONE,
     tops=Arity(2, 2),
     source=True,
+    role=Role("source"),
     examples=(
         Example(
             'window_data_param { source: "windows.txt" batch_size: 128 fg_threshold: 0.5 context_pad: 16 } '

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from math import prod
 
 from netc.errors import Code, Diagnostic, NetError
+from netc.graph import Node
 from netc.plan.model import Plan
 from netc.plan.usage import Usage
 
@@ -29,7 +30,6 @@ TOO_SMALL = Code(
 RUNS = (1, 2, 3, 4, 6, 8, 16, 32, 64)  # layers run again between two that keep their values
 STEPS = 5  # of the search for how many of the first layers may keep theirs
 VALUE_COST = 40  # multiply-adds that going over one value takes as long as (memory is slow)
-NEVER = ("Concat", "Python")  # Concat is free where its bottoms live in its top; a Python layer may do anything
 
 Make = Callable[[Collection[int]], Plan]
 Measure = Callable[[Plan], Usage]
@@ -143,12 +143,17 @@ def _is_scale(plan: Plan, layer: int) -> bool:
 
 def _may_run_again(plan: Plan, layer: int) -> bool:
     node, setup = plan.graph.nodes[layer], plan.layers[layer].setup
-    if node.type.source or node.type.loss or node.type.name in NEVER or layer in plan.skipped or not node.bottoms:
+    if node.type.source or node.type.loss or _never(node) or layer in plan.skipped or not node.bottoms:
         return False
     if any(p.setup.dynamic for p in plan.layers) or any(b.kind == "state" for b in setup.buffers):
         return False
     readers = [plan.graph.nodes[reader] for v in node.tops for reader, _ in plan.graph.values[v].consumers]
-    return bool(readers) and not any(reader.type.name in NEVER for reader in readers)
+    return bool(readers) and not any(_never(reader) for reader in readers)
+
+
+def _never(node: Node) -> bool:
+    """A layer that may not run twice, or that is free anyway because its bottoms can live in its top."""
+    return node.type.role.joins or node.type.role.foreign
 
 
 def _runs(plan: Plan, possible: Collection[int], longest: int) -> frozenset[int]:

@@ -7,20 +7,25 @@ from typing import TYPE_CHECKING
 from netc.layer import format_shape
 from netc.plan.counts import count_layer
 from netc.plan.model import Plan
+from netc.role import Family
 
 if TYPE_CHECKING:
     import graphviz
 
-COLOURS = {
-    "Convolution": "#cfe2f3",
-    "Deconvolution": "#cfe2f3",
-    "InnerProduct": "#d9d2e9",
-    "Pooling": "#fce5cd",
-    "BatchNorm": "#fff2cc",
-    "Scale": "#fff2cc",
-    "ReLU": "#d9ead3",
+COLOURS: dict[Family, str] = {
+    "activation": "#d9ead3",
+    "arithmetic": "#ffffff",
+    "convolution": "#cfe2f3",
+    "detection": "#ead1dc",
+    "loss": "#f4cccc",
+    "measure": "#f3f3f3",
+    "normalization": "#fff2cc",
+    "pooling": "#fce5cd",
+    "product": "#d9d2e9",
+    "recurrent": "#d0e0e3",
+    "shape": "#ffffff",
+    "source": "#eeeeee",
 }
-LOSS, SOURCE, OTHER = "#f4cccc", "#eeeeee", "#ffffff"
 
 
 def draw(plan: Plan, direction: str = "TB") -> graphviz.Digraph:
@@ -35,8 +40,7 @@ def draw(plan: Plan, direction: str = "TB") -> graphviz.Digraph:
     out.attr("node", style="filled,rounded", fontname="Helvetica", fontsize="11")
     out.attr("edge", fontname="Helvetica", fontsize="9")
     for index, node in enumerate(graph.nodes):
-        colour = SOURCE if not node.bottoms else LOSS if node.type.loss else COLOURS.get(node.record.type, OTHER)
-        out.node(f"n{index}", _label(plan, index), fillcolor=colour)
+        out.node(f"n{index}", _label(plan, index), fillcolor=COLOURS[node.type.role.family])
         for value in node.bottoms:
             v = graph.values[value]
             out.edge(f"n{v.producer}", f"n{index}", f"{v.name}\\n{format_shape(plan.shapes[value])}")

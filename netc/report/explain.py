@@ -10,7 +10,6 @@ import netc
 from netc.catalogue import Catalogue
 from netc.errors import CODES, Code, suggest
 from netc.layer import Example, LayerType
-from netc.schema.confusions import TYPES
 from netc.schema.declare import Field
 from netc.schema.registry import MessageType, Schema
 
@@ -89,11 +88,6 @@ def field_page(name: str, schema: Schema) -> str | None:
 def type_called(name: str, types: Catalogue) -> str | None:
     """The layer type of this name in any capitals."""
     return next((known for known in types.types if known.lower() == name.lower()), None)
-
-
-def usual_name(name: str) -> str | None:
-    """What netc writes for a layer that others call so."""
-    return TYPES.get(name.lower().replace("_", ""))
 
 
 def known_names(types: Catalogue) -> list[str]:

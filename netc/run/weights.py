@@ -49,18 +49,23 @@ def load_weights(
             target[...] = np.asarray(blob).reshape(target.shape)
     fresh = tuple(name for name in params if name not in found)
     ignored = tuple(layer.name for name, layer in found.items() if name not in params)
-    return Loaded(tuple(loaded), fresh, ignored, tuple(mismatched.values()), _empty_statistics(net, loaded))
+    return Loaded(tuple(loaded), fresh, ignored, tuple(mismatched.values()), _doubts(net, loaded))
 
 
-def _empty_statistics(net: Net, loaded: list[str]) -> tuple[Diagnostic, ...]:
-    """A warning that names the BatchNorm layers whose statistics were loaded with factor 0, if there are some."""
-    norms = {node.name for node in net.graph.nodes if node.type.name == "BatchNorm"}
-    empty = [name for name in loaded if name in norms and not net.params[name][2].any()]
-    if not empty:
-        return ()
-    more = f" and {len(empty) - 4} more" if len(empty) > 4 else ""
-    message = f"BatchNorm statistics with factor 0: {', '.join(empty[:4])}{more}"
-    return (Diagnostic(EMPTY_STATISTICS, message, help=EMPTY_STATISTICS.fix, severity="warning"),)
+def _doubts(net: Net, loaded: list[str]) -> tuple[Diagnostic, ...]:
+    """Warnings that name the layers whose parameters were loaded, but are unlikely to be what training left."""
+    found: dict[str, list[str]] = {}
+    for node in net.graph.nodes:
+        doubt = node.type.role.doubt
+        if doubt and node.name in loaded and (said := doubt(net.params[node.name])):
+            found.setdefault(said, []).append(node.name)
+    return tuple(_doubted(said, names) for said, names in found.items())
+
+
+def _doubted(said: str, names: list[str]) -> Diagnostic:
+    more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+    message = f"{said}: {', '.join(names[:4])}{more}"
+    return Diagnostic(EMPTY_STATISTICS, message, help=EMPTY_STATISTICS.fix, severity="warning")
 
 
 def weights_of(net: Net, diffs: bool = False) -> Weights:

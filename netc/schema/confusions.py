@@ -186,53 +186,6 @@ ANYWHERE: dict[str, str] = {
 }
 """Fields that no message has, whatever is written around them."""
 
-TYPES: dict[str, str] = {
-    "activation": '"ReLU", "Sigmoid" or "TanH"',
-    "add": '"Eltwise" (operation: SUM is its default)',
-    "averagepooling": '"Pooling" with `pooling_param { pool: AVE }`',
-    "avgpool": '"Pooling" with `pooling_param { pool: AVE }`',
-    "avgpooling": '"Pooling" with `pooling_param { pool: AVE }`',
-    "batchnormalization": '"BatchNorm" (with a "Scale" after it)',
-    "batchnorm2d": '"BatchNorm" (with a "Scale" after it)',
-    "bce": '"SigmoidCrossEntropyLoss"',
-    "bceloss": '"SigmoidCrossEntropyLoss"',
-    "cat": '"Concat"',
-    "conv": '"Convolution"',
-    "conv2d": '"Convolution"',
-    "convtranspose": '"Deconvolution"',
-    "crossentropy": '"SoftmaxWithLoss"',
-    "crossentropyloss": '"SoftmaxWithLoss"',
-    "softmaxloss": '"SoftmaxWithLoss"',
-    "softmaxcrossentropy": '"SoftmaxWithLoss"',
-    "softmaxcrossentropyloss": '"SoftmaxWithLoss"',
-    "deconv": '"Deconvolution"',
-    "dense": '"InnerProduct"',
-    "depthwise": '"Convolution" with `convolution_param { group: ... }`',
-    "fc": '"InnerProduct"',
-    "fullyconnected": '"InnerProduct"',
-    "globalpooling": '"Pooling" with `pooling_param { global_pooling: true }`',
-    "ip": '"InnerProduct"',
-    "l2loss": '"EuclideanLoss"',
-    "linear": '"InnerProduct" (or "Power" for a fixed scale and shift)',
-    "localresponsenorm": '"LRN"',
-    "localresponsenormalization": '"LRN"',
-    "maxpool": '"Pooling" (pool: MAX is its default)',
-    "maxpooling": '"Pooling" (pool: MAX is its default)',
-    "merge": '"Concat" or "Eltwise"',
-    "mse": '"EuclideanLoss"',
-    "mseloss": '"EuclideanLoss"',
-    "mul": '"Eltwise" with `eltwise_param { operation: PROD }`',
-    "multiply": '"Eltwise" with `eltwise_param { operation: PROD }`',
-    "norm": '"LRN", "BatchNorm" or "MVN"',
-    "pool": '"Pooling"',
-    "sub": '"Eltwise" with `eltwise_param { coeff: 1 coeff: -1 }`',
-    "subtract": '"Eltwise" with `eltwise_param { coeff: 1 coeff: -1 }`',
-    "sum": '"Eltwise" (operation: SUM is its default)',
-    "transposedconvolution": '"Deconvolution"',
-    "upsampling": '"Upsample", "Deconvolution" or "Interp"',
-}
-"""A layer type in lower case that there is not -> what to write."""
-
 VALUES: dict[tuple[str, str], str] = {
     ("pool", "avg"): "AVE",
     ("pool", "average"): "AVE",
@@ -257,6 +210,3 @@ VALUES: dict[tuple[str, str], str] = {
     ("solver_mode", "cuda"): "GPU",
 }
 """(field, value in lower case) -> the value that is meant."""
-
-SCORES_OR_LOSS: dict[str, str] = {"Softmax": "SoftmaxWithLoss", "Sigmoid": "SigmoidCrossEntropyLoss"}
-"""A type that gives scores -> the loss of the same name that compares them with labels."""

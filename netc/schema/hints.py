@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from netc.errors import slips, suggest
 from netc.schema import codes
-from netc.schema.confusions import ANYWHERE, FIELDS, TYPES, WRITE
+from netc.schema.confusions import ANYWHERE, FIELDS, WRITE
 from netc.schema.forks import FORK_FIELDS, REPLACEMENTS
 from netc.schema.registry import FieldType, MessageType, Schema
 from netc.schema.values import BadValueError
@@ -76,9 +76,8 @@ def _layers(schema: Schema) -> Iterator[MessageType]:
 
 def _own_message(name: str, type: MessageType) -> str | None:
     """`inner_product_param` for `dense_param`: the message of the layer type that another framework calls so."""
-    usual = TYPES.get(name.removesuffix("_param").replace("_", "")) if name.endswith("_param") else None
-    meant = usual.split('"')[1] if usual else ""
-    return next((f.name for f in type.fields.values() if meant and f.type == f"{meant}Parameter"), None)
+    usual = type.schema.usual.get(name.removesuffix("_param").replace("_", "")) if name.endswith("_param") else None
+    return usual if usual in type.fields else None
 
 
 def _all_of(type: MessageType, most: int = 12) -> str | None:

@@ -5,7 +5,7 @@ Nothing here needs protobuf until somebody asks for `Schema.pool` or `Schema.mes
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -146,13 +146,19 @@ class MessageType:
 class Schema:
     """All messages that a file may hold.
 
-    `extra_layer_fields` are added to LayerParameter: one for each layer type that brings its own message. Declaring a
+    `extra_layer_fields` are added to LayerParameter: one for each layer type that brings its own message. `usual`: what
+    others call layer types, and the field of LayerParameter that holds such a layer's fields. Declaring a
     message or a field twice is fine when both are the same; ValueError when they are not, or when tags collide.
     """
 
     def __init__(
-        self, messages: Iterable[Message], enums: Iterable[Enum] = (), extra_layer_fields: Iterable[Field] = ()
+        self,
+        messages: Iterable[Message],
+        enums: Iterable[Enum] = (),
+        extra_layer_fields: Iterable[Field] = (),
+        usual: Mapping[str, str] | None = None,
     ) -> None:
+        self.usual = dict(usual or {})
         self.messages: dict[str, Message] = {}
         for message in messages:
             if self.messages.setdefault(message.name, message) != message:
@@ -168,7 +174,7 @@ class Schema:
                 full = f"{message.name}.{enum.name}"
                 self._enums[full] = EnumType(full, enum)
         self._types = {name: MessageType(message, self) for name, message in self.messages.items()}
-        self._extension: tuple[tuple[Message, ...], tuple[Field, ...], Schema] | None = None
+        self._extension: tuple[tuple[Message, ...], tuple[Field, ...], dict[str, str], Schema] | None = None
 
     def message(self, name: str) -> MessageType:
         """The message of this name; KeyError if there is none."""
@@ -181,15 +187,25 @@ class Schema:
     def __contains__(self, name: str) -> bool:
         return name in self._types
 
-    def extended(self, messages: Iterable[Message] = (), layer_fields: Iterable[Field] = ()) -> Schema:
+    def extended(
+        self,
+        messages: Iterable[Message] = (),
+        layer_fields: Iterable[Field] = (),
+        usual: Mapping[str, str] | None = None,
+    ) -> Schema:
         """A schema with more messages and more fields of LayerParameter; this one if all of them are known."""
-        more, fields = tuple(messages), tuple(layer_fields)
+        more, fields, names = tuple(messages), tuple(layer_fields), dict(usual or {})
         known = self.messages["LayerParameter"].fields
-        if all(self.messages.get(m.name) == m for m in more) and all(f in known for f in fields):
+        if (
+            names == self.usual
+            and all(self.messages.get(m.name) == m for m in more)
+            and all(f in known for f in fields)
+        ):
             return self
-        if self._extension is None or self._extension[:2] != (more, fields):
-            self._extension = more, fields, Schema((*self.messages.values(), *more), self.top_enums, fields)
-        return self._extension[2]
+        if self._extension is None or self._extension[:3] != (more, fields, names):
+            extended = Schema((*self.messages.values(), *more), self.top_enums, fields, names)
+            self._extension = more, fields, names, extended
+        return self._extension[3]
 
     @cached_property
     def pool(self) -> DescriptorPool:

@@ -65,14 +65,6 @@ class Cause:
 
 _UPDATE = "an update made it so: lower base_lr, add warmup_iter, or clip gradients (clip_gradients: 10)"
 _SCALE = "values have grown too large: lower base_lr, clip gradients, or scale the inputs"
-_USUAL = {
-    "Log": "a logarithm of zero or less: add a `shift` to the Log layer",
-    "Exp": "an exponential overflows: scale its bottom down, or lower base_lr",
-    "Power": "a root or an inverse of zero or less: add a `shift` to the Power layer",
-    "BatchNorm": "a variance is zero or overflows: look at `eps`, at the batch size, and at dead layers before it",
-    "MultinomialLogisticLoss": "a probability is not finite; SoftmaxWithLoss is the stable form",
-    "Eltwise": "a sum or product overflows: scale its bottoms, or lower base_lr",
-}
 
 
 def first_not_finite(net: Net) -> Cause:
@@ -100,7 +92,7 @@ def _cause(net: Net, layer: int, call: Call) -> tuple[str, str]:
         return f'its parameter "{bad[0]}" is not finite any more', _UPDATE
     largest = max((_largest(b) for b in call.bottoms), default=0.0)
     said = f"its bottoms are finite, at most {largest:g}" if np.isfinite(largest) else "its bottoms were finite"
-    return said, _USUAL.get(net.graph.nodes[layer].type.name, _SCALE)
+    return said, net.graph.nodes[layer].type.role.advice or _SCALE
 
 
 def _largest(array: Array) -> float:

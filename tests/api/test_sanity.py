@@ -11,6 +11,7 @@ from netc.api.planning import plan
 from netc.api.sanity import Inspection, Inspector, Losses, guesses, spread
 from netc.api.session import Solver
 from netc.errors import Diagnostic
+from netc.role import Guess
 from netc.solve import Events, Step
 
 NET = """
@@ -83,11 +84,13 @@ def test_a_vanishing_and_an_exploding_gradient_are_found(tmp_path: Path) -> None
 
 
 def test_what_a_guess_costs() -> None:
-    assert guesses(plan(loads(NET.format(first=MSRA, second=MSRA, bias=0)), "TRAIN")) == {"loss": (math.log(10), 10)}
+    assert guesses(plan(loads(NET.format(first=MSRA, second=MSRA, bias=0)), "TRAIN")) == {
+        "loss": Guess(math.log(10), 10)
+    }
     sigmoid = """layer { name: "data" type: "Input" top: "x" top: "t"
       input_param { shape { dim: 4 dim: 6 } } }
     layer { name: "loss" type: "SigmoidCrossEntropyLoss" bottom: "x" bottom: "t" top: "loss" }"""
-    assert guesses(plan(loads(sigmoid), "TRAIN")) == {"loss": (math.log(2) * 6, 2)}
+    assert guesses(plan(loads(sigmoid), "TRAIN")) == {"loss": Guess(math.log(2) * 6, 2)}
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ pytest.importorskip("onnx", reason="the extra onnx is not installed")
 runtime = pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
 
 CASES = sorted((Path(__file__).parent.parent / "golden" / "layers").glob("*.npz"))
-UNKNOWN = {t.name for t in catalogue().types.values() if t.name not in WRITERS and t.name != "Input"}
+UNKNOWN = {t.name for t in catalogue().types.values() if t not in WRITERS and t.name != "Input"}
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda p: p.stem)

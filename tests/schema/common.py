@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from netc.catalogue import catalogue
 from netc.errors import Report, Span
 from netc.language.parse import parse
 from netc.schema.load import load_net, load_solver
@@ -9,20 +10,22 @@ from netc.schema.record import Record
 from netc.schema.registry import base_schema
 from netc.schema.typing import type_document
 
+SCHEMA = base_schema().extended(usual=catalogue().usual_params)
+
 
 def typed(text: str, message: str = "NetParameter") -> tuple[Record, Report]:
     report = Report()
-    return type_document(parse(text).block, base_schema().message(message), report), report
+    return type_document(parse(text).block, SCHEMA.message(message), report), report
 
 
 def net(text: str) -> tuple[Record, Report]:
     report = Report()
-    return load_net(parse(text), base_schema(), report), report
+    return load_net(parse(text), SCHEMA, report), report
 
 
 def solver(text: str) -> tuple[Record, Report]:
     report = Report()
-    return load_solver(parse(text), base_schema(), report), report
+    return load_solver(parse(text), SCHEMA, report), report
 
 
 def covered(span: Span | None) -> str:

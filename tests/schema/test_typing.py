@@ -15,7 +15,7 @@ from netc.schema.registry import base_schema
 from netc.schema.typing import type_document
 from netc.schema.values import single
 from netc.schema.wire import to_message
-from tests.schema.common import covered, found, net, solver, typed
+from tests.schema.common import SCHEMA, covered, found, net, solver, typed
 
 LAYER = 'layer { name: "a" type: "Convolution" bottom: "x" top: "y" %s }'
 
@@ -262,4 +262,4 @@ ACCEPTED = [
 def test_as_protobuf_reads_it(text: str) -> None:
     record, report = typed(text)
     assert not report.diagnostics
-    assert to_message(record) == text_format.Parse(text, base_schema().message_class("NetParameter")())
+    assert to_message(record) == text_format.Parse(text, SCHEMA.message_class("NetParameter")())

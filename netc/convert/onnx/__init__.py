@@ -14,9 +14,10 @@ from netc.convert.onnx import channels, pointwise, sequences, shaping, windows
 from netc.convert.onnx.writer import OPSET, LayerWriter, Operation, Write, Writer
 from netc.errors import Diagnostic, NetError, Report
 from netc.graph import Node
+from netc.layer import LayerType
 from netc.run.net import Net
 
-WRITERS: dict[str, Write] = {
+WRITERS: dict[LayerType, Write] = {
     **windows.WRITERS,
     **channels.WRITERS,
     **pointwise.WRITERS,
@@ -62,7 +63,7 @@ def _write(
     net: Net, node: Node, writer: Writer, names: dict[int, str], params: list[str], final: dict[str, int]
 ) -> dict[int, str]:
     """Write a layer; gives the names of its tops: the blob's for the one in `final`."""
-    write = WRITERS.get(node.type.name)
+    write = node.type.onnx or WRITERS.get(node.type)
     if write is None:
         kind = "data layer" if node.type.source else "loss" if node.type.loss else "layer type"
         message = f'layer "{node.name}": ONNX has nothing for the {kind} {node.type.name}'

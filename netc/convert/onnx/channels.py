@@ -5,7 +5,26 @@ from __future__ import annotations
 import numpy as np
 
 from netc.convert.onnx.writer import LayerWriter, Tops, Write
-from netc.layer import Shape
+from netc.layer import LayerType, Shape
+from netc.layers.arg_max import ARG_MAX
+from netc.layers.batch_norm import BATCH_NORM
+from netc.layers.bias import BIAS
+from netc.layers.bn import BN
+from netc.layers.cosine_similarity import COSINE_SIMILARITY
+from netc.layers.embed import EMBED
+from netc.layers.gram import GRAM
+from netc.layers.inner_product import INNER_PRODUCT
+from netc.layers.layer_norm import LAYER_NORM
+from netc.layers.lrn import LRN
+from netc.layers.mat_mul import MAT_MUL
+from netc.layers.maxout import MAXOUT
+from netc.layers.mvn import MVN
+from netc.layers.normalize import NORMALIZE
+from netc.layers.parameter import PARAMETER
+from netc.layers.reduction import REDUCTION
+from netc.layers.scale import SCALE
+from netc.layers.shuffle_channel import SHUFFLE_CHANNEL
+from netc.layers.softmax import SOFTMAX
 
 
 def batch_norm(layer: LayerWriter) -> Tops:
@@ -202,24 +221,24 @@ def arg_max(layer: LayerWriter) -> Tops:
     return layer.reshape(made, layer.top_shapes[0])
 
 
-WRITERS: dict[str, Write] = {
-    "BatchNorm": batch_norm,
-    "BN": bn,
-    "Scale": scale,
-    "Bias": bias,
-    "LRN": lrn,
-    "Normalize": normalize,
-    "MVN": mvn,
-    "LayerNorm": layer_norm,
-    "ShuffleChannel": shuffle_channel,
-    "InnerProduct": inner_product,
-    "MatMul": mat_mul,
-    "Gram": gram,
-    "CosineSimilarity": cosine_similarity,
-    "Embed": embed,
-    "Softmax": softmax,
-    "Reduction": reduction,
-    "Maxout": maxout,
-    "Parameter": parameter,
-    "ArgMax": arg_max,
+WRITERS: dict[LayerType, Write] = {
+    BATCH_NORM: batch_norm,
+    BN: bn,
+    SCALE: scale,
+    BIAS: bias,
+    LRN: lrn,
+    NORMALIZE: normalize,
+    MVN: mvn,
+    LAYER_NORM: layer_norm,
+    SHUFFLE_CHANNEL: shuffle_channel,
+    INNER_PRODUCT: inner_product,
+    MAT_MUL: mat_mul,
+    GRAM: gram,
+    COSINE_SIMILARITY: cosine_similarity,
+    EMBED: embed,
+    SOFTMAX: softmax,
+    REDUCTION: reduction,
+    MAXOUT: maxout,
+    PARAMETER: parameter,
+    ARG_MAX: arg_max,
 }

@@ -5,6 +5,26 @@ from __future__ import annotations
 from math import exp, log
 
 from netc.convert.onnx.writer import LayerWriter, Tops, Write
+from netc.layer import LayerType
+from netc.layers.abs_val import ABS_VAL
+from netc.layers.axpy import AXPY
+from netc.layers.bnll import BNLL
+from netc.layers.clip import CLIP
+from netc.layers.dropout import DROPOUT
+from netc.layers.eltwise import ELTWISE
+from netc.layers.elu import ELU
+from netc.layers.exp import EXP
+from netc.layers.leaky_relu import LEAKY_RELU
+from netc.layers.log import LOG
+from netc.layers.power import POWER
+from netc.layers.prelu import PRELU
+from netc.layers.relu import RELU
+from netc.layers.relu6 import RELU6
+from netc.layers.rrelu import RRELU
+from netc.layers.sigmoid import SIGMOID
+from netc.layers.swish import SWISH
+from netc.layers.tanh import TANH
+from netc.layers.threshold import THRESHOLD
 
 
 def relu(layer: LayerWriter) -> Tops:
@@ -92,24 +112,24 @@ def named(type: str) -> Write:
     return lambda layer: layer.op(type, layer.x)
 
 
-WRITERS: dict[str, Write] = {
-    "ReLU": relu,
-    "LeakyReLU": relu,
-    "ReLU6": relu6,
-    "PReLU": prelu,
-    "RReLU": rrelu,
-    "ELU": elu,
-    "Swish": swish,
-    "Sigmoid": named("Sigmoid"),
-    "TanH": named("Tanh"),
-    "AbsVal": named("Abs"),
-    "BNLL": named("Softplus"),
-    "Exp": exponential,
-    "Log": logarithm,
-    "Power": power,
-    "Threshold": threshold,
-    "Clip": clip,
-    "Dropout": dropout,
-    "Eltwise": eltwise,
-    "Axpy": axpy,
+WRITERS: dict[LayerType, Write] = {
+    RELU: relu,
+    LEAKY_RELU: relu,
+    RELU6: relu6,
+    PRELU: prelu,
+    RRELU: rrelu,
+    ELU: elu,
+    SWISH: swish,
+    SIGMOID: named("Sigmoid"),
+    TANH: named("Tanh"),
+    ABS_VAL: named("Abs"),
+    BNLL: named("Softplus"),
+    EXP: exponential,
+    LOG: logarithm,
+    POWER: power,
+    THRESHOLD: threshold,
+    CLIP: clip,
+    DROPOUT: dropout,
+    ELTWISE: eltwise,
+    AXPY: axpy,
 }

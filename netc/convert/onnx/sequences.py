@@ -8,6 +8,12 @@ import numpy as np
 
 from netc.convert.onnx.writer import LayerWriter, Tops, Write
 from netc.kernels.recurrent import Layout
+from netc.layer import LayerType
+from netc.layers.attention import ATTENTION
+from netc.layers.gru import GRU
+from netc.layers.lstm import LSTM
+from netc.layers.lstm_unit import LSTM_UNIT
+from netc.layers.rnn import RNN
 
 Step = Callable[[LayerWriter, str, str, list[str]], list[str]]
 """From a step's transformed input, its cont (N x 1) and the states before it to the states after it, h first."""
@@ -129,10 +135,10 @@ def _heads(layer: LayerWriter, index: int, heads: int, turn: bool) -> str:
     return layer.op("Transpose", table, perm=[0, 2, 3, 1] if turn else [0, 2, 1, 3])
 
 
-WRITERS: dict[str, Write] = {
-    "LSTM": recurrent(_lstm),
-    "RNN": recurrent(_rnn, _rnn_output),
-    "GRU": recurrent(_gru),
-    "LSTMUnit": lstm_unit,
-    "Attention": attention,
+WRITERS: dict[LayerType, Write] = {
+    LSTM: recurrent(_lstm),
+    RNN: recurrent(_rnn, _rnn_output),
+    GRU: recurrent(_gru),
+    LSTM_UNIT: lstm_unit,
+    ATTENTION: attention,
 }

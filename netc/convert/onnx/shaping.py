@@ -5,7 +5,19 @@ from __future__ import annotations
 import numpy as np
 
 from netc.convert.onnx.writer import LayerWriter, Tops, Write
-from netc.layer import Call
+from netc.layer import Call, LayerType
+from netc.layers.batch_reindex import BATCH_REINDEX
+from netc.layers.concat import CONCAT
+from netc.layers.crop import CROP
+from netc.layers.dummy_data import DUMMY_DATA
+from netc.layers.flatten import FLATTEN
+from netc.layers.permute import PERMUTE
+from netc.layers.prior_box import PRIOR_BOX
+from netc.layers.reshape import RESHAPE
+from netc.layers.silence import SILENCE
+from netc.layers.slice import SLICE
+from netc.layers.split import SPLIT
+from netc.layers.tile import TILE
 
 
 def concat(layer: LayerWriter) -> Tops:
@@ -70,17 +82,17 @@ def dummy_data(layer: LayerWriter) -> Tops:
     return constant(layer)
 
 
-WRITERS: dict[str, Write] = {
-    "Concat": concat,
-    "Slice": slice_,
-    "Flatten": reshape,
-    "Reshape": reshape,
-    "Crop": crop,
-    "Permute": permute,
-    "Tile": tile,
-    "Split": split,
-    "Silence": silence,
-    "BatchReindex": batch_reindex,
-    "PriorBox": constant,
-    "DummyData": dummy_data,
+WRITERS: dict[LayerType, Write] = {
+    CONCAT: concat,
+    SLICE: slice_,
+    FLATTEN: reshape,
+    RESHAPE: reshape,
+    CROP: crop,
+    PERMUTE: permute,
+    TILE: tile,
+    SPLIT: split,
+    SILENCE: silence,
+    BATCH_REINDEX: batch_reindex,
+    PRIOR_BOX: constant,
+    DUMMY_DATA: dummy_data,
 }

@@ -15,7 +15,15 @@ import numpy as np
 from netc.convert.onnx.writer import LayerWriter, Tops, Write
 from netc.kernels.pooling import LOWEST, Planes
 from netc.kernels.windows import Axis
-from netc.layer import Array
+from netc.layer import Array, LayerType
+from netc.layers.convolution import CONVOLUTION, DEPTHWISE_CONVOLUTION
+from netc.layers.deconvolution import DECONVOLUTION
+from netc.layers.global_average_pooling import GLOBAL_AVERAGE_POOLING
+from netc.layers.interp import INTERP
+from netc.layers.pooling import POOLING
+from netc.layers.roi_pooling import ROI_POOLING
+from netc.layers.spp import SPP
+from netc.layers.upsample import UPSAMPLE
 
 
 def convolution(layer: LayerWriter) -> Tops:
@@ -166,14 +174,14 @@ def _blend(size: int, first: Sequence[int], weight: Array) -> Array:
     return matrix
 
 
-WRITERS: dict[str, Write] = {
-    "Convolution": convolution,
-    "DepthwiseConvolution": convolution,
-    "Deconvolution": deconvolution,
-    "Pooling": pooling,
-    "SPP": spp,
-    "GlobalAveragePooling": global_average,
-    "ROIPooling": roi_pooling,
-    "Upsample": upsample,
-    "Interp": interp,
+WRITERS: dict[LayerType, Write] = {
+    CONVOLUTION: convolution,
+    DEPTHWISE_CONVOLUTION: convolution,
+    DECONVOLUTION: deconvolution,
+    POOLING: pooling,
+    SPP: spp,
+    GLOBAL_AVERAGE_POOLING: global_average,
+    ROI_POOLING: roi_pooling,
+    UPSAMPLE: upsample,
+    INTERP: interp,
 }

@@ -1,0 +1,110 @@
+"""What the rest of netc asks of a layer type besides its shapes and kernels.
+
+No file outside `netc/layers/` and the fast families knows a layer type by its name. Whoever treats some types otherwise
+(the net that predicts, drawings, sanity checks, advice, made-up data) asks the type's `Role` and what its `Setup` says
+its bottoms hold, so that a user's own layer (`--layers FILE`) is treated like netc's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Family = Literal[
+    "activation",
+    "arithmetic",
+    "convolution",
+    "detection",
+    "loss",
+    "measure",
+    "normalization",
+    "pooling",
+    "product",
+    "recurrent",
+    "shape",
+    "source",
+]
+Kind = Literal["normal", "uniform", "labels", "distinct", "probabilities", "values", "binary", "regions", "boxes"]
+
+
+@dataclass(frozen=True, slots=True)
+class Holds:
+    """What a bottom may hold, beyond any number at all.
+
+    kind: "normal" (any number), "uniform" (low..high), "labels" (whole numbers low..high-1), "binary" (0 or 1),
+    "probabilities" (at least 0, their sum over axis 1 is 1), "regions" (rows of [image, x1, y1, x2, y2], with images
+    0..high-1 and corners within `width` x `height`), "boxes" (rows of [image, class, instance, x1, y1, x2, y2,
+    difficult], with images 0..high-1, classes 1..classes-1 and corners within 0..1). "distinct" and "values" are kinds
+    of examples only.
+    """
+
+    kind: Kind = "normal"
+    low: float = 0.0
+    high: float = 1.0
+    width: float = 1.0
+    height: float = 1.0
+    classes: int = 2
+
+
+ANYTHING = Holds()
+
+
+def regions(features: tuple[int, ...], scale: float) -> Holds:
+    """Regions of the images that features (num x channels x height x width) were made from, `scale` times as small."""
+    return Holds("regions", high=features[0], width=features[3] / scale, height=features[2] / scale)
+
+
+def whole(high: int, low: int = 0) -> Holds:
+    """Labels or indices: whole numbers low..high-1, as floats."""
+    return Holds("labels", low, high)
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """The loss of a net that knows nothing, and of how many classes it then guesses one."""
+
+    loss: float
+    classes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """What a layer type is to the rest of netc.
+
+    family: what a drawing colours it by, and a list groups it under.
+    called: what others call it, in lower case and without `_`, and how it is then written, beyond its type ("" if that
+        is all); told to who writes such a type.
+    judges: of a loss, the type that makes of its scores what it judges (SoftmaxWithLoss judges a Softmax's output).
+    judged_by: the loss that takes scores, and labels, in place of this type.
+    probabilities: its top holds probabilities, so no activation follows it in a net that predicts.
+    end: nothing that predicts follows it: "measure" (Accuracy) compares with labels, "sink" (Silence) reads and drops.
+    sequence: its bottoms' first axis is time and it carries state, so a net's first sizes are not a batch.
+    rectifies: an output that is zero for every sample has died.
+    fed: of a source, by what else than a data source: "caller" (Input), "push" (MemoryData), "fillers" (DummyData).
+    foreign: its kernels are the methods of a user's object (Python): it may do anything, so it never runs again.
+    joins: its top is its bottoms one after the other, so that a planner may let these live in it (Concat).
+    space: how its top's positions relate to its bottom's: "same", "window", "transposed", "crop"; "" if they do not.
+    advice: what usually helps when its top stops being finite.
+    guess: for a loss: from the layer's record and its bottoms' shapes, the loss of a guess, if that can be told.
+    doubt: from parameter blobs that were loaded, what makes them unlikely to be what training left, or "".
+    """
+
+    family: Family = "arithmetic"
+    called: Mapping[str, str] = field(default_factory=dict)
+    judges: str = ""
+    judged_by: str = ""
+    probabilities: bool = False
+    end: Literal["", "measure", "sink"] = ""
+    sequence: bool = False
+    rectifies: bool = False
+    fed: Literal["", "caller", "push", "fillers"] = ""
+    foreign: bool = False
+    joins: bool = False
+    space: Literal["", "same", "window", "transposed", "crop"] = ""
+    advice: str = ""
+    guess: Callable[[Any, Sequence[tuple[int, ...]]], Guess | None] | None = None
+    doubt: Callable[[Sequence[Any]], str] | None = None
+
+
+ORDINARY = Role()
