@@ -101,9 +101,9 @@ def probe(record: Record, phase: Phase) -> tuple[Shape, ...] | None:
     return known.probe(record, phase) if known else None
 
 
-def why_none(record: Record, phase: Phase) -> NetError | None:
-    """Why a data layer has no data; None if there is some now."""
-    if record.type == "MemoryData":
+def why_none(record: Record, phase: Phase, pushed: bool = False) -> NetError | None:
+    """Why a data layer has no data; None if there is some now. pushed: arrays are handed to it, it has no source."""
+    if pushed:
         message = f'layer "{record.name}": no arrays were handed to it'
         return NetError(Diagnostic(NO_ARRAYS, message, record.span, help=NO_ARRAYS.fix))
     try:

@@ -68,7 +68,7 @@ class Net:
         self.parameters = self._make_parameters(seed, params)
         self.feeds: dict[str, Feed] = dict(feeds or {})
         self._storage = Storage(plan, self.dtype, self.parameters, self._input_arrays(), self.feeds, seed)
-        self._empty = [n for n in self.graph.nodes if n.type.name != "Input" and self._is_filled_by_caller(n)]
+        self._empty = [n for n in self.graph.nodes if n.type.role.fed != "caller" and self._is_filled_by_caller(n)]
         self.executor: Executor
         self.executor, self.threads = _executor(executor, self._storage, debug, threads)
 
