@@ -26,6 +26,7 @@ from netc.layer import (
     Site,
     format_shape,
 )
+from netc.role import Role
 from netc.schema.declare import Message, optional, repeated
 
 ORIGIN = "waifu2x-caffe (lltcggie/caffe)"
@@ -71,6 +72,7 @@ CROP_CENTER = LayerType(
     param="crop_center_param",
     own=Param(optional("crop_center_param", 2160, "CropCenterParameter", origin=ORIGIN), (PARAMETER,)),
     origin=ORIGIN,
+    role=Role("shape"),
     examples=(
         Example("crop_center_param { crop_size: [0, 0, 1, 2] }", inputs=(Input((2, 3, 4, 5)),)),
         Example("crop_center_param { crop_size: 1 crop_size: 0 }", inputs=(Input((3, 2)),)),
