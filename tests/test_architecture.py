@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "jit": {"errors", "files", "kernel_files"},
     "kernel_files": {"errors", "files"},
     "language": {"errors", "files"},
-    "schema": {"errors", "files"},
+    "schema": {"errors", "files", "language"},
     "role": set(),
     "layer": {"errors", "schema", "jit", "role"},
     "catalogue": {"errors", "files", "layer", "schema"},

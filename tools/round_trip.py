@@ -17,17 +17,18 @@ from typing import Any
 from netc.errors import NetError
 from netc.language import Document, expand, parse, read_text, write
 from netc.language.format import format_text
-from netc.language.tree import Block, ListValue, Scalar
+from netc.language.tree import Block, ListValue, Scalar, Value
 
 _COMMENT = re.compile(r"""#[^\n]*|"(?:[^"\\\n]|\\.)*+"|'(?:[^'\\\n]|\\.)*+'""")
 
 
-def plain(value: Block | ListValue | Scalar) -> Any:
+def plain(value: Value) -> Any:
     """A tree without its spans."""
     if isinstance(value, Scalar):
         return value.kind, value.text
     if isinstance(value, ListValue):
         return [plain(item) for item in value.items]
+    assert isinstance(value, Block)
     return tuple((field.name, plain(field.value)) for field in value.fields)
 
 
@@ -55,7 +56,7 @@ def wrong(text: str, path: Path) -> Iterator[str]:
     if comments(made) != comments(text):
         yield "comments differ"
     formatted = parse(made, str(path))
-    if document.program is not None:
+    if not document.plain:
         if _expanded(document) != _expanded(formatted):
             yield "formatting changes the meaning"
         return

@@ -10,6 +10,7 @@ from netc import language
 from netc.api.vocabulary import LayerVocabulary
 from netc.catalogue import Catalogue, catalogue
 from netc.errors import Diagnostic, Report
+from netc.language.tree import Define, Import, Let
 from netc.schema.load import load_net, load_solver
 from netc.schema.record import Record
 from netc.schema.registry import Schema, base_schema
@@ -65,11 +66,7 @@ def typed_solver(document: language.Document, types: Catalogue) -> tuple[Record,
 
 def only_declares(document: language.Document) -> bool:
     """Whether a file is one to import: it declares constants and composites, and makes nothing of its own."""
-    if document.program is None:
-        return False
-    from netc.language.program import Define, Import, Let  # noqa: PLC0415  (plain text does not pay for it)
-
-    return all(isinstance(item, Define | Import | Let) for item in document.program.items)
+    return not document.plain and all(isinstance(item, Define | Import | Let) for item in document.block.items)
 
 
 def is_solver(document: language.Document) -> bool:

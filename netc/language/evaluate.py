@@ -1,270 +1,323 @@
-"""Expressions to values."""
+"""Expressions to values, and bodies to fields: what stands in the braces of a field, a call or a `let`.
+
+A body may hold lets, loops and conditions; fields are what comes of them.
+"""
 
 from __future__ import annotations
 
 import math
-import operator
-from collections.abc import Callable
-from typing import Any
+import re
+from collections.abc import Iterator
 
-from netc.errors import Code, Span, suggest
+from netc.errors import Span, suggest
 from netc.language import codes
-from netc.language.limits import MAX_STRING, Failed, Limits
-from netc.language.program import Body, Expression, Operation, Sequence, Text
-from netc.language.scope import Blob, Composite, Constant, Context
-from netc.language.tree import Block, ListValue, Scalar
+from netc.language.limits import MAX_NESTING, MAX_STRING, Failed
+from netc.language.operators import FUNCTIONS, RefusedError, checked, compute, equal, no_function
+from netc.language.scope import Blob, Composite, Constant, Context, Scope
+from netc.language.tree import (
+    Alias,
+    Block,
+    Call,
+    Expression,
+    Field,
+    For,
+    If,
+    Item,
+    Let,
+    ListValue,
+    Operation,
+    Scalar,
+    Text,
+    Value,
+)
 from netc.language.values import (
-    MAX_INTEGER,
     MAX_UNSIGNED,
     Group,
     Identifier,
-    Value,
+    Result,
     from_scalar,
     group,
     kind_of,
+    size_of,
+    to_field,
+    to_item,
     to_text,
 )
 
-_ORDER: dict[str, Callable[[Any, Any], bool]] = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
-_ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
-    "+": operator.add,
-    "-": operator.sub,
-    "*": operator.mul,
-    "//": operator.floordiv,
-    "%": operator.mod,
-}
-_ROUND: dict[str, Callable[[Any], int]] = {"floor": math.floor, "ceil": math.ceil, "round": round}
-FUNCTIONS = ("min", "max", "abs", "len", *_ROUND)
+_PHASE = re.compile(r"\b(train|test|deploy)\s*:?\s*$", re.IGNORECASE)
 
 
-def _numeric(*values: Value) -> bool:
-    return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+# Values
 
 
-class Evaluator:
-    """Computes values; a body among them is turned into fields by whoever inherits."""
+def value_of(written: Value, at: Context) -> Result:
+    """The value of an expression or a body. Raises `Failed` after reporting what is wrong."""
+    match written:
+        case Scalar():
+            return _scalar(written, at)
+        case Text():
+            return _text(written, at)
+        case ListValue():
+            at.step(len(written.items), written.span)
+            return tuple(value_of(item, at) for item in written.items)
+        case Block():
+            return _group(written, at)
+        case Operation():
+            at.step(len(written.operands), written.span)
+            try:
+                return checked(_operation(written, at))
+            except RefusedError as no:
+                raise at.fail(no.code, no.message, written.span, no.help) from None
 
-    def __init__(self, limits: Limits) -> None:
-        self.limits = limits
 
-    def body_value(self, body: Body, at: Context) -> Group:
-        raise NotImplementedError
+def given_value(value: Value, at: Context) -> Result:
+    """The value that a field of text format holds."""
+    if isinstance(value, Scalar):
+        return literal(value, at)
+    if isinstance(value, Block):
+        return group(value)
+    assert isinstance(value, ListValue)
+    return tuple(given_value(item, at) for item in value.items)
 
-    def fail(self, code: Code, message: str, span: Span, at: Context, help: str | None = None) -> Failed:
-        """Report a mistake; the caller raises what this returns."""
-        return self.limits.fail(code, message, at.run.place(span), help)
 
-    def value(self, expression: Expression | Body, at: Context) -> Value:
-        """The value of an expression. Raises `Failed` after reporting what is wrong."""
-        match expression:
-            case Scalar():
-                return self._scalar(expression, at)
-            case Text():
-                return self._text(expression, at)
-            case Sequence():
-                self.limits.step(len(expression.items), at.run.place(expression.span))
-                return tuple(self.value(item, at) for item in expression.items)
-            case Body():
-                return self.body_value(expression, at)
-            case Operation():
-                self.limits.step(len(expression.operands), at.run.place(expression.span))
-                return self._checked(self._operation(expression, at), expression, at)
+def literal(scalar: Scalar, at: Context) -> Result:
+    """The value of a scalar as it stands: a number that is computed with must be one that can be."""
+    at.text(len(scalar.text), scalar.span)
+    value = from_scalar(scalar)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise at.fail(codes.OUT_OF_RANGE, "this is not a finite number", scalar.span)
+    if isinstance(value, int) and abs(value) > MAX_UNSIGNED:
+        raise at.fail(codes.OUT_OF_RANGE, "this integer does not fit in 64 bits", scalar.span)
+    return value
 
-    def _scalar(self, scalar: Scalar, at: Context) -> Value:
-        if scalar.kind != "identifier":
-            return self.literal(scalar, at.run.place(scalar.span))
-        found = at.scope.find(scalar.text)
-        if found is None:
-            return from_scalar(scalar)
-        if isinstance(found, Composite):
-            raise self.fail(codes.NO_VALUE, f"`{scalar.text}` is a composite, not a value", scalar.span, at)
-        if isinstance(found, Blob):
-            return self.blob_name(scalar.text, found, scalar.span, at)
-        if found.value is None:
-            raise Failed
-        if isinstance(found.value, tuple):
-            self.limits.step(len(found.value), at.run.place(scalar.span))
-        return found.value
 
-    def literal(self, scalar: Scalar, place: Span) -> Value:
-        """The value of a scalar as it stands: a number that is computed with must be one that can be."""
-        self.limits.text(len(scalar.text), place)
-        value = from_scalar(scalar)
-        if isinstance(value, float) and not math.isfinite(value):
-            raise self.limits.fail(codes.OUT_OF_RANGE, "this is not a finite number", place)
-        if isinstance(value, int) and abs(value) > MAX_UNSIGNED:
-            raise self.limits.fail(codes.OUT_OF_RANGE, "this integer does not fit in 64 bits", place)
-        return value
+def blob_name(name: str, blob: Blob, span: Span, at: Context) -> str:
+    """A blob's one name in the phases of this place."""
+    names = {blob.names[phase] for phase in at.phases if phase in blob.names} or set(blob.names.values())
+    if len(names) > 1:
+        shown = " and ".join(f"`{full}` in {phase}" for phase, full in sorted(blob.names.items()))
+        raise at.fail(codes.PHASE, f"`{name}` is not one blob in every phase: {shown}", span)
+    return names.pop()
 
-    def from_field(self, value: Scalar | ListValue | Block) -> Value:
-        """The value that a field of plain text holds."""
-        if isinstance(value, Scalar):
-            return self.literal(value, value.span)
-        if isinstance(value, Block):
-            return group(value)
-        return tuple(self.from_field(item) for item in value.items)
 
-    def blob_name(self, name: str, blob: Blob, span: Span, at: Context) -> str:
-        """A blob's one name in the phases of this place."""
-        names = {blob.names[phase] for phase in at.phases if phase in blob.names} or set(blob.names.values())
-        if len(names) > 1:
-            shown = " and ".join(f"`{full}` in {phase}" for phase, full in sorted(blob.names.items()))
-            raise self.fail(codes.PHASE, f"`{name}` is not one blob in every phase: {shown}", span, at)
-        return names.pop()
+def truth(condition: Expression, at: Context) -> bool:
+    """The value of a condition."""
+    value = value_of(condition, at)
+    if isinstance(value, Identifier):
+        raise _unknown(value, condition.span, at)
+    if not isinstance(value, bool):
+        raise at.fail(codes.OPERANDS, f"a condition is true or false, not {kind_of(value)}", condition.span)
+    return value
 
-    def _text(self, text: Text, at: Context) -> str:
-        pieces = []
-        for piece in text.pieces:
-            if isinstance(piece, str):
-                pieces.append(piece)
-                continue
-            value = self.value(piece, at)
-            if isinstance(value, Identifier):
-                hint = "write `$${` for a plain `${`"
-                raise self._unknown(value, piece.span, at, hint)
-            if isinstance(value, tuple | Group):
-                raise self.fail(codes.OPERANDS, f"{kind_of(value)} cannot stand in a string", piece.span, at)
-            pieces.append(to_text(value))
-        return self._joined("".join(pieces), text.span, at)
 
-    def _joined(self, text: str, span: Span, at: Context) -> str:
-        if len(text) > MAX_STRING:
-            message = f"this string would be longer than {MAX_STRING:,} characters"
-            raise self.fail(codes.TOO_LARGE_EXPANSION, message, span, at)
-        self.limits.text(len(text), at.run.place(span))
-        return text
+def _scalar(scalar: Scalar, at: Context) -> Result:
+    found = at.scope.find(scalar.text) if scalar.kind == "identifier" else None
+    match found:
+        case None:
+            return literal(scalar, at) if scalar.kind != "identifier" else from_scalar(scalar)
+        case Composite():
+            raise at.fail(codes.NO_VALUE, f"`{scalar.text}` is a composite, not a value", scalar.span)
+        case Blob():
+            return blob_name(scalar.text, found, scalar.span, at)
+        case Constant(value=value):
+            if value is None:
+                raise Failed
+            if isinstance(value, tuple):
+                at.step(len(value), scalar.span)
+            return value
 
-    def _unknown(self, name: Identifier, span: Span, at: Context, otherwise: str | None = None) -> Failed:
-        literal = name.text.lower() if name.text.lower() in ("true", "false") else None
-        near = literal or suggest(name.text, at.scope.known(Constant))
-        hint = f"did you mean `{near}`?" if near else otherwise
-        return self.fail(codes.UNKNOWN_NAME, f"nothing here is called `{name.text}`", span, at, hint)
 
-    def _checked(self, value: Value, expression: Operation, at: Context) -> Value:
-        if isinstance(value, float) and not math.isfinite(value):
-            raise self.fail(codes.OUT_OF_RANGE, "this is not a finite number", expression.span, at)
-        if isinstance(value, int) and abs(value) > MAX_INTEGER + (value < 0):
-            raise self.fail(codes.OUT_OF_RANGE, "this integer does not fit in 64 bits", expression.span, at)
-        return value
-
-    def truth(self, expression: Expression, at: Context) -> bool:
-        """The value of a condition."""
-        value = self.value(expression, at)
+def _text(text: Text, at: Context) -> str:
+    pieces = []
+    for piece in text.pieces:
+        if isinstance(piece, str):
+            pieces.append(piece)
+            continue
+        value = value_of(piece, at)
         if isinstance(value, Identifier):
-            raise self._unknown(value, expression.span, at)
-        if not isinstance(value, bool):
-            message = f"a condition is true or false, not {kind_of(value)}"
-            raise self.fail(codes.OPERANDS, message, expression.span, at)
-        return value
+            raise _unknown(value, piece.span, at, "write `$${` for a plain `${`")
+        if isinstance(value, tuple | Group):
+            raise at.fail(codes.OPERANDS, f"{kind_of(value)} cannot stand in a string", piece.span)
+        pieces.append(to_text(value))
+    return _bounded("".join(pieces), text.span, at)
 
-    def _operation(self, made: Operation, at: Context) -> Value:
-        name, operands = made.operator, made.operands
-        if name == "?":
-            return self.value(operands[1] if self.truth(operands[0], at) else operands[2], at)
-        if name == "and":
-            return self.truth(operands[0], at) and self.truth(operands[1], at)
-        if name == "or":
-            return self.truth(operands[0], at) or self.truth(operands[1], at)
-        if name == "not":
-            return not self.truth(operands[0], at)
-        values = [self.value(operand, at) for operand in operands]
-        if name == "()":
-            return values[0]
-        if name in ("==", "!="):
-            return self._equal(made, values[0], values[1], at) == (name == "==")
-        for value, operand in zip(values, operands, strict=True):
-            if isinstance(value, Identifier):
-                raise self._unknown(value, operand.span, at)
+
+def _bounded(text: str, span: Span, at: Context) -> str:
+    if len(text) > MAX_STRING:
+        message = f"this string would be longer than {MAX_STRING:,} characters"
+        raise at.fail(codes.TOO_LARGE_EXPANSION, message, span)
+    at.text(len(text), span)
+    return text
+
+
+def _unknown(name: Identifier, span: Span, at: Context, otherwise: str | None = None) -> Failed:
+    literal = name.text.lower() if name.text.lower() in ("true", "false") else None
+    near = literal or suggest(name.text, at.scope.known(Constant))
+    hint = f"did you mean `{near}`?" if near else otherwise
+    return at.fail(codes.UNKNOWN_NAME, f"nothing here is called `{name.text}`", span, hint)
+
+
+def _operation(made: Operation, at: Context) -> Result:
+    name, operands = made.operator, made.operands
+    if name == "?":
+        return value_of(operands[1] if truth(operands[0], at) else operands[2], at)
+    if name == "and":
+        return truth(operands[0], at) and truth(operands[1], at)
+    if name == "or":
+        return truth(operands[0], at) or truth(operands[1], at)
+    if name == "not":
+        return not truth(operands[0], at)
+    values = [value_of(operand, at) for operand in operands]
+    if name == "()":
+        return values[0]
+    if name in ("==", "!="):
+        return equal(*values) == (name == "==")
+    for value, operand in zip(values, operands, strict=True):
+        if isinstance(value, Identifier):
+            raise _unknown(value, operand.span, at)
+    if name.isidentifier() and name not in FUNCTIONS:
+        no, start = no_function(name), made.span.start
+        raise at.fail(no.code, no.message, Span(made.span.source, start, start + len(name)), no.help)
+    found = compute(name, values)
+    return _bounded(found, made.span, at) if name == "+" and isinstance(found, str) else found
+
+
+# Fields
+
+
+def block_of(body: Block, at: Context) -> Block:
+    """The block of text format that a body makes."""
+    return Block(tuple(fields_of(body, at.deeper(body.span, scope=Scope(at.scope)))), at.place(body.span))
+
+
+def fields_of(body: Block, at: Context) -> Iterator[Field]:
+    """The fields that a body makes in this scope, each faulty one reported and left out."""
+    for item in body.items:
+        at.step(1, item.span)
         try:
-            return self._compute(made, values, at)
-        except ZeroDivisionError:
-            raise self.fail(codes.OUT_OF_RANGE, "a division by zero", made.span, at) from None
-        except OverflowError:
-            raise self.fail(codes.OUT_OF_RANGE, "this number is too large", made.span, at) from None
-
-    def _equal(self, made: Operation, left: Value, right: Value, at: Context) -> bool:
-        for value in (left, right):
-            if isinstance(value, tuple | Group):
-                raise self.fail(codes.OPERANDS, f"{kind_of(value)} cannot be compared", made.span, at)
-        if isinstance(left, bool) != isinstance(right, bool):
-            return False
-        return left == right
-
-    def _compute(self, made: Operation, values: list[Value], at: Context) -> Value:
-        name = made.operator
-        if name == "-" and len(values) == 1 and _numeric(*values):
-            return -values[0]  # type: ignore[operator]
-        if name == "[]":
-            return self._index(made, values, at)
-        if name in FUNCTIONS:
-            return self._function(made, values, at)
-        if name.isidentifier():
-            raise self._no_function(made, at)
-        if len(values) == 2 and _numeric(*values):
-            return self._binary(name, *values)
-        if len(values) == 2 and all(isinstance(value, str) for value in values):
-            left, right = map(str, values)
-            if name == "+":
-                return self._joined(left + right, made.span, at)
-            if name in _ORDER:
-                return _ORDER[name](left, right)
-        shown = " and ".join(kind_of(value) for value in values)
-        raise self.fail(codes.OPERANDS, f"`{name}` does not take {shown}", made.span, at)
-
-    def _binary(self, name: str, left: Any, right: Any) -> Value:
-        if name in _ORDER:
-            return _ORDER[name](left, right)
-        if name == "/":
-            whole = isinstance(left, int) and isinstance(right, int) and right != 0 and left % right == 0
-            return left // right if whole else left / right  # type: ignore[no-any-return]
-        if name == "**":
-            return _power(left, right)
-        return _ARITHMETIC[name](left, right)  # type: ignore[no-any-return]
-
-    def _no_function(self, made: Operation, at: Context) -> Failed:
-        span = Span(made.span.source, made.span.start, made.span.start + len(made.operator))
-        near = suggest(made.operator, FUNCTIONS)
-        hint = f"did you mean `{near}`?" if near else f"the functions are {', '.join(FUNCTIONS)}"
-        if made.operator == "range":
-            hint = "a range is written `1..3`"
-        elif made.operator[:1].isupper():
-            hint = f"a layer is made with `=`: `y = {made.operator}(...)`"
-        return self.fail(codes.UNKNOWN_NAME, f"there is no function `{made.operator}`", span, at, hint)
-
-    def _index(self, made: Operation, values: list[Value], at: Context) -> Value:
-        items, index = values
-        if not isinstance(items, tuple | str) or not isinstance(index, int) or isinstance(index, bool):
-            shown = f"{kind_of(items)} cannot be indexed with {kind_of(index)}"
-            raise self.fail(codes.OPERANDS, shown, made.span, at)
-        if not 0 <= index < len(items):
-            message = f"there is no item {index}: they are counted from 0 to {len(items) - 1}"
-            raise self.fail(codes.OUT_OF_RANGE, message if items else f"there is no item {index}", made.span, at)
-        return items[index]
-
-    def _function(self, made: Operation, values: list[Value], at: Context) -> Value:
-        name = made.operator
-        if name == "len" and len(values) == 1 and isinstance(values[0], str | tuple):
-            return len(values[0])
-        if len(values) == 1 and isinstance(values[0], tuple) and name in ("min", "max") and values[0]:
-            values = list(values[0])
-        if name in ("min", "max") and _numeric(*values):
-            return (min if name == "min" else max)(values)  # type: ignore[type-var]
-        if name in (*_ROUND, "abs") and len(values) == 1 and _numeric(*values):
-            return _ROUND.get(name, abs)(values[0])
-        shown = ", ".join(kind_of(value) for value in values)
-        raise self.fail(codes.OPERANDS, f"`{name}` does not take {shown}", made.span, at)
+            yield from _fields(item, body, at)
+        except Failed:
+            continue
 
 
-def _power(base: Any, exponent: Any) -> int | float:
-    """Integers stay exact; what cannot fit in 64 bits is not computed first."""
-    if isinstance(base, int) and isinstance(exponent, int):
-        if exponent < 0 or abs(base) <= 1 or exponent <= 64:
-            return base**exponent  # type: ignore[no-any-return]
-        raise OverflowError
-    made = float(base) ** exponent
-    return math.nan if isinstance(made, complex) else made
+def field_of(field: Field, at: Context) -> Field:
+    """A field with its value computed."""
+    at.text(len(field.name), field.span)
+    return Field(field.name, at.place(field.name_span), _plain(field.value, at), at.place(field.span))
+
+
+def _fields(item: Item, body: Block, at: Context) -> Iterator[Field]:
+    match item:
+        case Field():
+            yield field_of(item, at)
+        case Let():
+            let(item, at)
+        case For():
+            for turn in turns(item, at):
+                yield from fields_of(item.body, turn)
+        case If():
+            for branch, inner in chosen(item, at):
+                yield from fields_of(branch, inner)
+        case Alias():
+            name = item.target.name.text
+            message, hint = f"`{name}` is given its value with `:`, not `=`", f"write `{name}: {item.name.text}`"
+            raise at.fail(codes.EQUALS, message, item.span, hint)
+        case _:
+            what = "a layer cannot be made" if isinstance(item, Call) else "this statement cannot stand"
+            raise at.fail(codes.MISPLACED, f"{what} inside a block of fields", item.span, _phase_meant(body))
+
+
+def _phase_meant(body: Block) -> str | None:
+    """What to write if a block was meant to be that of a phase."""
+    start = body.span.start
+    before = _PHASE.search(body.span.source.text[max(0, start - 40) : start])
+    return f"a phase's layers stand in `{before[1].lower()} {{ ... }}`" if before else None
+
+
+def _plain(written: Value, at: Context, listed: bool = False) -> Scalar | ListValue | Block:
+    """A value in text format; a literal stays as it was written. `listed`: it is an item of a list."""
+    match written:
+        case Block():
+            return block_of(written, at)
+        case Scalar() if written.kind != "identifier" or at.scope.find(written.text) is None:
+            at.text(len(written.text), written.span)
+            return Scalar(written.kind, written.text, at.place(written.span))
+        case ListValue() if not listed:
+            at.step(len(written.items), written.span)
+            return ListValue(tuple(_plain(item, at, listed=True) for item in written.items), at.place(written.span))
+    value = value_of(written, at)
+    if isinstance(value, Group):
+        _bound_depth(value.depth + at.depth, written.span, at)
+    at.step(size_of(value), written.span)
+    made = to_item(value, at.place(written.span)) if listed else to_field(value, at.place(written.span))
+    if made is None:
+        raise at.fail(codes.NO_VALUE, "a list of lists is no value of a field", written.span)
+    return made
+
+
+def _group(body: Block, at: Context) -> Group:
+    made = group(block_of(body, at))
+    _bound_depth(made.depth, body.span, at)
+    return made
+
+
+def _bound_depth(depth: int, span: Span, at: Context) -> None:
+    """A block in a block in a block made of lets may get too deep."""
+    if depth > MAX_NESTING:
+        raise at.fail(codes.TOO_DEEP, f"more than {MAX_NESTING} blocks are inside one another", span)
+
+
+# Statements of every body
+
+
+def let(item: Let, at: Context) -> None:
+    """Declare a constant; one whose value fails is declared too, so that its uses are not reported as well."""
+    at.free(item.name)
+    value: Result | None = None
+    try:
+        value = value_of(item.value, at)
+    finally:
+        at.scope.names[item.name.text] = Constant(value, at.place(item.name.span))
+
+
+def chosen(item: If, at: Context) -> Iterator[tuple[Block, Context]]:
+    """The body whose condition holds, if any, and its context."""
+    holds = (body for condition, body in item.branches if truth(condition, at))
+    body = next(holds, item.otherwise)
+    if body is not None:
+        yield body, at.deeper(body.span, scope=Scope(at.scope))
+
+
+def turns(item: For, at: Context) -> Iterator[Context]:
+    """The context of each turn of a loop."""
+    for value in _looped(item, at):
+        at.step(1, item.span)
+        turn = at.deeper(item.body.span, scope=Scope(at.scope))
+        values = (value,) if len(item.names) == 1 else value
+        if not isinstance(values, tuple) or len(values) != len(item.names):
+            shown = f"{len(values)} items" if isinstance(values, tuple) else kind_of(values)
+            raise at.fail(codes.NOT_ITERABLE, f"{len(item.names)} names cannot stand for {shown}", item.first.span)
+        for name, each in zip(item.names, values, strict=True):
+            turn.declare(name, Constant(each, at.place(name.span)))
+        yield turn
+
+
+def _looped(item: For, at: Context) -> tuple[Result, ...] | range:
+    """What a loop goes over."""
+    first = value_of(item.first, at)
+    if item.last is None:
+        if not isinstance(first, tuple):
+            hint = f"did you mean `1..{first}`?" if isinstance(first, int) else None
+            message = f"a loop goes over a list or a range, not {kind_of(first)}"
+            raise at.fail(codes.NOT_ITERABLE, message, item.first.span, hint)
+        return first
+    last = value_of(item.last, at)
+    for value, expression in ((first, item.first), (last, item.last)):
+        if not isinstance(value, int) or isinstance(value, bool):
+            near = suggest(getattr(value, "text", ""), at.scope.known(Constant))
+            hint = f"did you mean `{near}`?" if near else None
+            message = f"a range goes from integer to integer; this is {kind_of(value)}"
+            raise at.fail(codes.NOT_ITERABLE, message, expression.span, hint)
+    assert isinstance(first, int)
+    assert isinstance(last, int)
+    return range(first, last + 1)

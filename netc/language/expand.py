@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from netc.language.tree import Document
+from netc.language.tree import Block, Document
 from netc.language.vocabulary import AnyLayer, Vocabulary
 
 
@@ -18,8 +18,9 @@ def expand(
 
     Raises `NetError` with everything that is wrong (codes SYN0xx).
     """
-    if document.program is None:
+    if document.plain:
         return document
-    from netc.language.expander import Expander  # noqa: PLC0415  (plain text does not pay for it)
+    from netc.language.expansion import Expansion  # noqa: PLC0415  (plain text does not pay for it)
 
-    return Expander(document, vocabulary or AnyLayer(), root).run()
+    fields = Expansion(document, vocabulary or AnyLayer(), root).run()
+    return Document(Block(fields, document.block.span), document.source)

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from netc.language.lexer import NAMES, scanner
-from netc.language.program import Body, Call, Define, Entry, For, If, Item, Let, Operation, Phases, Sequence
-from netc.language.tree import Block, Document, Field, ListValue
+from netc.language.tree import Block, Call, Define, Document, Field, For, If, Let, ListValue, Operation, Phases
 
 _BRACKETS = {
     **dict.fromkeys(("LBRACE", "LANGLE", "LSQUARE", "LPAREN"), 1),
@@ -65,21 +64,16 @@ def tokens_of(text: str, start: str) -> Iterator[Token]:
 
 def regions_of(document: Document, tokens: list[Token]) -> list[Region]:
     """Every block, and every list that holds blocks or comments."""
-    whole: Block | Body = document.program if document.program is not None else document.block
-    items: tuple[Item | Field, ...] = whole.items if isinstance(whole, Body) else whole.fields
-    found = [Region(-1, len(document.source.text), _starts(items), False)]
-    lists: list[ListValue | Sequence] = []
-    stack: list[object] = list(items)
-    while stack:
-        node = stack.pop()
-        inner: tuple[object, ...] = ()
-        if isinstance(node, Block | Body):
-            inner = node.items if isinstance(node, Body) else node.fields
-            found.append(Region(node.span.start, node.span.end, _starts(inner), False))
-        elif isinstance(node, ListValue | Sequence):
-            inner = node.items
-            lists += [node] if inner else []
-        stack += inner or _parts(node)
+    found = [Region(-1, len(document.source.text), _starts(document.block), False)]
+    lists: list[ListValue] = []
+    waiting: list[object] = list(document.block.items)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, Block):
+            found.append(Region(node.span.start, node.span.end, _starts(node), False))
+        elif isinstance(node, ListValue) and node.items:
+            lists.append(node)
+        waiting += _parts(node)
     return found + list(_lists(lists, tokens, brackets_of(tokens, found)))
 
 
@@ -89,11 +83,11 @@ def brackets_of(tokens: list[Token], blocks: Iterable[Region]) -> list[int]:
     return [_BRACKETS.get(token.kind, 0) if token.text not in "<>" or token.start in angles else 0 for token in tokens]
 
 
-def _lists(lists: list[ListValue | Sequence], tokens: list[Token], brackets: list[int]) -> Iterator[Region]:
+def _lists(lists: list[ListValue], tokens: list[Token], brackets: list[int]) -> Iterator[Region]:
     at = {token.start: number for number, token in enumerate(tokens)}
     for node in lists:
         first, last = at[node.span.start], at[node.span.end - 1]
-        blocks = any(isinstance(item, Block | Body) for item in node.items)
+        blocks = any(isinstance(item, Block) for item in node.items)
         if blocks or any(token.comments for token in tokens[first + 1 : last + 1]):
             children = frozenset(_items(tokens, brackets, first, last))
             yield Region(node.span.start, node.span.end, children, True)
@@ -109,13 +103,15 @@ def _items(tokens: list[Token], brackets: list[int], first: int, last: int) -> I
             yield tokens[number + 1].start
 
 
-def _starts(inner: tuple[object, ...]) -> frozenset[int]:
-    return frozenset(item.span.start for item in inner)  # type: ignore[attr-defined]
+def _starts(block: Block) -> frozenset[int]:
+    return frozenset(item.span.start for item in block.items)
 
 
 def _parts(node: object) -> tuple[object, ...]:
     match node:
-        case Field() | Entry() | Let():
+        case Block(items=parts) | ListValue(items=parts) | Operation(operands=parts):
+            return parts
+        case Field() | Let():
             return (node.value,)
         case Call() | For() | Phases():
             return (node.body,)
@@ -123,6 +119,4 @@ def _parts(node: object) -> tuple[object, ...]:
             return (*(parameter.default for parameter in node.parameters), node.body)
         case If():
             return (*(body for _, body in node.branches), node.otherwise)
-        case Operation():
-            return node.operands
     return ()

@@ -29,7 +29,7 @@ Piece = tuple[int, str]
 def format_document(document: Document) -> str:
     """The canonical form of a parsed text."""
     text = document.source.text
-    tokens = list(tokens_of(text, "plain" if document.program is None else "program"))
+    tokens = list(tokens_of(text, "plain" if document.plain else "program"))
     regions = {region.start: region for region in regions_of(document, tokens)}
     lines = Formatter(tokens, regions, text).lines()
     return "".join(f"{line}\n" for line in lines)

@@ -1,11 +1,23 @@
-"""Where an import leads, and that it may."""
+"""Files that a file imports: where an import leads, that it may, and what it brings into scope."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
+from netc.errors import NetError, Source
+from netc.language import codes
+from netc.language.evaluate import value_of
+from netc.language.limits import MAX_FILES, Failed
+from netc.language.parse import parse
+from netc.language.read import read_text
+from netc.language.scope import Context, Run, Scope
+from netc.language.tree import Block, Document, Import
+
 MARKS = (".git", "pyproject.toml")
+CHARACTERS_OF_AN_IMPORT = 8
+"""So many characters of an imported file count as one of `MAX_STEPS`: reading it takes as long."""
 
 
 def project_root(path: str) -> Path:
@@ -30,3 +42,72 @@ def resolve(written: str, importer: str, root: Path) -> Path | str:
     if not found.is_relative_to(os.path.realpath(root)):
         return "it lies outside the project's root"
     return found
+
+
+class Imports:
+    """The files of one expansion, each evaluated at its first import; `carry_out` does the statements of a body.
+
+    `files`: the scope and text of each by its real path, None while it waits for the files that it imports.
+    """
+
+    def __init__(
+        self, main: str, root: str | os.PathLike[str] | None, carry_out: Callable[[Block, Context], None]
+    ) -> None:
+        self.root = Path(root) if root is not None else project_root(main)
+        self.carry_out = carry_out
+        self.files: dict[str, tuple[Scope, Source] | None] = {os.path.realpath(main): None}
+
+    def bring(self, item: Import, at: Context) -> None:
+        """Bring what a file itself declares into scope."""
+        if not at.outermost:
+            raise at.fail(codes.MISPLACED, "a file is imported by a file, not inside another statement", item.span)
+        written = value_of(item.path, at)
+        assert isinstance(written, str)
+        importer = item.span.source.path
+        found = resolve(written, importer, self.root)
+        if isinstance(found, str):
+            raise at.fail(codes.IMPORT_PATH, f"`{written}` cannot be imported: {found}", item.path.span)
+        shown = os.path.normpath(os.path.join(os.path.dirname(importer), written))
+        scope, source = self._load(str(found), shown, item, at)
+        for name, binding in scope.names.items():
+            if binding.span.source is not source:
+                continue  # imported by the other file; it does not pass it on
+            before = at.scope.names.setdefault(name, binding)
+            if before is not binding:
+                message = f"the `{name}` of {written} is already declared here"
+                raise at.fail(codes.NAME_TAKEN, message, item.path.span)
+
+    def _load(self, path: str, shown: str, item: Import, at: Context) -> tuple[Scope, Source]:
+        """The scope and text of an imported file, evaluated at its first import."""
+        if path in self.files:
+            loaded = self.files[path]
+            if loaded is None:
+                raise at.fail(codes.IMPORT_CYCLE, f"{shown} is waiting for this file", item.path.span)
+            return loaded
+        if len(self.files) > MAX_FILES:
+            raise at.fail(codes.TOO_LARGE_EXPANSION, f"more than {MAX_FILES} files are imported", item.span)
+        document = _read(path, shown, item, at)
+        self.files[path] = None
+        inner = Context(at.limits, Scope(own=True), Run(), depth=at.deeper(item.span).depth, imported=True)
+        if document.plain and document.block.items:
+            raise at.fail(codes.MISPLACED, f"{shown} declares nothing that could be imported", item.path.span)
+        self.carry_out(document.block, inner)
+        loaded = self.files[path] = (inner.scope, document.source)
+        return loaded
+
+
+def _read(path: str, shown: str, item: Import, at: Context) -> Document:
+    if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+        message = f"{shown} cannot be read: it is no regular file"  # reading a pipe could wait for ever
+        raise at.fail(codes.UNREADABLE, message, item.path.span)
+    try:
+        text = read_text(path, shown)
+    except NetError as error:
+        (why,) = error.diagnostics
+        raise at.fail(why.code, why.message, item.path.span, why.help) from None
+    at.step(len(text) // CHARACTERS_OF_AN_IMPORT, item.span)
+    try:
+        return parse(text, shown)
+    except NetError as error:
+        at.limits.report.diagnostics += error.diagnostics
+        raise Failed from None

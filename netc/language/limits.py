@@ -7,7 +7,7 @@ from netc.language import codes
 
 MAX_LAYERS = 10_000
 MAX_STEPS = 100_000
-"""Statements, fields, list items, inputs, outputs and operands; see `Limits.text`, too."""
+"""Statements, fields, list items, inputs, outputs and operands; see `Context.text`, too."""
 STEPS_OF_A_LAYER = 5
 CHARACTERS_OF_A_STEP = 64
 MAX_STRING = 65_536
@@ -47,23 +47,21 @@ class Limits:
                 raise Stop
         return Failed()
 
-    def step(self, count: int, span: Span) -> None:
-        """Count statements and fields carried out."""
+    def step(self, count: int) -> bool:
+        """Count statements and fields carried out; whether these are still few enough."""
         self.steps += count
-        if self.steps > MAX_STEPS:
-            if not self.report.failed:
-                message = f"more than {MAX_STEPS:,} statements and fields are made here"
-                self.fail(codes.TOO_LARGE_EXPANSION, message, span)
-            raise Stop
+        return self.steps <= MAX_STEPS
 
-    def text(self, length: int, span: Span) -> None:
-        """Count the characters that are computed or written: a long text costs what many short ones do."""
-        if length >= CHARACTERS_OF_A_STEP:
-            self.step(length // CHARACTERS_OF_A_STEP, span)
+    def stop(self, span: Span) -> Stop:
+        """What is raised when there are too many, here."""
+        if not self.report.failed:
+            self.fail(codes.TOO_LARGE_EXPANSION, f"more than {MAX_STEPS:,} statements and fields are made here", span)
+        return Stop()
 
     def layer(self, span: Span) -> None:
         """Count a layer."""
-        self.step(STEPS_OF_A_LAYER, span)
+        if not self.step(STEPS_OF_A_LAYER):
+            raise self.stop(span)
         self.layers += 1
         if self.layers > MAX_LAYERS:
             self.fail(codes.TOO_LARGE_EXPANSION, f"more than {MAX_LAYERS:,} layers are made here", span)

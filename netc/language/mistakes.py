@@ -27,7 +27,8 @@ class Repair(NamedTuple):
 
 SKIP, DROP, AGAIN, SPLIT = Repair("skip"), Repair("drop"), Repair("again"), Repair("split")
 
-_STARTS = ("fields", "items", "LBRACE", "")
+_STARTS = ("fields", "LBRACE", "")
+_OF_FIELDS = ("COLON", "LSQUARE", "block", "body", "angle", "list", "empty", "values")
 _OPENERS = ("LBRACE", "LANGLE", "LSQUARE")
 _PLACEHOLDER = re.compile(r"\$\{?\w+\}?|\{\{[^}\n]*\}\}|\{%[^}\n]*%\}|@\w+@|%\(?\w+\)?s?|\$\(\w+\)")
 _QUOTES = "\u201c\u201d\u2018\u2019`"
@@ -128,11 +129,11 @@ class Mistake:
     def context(self) -> Literal["name", "value", "after", "item", "statement"]:
         """What was just read: a field's name, its colon, its whole value, a whole entry, or a part of a statement."""
         read = self.symbols[self.entry :]
-        if not read or read[0] in ("entry", "item", "pair"):
+        if not read or read[0] in ("field", "entry", "statement"):
             return "item"
         if read == ["NAME"]:
             return "name"
-        if read[0] != "NAME" or read[1] not in ("COLON", "LSQUARE", "block", "body", "list", "angle"):
+        if read[0] != "NAME" or read[1] not in _OF_FIELDS:
             return "statement"
         if read[-1] in ("COLON", "MINUS", "LSQUARE") or (read[-1] == "COMMA" and self.opener == "LSQUARE"):
             return "value"

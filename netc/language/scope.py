@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal
 
-from netc.errors import Span
-from netc.language.program import Define
-from netc.language.values import Value
+from netc.errors import Code, Note, Span
+from netc.language import codes
+from netc.language.limits import CHARACTERS_OF_A_STEP, MAX_NESTING, Failed, Limits
+from netc.language.tree import Define, Name
+from netc.language.values import Result
 
-Phase = Literal["train", "test", "deploy"]
 EVERY_PHASE: frozenset[str] = frozenset(("train", "test", "deploy"))
 
 
@@ -18,7 +17,7 @@ EVERY_PHASE: frozenset[str] = frozenset(("train", "test", "deploy"))
 class Constant:
     """A value; None if it could not be computed, which has been reported."""
 
-    value: Value | None
+    value: Result | None
     span: Span
 
 
@@ -32,11 +31,19 @@ class Blob:
 
 @dataclass(frozen=True, slots=True)
 class Composite:
+    """A composite and the scope of the file that declares it."""
+
     define: Define
     scope: Scope
 
+    @property
+    def span(self) -> Span:
+        return self.define.name.span
+
 
 Binding = Constant | Blob | Composite
+KINDS = {Constant: "a constant", Blob: "a blob", Composite: "a composite"}
+"""What messages call what a name means."""
 
 
 @dataclass(eq=False, slots=True)
@@ -46,16 +53,6 @@ class Scope:
     parent: Scope | None = None
     own: bool = False
     names: dict[str, Binding] = field(default_factory=dict)
-
-    def _visible(self) -> Iterator[tuple[str, Binding, Scope]]:
-        scope: Scope | None = self
-        inside = True
-        while scope is not None:
-            for name, binding in scope.names.items():
-                if inside or not isinstance(binding, Blob):
-                    yield name, binding, scope
-            inside = inside and not scope.own
-            scope = scope.parent
 
     def find(self, name: str) -> Binding | None:
         """What a name means here."""
@@ -71,7 +68,12 @@ class Scope:
 
     def known(self, *kinds: type) -> list[str]:
         """The visible names that mean one of these kinds of thing."""
-        return [name for name, binding, _ in self._visible() if isinstance(binding, kinds)]
+        found: list[str] = []
+        scope: Scope | None = self
+        while scope is not None:
+            found += [name for name in scope.names if isinstance(self.find(name), kinds)]
+            scope = scope.parent
+        return found
 
     def assign(self, name: str, blob: Blob) -> None:
         """Give a blob to a variable: where it is, within this file or run, or else here."""
@@ -92,11 +94,6 @@ class Run:
     call: Span | None = None
     define: Define | None = None
     parent: Run | None = None
-    counts: dict[str, int] = field(default_factory=dict)
-
-    def place(self, span: Span) -> Span:
-        """A place in the run's text, with the call that led there."""
-        return Span(span.source, span.start, span.end, self.call) if self.call else span
 
     def label(self, text: str) -> str | None:
         """A label's full name: relative to this run, or to the one around it after `../`, unless it begins with `/`.
@@ -113,16 +110,56 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Where a statement stands."""
+    """Where a statement stands, and what counts what is done and reports what is wrong there."""
 
+    limits: Limits
     scope: Scope
     run: Run
     phases: frozenset[str] = EVERY_PHASE
     depth: int = 0
     imported: bool = False
 
-    def inner(self, scope: Scope | None = None, phases: frozenset[str] | None = None) -> Context:
-        """One level deeper: in a new scope, if given one, or in fewer phases."""
-        scope = self.scope if scope is None else scope
+    @property
+    def outermost(self) -> bool:
+        """Whether this is a file itself: no composite, no body, no phase block."""
+        return self.run.define is None and self.scope.parent is None and self.phases == EVERY_PHASE
+
+    def place(self, span: Span) -> Span:
+        """A place in the run's text, with the call that led there."""
+        return Span(span.source, span.start, span.end, self.run.call) if self.run.call else span
+
+    def fail(
+        self, code: Code, message: str, span: Span, help: str | None = None, notes: tuple[Note, ...] = ()
+    ) -> Failed:
+        """Report a mistake; the caller raises what this returns."""
+        return self.limits.fail(code, message, self.place(span), help, notes)
+
+    def step(self, count: int, span: Span) -> None:
+        """Count statements and fields carried out."""
+        if not self.limits.step(count):
+            raise self.limits.stop(self.place(span))
+
+    def text(self, length: int, span: Span) -> None:
+        """Count the characters that are computed or written: a long text costs what many short ones do."""
+        if length >= CHARACTERS_OF_A_STEP:
+            self.step(length // CHARACTERS_OF_A_STEP, span)
+
+    def deeper(self, span: Span, phases: frozenset[str] | None = None, scope: Scope | None = None) -> Context:
+        """The context of a body that stands here, in fewer phases or a new scope if given; refuses to go too deep."""
+        if self.depth >= MAX_NESTING:
+            message = f"more than {MAX_NESTING} bodies, loops and calls are inside one another"
+            raise self.fail(codes.TOO_DEEP, message, Span(span.source, span.start, span.start + 1))
         phases = self.phases if phases is None else phases
-        return Context(scope, self.run, phases, self.depth + 1, self.imported)
+        return Context(self.limits, scope or self.scope, self.run, phases, self.depth + 1, self.imported)
+
+    def declare(self, name: Name, meaning: Binding) -> None:
+        """Give a name a meaning in this scope, which must not have it yet."""
+        self.free(name)
+        self.scope.names[name.text] = meaning
+
+    def free(self, name: Name) -> None:
+        """Refuse a name that this scope has already."""
+        before = self.scope.names.get(name.text)
+        if before is not None:
+            message = f"`{name.text}` is already {KINDS[type(before)]} here"
+            raise self.fail(codes.NAME_TAKEN, message, name.span)

@@ -1,23 +1,58 @@
-"""The frozen syntax tree: what was written and where, before anything has a type.
+"""The syntax tree: what is written and where, before anything has a type. Nothing here knows a layer or a message.
 
-A document of plain protobuf text is a block of fields. A field's value is a scalar, a list or a block. Nothing here
-knows a layer, a message or a field name.
+Protobuf text format has blocks of fields, whose values are scalars, lists and blocks. A file with statements has the
+same nodes; its fields may hold expressions, and statements stand among them. `expand` carries the statements out, and
+what it makes is text format again.
+
+Nodes are frozen, and equal to nothing but themselves: their spans belong to one text.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from netc.errors import Source, Span
-
-if TYPE_CHECKING:
-    from netc.language.program import Body
 
 ScalarKind = Literal["number", "string", "identifier"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
+class Document:
+    """A parsed file. It is `plain` if it is text format as it stands: no statements, expressions or phase blocks."""
+
+    block: Block
+    source: Source
+    plain: bool = True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """What stands between two braces, or in a whole document."""
+
+    items: tuple[Item, ...]
+    span: Span
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The fields among the items; in text format there is nothing else."""
+        return tuple([item for item in self.items if type(item) is Field])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Field:
+    """`name: value` or `name { ... }`."""
+
+    name: str
+    name_span: Span
+    value: Value
+    span: Span
+
+
+# Values. Text format has scalars, blocks and lists of either.
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Scalar:
     """A number or identifier as it was written (sign included), or a string's decoded value (adjacent parts joined)."""
 
@@ -26,36 +61,143 @@ class Scalar:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ListValue:
-    """`[a, b]`: the same field repeated."""
+    """`[a, b]`: of a field, the same field repeated. `depth`: how many lists and operators are inside one another."""
 
-    items: tuple[Scalar | Block, ...]
+    items: tuple[Value, ...]
+    span: Span
+    depth: int = 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Text:
+    """A string with `${...}` in it: its pieces in order."""
+
+    pieces: tuple[str | Expression, ...]
+    span: Span
+    depth: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Operation:
+    """An operator (`-`, `not`, `+`, `?`, `[]`, `()`, ...) or a function, and its operands."""
+
+    operator: str
+    operands: tuple[Expression, ...]
+    span: Span
+    depth: int
+
+
+Expression = Scalar | Text | Operation | ListValue
+Value = Expression | Block
+
+
+# Statements
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Name:
+    """An identifier where it was written."""
+
+    text: str
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
-    """`name: value` or `name { ... }`."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Let:
+    """`let name = value`."""
 
-    name: str
-    name_span: Span
-    value: Scalar | ListValue | Block
+    name: Name
+    value: Value
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
-    """The fields between two braces, or of a whole document."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Target:
+    """A name to assign to, and the label of its blob."""
 
-    fields: tuple[Field, ...]
+    name: Name
+    label: Expression | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Call:
+    """`targets = callee(inputs) as label { body }`; an input is an identifier or a string."""
+
+    targets: tuple[Target, ...]
+    callee: Name
+    inputs: tuple[Expression, ...]
+    label: Expression | None
+    body: Block | None
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A parsed file. If it holds statements, `program` is what was written and `block` is empty until `expand`."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Alias:
+    """`target = name`."""
 
-    block: Block
-    source: Source
-    program: Body | None = None
+    target: Target
+    name: Name
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Parameter:
+    """A parameter of a composite."""
+
+    name: Name
+    default: Value | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Define:
+    """A composite: `def name(inputs; parameters) -> outputs { body }`."""
+
+    name: Name
+    inputs: tuple[Name, ...]
+    parameters: tuple[Parameter, ...]
+    outputs: tuple[Name, ...]
+    body: Block
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class For:
+    """`for names in first..last` or, without a last, `for names in list`."""
+
+    names: tuple[Name, ...]
+    first: Expression
+    last: Expression | None
+    body: Block
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class If:
+    """`if condition { body } else if ... else { otherwise }`."""
+
+    branches: tuple[tuple[Expression, Block], ...]
+    otherwise: Block | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Import:
+    """`import "path"`."""
+
+    path: Expression
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Phases:
+    """`train { ... }`, `train, test { ... }`."""
+
+    names: tuple[Name, ...]
+    body: Block
+    span: Span
+
+
+Statement = Let | Call | Alias | Define | For | If | Import | Phases
+Item = Field | Statement

@@ -26,14 +26,14 @@ class Group:
     depth: int
 
 
-Value = int | float | bool | str | Identifier | Group | tuple["Value", ...]
+Result = int | float | bool | str | Identifier | Group | tuple["Result", ...]
 
 MAX_INTEGER = 2**63 - 1
 MAX_UNSIGNED = 2**64 - 1
 _MAX_DIGITS = 100
 
 
-def kind_of(value: Value) -> str:
+def kind_of(value: Result) -> str:
     """What a value is called in a message."""
     names = {
         bool: "a boolean",
@@ -72,7 +72,7 @@ def group(block: Block) -> Group:
     return Group(block, size, depth)
 
 
-def size_of(value: Value) -> int:
+def size_of(value: Result) -> int:
     """How many fields, list items and pieces of long texts a value stands for, as the value of a field."""
     if isinstance(value, Group):
         return value.size
@@ -81,7 +81,7 @@ def size_of(value: Value) -> int:
     return len(to_text(value)) // CHARACTERS_OF_A_STEP if isinstance(value, str | Identifier) else 0
 
 
-def from_scalar(scalar: Scalar) -> Value:
+def from_scalar(scalar: Scalar) -> Result:
     """The value of a scalar as it stands, without looking anything up."""
     if scalar.kind == "number":
         return number(scalar.text)
@@ -99,7 +99,7 @@ def to_text(value: int | float | bool | str | Identifier) -> str:
     return value if isinstance(value, str) else repr(value)
 
 
-def to_item(value: Value, span: Span) -> Scalar | Block | None:
+def to_item(value: Result, span: Span) -> Scalar | Block | None:
     """A value as a field's value or a list's item; None for a list."""
     if isinstance(value, tuple):
         return None
@@ -111,7 +111,7 @@ def to_item(value: Value, span: Span) -> Scalar | Block | None:
     return Scalar("identifier" if named else "number", to_text(value), span)
 
 
-def to_field(value: Value, span: Span) -> Scalar | ListValue | Block | None:
+def to_field(value: Result, span: Span) -> Scalar | ListValue | Block | None:
     """A value as a field's value; None for a list of lists."""
     if not isinstance(value, tuple):
         return to_item(value, span)

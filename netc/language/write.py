@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from netc.language.strings import quote
-from netc.language.tree import Block, Field, ListValue, Scalar
+from netc.language.tree import Block, Field, ListValue, Scalar, Value
 
 INDENT = "  "
 
@@ -27,8 +27,9 @@ def _repeated(fields: Iterable[Field]) -> tuple[Field, ...]:
     return tuple(made)
 
 
-def write_scalar(scalar: Scalar) -> str:
+def write_scalar(scalar: Value) -> str:
     """A string in double quotes, anything else as it was written."""
+    assert isinstance(scalar, Scalar), "expressions are computed before they are written"
     return quote(scalar.text) if scalar.kind == "string" else scalar.text
 
 
@@ -37,10 +38,10 @@ def _lines(fields: Iterable[Field], indent: str) -> Iterator[str]:
         value = field.value
         if isinstance(value, Block):
             yield from _block(f"{indent}{field.name} {{", value, indent, "}")
-        elif isinstance(value, Scalar):
-            yield f"{indent}{field.name}: {write_scalar(value)}"
-        else:
+        elif isinstance(value, ListValue):
             yield from _list(field.name, value, indent)
+        else:
+            yield f"{indent}{field.name}: {write_scalar(value)}"
 
 
 def _block(head: str, block: Block, indent: str, tail: str) -> Iterator[str]:

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from netc.errors import Span
 from netc.graph import Value
-from netc.language.program import Call
+from netc.language.tree import Call
 from netc.layer import elements, format_shape
 from netc.lsp.analysis import Analysis
 from netc.plan.counts import count_layer

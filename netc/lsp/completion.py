@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from netc.kernels.fillers import FILLERS
-from netc.language.program import Define, Let
+from netc.language.tree import Define, Let
 from netc.lsp.analysis import Analysis
 from netc.lsp.blobs import names
 from netc.lsp.context import Context, context_at, field_at, messages_at

@@ -9,8 +9,7 @@ from pathlib import Path
 from netc import language
 from netc.errors import NetError, Source, Span
 from netc.language.imports import project_root, resolve
-from netc.language.program import Define, Import, Let, Text
-from netc.language.tree import Document, Scalar
+from netc.language.tree import Define, Document, Import, Let, Scalar
 from netc.lsp.analysis import Analysis
 
 MOST_CHARACTERS = 200
@@ -41,15 +40,14 @@ class Declaration:
 def declarations(analysis: Analysis) -> dict[str, Declaration]:
     """By name; what the file itself declares hides what it imports."""
     document = analysis.document
-    if document is None or document.program is None:
+    if document is None:
         return {}
     found = {d.item.name.text: d for other in _imported(document) for d in _declared(other, own=False)}
     return found | {d.item.name.text: d for d in _declared(document, own=True)}
 
 
 def _declared(document: Document, own: bool) -> Iterator[Declaration]:
-    items = document.program.items if document.program is not None else ()
-    yield from (Declaration(item, own) for item in items if isinstance(item, Let | Define))
+    yield from (Declaration(item, own) for item in document.block.items if isinstance(item, Let | Define))
 
 
 def _imported(document: Document) -> list[Document]:
@@ -57,7 +55,7 @@ def _imported(document: Document) -> list[Document]:
     root, found, waiting = project_root(document.source.path), dict[Path, Document](), [document]
     while waiting:
         here = waiting.pop()
-        for item in here.program.items if here.program is not None else ():
+        for item in here.block.items:
             path = _leads_to(item, here.source.path, root) if isinstance(item, Import) else None
             if path is not None and path not in found and (read := _read(path)) is not None:
                 found[path] = read
@@ -66,7 +64,7 @@ def _imported(document: Document) -> list[Document]:
 
 
 def _leads_to(item: Import, importer: str, root: Path) -> Path | None:
-    if isinstance(item.path, Text) or not isinstance(item.path, Scalar):
+    if not isinstance(item.path, Scalar):
         return None
     path = resolve(item.path.text, importer, root)
     return path if isinstance(path, Path) else None
@@ -82,7 +80,7 @@ def _read(path: Path) -> Document | None:
 def imported_file(analysis: Analysis, offset: int) -> Document | None:
     """The file that the import at an offset leads to."""
     document = analysis.document
-    items = document.program.items if document is not None and document.program is not None else ()
+    items = document.block.items if document is not None else ()
     here = next((i for i in items if isinstance(i, Import) and i.span.start <= offset <= i.span.end), None)
     path = _leads_to(here, analysis.source.path, project_root(analysis.source.path)) if here else None
     return None if path is None else _read(path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netc.language.program import Define
+from netc.language.tree import Define
 from netc.lsp.analysis import Analysis
 from netc.lsp.blobs import describe, mentions_at
 from netc.lsp.context import Context, context_at, field_at, word_at
@@ -46,8 +46,7 @@ def _identifier(analysis: Analysis, offset: int) -> str | None:
     if made is None or (made.scope == 0 and made.kind != "blob"):
         declared = named_at(analysis, offset)
         return declared.describe() if declared is not None else _loop(made)
-    program = analysis.document.program if analysis.document else None
-    items = program.items if program is not None else ()
+    items = analysis.document.block.items if analysis.document else ()
     home = next((i for i in items if isinstance(i, Define) and i.span.start + 1 == made.scope), None)
     return None if home is None else f"{made.kind} `{made.text}` of\n\n```netc\n{signature(home)}\n```"
 

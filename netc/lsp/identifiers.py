@@ -7,24 +7,25 @@ from dataclasses import dataclass
 from typing import Literal
 
 from netc.errors import Span
-from netc.language.program import (
+from netc.language.tree import (
     Alias,
-    Body,
+    Block,
     Call,
     Define,
-    Entry,
     Expression,
+    Field,
     For,
     If,
     Item,
     Let,
+    ListValue,
     Name,
     Operation,
     Phases,
-    Sequence,
+    Scalar,
     Text,
+    Value,
 )
-from netc.language.tree import Scalar
 from netc.lsp.analysis import Analysis
 
 Kind = Literal["blob", "constant", "composite", "input", "parameter", "use", "label"]
@@ -51,11 +52,11 @@ class Place:
 
 def places(analysis: Analysis) -> list[Place]:
     """Every identifier of a text with statements that names something."""
-    program = analysis.document.program if analysis.document else None
-    if program is None:
+    document = analysis.document
+    if document is None or document.plain:
         return []
-    defines = {item.name.text: item for item in program.items if isinstance(item, Define)}
-    return list(_Walk(defines).body(program, 0))
+    defines = {item.name.text: item for item in document.block.items if isinstance(item, Define)}
+    return list(_Walk(defines).body(document.block, 0))
 
 
 def same(analysis: Analysis, offset: int) -> list[Place]:
@@ -81,7 +82,7 @@ class _Walk:
     def __init__(self, defines: dict[str, Define]) -> None:
         self.defines = defines
 
-    def body(self, body: Body, scope: int) -> Iterator[Place]:
+    def body(self, body: Block, scope: int) -> Iterator[Place]:
         for item in body.items:
             yield from self.item(item, scope)
 
@@ -110,7 +111,7 @@ class _Walk:
                 yield from self.value(otherwise, scope)
             case Phases(body=body):
                 yield from self.body(body, scope)
-            case Entry(value=value):
+            case Field(value=value):
                 yield from self.value(value, scope)
 
     def call(self, call: Call, scope: int) -> Iterator[Place]:
@@ -124,9 +125,9 @@ class _Walk:
         define = self.defines.get(call.callee.text)
         if call.body is not None and define is not None:
             parameters = {parameter.name.text for parameter in define.parameters}
-            for item in call.body.items:
-                if isinstance(item, Entry) and item.name in parameters:
-                    yield Place(item.name, item.name_span, _scope(define), "use")
+            for field in call.body.fields:
+                if field.name in parameters:
+                    yield Place(field.name, field.name_span, _scope(define), "use")
         yield from self.value(call.body, scope)
 
     def define(self, item: Define) -> Iterator[Place]:
@@ -145,13 +146,13 @@ class _Walk:
         else:
             yield from self.value(label, scope)
 
-    def value(self, value: Expression | Body | str | None, scope: int) -> Iterator[Place]:
+    def value(self, value: Value | str | None, scope: int) -> Iterator[Place]:
         match value:
             case Scalar(kind="identifier"):
                 yield Place(value.text, value.span, scope, "use")
-            case Body():
+            case Block():
                 yield from self.body(value, scope)
-            case Operation(operands=parts) | Sequence(items=parts) | Text(pieces=parts):
+            case Operation(operands=parts) | ListValue(items=parts) | Text(pieces=parts):
                 for part in parts:
                     yield from self.value(part, scope)
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from netc.errors import Span
-from netc.language.program import Body, Call, Define, Entry, Let, Phases
-from netc.language.tree import Block, Field, Scalar
+from netc.language.tree import Block, Call, Define, Field, Let, Phases, Scalar
 from netc.lsp.analysis import Analysis
 
 Kind = Literal["layer", "composite", "constant", "block"]
@@ -27,49 +26,35 @@ class Symbol:
 
 def outline(analysis: Analysis) -> list[Symbol]:
     """The symbols of a text that can be parsed."""
-    document = analysis.document
-    if document is None:
-        return []
-    if document.program is not None:
-        return _of_body(document.program)
-    return [s for field in document.block.fields if (s := _of_field(field)) is not None]
+    return _of_block(analysis.document.block) if analysis.document is not None else []
 
 
-def _of_field(field: Field) -> Symbol | None:
-    if not isinstance(field.value, Block):
-        return None
-    texts = {f.name: f.value for f in field.value.fields if isinstance(f.value, Scalar)}
-    name, kind = texts.get("name"), texts.get("type")
-    if field.name in ("layer", "layers") and name is not None:
-        return Symbol(name.text, kind.text if kind else "", "layer", field.span, name.span)
-    return Symbol(field.name, "", "block", field.span, field.name_span)
-
-
-def _of_body(body: Body) -> list[Symbol]:
+def _of_block(block: Block) -> list[Symbol]:
     found: list[Symbol] = []
-    for item in body.items:
+    for item in block.items:
         match item:
             case Call(targets=targets, callee=callee):
                 name = ", ".join(t.name.text for t in targets) or callee.text
                 at = targets[0].name.span if targets else callee.span
                 found.append(Symbol(name, callee.text, "layer", item.span, at))
             case Define(name=name, body=inner):
-                found.append(Symbol(name.text, "composite", "composite", item.span, name.span, tuple(_of_body(inner))))
+                children = tuple(_of_block(inner))
+                found.append(Symbol(name.text, "composite", "composite", item.span, name.span, children))
             case Let(name=name):
                 found.append(Symbol(name.text, "constant", "constant", item.span, name.span))
             case Phases(names=names, body=inner):
                 title = ", ".join(n.text for n in names)
-                found.append(Symbol(title, "phase", "block", item.span, names[0].span, tuple(_of_body(inner))))
-            case Entry(value=Body() as inner):
-                found.append(_of_entry(item, inner))
+                found.append(Symbol(title, "phase", "block", item.span, names[0].span, tuple(_of_block(inner))))
+            case Field(value=Block() as inner):
+                found.append(_of_field(item, inner))
             case _:
                 pass
     return found
 
 
-def _of_entry(entry: Entry, body: Body) -> Symbol:
-    texts = {i.name: i.value for i in body.items if isinstance(i, Entry) and isinstance(i.value, Scalar)}
+def _of_field(field: Field, inner: Block) -> Symbol:
+    texts = {f.name: f.value for f in inner.fields if isinstance(f.value, Scalar)}
     name, kind = texts.get("name"), texts.get("type")
-    if entry.name in ("layer", "layers") and isinstance(name, Scalar):
-        return Symbol(name.text, kind.text if isinstance(kind, Scalar) else "", "layer", entry.span, name.span)
-    return Symbol(entry.name, "", "block", entry.span, entry.name_span)
+    if field.name in ("layer", "layers") and name is not None:
+        return Symbol(name.text, kind.text if kind else "", "layer", field.span, name.span)
+    return Symbol(field.name, "", "block", field.span, field.name_span)

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from netc.errors import slips, suggest
+from netc.language.tree import Scalar, Value
 from netc.schema import codes
 from netc.schema.confusions import ANYWHERE, FIELDS, WRITE
 from netc.schema.forks import FORK_FIELDS, REPLACEMENTS
 from netc.schema.registry import FieldType, MessageType, Schema
 from netc.schema.values import BadValueError
-
-if TYPE_CHECKING:
-    from netc.language.tree import Block, ListValue, Scalar
 
 
 def explain_unknown(name: str, type: MessageType, beside: set[str], layer_type: str = "") -> BadValueError:
@@ -31,12 +28,12 @@ def explain_unknown(name: str, type: MessageType, beside: set[str], layer_type: 
     return BadValueError(codes.UNKNOWN_FIELD, what, _help(name, type, holders))
 
 
-def as_block(value: Scalar | ListValue | Block, field: FieldType) -> str:
+def as_block(value: Value, field: FieldType) -> str:
     """How to write a value where a message is wanted: in the one of its fields that people mean."""
     message = field.message
     assert message is not None
     text = value.span.source.text[value.span.start : value.span.end]
-    kind = getattr(value, "kind", "list")
+    kind = value.kind if isinstance(value, Scalar) else "list"
     meant = {"list": "dim", "string": "type", "identifier": "phase"}.get(kind, "dim")
     inner = f"{meant}: {text}" if meant in message.fields and len(text) < 80 else "..."
     return f"write `{field.name} {{ {inner} }}`"

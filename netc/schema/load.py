@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from netc.errors import Report
+from netc.language.tree import Document
 from netc.schema import codes
 from netc.schema.hints import explain_unknown
 from netc.schema.record import Record
 from netc.schema.registry import Schema
 from netc.schema.typing import type_document
 from netc.schema.upgrade import upgrade_net, upgrade_solver
-
-if TYPE_CHECKING:
-    from netc.language.tree import Document
 
 
 def load_net(document: Document, schema: Schema, report: Report) -> Record:

@@ -5,18 +5,16 @@ Spans of a record: of a scalar the value, of a message its name; the record of a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from netc.errors import Note, Report, Span
+from netc.language.tree import Block, Field, ListValue, Scalar, Value
 from netc.schema import codes
 from netc.schema.forks import FORK_REPEATED
 from netc.schema.hints import as_block, explain_unknown
 from netc.schema.record import Record
 from netc.schema.registry import FieldType, MessageType
 from netc.schema.values import CONVERTERS, BadValueError, wanted
-
-if TYPE_CHECKING:
-    from netc.language.tree import Block, Field, ListValue, Scalar
 
 MAX_DEPTH = 100
 """How many messages may be nested; protobuf's own limit."""
@@ -77,7 +75,7 @@ class _Typing:
         spans: dict[str, Any],
         depth: int,
     ) -> None:
-        value: Any = written.value
+        value = written.value
         kind = field.kind
         if kind == "message":
             record = self._block(value, field, written, depth)
@@ -87,7 +85,7 @@ class _Typing:
             return
         converter = CONVERTERS[kind]
         try:
-            if not hasattr(value, "text"):
+            if not isinstance(value, Scalar):
                 raise self._not_scalar(value, field, type)
             values[field.name] = converter(value, field)
             spans[field.name] = value.span
@@ -97,12 +95,12 @@ class _Typing:
     def _repeated(
         self, written: Field, field: FieldType, values: dict[str, Any], spans: dict[str, Any], depth: int
     ) -> None:
-        value: Any = written.value
-        items: tuple[Any, ...] = value.items if hasattr(value, "items") else (value,)
+        value = written.value
+        items = value.items if isinstance(value, ListValue) else (value,)
         into: list[Any] = values.setdefault(field.name, [])
         places: list[Span | None] = spans.setdefault(field.name, [])
         if field.kind == "message":
-            if len(items) > 1 and not any(hasattr(item, "fields") for item in items):
+            if len(items) > 1 and not any(isinstance(item, Block) for item in items):
                 items = (value,)  # one mistake, not one for each item
             for item in items:
                 record = self._block(item, field, written, depth)
@@ -113,17 +111,17 @@ class _Typing:
         converter = CONVERTERS[field.kind]
         for item in items:
             try:
-                if not hasattr(item, "text"):
+                if not isinstance(item, Scalar):
                     raise self._not_scalar(item, field, None)
                 into.append(converter(item, field))
                 places.append(item.span)
             except BadValueError as bad:
                 self._mistake(bad, item.span)
 
-    def _block(self, value: Scalar | ListValue | Block, field: FieldType, written: Field, depth: int) -> Record | None:
+    def _block(self, value: Value, field: FieldType, written: Field, depth: int) -> Record | None:
         message = field.message
         assert message is not None
-        if not hasattr(value, "fields"):
+        if not isinstance(value, Block):
             what = f"`{field.name}` takes {wanted(field)}, not {_kind(value)}"
             self._mistake(BadValueError(codes.WRONG_TYPE, what, as_block(value, field)), value.span)
             return None
@@ -131,11 +129,10 @@ class _Typing:
             what = f"messages are nested deeper than {MAX_DEPTH} levels"
             self._mistake(BadValueError(codes.TOO_DEEP, what), written.name_span)
             return None
-        block: Block = value  # type: ignore[assignment]
-        return self.message(block, message, written.span, depth + 1)
+        return self.message(value, message, written.span, depth + 1)
 
-    def _not_scalar(self, value: ListValue | Block, field: FieldType, type: MessageType | None) -> BadValueError:
-        if hasattr(value, "items"):
+    def _not_scalar(self, value: Value, field: FieldType, type: MessageType | None) -> BadValueError:
+        if isinstance(value, ListValue):
             what = f"`{field.name}` takes a single value, not a list"
             fork, help = FORK_REPEATED.get(("" if type is None else type.name, field.name), (None, None))
             if fork is not None:
@@ -184,10 +181,7 @@ class _Typing:
                 self._mistake(BadValueError(codes.MISSING_FIELD, f"{type.name} needs `{name}`"), span)
 
 
-def _kind(value: object) -> str:
-    if hasattr(value, "fields"):
-        return "a block"
-    if hasattr(value, "items"):
-        return "a list"
-    kind = getattr(value, "kind", "")
-    return {"number": "a number", "string": "a string"}.get(kind, "a name")
+def _kind(value: Value) -> str:
+    if not isinstance(value, Scalar):
+        return "a block" if isinstance(value, Block) else "a list"
+    return {"number": "a number", "string": "a string"}.get(value.kind, "a name")

@@ -6,17 +6,15 @@ import re
 import struct
 from collections.abc import Callable
 from math import copysign, inf, isfinite
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from netc.errors import Code, suggest
+from netc.language.tree import Scalar
 from netc.schema import codes
 from netc.schema.bvlc.legacy import V1_TYPES
 from netc.schema.confusions import VALUES
 from netc.schema.forks import FORK_VALUES, VALUE_REPLACEMENTS
 from netc.schema.registry import INTEGER_RANGES, FieldType
-
-if TYPE_CHECKING:
-    from netc.language.tree import Scalar
 
 _INTEGER = re.compile(r"-?\s*(?:0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)\Z")
 _FLOAT = re.compile(r"-?\s*(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[fF]?\Z")

@@ -13,14 +13,14 @@ import atheris  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
 with atheris.instrument_imports():
     from netc.errors import NetError
-    from netc.language import expand, parse, program, program_builder, write
+    from netc.language import expand, expansion, formatter, mistakes, parse, write
     from netc.language.codes import TOO_LARGE
     from netc.language.format import format_text
 
 from tests.language.vocabulary import TestedLayers
 
 LAYERS = TestedLayers()
-LOADED = (program, program_builder)  # imported late by the parser: only what is imported above is instrumented
+LOADED = (expansion, formatter, mistakes)  # imported late: only what is imported above is instrumented
 
 
 MOST_SECONDS = 2.0

@@ -175,7 +175,7 @@ def main() -> None:
         found: list[str] | None = None
         try:
             document = parse(text, bomb.path)
-            if document.program is not None:
+            if not document.plain:
                 parse(write(expand(document, TestedLayers()).block), "expanded.prototxt")
         except NetError as error:
             first = error.diagnostics[0]

@@ -12,7 +12,7 @@ from netc.api.planning import plan
 from netc.api.vocabulary import LayerVocabulary
 from netc.catalogue import catalogue
 from netc.errors import NetError
-from netc.language import builder, evaluate, expand, lexer, limits, parse, program_builder, read, write
+from netc.language import builder, evaluate, expand, lexer, limits, parse, read, write
 from netc.language.parse import MAX_CHARACTERS, MAX_TERMINALS, PLAIN_SUFFIXES
 from netc.language.read import MAX_BYTES
 from netc.language.tree import Block, Scalar
@@ -77,7 +77,7 @@ def test_limits() -> None:
     assert [(what.split(" (")[0], int(count.replace(",", ""))) for what, count in rows("## Limits")] == [
         ("blocks in blocks", builder.MAX_DEPTH),
         ("bodies, loops and calls in one another", limits.MAX_NESTING),
-        ("operators in one another", program_builder.MAX_OPERATORS),
+        ("operators in one another", builder.MAX_OPERATORS),
         ("layers", limits.MAX_LAYERS),
         ("statements, fields, list items, inputs, outputs and operands carried out", limits.MAX_STEPS),
         ("characters of a computed string", limits.MAX_STRING),

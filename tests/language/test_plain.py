@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,10 +11,12 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, te
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netc.errors import NetError
+from netc.errors import NetError, Report, Source
 from netc.language import Block, ListValue, Scalar, parse, write
-from netc.language.generate import HERE, text
-from netc.language.tree import Field
+from netc.language.parser import Parser
+from netc.language.tree import Field, Value
+
+FILES = sorted((Path(__file__).parent.parent / "golden").rglob("*.prototxt"))
 
 
 def plain(value: Scalar | ListValue | Block) -> Any:
@@ -23,6 +26,17 @@ def plain(value: Scalar | ListValue | Block) -> Any:
     if isinstance(value, ListValue):
         return [plain(item) for item in value.items]
     return tuple((field.name, plain(field.value)) for field in value.fields)
+
+
+def spanned(value: Value) -> Any:
+    """A tree of text format as plain values, each with its offsets."""
+    at = (value.span.start, value.span.end)
+    if isinstance(value, Scalar):
+        return (value.kind, value.text, *at)
+    if isinstance(value, ListValue):
+        return [*map(spanned, value.items), *at]
+    assert isinstance(value, Block)
+    return [(f.name, f.name_span.start, f.span.start, f.span.end, spanned(f.value)) for f in value.fields], *at
 
 
 def one(text: str) -> Any:
@@ -45,8 +59,18 @@ def message(text: str) -> Any:
     return text_format.Parse(text, message_factory.GetMessageClass(pool.FindMessageTypeByName("t.M"))())
 
 
-def test_tables_are_fresh() -> None:
-    assert (HERE / "tables.json").read_text() == text(), "run python -m netc.language.generate"
+SHAPES = """a: 1 b: -2.5e3f c: -inf d: TRUE e: "x" 'y' f: [] g: [1, -2, X] h [{ i: 1 }, <j: 2>] k []
+l { m < n { o: 1; } > }
+, p: { q: 0x1F, } r: < s: "t" > u: [{}, { v: 017 }];"""
+
+
+@pytest.mark.parametrize("text", [SHAPES, *(path.read_text(encoding="utf-8") for path in FILES)], ids=str.__len__)
+def test_text_format_is_the_same_among_statements(text: str) -> None:
+    """A field has a scalar or an expression for its value: of the same text both make the same tree."""
+    report = Report()
+    trees = [Parser(Source("a.net", text), report, start).run().block for start in ("plain", "program")]
+    assert not report.diagnostics
+    assert spanned(trees[0]) == spanned(trees[1])
 
 
 @pytest.mark.parametrize(
