@@ -74,7 +74,7 @@ def plan_state(
 ) -> Plan:
     """As `plan`, for any state. given: the shapes of all tops of a layer whose data or code alone knows them."""
     built = build(definition.record, definition.types, state)
-    tops = {**_given(built), **(given or {})}
+    tops = {**given_shapes(built), **(given or {})}
     return plan_graph(
         built, training=training, given=tops, inputs=inputs or {}, batch=batch, keep=keep, recompute=recompute
     )
@@ -121,15 +121,15 @@ def _check_net(definition: Definition, state: State, report: Report) -> None:
     found = Report(list(report.diagnostics))  # what typing found tells the graph which layers are damaged
     try:
         graph = build(definition.record, definition.types, state, found)
-        planned = plan_graph(graph, training=state.phase == "TRAIN", given=_given(graph))
+        planned = plan_graph(graph, training=state.phase == "TRAIN", given=given_shapes(graph))
         found.diagnostics += planned.warnings
     except NetError as error:
         found.diagnostics += error.diagnostics
     report.add_new(found.diagnostics)
 
 
-def _given(graph: Graph) -> dict[str, tuple[Shape, ...]]:
-    """The shapes of the data layers whose data is there."""
+def given_shapes(graph: Graph) -> dict[str, tuple[Shape, ...]]:
+    """The shapes of the tops of the data layers whose data is there, by layer."""
     nodes = [n for n in graph.nodes if n.type.source]
     return {n.name: shapes for n in nodes if (shapes := data.probe(n.record, graph.state.phase)) is not None}
 

@@ -16,47 +16,56 @@ import numpy as np
 
 from netc import run
 from netc.api.fed import FedNet
+from netc.api.planner import Planner
 from netc.caffe.blobs import resized
 from netc.caffe.sums import Sums
 from netc.caffe.versions import Versions
 from netc.errors import Diagnostic, NetError, Report
 from netc.graph import Node
-from netc.layer import Array, Shape, format_shape
+from netc.layer import Array, Call, Shape, format_shape
 from netc.layers.python import forward_in_any_shape, instance
 from netc.plan.model import Plan
-from netc.plan.shapes import source_tops
 from netc.run.codes import NO_BACKWARD, PARAMETER_SHAPE
 from netc.run.parameters import Parameters
 from netc.run.reference import Reference
 
 Hook = Callable[[int], object]
-Planner = Callable[[Mapping[str, Shape], Mapping[str, tuple[Shape, ...]]], Plan]
-"""Plans a net for shapes of its inputs, by blob, and of the tops of layers whose code alone knows them, by layer."""
 
 
 class Engine(FedNet):
-    """A planned net (with keep, by `make_plan` for given shapes of inputs) that can be reshaped while it lives.
+    """A net, planned with keep, that can be reshaped while it lives.
 
+    Only the layers that run are planned for another shape, if the whole net cannot have it: `plan` is the plan of the
+    first layers then, and the blobs of later ones stay as they were. `graph` is the graph of the whole net.
     hooks: functions of a layer's index that are called around its passes, by name: "before_forward" and so on.
     Raises NetError.
     """
 
     def __init__(
         self,
-        make_plan: Planner,
+        planner: Planner,
         *,
         seed: int,
         feeds: Callable[[Plan], Mapping[str, Any]],
         params: run.Net | None = None,
     ) -> None:
-        self.make_plan = make_plan
+        self.planner = planner
         self.hooks: dict[str, list[Hook]] = {}
         self.asked: dict[str, Array] = {}  # blobs that got another shape since the last pass
         self.changed: list[Callable[[], object]] = []  # called when parameters lie in other arrays than before
         self._kept: Parameters | None = None
         self.given: dict[str, tuple[Shape, ...]] = {}  # tops of Python layers that are not as planned at first
-        plan = make_plan({}, {})
-        self._make(plan, seed, feeds(plan), params)
+        self._spare: dict[int, Call] = {}  # of layers that are not planned now
+        self._beyond: dict[str, tuple[Array, Array]] = {}  # values and gradients of blobs that are not planned now
+        try:
+            plan = planner({})
+            self._make(plan, seed, feeds(plan), params)
+        except NetError:
+            room = planner.with_room()
+            if room is None:
+                raise
+            self._make(room, seed, feeds(room), params)
+            self._renew(planner({}, {}, planner.longest({}, {}, self._has_parameters)), self.parameters)
 
     def _make(self, plan: Plan, seed: int, feeds: Mapping[str, Any], params: run.Net | None) -> None:
         """Everything that depends on the plan."""
@@ -68,31 +77,44 @@ class Engine(FedNet):
         for step in plan.backward:
             if step.kind == "loss":
                 self._gradient(plan.slots[step.target].owner)[...] = step.weight
-        self._held = {n.index: tops for n in self.graph.nodes if (tops := _constant_tops(n, plan))}
-        self._python = frozenset(n.index for n in self.graph.nodes if n.type.role.foreign)
+        self._held = {n.index: tops for n in plan.graph.nodes if (tops := _constant_tops(n, plan))}
+        self._python = frozenset(n.index for n in plan.graph.nodes if n.type.role.foreign)
         still = {*self._storage.inputs, *(v for tops in self._held.values() for v in tops)}
-        self.versions = Versions(self.graph, self.executor, still, self._writers)
+        self.versions = Versions(plan.graph, self.executor, still, self._writers)
         self._sums = Sums(self.graph, self._writers, self._gradient)
         for layer, tops in self._held.items():
             self.executor.forward(layer, layer)
             for value in tops:
                 self.values_of(self.graph.values[value].name)[...] = self._value(value)
+        self.graph = self.planner.graph
 
     def _make_parameters(self, seed: int, params: run.Net | None) -> Parameters:
         """Those of before, when the net is planned again, so that arrays that a script or a solver holds stay good."""
         kept = self._kept
-        if kept is not None and [p.shape for p in kept.plan.params] == [p.shape for p in self.plan.params]:
-            return kept
-        return super()._make_parameters(seed, params)
+        return kept if kept and self._has_parameters(self.plan) else super()._make_parameters(seed, params)
+
+    def _has_parameters(self, plan: Plan) -> bool:
+        """Whether the parameters have the shapes of a plan."""
+        mine = (self._kept or self.parameters).plan.params[: len(plan.params)]
+        return [p.shape for p in mine] == [p.shape for p in plan.params]
 
     # ------------------------------------------------------------ arrays
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all blobs, in order of the file."""
+        return tuple(dict.fromkeys(value.name for value in self.graph.values))
+
     def values_of(self, name: str) -> Array:
         """The values of a blob."""
-        return self.asked[name] if name in self.asked else self._value(self.versions.shown(name))
+        if name in self.asked:
+            return self.asked[name]
+        return self._value(self.versions.shown(name)) if name in self.versions.of else self._beyond[name][0]
 
     def gradient_of(self, name: str) -> Array:
         """The gradient of a blob, or zeros that may be written (a loss's weight) where the net computes none."""
+        if name not in self.versions.of:
+            return self._beyond[name][1]
         graded = self.versions.shown_gradient(name)
         if graded is not None and name not in self.asked:
             return self._gradient(graded)
@@ -131,7 +153,7 @@ class Engine(FedNet):
             return self._run_forward(first, last)
 
     def _run_forward(self, first: int, last: int) -> float:
-        self.settle()
+        self.settle(last)
         self._refuse_empty(first, last)
         self.loss = 0.0
         for a, b in self._pieces(first, last, "forward", self._python.union(self._held)):
@@ -187,6 +209,7 @@ class Engine(FedNet):
             self._run_backward(min(first, last), max(first, last))
 
     def _run_backward(self, low: int, high: int) -> None:
+        self.settle(high)
         self._storage.seeds = {v: self._gradient(v) for v, writers in self._writers.items() if not writers}
         alone = self._sums.begin(low, high)
         for a, b in reversed(list(self._pieces(low, high, "backward", alone))):
@@ -205,16 +228,52 @@ class Engine(FedNet):
         """Another shape for a blob, from the next pass on; only inputs keep it."""
         self.asked[name] = resized(self.values_of(name), shape)
 
-    def settle(self) -> None:
-        """Give the net the shapes that were asked for. Raises NetError if it cannot have them, and stays as it is."""
+    def settle(self, last: int | None = None) -> None:
+        """Give the net the shapes that were asked for: at least to the layers up to the last that will run.
+
+        Without one, to as many as can have them. Raises NetError if they cannot, and the net stays as it is.
+        """
         asked, self.asked = self.asked, {}
-        free = {n: v for n, v in source_tops(self.graph).items() if v in self._storage.inputs}
-        wanted = {name: array.shape for name, array in asked.items() if name in free}
-        if any(self._value(free[name]).shape != shape for name, shape in wanted.items()):
-            self._replan({**self._input_shapes(), **wanted}, {}, 0)
+        shapes = self._input_shapes()
+        wanted = {name: array.shape for name, array in asked.items() if name in shapes}
+        if {**shapes, **wanted} != shapes or (last is not None and last >= len(self.plan.graph.nodes)):
+            self._fit({**shapes, **wanted}, last)
         for name in wanted:
-            self.versions.show_first(name)
-            self.values_of(name)[...] = asked[name]
+            if name in self._beyond:
+                self._beyond[name] = asked[name], np.zeros_like(asked[name])
+            else:
+                self.versions.show_first(name)
+                self.values_of(name)[...] = asked[name]
+
+    def _input_shapes(self) -> dict[str, Shape]:
+        """The shapes that the blobs have which a script fills, by name."""
+        now, fed = {self.graph.values[v].name: a.shape for v, a in self._storage.inputs.items()}, self.feeds
+        nodes = (n for n in self.graph.nodes if n.type.source and n.type.forward is None and n.name not in fed)
+        names = (self.graph.values[v].name for n in nodes for v in n.tops)
+        return {name: now[name] if name in now else self._beyond[name][0].shape for name in names}
+
+    def _fit(
+        self,
+        inputs: Mapping[str, Shape],
+        last: int | None,
+        given: Mapping[str, tuple[Shape, ...]] | None = None,
+        layer: int = 0,
+    ) -> None:
+        """Plan for these shapes: the whole net, or else what is needed of it.
+
+        given: the shapes of tops that Python layers have just made. What those from `layer` on had made is forgotten.
+        """
+        nodes = {n.name: n for n in self.graph.nodes}
+        kept = {n: shapes for n, shapes in self.given.items() if nodes[n].index < layer or not nodes[n].bottoms}
+        given = {**kept, **(given or {})}
+        try:
+            self._renew(self.planner(inputs, given), self.parameters)
+        except NetError:
+            count = self.planner.longest(inputs, given, self._has_parameters) if last is None else last + 1
+            if count >= len(self.graph.nodes) or not any(n.bottoms for n in self.graph.nodes[:count]):
+                raise
+            self._renew(self.planner(inputs, given, count), self.parameters)
+        self.given = given
 
     def feed(self, layer: int, source: Any) -> None:
         """Let a source fill the tops of a data layer, which a script has filled so far."""
@@ -222,16 +281,6 @@ class Engine(FedNet):
         self.feeds[node.name] = source
         self._storage.inputs = {v: a for v, a in self._storage.inputs.items() if v not in node.tops}
         self.versions.still.difference_update(node.tops)
-
-    def _input_shapes(self) -> dict[str, Shape]:
-        return {self.graph.values[v].name: array.shape for v, array in self._storage.inputs.items()}
-
-    def _replan(self, inputs: Mapping[str, Shape], given: Mapping[str, tuple[Shape, ...]], layer: int) -> None:
-        """Plan anew; what Python layers from `layer` on have made of their bottoms' old shapes is forgotten."""
-        nodes = {n.name: n for n in self.graph.nodes}
-        kept = {n: shapes for n, shapes in self.given.items() if nodes[n].index < layer or not nodes[n].bottoms}
-        self._renew(self.make_plan(inputs, {**kept, **given}), self.parameters)
-        self.given = {**kept, **given}
 
     def share_with(self, other: run.Net) -> None:
         """Use the parameters of another net's layers of the same names from now on. Raises NetError(RUN015)."""
@@ -258,24 +307,29 @@ class Engine(FedNet):
         fresh.versions.follow(self.versions)
         fresh._turns = self._turns
         fresh.iteration = self.iteration
-        for value in range(len(self.graph.values)):
-            for old, new in (
-                (self.executor.value(value), fresh.executor.value(value)),
-                (self.executor.gradient(value), fresh.executor.gradient(value)),
-            ):
-                if old is not None and new is not None and old.shape == new.shape:
-                    new[...] = old
+        old = {n: (self.values_of(n), self.gradient_of(n)) for n in self.names}
+        fresh._beyond = {n: arrays for n, arrays in old.items() if n not in fresh.versions.of}
+        for value in range(min(len(self.plan.shapes), len(plan.shapes))):
+            _copy(self.executor.value(value), fresh.executor.value(value))
+            _copy(self.executor.gradient(value), fresh.executor.gradient(value))
+        for name in self._beyond.keys() & fresh.versions.of.keys():
+            _copy(old[name][0], fresh.values_of(name))
+        state = self.state
         for key, buffer in fresh.state.items():
-            if self.state[key].shape == buffer.shape:
-                buffer[...] = self.state[key]
-        for old_call, new_call in zip(self._calls, fresh._calls, strict=True):
-            new_call.memory = old_call.memory
+            if key in state and state[key].shape == buffer.shape:
+                buffer[...] = state[key]
+        calls = self._spare | dict(enumerate(self._calls))
+        for layer, call in enumerate(fresh._calls):
+            call.memory = calls.pop(layer).memory
+        fresh._spare = calls
         self.__dict__.update(fresh.__dict__)
 
     def replica(self) -> Engine:
         """As `run.Net.replica`; without hooks."""
         twin = copy(self)
         twin.hooks, twin.asked, twin.changed, twin._kept = {}, {}, [], self.parameters.replica()
+        twin._beyond = {name: (data.copy(), diff.copy()) for name, (data, diff) in self._beyond.items()}
+        twin._spare = {layer: replace(call, memory={}) for layer, call in self._spare.items()}
         twin._make(self.plan, self.seed, {}, None)
         return twin
 
@@ -286,25 +340,31 @@ class Engine(FedNet):
     # ------------------------------------------------------------ Python layers
 
     @property
-    def _calls(self) -> list[Any]:
+    def _calls(self) -> list[Call]:
         return cast(Reference, self.executor).calls
 
     def python_layer(self, layer: int) -> Any:
         """The object of a Python layer."""
-        return instance(self._calls[layer])
+        return instance(self._calls[layer] if layer < len(self._calls) else self._spare[layer])
 
     def _forward_python(self, layer: int) -> float:
         """Run a Python layer, which may give its tops other shapes each time; returns its weighted loss."""
         node, call = self.graph.nodes[layer], self._calls[layer]
         arrays = forward_in_any_shape(call)
         if any(array.shape != top.shape for array, top in zip(arrays, call.tops, strict=True)):
-            self._replan(self._input_shapes(), {node.name: tuple(array.shape for array in arrays)}, layer)
+            shapes = tuple(array.shape for array in arrays)
+            self._fit(self._input_shapes(), len(self.plan.graph.nodes) - 1, {node.name: shapes}, layer)
         for value, array, top in zip(node.tops, arrays, call.tops, strict=True):
             if array is not top:
                 self._value(value)[...] = array
         if self._storage.observer is not None:
             self._storage.observer("forward", layer, self._calls[layer])
         return sum(w * float(array.sum()) for w, array in zip(node.loss_weights, arrays, strict=True) if w)
+
+
+def _copy(old: Array | None, new: Array | None) -> None:
+    if old is not None and new is not None and old.shape == new.shape:
+        new[...] = old
 
 
 def _gradient_writers(plan: Plan) -> dict[int, list[int]]:

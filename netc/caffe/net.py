@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +13,18 @@ import numpy as np
 
 from netc import run, solve
 from netc.api.definition import Definition, PathLike
-from netc.api.planning import load, plan_state
+from netc.api.planner import Planner
+from netc.api.planning import load
 from netc.api.session import open_feeds
 from netc.caffe import modes
 from netc.caffe.blobs import Blob, NetBlob, ParamBlob
-from netc.caffe.engine import Engine, Planner
+from netc.caffe.engine import Engine
 from netc.caffe.errors import NOT_MEMORY_DATA, PHASE, as_pycaffe_raises, refuse
 from netc.caffe.memory_data import Feed, check
 from netc.caffe.passes import Passes
 from netc.errors import NetError
 from netc.graph import State
-from netc.layer import Array, Shape
-from netc.plan.model import Plan
+from netc.layer import Array
 from netc.run.codes import NOTHING_LOADED
 from netc.schema.weights_write import write_weights
 from netc.solve import hdf5
@@ -84,10 +84,10 @@ class Net(Passes):
         graph = engine.graph
         self.name = graph.name  # py-faster-rcnn's scripts give their nets names of their own
         self._layer_names = [node.name for node in graph.nodes]
-        self.blobs: OrderedDict[str, Blob] = OrderedDict((n, NetBlob(engine, n)) for n in engine.versions.of)
+        self.blobs: OrderedDict[str, Blob] = OrderedDict((n, NetBlob(engine, n)) for n in engine.names)
         self._param_blobs: list[list[Blob]] = [
             [ParamBlob(engine, index, position) for position in range(len(layer.params))]
-            for index, layer in enumerate(engine.plan.layers)
+            for index, layer in enumerate(engine.parameters.plan.layers)
         ]
         self.params: OrderedDict[str, list[Blob]] = OrderedDict(
             (name, blobs) for name, blobs in zip(self._layer_names, self._param_blobs, strict=True) if blobs
@@ -138,7 +138,7 @@ class Net(Passes):
     def blob_loss_weights(self) -> OrderedDict[str, float]:
         """What each blob counts in the objective."""
         graph = self._engine.graph
-        last = {name: graph.values[versions[-1]] for name, versions in self._engine.versions.of.items()}
+        last = {value.name: value for value in graph.values}
         return OrderedDict((name, graph.nodes[v.producer].loss_weights[v.top]) for name, v in last.items())
 
     @property
@@ -265,13 +265,4 @@ def planner_of(definition: Definition, state: State) -> Planner:
 
     A net for testing that can have no backward (a layer in the way gives no gradient) is planned without.
     """
-
-    def make(inputs: Mapping[str, Shape], given: Mapping[str, tuple[Shape, ...]]) -> Plan:
-        try:
-            return plan_state(definition, state, inputs=inputs, given=given, training=True, keep=True)
-        except NetError:
-            if state.phase == "TRAIN":
-                raise
-            return plan_state(definition, state, inputs=inputs, given=given, training=False, keep=True)
-
-    return make
+    return Planner(definition, state, training=(True,) if state.phase == "TRAIN" else (True, False), keep=True)
