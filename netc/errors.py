@@ -6,6 +6,7 @@ A diagnostic's code is declared once, as a `Code` beside the stage that gives it
 
 from __future__ import annotations
 
+import re
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
@@ -106,6 +107,25 @@ class Note:
     span: Span | None = None
 
 
+def visible(text: str, keep: str = "") -> str:
+    """A text with everything that a terminal would act on written as an escape: `\\x1b`, `\\u202e`.
+
+    These are control characters (but those in `keep`), the marks that turn the direction of writing, and bytes that
+    were no UTF-8. Letters of every script stay.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return _HIDDEN.sub(lambda found: found[0] if found[0] in keep else _escaped(found[0]), text)
+
+
+_HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+
+
+def _escaped(c: str) -> str:
+    code = ord(c) - 0xDC00 if 0xDC80 <= ord(c) <= 0xDCFF else ord(c)
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+
+
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
     """One thing that is wrong (`error`) or suspicious (`warning`): where, what, and what to do about it."""
@@ -132,7 +152,7 @@ class Diagnostic:
             lines.append(f"  note: {note.message}" + (f" ({note.span})" if note.span else ""))
         if self.help:
             lines.append(f"  help: {self.help}")
-        return "\n".join(lines)
+        return visible("\n".join(lines), keep="\n")
 
 
 def _excerpt(span: Span, width: int = 160) -> list[str]:

@@ -17,6 +17,7 @@ MAY_IMPORT = {
     "errors": set(),
     "files": set(),
     "untrusted": {"errors"},
+    "locks": {"errors", "files"},
     "jit": {"errors", "files", "kernel_files"},
     "kernel_files": {"errors", "files"},
     "language": {"errors", "files"},
@@ -29,8 +30,8 @@ MAY_IMPORT = {
     "graph": {"catalogue", "layer", "schema", "errors"},
     "plan": {"graph", "layer", "kernels", "schema", "errors"},
     "run": {"plan", "graph", "layer", "kernels", "jit", "schema", "errors"},
-    "solve": {"untrusted", "run", "plan", "graph", "layer", "kernels", "jit", "schema", "errors", "files"},
-    "data": {"untrusted", "schema", "kernels", "layer", "errors", "files", "jit"},
+    "solve": {"untrusted", "run", "plan", "graph", "layer", "kernels", "jit", "schema", "errors", "files", "locks"},
+    "data": {"untrusted", "schema", "kernels", "layer", "errors", "files", "locks", "jit"},
     "report": {"plan", "graph", "catalogue", "layer", "role", "schema", "errors"},
 }
 ABOVE = {"api", "caffe", "cli", "lsp", "convert"}  # may import everything below
@@ -90,6 +91,17 @@ def test_only_the_command_line_prints_or_exits() -> None:
             if isinstance(node, ast.Call):
                 name = ast.unparse(node.func)
                 assert name not in {"print", "sys.exit", "exit", "sys.stdout.write", "sys.stderr.write"}, (path, name)
+
+
+def test_one_file_prints() -> None:
+    """Names are shown as they are, and streams are what they are, because commands print through `_output` only."""
+    allowed = {"__init__.py", "_output.py", "_streams.py"}
+    for path in (ROOT / "netc/cli").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            name = ast.unparse(node) if isinstance(node, ast.Attribute | ast.Name) else ""
+            if path.name not in allowed:
+                assert name not in {"print", "click.echo", "click.secho", "sys.stderr", "Console"}, (path, name)
+                assert not re.fullmatch(r"sys\.stdout\.(?!isatty)\w+", name), (path, name)
 
 
 def test_nothing_from_a_file_runs_code() -> None:

@@ -215,14 +215,14 @@ MAY_WRITE = {
     "kernel_files.py": {"os.replace", "path.parent.mkdir", "tempfile.NamedTemporaryFile"},
     "api/metrics.py": {"os.replace", "directory.mkdir"},  # the file of the run before; TensorBoard's folder
     "layers/hdf5_output.py": {"h5py.File"},  # adds rows to the file that it made
-    "data/writing.py": {"library.open"},  # LMDB writes its own pages
+    "data/writing.py": {"library.open", "os.replace"},  # LMDB writes its own pages
     "solve/snapshots.py": {"mkdtemp"},  # where the last snapshot goes if its place is full
     "solve/hdf5.py": {"_h5py().File"},  # into the file that the one writer gives
     "convert/hdf5.py": {"h5py.File"},  # in memory
     "convert/safetensors.py": {"_package().save"},  # in memory
     "data/images.py": {"pillow().fromarray(np.ascontiguousarray(shown)).save"},  # in memory
     "cli/predict.py": {"np.savez"},  # in memory
-    "cli/__init__.py": {"os.open"},  # the null device, for streams that are closed
+    "cli/_streams.py": {"os.open"},  # the null device, for streams that are closed
 }
 METHODS = {"write_text", "mkdir", "savez", "save", "mkdtemp", "mkstemp", "NamedTemporaryFile", "symlink_to", "tofile"}
 METHODS |= {"hardlink_to", "makedirs", "savetxt", "savez_compressed", "copyfile", "copy2", "memmap"}

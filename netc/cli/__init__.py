@@ -7,14 +7,15 @@ to stderr.
 from __future__ import annotations
 
 import importlib
-import os
+import io
 import pkgutil
 import sys
 
 import click
 
 import netc
-from netc.errors import NetError
+from netc.cli import _streams
+from netc.errors import NetError, visible
 
 
 class Commands(click.Group):
@@ -43,20 +44,38 @@ def cli() -> None:
 
 def main() -> None:
     """Entry point of the `netc` command: runs it and turns every way to fail into a message and an exit code."""
-    from netc.cli._output import show  # noqa: PLC0415 - rich is not needed for --version
+    _streams.prepare()
+    code = _run()
+    if (error := _streams.finish()) is not None:
+        code = _cannot_print(error)
+    sys.exit(code)
 
+
+def _run() -> int:
     try:
         code = cli(standalone_mode=False)
     except NetError as error:
+        from netc.cli._output import show  # noqa: PLC0415 - rich is not needed for --version
+
         show(error.diagnostics)
-        code = 1
+        return 1
     except click.ClickException as error:
-        error.show()
-        code = 2
+        text = io.StringIO()
+        error.show(text)
+        sys.stderr.write(visible(text.getvalue(), keep="\n"))
+        return 2
     except (click.Abort, KeyboardInterrupt):
         sys.stderr.write("interrupted\n")
-        code = 130
-    except BrokenPipeError:  # the reader of our stdout has gone (`netc summary F | head`)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 1
-    sys.exit(code if isinstance(code, int) else 0)
+        return 130
+    except OSError as error:
+        if error.filename is not None:  # of a file, which is a mistake of netc
+            raise
+        return _cannot_print(error)
+    return code if isinstance(code, int) else 0
+
+
+def _cannot_print(error: OSError) -> int:
+    """stdout is full or closed; if only its reader has gone (`netc summary F | head`), nothing is said."""
+    if not isinstance(error, BrokenPipeError):
+        sys.stderr.write(_streams.not_printed(error).render() + "\n")
+    return 1

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from netc import files
+from netc.cli import _output
 from netc.errors import Code, Diagnostic, NetError
 
 CANNOT_WRITE = Code(
@@ -15,6 +17,7 @@ CANNOT_WRITE = Code(
     fix="Give a path in a directory that exists and can be written.",
 )
 
+STDOUT = Path("-")
 _MOST_NAMES = 1 << 24  # bytes
 
 
@@ -28,11 +31,25 @@ def read_lines(path: Path, code: Code) -> list[str]:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file by renaming a finished one; raises NetError(CLI002) and leaves what was there."""
+    """Write a file by renaming a finished one, or to stdout for `-`.
+
+    Raises NetError: CLI002, and leaves what was there; CLI004.
+    """
+    if path == STDOUT:
+        if b"\0" in content and sys.stdout.isatty():
+            raise NetError(Diagnostic(CANNOT_WRITE, "stdout is a terminal, and this is no text"))
+        _output.content(content if b"\0" in content else content.decode("utf-8", "surrogateescape"))
+        return
     try:
         files.write_bytes(path, content)
     except OSError as error:
         raise NetError(Diagnostic(CANNOT_WRITE, f"cannot write {path}: {error.strerror}")) from error
+
+
+def say_written(path: Path) -> None:
+    """Say that a file has been written; stdout says it itself."""
+    if path != STDOUT:
+        _output.say(f"wrote {path}")
 
 
 def write_text(path: Path, text: str) -> None:

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
+from netc.cli._files import STDOUT
+from netc.cli._output import take_stdout
 from netc.layer import Shape
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -29,6 +31,21 @@ class ShapeOption(click.ParamType):  # type: ignore[type-arg, unused-ignore]
             self.fail(f"{value!r} is not of the form blob=1x3x224x224", param, ctx)
         return blob, shape
 
+
+class OutputPath(click.Path):  # type: ignore[type-arg, unused-ignore]
+    """A file to write; `-` is stdout, and what a person would read there goes to stderr then."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, dir_okay=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        path = super().convert(value, param, ctx)
+        if path == STDOUT:
+            take_stdout()
+        return path
+
+
+OUTPUT = OutputPath()
 
 # Not click.Path(exists=True): a missing file, a directory or an unreadable one is a diagnostic, exit 1.
 file_argument = click.argument("file", type=click.Path(path_type=Path))

@@ -1,22 +1,58 @@
-"""What every command prints with: data on stdout, messages on stderr, colours only on a terminal."""
+"""The one place that prints: data on stdout, messages on stderr, colours only on a terminal.
+
+Names come out of files that somebody else wrote, so nothing here takes them for markup, and what a terminal would act
+on is shown as an escape. Content (the text of a net, say) goes out byte for byte, unless stdout is a terminal.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from rich.console import Console
-from rich.markup import escape
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.markdown import Markdown
+from rich.segment import Segment
 from rich.text import Text
 
-from netc.errors import Diagnostic
-
-out = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else 200)
-err = Console(stderr=True, soft_wrap=True, highlight=False, width=None if sys.stderr.isatty() else 200)
+from netc.cli._streams import not_printed
+from netc.errors import Diagnostic, NetError, visible
 
 COLOURS = {"error": "bold red", "warning": "bold yellow"}
+_plain: dict[str, Any] = {"soft_wrap": True, "highlight": False, "markup": False, "emoji": False}
+
+
+class Printer(Console):
+    """A console whose text is shown as it is. Raises NetError(CLI004) where stdout cannot be written."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(visible(segment.text, keep="\n"), segment.style)
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        with _printing():
+            super().print(*objects, **options)
+
+
+out = Printer(width=None if sys.stdout and sys.stdout.isatty() else 200, **_plain)
+err = Printer(stderr=True, width=None if sys.stderr and sys.stderr.isatty() else 200, **_plain)
+
+
+@contextmanager
+def _printing() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise NetError(not_printed(error)) from None
+
+
+def take_stdout() -> None:
+    """From now on stdout is for the content of an output file (`-o -`); what is for people goes to stderr."""
+    out.stderr = True
 
 
 def show(diagnostics: Iterable[Diagnostic]) -> None:
@@ -42,10 +78,35 @@ def _coloured(diagnostic: Diagnostic) -> Text:
 
 def print_json(value: Any) -> None:
     """One JSON value on one line of stdout."""
-    sys.stdout.write(json.dumps(value) + "\n")
-    sys.stdout.flush()
+    line(json.dumps(value))
+
+
+def line(text: str) -> None:
+    """A line of stdout, at once."""
+    with _printing():
+        out.file.write(visible(text) + "\n")
+        out.file.flush()
+
+
+def page(markdown: str) -> None:
+    """A page: laid out on a terminal, else as it is."""
+    if out.is_terminal:
+        out.print(Markdown(markdown))
+    else:
+        content(markdown)
+
+
+def content(data: str | bytes) -> None:
+    """The content of a file on stdout: every byte of it, or what a terminal can show."""
+    with _printing():
+        if isinstance(data, str) and sys.stdout.isatty():
+            sys.stdout.write(visible(data, keep="\n\t"))
+        else:
+            sys.stdout.flush()
+            sys.stdout.buffer.write(data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data)
+        sys.stdout.flush()
 
 
 def say(message: str, style: str = "") -> None:
     """A message for the person, on stderr."""
-    err.print(escape(message), style=style)
+    err.print(message, style=style)

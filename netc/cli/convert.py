@@ -7,18 +7,19 @@ from pathlib import Path
 import click
 
 from netc.cli import _output
-from netc.cli._files import write_bytes
-from netc.cli._options import ShapeOption
+from netc.cli._files import say_written, write_bytes
+from netc.cli._options import OUTPUT, ShapeOption
 from netc.convert import files
 from netc.layer import Shape
 
 
 @click.command("convert")
 @click.argument("source", metavar="IN", type=click.Path(path_type=Path))
-@click.argument("target", metavar="OUT", type=click.Path(path_type=Path))
+@click.argument("target", metavar="OUT", type=OUTPUT)
 @click.option("--weights", "weights", type=click.Path(path_type=Path), multiple=True, help="Parameters, by layer name.")
 @click.option("--batch", type=click.IntRange(min=1), help="Batch size of the ONNX file.")
 @click.option("--input", "inputs", type=ShapeOption(), multiple=True, help="Shape of an input of the ONNX file.")
+@click.option("--to", metavar="ENDING", help="The format, whatever OUT is called: .net, .onnx...; for - (stdout).")
 @click.option("--half", is_flag=True, help="Store parameters in FP16, as OpenCV's shrinkCaffeModel does.")
 @click.option("--layers", type=click.Path(path_type=Path, exists=True), multiple=True, help="Your own layer file.")
 def command(
@@ -27,6 +28,7 @@ def command(
     weights: tuple[Path, ...],
     batch: int | None,
     inputs: tuple[tuple[str, Shape], ...],
+    to: str | None,
     half: bool,
     layers: tuple[Path, ...],
 ) -> None:
@@ -48,8 +50,10 @@ def command(
     model = files.with_weights(files.read(source, layers), weights)
     if model.definition is not None:
         _output.show(model.definition.warnings)
-    content, notes = files.dump(model, target.suffix, files.Options(batch, dict(inputs), half))
+    content, notes = files.dump(
+        model, f".{to.lstrip('.')}" if to else target.suffix, files.Options(batch, dict(inputs), half)
+    )
     write_bytes(target, content)
     for note in notes:
         _output.say(note)
-    _output.say(f"wrote {target}")
+    say_written(target)

@@ -13,11 +13,12 @@ import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from netc.cli import _output
-from netc.cli._files import write_text
+from netc.cli._files import STDOUT, say_written, write_text
+from netc.cli._options import OUTPUT
 from netc.data import box_files, dense_images, idx, lists, mean, survey, writing
 from netc.data.codes import BAD_ARRAY, MISSING_DATA, NOT_MADE
 from netc.data.order import permutation
-from netc.errors import Diagnostic, NetError
+from netc.errors import Diagnostic, NetError, visible
 
 PATH = click.Path(path_type=Path)
 _SHOWN = 50  # bad records that are printed
@@ -96,7 +97,7 @@ def images(
     options = writing.ImageOptions(folder, prefix, resize, "gray" if gray else "color", store)
     _make(out, writing.image_items(listed, options), on_bad_record, threads=max(2, os.cpu_count() or 1))
     if classes:
-        write_text(out / "labels.txt", "".join(f"{name}\n" for name in classes))
+        write_text(out / "labels.txt", "".join(f"{_on_a_line(name)}\n" for name in classes))
 
 
 @command.command("boxes")
@@ -157,14 +158,17 @@ def mnist(images: Path, labels: Path, out: Path, first: int, count: int | None) 
 
 @command.command("mean")
 @click.argument("source", type=PATH)
-@click.argument("out", type=PATH)
+@click.argument("out", type=OUTPUT)
 def mean_command(source: Path, out: Path) -> None:
     """Write the mean image of the LMDB SOURCE to OUT, a .binaryproto file for `mean_file`."""
     with _bar("reading") as progress:
         image = mean.mean_image(source, progress)
-    mean.write_mean(out, image)
+    if out == STDOUT:
+        _output.content(mean.as_bytes(image))
+    else:
+        mean.write_mean(out, image)
     values = " ".join(f"mean_value: {value:.6g}" for value in image[0].mean(axis=(1, 2), dtype=float))
-    _output.say(f"wrote {out}")
+    say_written(out)
     _output.out.print(values)
 
 
@@ -196,7 +200,7 @@ def check(source: Path, classes: int | None, as_json: bool) -> int:
         _output.print_json({**_as_json(found), "bad": [{"record": n, "reason": r} for n, r in found.bad]})
     else:
         for name, reason in found.bad[:_SHOWN]:
-            _output.out.print(f"{name}: {reason}", markup=False)
+            _output.out.print(f"{name}: {reason}")
         if len(found.bad) > _SHOWN:
             _output.say(f"and {len(found.bad) - _SHOWN:,} more")
         _output.say(f"{found.count:,} records, {len(found.bad):,} bad", "red" if found.bad else "green")
@@ -213,11 +217,18 @@ def _make(out: Path, items: list[writing.Item], on_bad: str, threads: int = 1) -
         total = len(items)
         skip = on_bad == "skip"
         made = writing.make(out, items, skip=skip, progress=lambda done: progress(done, total), threads=threads)
+    if made.warning:
+        _output.show([made.warning])
     for name, reason in made.bad[:_SHOWN]:
         _output.say(f"left out {name}: {reason}", "yellow")
     before = f" ({made.before:,} were there already)" if made.before else ""
     left = f", left out {len(made.bad):,}" if made.bad else ""
     _output.say(f"wrote {made.written:,} records to {out}{before}{left}")
+
+
+def _on_a_line(name: str) -> str:
+    """A class's name as a line of labels.txt: its bytes, whatever they are, but no end of a line."""
+    return "".join(c if not c.isascii() else visible(c) for c in name)
 
 
 @contextmanager
@@ -248,11 +259,11 @@ def _as_json(found: survey.Survey) -> dict[str, Any]:
 
 def _show(found: survey.Survey) -> None:
     out = _output.out
-    out.print(f"{found.kind}, {found.count:,} records", markup=False)
+    out.print(f"{found.kind}, {found.count:,} records")
     for name, value in found.facts:
-        out.print(f"{name}: {value}", markup=False)
+        out.print(f"{name}: {value}")
     for shape, count in found.shapes.most_common(10):
-        out.print(f"shape {'x'.join(map(str, shape)) or '(one value)'}: {count:,}", markup=False)
+        out.print(f"shape {'x'.join(map(str, shape)) or '(one value)'}: {count:,}")
     if len(found.shapes) > 10:
         out.print(f"and {len(found.shapes) - 10:,} other shapes")
     _histogram(found.labels)
@@ -267,6 +278,6 @@ def _histogram(labels: Counter[int]) -> None:
     _output.out.print(f"labels {min(labels)} to {max(labels)}, {len(labels)} different:")
     for label in sorted(labels)[:100]:
         bar = "#" * max(1, round(40 * labels[label] / most))
-        _output.out.print(f"{label:>8} {labels[label]:>10,} {bar}", markup=False)
+        _output.out.print(f"{label:>8} {labels[label]:>10,} {bar}")
     if len(labels) > 100:
         _output.out.print(f"and {len(labels) - 100:,} more labels")

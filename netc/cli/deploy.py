@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
@@ -10,22 +9,22 @@ import click
 from netc.api import planning
 from netc.api.deploy import deploy, names
 from netc.cli import _output
-from netc.cli._files import write_text
-from netc.cli._options import ShapeOption, file_argument
+from netc.cli._files import STDOUT, say_written, write_text
+from netc.cli._options import OUTPUT, ShapeOption, file_argument
 from netc.layer import Shape
 from netc.schema.wire import to_text
 
 
 @click.command("deploy")
 @file_argument
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="File to write, else stdout.")
+@click.option("-o", "--output", type=OUTPUT, default=STDOUT, help="File to write, else stdout.")
 @click.option("--batch", type=click.IntRange(min=1), default=1, show_default=True, help="Samples in a batch.")
 @click.option("--input", "inputs", type=ShapeOption(), multiple=True, help="Shape of a data blob.")
 @click.option("--all-heads", is_flag=True, help="Keep heads that only help training, too.")
 @click.option("--layers", type=click.Path(path_type=Path, exists=True), multiple=True, help="Your own layer file.")
 def command(
     file: Path,
-    output: Path | None,
+    output: Path,
     batch: int,
     inputs: tuple[tuple[str, Shape], ...],
     all_heads: bool,
@@ -38,12 +37,8 @@ def command(
     definition = planning.load(file, layers=layers)
     found = deploy(definition, batch=batch, inputs=dict(inputs), all_heads=all_heads)
     text = f"# Derived by `netc deploy` from {file.name}.\n{to_text(found.definition.record)}"
-    if output is None:
-        sys.stdout.write(text)
-    else:
-        write_text(output, text)
+    write_text(output, text)
     _output.say(f"inputs: {names(found.inputs)}; outputs: {names(found.outputs)}")
     if found.left_out:
         _output.say(f"left out: {names(found.left_out)}")
-    if output is not None:
-        _output.say(f"wrote {output}")
+    say_written(output)

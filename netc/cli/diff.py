@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
@@ -60,7 +59,7 @@ def _show(found: diff.Difference) -> None:
     for line in diff.lines(found):
         _output.out.print(Text(line, COLOURS.get(line[0], "")))
     if found.same:
-        sys.stdout.write("the same net\n")
+        _output.line("the same net")
         return
     table = Table("", *(name or "net" for name in found.names), "change", header_style="bold")
     for column in table.columns[1:]:

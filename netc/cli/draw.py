@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
 from netc.api import planning
 from netc.cli import _output
-from netc.cli._files import write_bytes
-from netc.cli._options import file_argument, net_options
+from netc.cli._files import STDOUT, say_written, write_bytes
+from netc.cli._options import OUTPUT, file_argument, net_options
 from netc.layer import Phase, Shape
 from netc.report import layout
 from netc.report.draw import draw
@@ -22,7 +21,8 @@ from netc.report.draw import draw
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=OUTPUT,
+    default=STDOUT,
     help="File to write; its ending says the format: .dot, .svg, .png, .pdf. Without it, dot text goes to stdout.",
 )
 @click.option("--direction", type=click.Choice(["TB", "LR", "BT", "RL"]), default="TB", show_default=True)
@@ -34,7 +34,7 @@ def command(
     batch: int | None,
     inputs: tuple[tuple[str, Shape], ...],
     layers: tuple[Path, ...],
-    output: Path | None,
+    output: Path,
     direction: str,
 ) -> None:
     """Draw FILE: layers as boxes, blobs with their shapes as arrows."""
@@ -42,8 +42,6 @@ def command(
     plan = planning.plan(definition, phase, level=level, stages=stages, batch=batch, inputs=dict(inputs))
     _output.show((*definition.warnings, *plan.warnings))
     source = draw(plan, direction).source
-    if output is None:
-        sys.stdout.write(source)
-        return
-    write_bytes(output, layout.picture(source, output.suffix.lstrip(".").lower() or "svg"))
-    _output.say(f"wrote {output}")
+    kind = output.suffix.lstrip(".").lower() or ("dot" if output == STDOUT else "svg")
+    write_bytes(output, layout.picture(source, kind))
+    say_written(output)

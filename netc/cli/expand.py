@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
@@ -11,8 +10,8 @@ from netc import language
 from netc.api.definition import expanded, typed
 from netc.catalogue import catalogue
 from netc.cli import _output
-from netc.cli._files import write_text
-from netc.cli._options import file_argument
+from netc.cli._files import STDOUT, write_text
+from netc.cli._options import OUTPUT, file_argument
 from netc.schema.wire import to_text
 
 
@@ -26,12 +25,10 @@ def _without_solver(block: language.Block) -> language.Block:
 
 @click.command("expand")
 @file_argument
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="File to write (default: stdout)."
-)
+@click.option("-o", "--output", type=OUTPUT, default=STDOUT, help="File to write, else stdout.")
 @click.option("--legacy", is_flag=True, help="Upgrade old layers and inputs too, for readers that know only `layer`.")
 @click.option("--layers", type=click.Path(path_type=Path, exists=True), multiple=True, help="Your own layer file.")
-def command(file: Path, output: Path | None, legacy: bool, layers: tuple[Path, ...]) -> None:
+def command(file: Path, output: Path, legacy: bool, layers: tuple[Path, ...]) -> None:
     """Print FILE as plain prototxt that any Caffe reader takes: statements carried out, composites spelled out."""
     document, types = language.read(file), catalogue(layers)
     if legacy:
@@ -40,7 +37,4 @@ def command(file: Path, output: Path | None, legacy: bool, layers: tuple[Path, .
         text = to_text(definition.record)
     else:
         text = language.write(_without_solver(expanded(document, types).block))
-    if output is None:
-        sys.stdout.write(text)
-    else:
-        write_text(output, text)
+    write_text(output, text)

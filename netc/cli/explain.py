@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
-from rich.markdown import Markdown
 
 from netc.api.definition import schema_of
 from netc.catalogue import catalogue
@@ -34,10 +32,7 @@ def command(name: str | None, list_all: bool, layers: tuple[Path, ...]) -> None:
         near = types.usually(name) or explain.nearest(name, types)
         hint = f"; did you mean {near}?" if near else "; `netc explain --list` lists all"
         raise click.BadParameter(f"{name!r} is no code, layer type or field{hint}", param_hint="NAME")
-    if sys.stdout.isatty():
-        _output.out.print(Markdown(page))
-    else:
-        sys.stdout.write(page)
+    _output.page(page)
 
 
 def _list(types: object, codes: object) -> None:
@@ -45,6 +40,6 @@ def _list(types: object, codes: object) -> None:
     assert isinstance(codes, dict)
     for name, layer_type in sorted(types.items()):
         summary = layer_type.doc.strip().splitlines()[0].rstrip(".")
-        sys.stdout.write(f"{name:<28}{summary}\n")
+        _output.line(f"{name:<28}{summary}")
     for code in codes.values():
-        sys.stdout.write(f"{code.id:<28}{code.title}\n")
+        _output.line(f"{code.id:<28}{code.title}")

@@ -25,7 +25,8 @@ def command(files: tuple[Path, ...], check: bool, diff: bool) -> int:
     changed = False
     for file in files:
         if str(file) == "-":
-            sys.stdout.write(language.format_text(sys.stdin.read(), "<stdin>"))
+            text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape").removeprefix("\ufeff")
+            _output.content(language.format_text(text, "<stdin>"))
             continue
         before = language.read_text(file)
         after = language.format_text(before, str(file))
@@ -36,7 +37,7 @@ def command(files: tuple[Path, ...], check: bool, diff: bool) -> int:
             lines = difflib.unified_diff(
                 before.splitlines(keepends=True), after.splitlines(keepends=True), str(file), str(file)
             )
-            sys.stdout.writelines(lines)
+            _output.content("".join(lines))
         if check:
             _output.say(f"{file} is not formatted")
         elif not diff:

@@ -14,8 +14,8 @@ import numpy as np
 from netc.api import planning
 from netc.api.predict import Prediction, Predictor
 from netc.cli import _output
-from netc.cli._files import read_lines, write_bytes
-from netc.cli._options import executor_options, file_argument
+from netc.cli._files import read_lines, say_written, write_bytes
+from netc.cli._options import OUTPUT, executor_options, file_argument
 from netc.cli._weights import show_loaded
 from netc.errors import Code, Diagnostic, NetError
 
@@ -56,7 +56,7 @@ class SizeOption(click.ParamType):  # type: ignore[type-arg, unused-ignore]
 @click.option("--all-heads", is_flag=True, help="Show heads that only help training, too.")
 @click.option("--layers", type=click.Path(path_type=Path, exists=True), multiple=True, help="Your own layer file.")
 @executor_options
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="All outputs, as .npz.")
+@click.option("-o", "--output", type=OUTPUT, help="All outputs, as .npz; - for stdout.")
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON for each image.")
 def command(
     file: Path,
@@ -149,17 +149,17 @@ def _json(prediction: Prediction, top: int, names: list[str] | None) -> dict[str
 
 
 def _show(prediction: Prediction, top: int, names: list[str] | None) -> None:
-    sys.stdout.write(f"{prediction.source}\n")
+    _output.line(prediction.source)
     for name, array in prediction.outputs.items():
         if len(prediction.outputs) > 1:
-            sys.stdout.write(f" {name}\n")
+            _output.line(f" {name}")
         best = prediction.top(name, top)
         if best is None:
             shown = np.array2string(array.reshape(-1), precision=4, threshold=8)
-            sys.stdout.write(f"  {'x'.join(map(str, array.shape)) or 'scalar'}: {shown}\n")
+            for line in f"  {'x'.join(map(str, array.shape)) or 'scalar'}: {shown}".split("\n"):
+                _output.line(line)
         for index, score in best or ():
-            sys.stdout.write(f"  {score:.4f}  {index}{f'  {names[index]}' if names else ''}\n")
-    sys.stdout.flush()
+            _output.line(f"  {score:.4f}  {index}{f'  {names[index]}' if names else ''}")
 
 
 def _write(path: Path, kept: list[Prediction]) -> None:
@@ -168,4 +168,4 @@ def _write(path: Path, kept: list[Prediction]) -> None:
     out = io.BytesIO()
     np.savez(out, paths=np.array([p.source for p in kept]), **arrays)
     write_bytes(path, out.getvalue())
-    _output.say(f"wrote {path}")
+    say_written(path)

@@ -16,7 +16,7 @@ from netc.api.metrics import finite
 from netc.api.session import Net
 from netc.cli import _output
 from netc.cli._files import read_lines, write_text
-from netc.cli._options import bad_record_option, executor_options, file_argument, net_options
+from netc.cli._options import OUTPUT, bad_record_option, executor_options, file_argument, net_options
 from netc.cli._records import show_left_out
 from netc.cli._weights import loading_options, show_loaded
 from netc.errors import Code, Diagnostic, NetError
@@ -52,7 +52,7 @@ BAD_NAMES = Code(
 @click.option("--scores", metavar="BLOB", help="Scores of the classes (default: what the Accuracy layer reads).")
 @click.option("--labels", metavar="BLOB", help="Labels to compare with (default: what the Accuracy layer reads).")
 @click.option("--class-names", type=click.Path(path_type=Path), help="A text file that names class N in line N.")
-@click.option("--confusion", type=click.Path(path_type=Path, dir_okay=False), help="Write the confusion matrix as CSV.")
+@click.option("--confusion", type=OUTPUT, help="Write the confusion matrix as CSV.")
 @click.option(
     "--ap-version",
     type=click.Choice(tuple(VERSIONS)),

@@ -17,7 +17,8 @@ from netc.api.metrics import MetricsFile, TensorBoard, plain
 from netc.api.sanity import Inspection, Inspector, Losses
 from netc.api.session import Solver
 from netc.cli import _output, _sanity
-from netc.cli._options import bad_record_option, budget_option, executor_options, file_argument
+from netc.cli._files import STDOUT
+from netc.cli._options import OUTPUT, bad_record_option, budget_option, executor_options, file_argument
 from netc.cli._progress import Progress
 from netc.cli._records import show_left_out
 from netc.cli._signals import Signals
@@ -49,9 +50,7 @@ NOT_FED = Code(
     "--stop-at", type=click.IntRange(min=1), help="Stop after this iteration; the learning rate still goes by max_iter."
 )
 @click.option("--seed", type=click.IntRange(min=0), help="random_seed instead of the file's.")
-@click.option(
-    "--metrics", type=click.Path(path_type=Path, dir_okay=False), help="JSON lines (default: PREFIX.metrics.jsonl)."
-)
+@click.option("--metrics", type=OUTPUT, help="JSON lines (default: PREFIX.metrics.jsonl; - for stdout).")
 @click.option("--tensorboard", type=click.Path(path_type=Path, file_okay=False), help="Event files in this directory.")
 @click.option(
     "--on-nan",
@@ -130,7 +129,7 @@ def command(
         solver.check_snapshots()
         listeners = _Listeners(solver, events, progress, fresh=not solver.loaded)
         if not overfit_batch or metrics:
-            listeners.metrics(metrics)
+            listeners.metrics(Path("/dev/stdout") if metrics == STDOUT else metrics)
         if tensorboard:
             stack.enter_context(listeners.tensorboard(tensorboard))
         if inspect:

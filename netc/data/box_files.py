@@ -25,7 +25,7 @@ from netc.data.images import decode_image, encode_image, read_bytes
 from netc.data.lists import read_text
 from netc.data.paths import beside
 from netc.data.resize import resize
-from netc.data.writing import Item
+from netc.data.writing import Item, record_key
 from netc.errors import Diagnostic, NetError
 from netc.layer import Array
 from netc.untrusted import library
@@ -76,8 +76,7 @@ def box_items(pairs: Sequence[Pair], options: BoxOptions) -> list[Item]:
     def value(pair: Pair) -> Callable[[], bytes]:
         return lambda: box_record(pair, options)
 
-    keys = (f"{i:08}_{pair.image}".encode("utf-8", "surrogateescape") for i, pair in enumerate(pairs))
-    return [(key, value(pair)) for key, pair in zip(keys, pairs, strict=True)]
+    return [(record_key(i, pair.image), value(pair)) for i, pair in enumerate(pairs)]
 
 
 def box_record(pair: Pair, options: BoxOptions) -> bytes:

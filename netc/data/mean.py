@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,6 +41,13 @@ def mean_image(path: Path, progress: Callable[[int, int], object]) -> Array:
     if total is None:
         raise NetError(Diagnostic(NO_RECORDS, f"{path} has no records"))
     return (total / len(file)).astype(np.float32)[None]
+
+
+def as_bytes(mean: Array) -> bytes:
+    """A mean image as a BlobProto."""
+    out = io.BytesIO()
+    write_blob(out, mean)
+    return out.getvalue()
 
 
 def write_mean(path: Path, mean: Array) -> None:

@@ -1,14 +1,17 @@
 """Makes LMDB databases of `Datum` records: from image files, or from arrays such as MNIST's.
 
-Records are added in the order of their keys and committed a thousand at a time, so a run that was stopped goes on where
-its last commit ended.
+Records are added in the order of their keys and committed a thousand at a time, into `.NAME.part` beside the database,
+which is renamed when it is whole; so a run that was stopped goes on where its last commit ended, and a database that is
+there has all its records. One process at a time writes a database.
 """
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -16,6 +19,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from netc import locks
 from netc.data.bad import BadRecordError
 from netc.data.codes import BAD_RECORD, NOT_MADE
 from netc.data.datum import encode, encode_file
@@ -26,23 +30,26 @@ from netc.data.lmdb_file import LmdbFile
 from netc.data.paths import beside
 from netc.data.resize import resize
 from netc.errors import Diagnostic, NetError
+from netc.files import flush_folder
 from netc.layer import Array
 
 T = TypeVar("T")
 _COMMIT = 1000
 _START_SIZE = 1 << 26
 _AHEAD = 64
+_LONGEST_KEY = 511
 
 Item = tuple[bytes, Callable[[], bytes]]  # a key, and what makes its value; it may raise BadRecordError
 
 
 @dataclass
 class Made:
-    """What became of the records: written now, there already, bad (name and reason)."""
+    """What became of the records: written now, there already, bad (name and reason); and what to warn of."""
 
     written: int = 0
     before: int = 0
     bad: list[tuple[str, str]] = field(default_factory=list)
+    warning: Diagnostic | None = None
 
 
 def make(path: Path, items: Sequence[Item], *, skip: bool, progress: Callable[[int], object], threads: int = 1) -> Made:
@@ -50,8 +57,25 @@ def make(path: Path, items: Sequence[Item], *, skip: bool, progress: Callable[[i
 
     Raises NetError: DAT002 for a bad record (unless they are skipped), DAT015 if the database cannot be written.
     """
-    made = Made(before=_begun(path, items))
-    progress(made.before)
+    path = Path(os.path.realpath(path))
+    with _alone(path) as warning:
+        part = path.with_name(f".{path.name}.part")
+        at = path if _is_there(path) else part
+        made = Made(before=_begun(at, items), warning=warning)
+        progress(made.before)
+        try:
+            _fill(at, items, made, skip, progress, threads)
+        except NetError:
+            _remove_empty(part)
+            raise
+        if at is part:
+            _settle(part, path)
+    return made
+
+
+def _fill(
+    path: Path, items: Sequence[Item], made: Made, skip: bool, progress: Callable[[int], object], threads: int
+) -> None:
     with _database(path) as put:
         for number, (key, value) in enumerate(_values(items[made.before :], threads), made.before + 1):
             if isinstance(value, BadRecordError):
@@ -63,11 +87,51 @@ def make(path: Path, items: Sequence[Item], *, skip: bool, progress: Callable[[i
                 put(key, value)
                 made.written += 1
             progress(number)
-    return made
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[Diagnostic | None]:
+    """While this process alone writes a database; gives a warning if that cannot be told. Raises NetError(DAT015)."""
+    lock, taken, warning = path.with_name(f".{path.name}.part.lock"), None, None
+    try:
+        taken = locks.take(lock)
+    except locks.InUseError as holder:
+        raise NetError(Diagnostic(NOT_MADE, f"{path} is being written by {holder}")) from None
+    except OSError as error:
+        warning = locks.not_taken(str(path), error)
+    try:
+        yield warning
+    finally:
+        if taken is not None:
+            locks.give_back(taken, lock)
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is a database, or anything else that is no empty folder."""
+    return path.exists() and not (path.is_dir() and not any(path.iterdir()))
+
+
+def _remove_empty(part: Path) -> None:
+    """Nothing is left of a database without a record."""
+    with suppress(OSError, NetError):
+        file = LmdbFile(part)
+        records = len(file)
+        file.close()
+        if not records:
+            shutil.rmtree(part)
+
+
+def _settle(part: Path, path: Path) -> None:
+    """Give a database that is whole its name."""
+    try:
+        os.replace(part, path)
+        flush_folder(path.parent)
+    except OSError as error:
+        raise NetError(Diagnostic(NOT_MADE, f"{path} cannot be written: {(error.strerror or '').lower()}")) from None
 
 
 def _named(key: bytes) -> str:
-    return key.decode("utf-8", "surrogateescape")[9:] or key.decode()
+    return key.decode("utf-8", "replace")[9:] or key.decode()
 
 
 def _values(items: Iterable[Item], threads: int) -> Iterator[tuple[bytes, bytes | BadRecordError]]:
@@ -109,11 +173,9 @@ def _begun(path: Path, items: Sequence[Item]) -> int:
 
     Raises NetError(DAT015) if what is there was not made from these items.
     """
-    if not path.exists():
+    if not _is_there(path):
         return 0
     if not (path / "data.mdb").exists():
-        if path.is_dir() and not any(path.iterdir()):
-            return 0
         raise NetError(Diagnostic(NOT_MADE, f"{path} is there already, and is no database"))
     file = LmdbFile(path)
     try:
@@ -153,7 +215,9 @@ def _database(path: Path) -> Iterator[Callable[[bytes, bytes], None]]:
             try:
                 with environment.begin(write=True) as transaction:
                     for key, value in pending:
-                        transaction.put(key, value, append=True)
+                        if not transaction.put(key, value, append=True):
+                            message = f"{path} has records behind {_named(key)!r} already: something else writes it"
+                            raise NetError(Diagnostic(NOT_MADE, message))
                 pending.clear()
             except library.MapFullError:
                 environment.set_mapsize(environment.info()["map_size"] * 2)
@@ -170,6 +234,7 @@ def _database(path: Path) -> Iterator[Callable[[bytes, bytes], None]]:
     finally:
         try:
             commit()
+            environment.sync(True)
         finally:
             environment.close()
 
@@ -203,10 +268,12 @@ def image_items(listed: Sequence[Listed], options: ImageOptions) -> list[Item]:
     def value(entry: Listed) -> Callable[[], bytes]:
         return lambda: image_record(entry, options)
 
-    return [
-        (f"{index:08}_{entry.path}".encode("utf-8", "surrogateescape"), value(entry))
-        for index, entry in enumerate(listed)
-    ]
+    return [(record_key(index, entry.path), value(entry)) for index, entry in enumerate(listed)]
+
+
+def record_key(index: int, path: str) -> bytes:
+    """`00000000_path`; LMDB takes keys of 511 bytes, so the end of a longer path is cut."""
+    return f"{index:08}_{path}".encode("utf-8", "surrogateescape")[:_LONGEST_KEY]
 
 
 def image_record(entry: Listed, options: ImageOptions) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from netc.errors import visible
 from netc.layer import format_shape
 from netc.plan.counts import count_layer
 from netc.plan.model import Plan
@@ -36,14 +37,16 @@ def draw(plan: Plan, direction: str = "TB") -> graphviz.Digraph:
     import graphviz as gv  # noqa: PLC0415 - not needed by any other command
 
     graph = plan.graph
-    out = gv.Digraph(graph.name or "net", graph_attr={"rankdir": direction}, node_attr={"shape": "box"})
+    out = gv.Digraph(
+        gv.nohtml(visible(graph.name or "net")), graph_attr={"rankdir": direction}, node_attr={"shape": "box"}
+    )
     out.attr("node", style="filled,rounded", fontname="Helvetica", fontsize="11")
     out.attr("edge", fontname="Helvetica", fontsize="9")
     for index, node in enumerate(graph.nodes):
         out.node(f"n{index}", _label(plan, index), fillcolor=COLOURS[node.type.role.family])
         for value in node.bottoms:
             v = graph.values[value]
-            out.edge(f"n{v.producer}", f"n{index}", f"{v.name}\\n{format_shape(plan.shapes[value])}")
+            out.edge(f"n{v.producer}", f"n{index}", _lines(v.name, format_shape(plan.shapes[value])))
     return out
 
 
@@ -52,7 +55,12 @@ def _label(plan: Plan, index: int) -> str:
     lines = [node.name, node.record.type + _window(plan, index)]
     if parameters := count_layer(plan, index).blob_values:
         lines.append(f"{parameters:,} parameters")
-    return "\\n".join(line.replace("\\", "\\\\") for line in lines)
+    return _lines(*lines)
+
+
+def _lines(*lines: str) -> str:
+    """Lines of a label: names as they are, whatever characters they have."""
+    return "\\n".join(visible(line).replace("\\", "\\\\") for line in lines)
 
 
 def _window(plan: Plan, index: int) -> str:

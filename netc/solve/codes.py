@@ -60,13 +60,6 @@ IN_USE = Code(
     fix="Give the second run a snapshot_prefix of its own, or wait for the first. `--ignore-lock` (`lock=False` in "
     "Python) starts it all the same.",
 )
-NO_LOCK = Code(
-    "SNP030",
-    "the snapshot prefix cannot be locked",
-    why="Some file systems (network folders, often) know no locks, or the lock file cannot be opened. The run goes on; "
-    "only, a second run with the same prefix would not be refused. This is a warning.",
-    fix="Make sure that no other run uses the prefix, or train in a folder on a local disk.",
-)
 NO_PREFIX = Code(
     "SNP021",
     "snapshots are asked for, but not where",

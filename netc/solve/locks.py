@@ -1,31 +1,22 @@
 """Who writes snapshots where: of two processes that train with one prefix at once, the second is refused.
 
-The lock is the kernel's (`flock`) on `.NAME.lock` beside the snapshots, so it goes with the process that holds it,
-however that ends. The file is removed when the run ends; one that a killed process left means nothing.
+The lock is `.NAME.lock` beside the snapshots (`netc/locks.py`).
 """
 
 from __future__ import annotations
 
-import errno
 import os
-import socket
-import stat
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from netc import locks
 from netc.errors import Diagnostic, NetError
-from netc.files import open_lock, remove_temporaries
-from netc.solve.codes import IN_USE, NO_LOCK
-
-try:
-    import fcntl
-except ImportError:  # not on Windows
-    fcntl: Any = None  # type: ignore[no-redef]
+from netc.files import remove_temporaries
+from netc.solve.codes import IN_USE
 
 
 @dataclass
@@ -82,38 +73,14 @@ class Claim:
 
     def _lock(self, path: Path) -> _Held | None:
         try:
-            descriptor = self._locked(path)
+            descriptor = locks.take(path)
+        except locks.InUseError as holder:
+            raise self._refused(str(holder)) from None
         except OSError as error:
-            if error.errno not in (errno.ENOENT, errno.EROFS):  # then there are no snapshots either, which is said
-                reason = (error.strerror or str(error)).lower()
-                message = f"whether another run writes {self.prefix}_iter_* cannot be told: {reason}"
-                self.warning = Diagnostic(NO_LOCK, message, severity="warning")
+            self.warning = locks.not_taken(f"{self.prefix}_iter_*", error)
             return None
-        with suppress(OSError):  # for the message of the one that is refused
-            os.ftruncate(descriptor, 0)
-            os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode())
         remove_temporaries(path.parent, f"{os.path.split(self.prefix)[1]}_iter_")
         return _Held(descriptor, os.getpid())
-
-    def _locked(self, path: Path) -> int:
-        """The lock file, locked. Raises OSError, and NetError(SNP029)."""
-        if fcntl is None:
-            raise OSError(errno.ENOSYS, "this system has no file locks")
-        while True:
-            descriptor = open_lock(path)
-            try:
-                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                    raise OSError(errno.EINVAL, f"{path} is no regular file")
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except (BlockingIOError, PermissionError):
-                    raise self._refused(_holder(descriptor)) from None
-                if _same(descriptor, path):
-                    return descriptor
-            except BaseException:
-                os.close(descriptor)
-                raise
-            os.close(descriptor)  # its holder has just removed it
 
     def _refused(self, holder: str) -> NetError:
         message = f"{holder} is training with the prefix {self.prefix}: two runs would mix their snapshots"
@@ -136,21 +103,4 @@ def _release(path: Path) -> None:
         held.owners -= 1
         if held.owners == 0:
             del _held[path]
-            with suppress(OSError):
-                os.unlink(path)  # before it is closed: whoever opens it now has another file, and looks again
-            os.close(held.descriptor)
-
-
-def _holder(descriptor: int) -> str:
-    with suppress(OSError):
-        text = os.pread(descriptor, 200, 0).decode("ascii", "replace")
-        if text.startswith("process ") and text.isprintable():
-            return text
-    return "another process"
-
-
-def _same(descriptor: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), os.lstat(path))
-    except FileNotFoundError:
-        return False
+            locks.give_back(held.descriptor, path)

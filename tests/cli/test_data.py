@@ -97,7 +97,8 @@ def test_a_stopped_run_is_gone_on_with(pictures: Path, tmp_path: Path, monkeypat
     monkeypatch.setattr(writing, "image_record", stops)
     with pytest.raises((KeyboardInterrupt, click.Abort)):
         call("images", pictures, out)
-    assert 2 <= len(LmdbFile(out)) < 6
+    assert not out.exists()
+    assert 2 <= len(LmdbFile(tmp_path / f".{out.name}.part")) < 6
     monkeypatch.setattr(writing, "image_record", real)
     call("images", pictures, out)
     assert list(LmdbFile(out)) == list(LmdbFile(whole))
