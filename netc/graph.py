@@ -81,6 +81,17 @@ class Graph:
     force_backward: bool = False
     warnings: tuple[Diagnostic, ...] = ()
 
+    def readers(self, value: int) -> Iterator[tuple[Node, int]]:
+        """The layers that read a value, and at which bottom: also through layers that only reshape or cut it."""
+        seen, waiting = {value}, [value]
+        while waiting:
+            for layer, bottom in self.values[waiting.pop()].consumers:
+                node = self.nodes[layer]
+                yield node, bottom
+                if node.type.role.family == "shape":
+                    waiting += [top for top in node.tops if top not in seen]
+                    seen.update(node.tops)
+
 
 # ---------------------------------------------------------------- building
 

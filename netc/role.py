@@ -80,6 +80,7 @@ class Role:
     probabilities: its top holds probabilities, so no activation follows it in a net that predicts.
     end: nothing that predicts follows it: "measure" (Accuracy) compares with labels, "sink" (Silence) reads and drops.
     sequence: its bottoms' first axis is time and it carries state, so a net's first sizes are not a batch.
+    apart: the bottoms that are rows of their own, not one an image (regions): a batch size does not reach them.
     rectifies: an output that is zero for every sample has died.
     fed: of a source, by what else than a data source: "caller" (Input), "push" (MemoryData), "fillers" (DummyData).
     foreign: its kernels are the methods of a user's object (Python): it may do anything, so it never runs again.
@@ -97,6 +98,7 @@ class Role:
     probabilities: bool = False
     end: Literal["", "measure", "sink"] = ""
     sequence: bool = False
+    apart: tuple[int, ...] = ()
     rectifies: bool = False
     fed: Literal["", "caller", "push", "fillers"] = ""
     foreign: bool = False

@@ -14,6 +14,7 @@ from netc.errors import Code, Diagnostic, NetError
 from netc.graph import Graph, Node, State
 from netc.layer import Shape
 from netc.plan.model import Plan
+from netc.plan.shapes import BatchSize, is_apart
 from netc.schema.record import Record
 
 NO_PREDICTION = Code(
@@ -200,10 +201,10 @@ def _head_names(graph: Graph, heads: Mapping[int, Record | None]) -> dict[int, s
 
 def _record(definition: Definition, plan: Plan, cut: _Cut, batch: int | None) -> Record:
     layers: list[Record] = []
-    kept = {n.index for n in cut.kept}
+    kept, size = {n.index for n in cut.kept}, BatchSize(batch)
     for node in plan.graph.nodes:
         if _is_fed(node):
-            layers += [_input(definition, plan, node, v, batch) for v in node.tops if v in cut.inputs]
+            layers += [_input(definition, plan, node, v, size) for v in node.tops if v in cut.inputs]
         elif node.index in kept:
             layers.append(_plain(node.record, keep_fillers=node.type.source))
         layers += [_head(definition, cut, v) for v in node.tops if v in cut.names]
@@ -212,11 +213,9 @@ def _record(definition: Definition, plan: Plan, cut: _Cut, batch: int | None) ->
     return old.replace(**dict.fromkeys(gone), layer=tuple(layers))
 
 
-def _input(definition: Definition, plan: Plan, node: Node, value: int, batch: int | None) -> Record:
+def _input(definition: Definition, plan: Plan, node: Node, value: int, batch: BatchSize) -> Record:
     message = definition.schema.message
-    shape = plan.shapes[value]
-    if batch is not None and shape:
-        shape = (batch, *shape[1:])
+    shape = batch.of(plan.shapes[value], is_apart(plan.graph, value))
     name = plan.graph.values[value].name
     fields: dict[str, Any] = {"name": name, "type": definition.types.input, "top": (name,)}
     first = value == node.tops[0]

@@ -30,15 +30,8 @@ def fill_inputs(net: run.Net, seed: int) -> None:
 
 def held(plan: Plan, value: int) -> Holds:
     """What a value has to hold for the layers that read it, or that read what holds the same values."""
-    graph = plan.graph
-    for layer, bottom in graph.values[value].consumers:
-        node, setup = graph.nodes[layer], plan.layers[layer].setup
-        found = setup.bottom_holds(bottom)
-        if found == ANYTHING and node.type.role.family == "shape":
-            found = next((h for top in node.tops if (h := held(plan, top)) != ANYTHING), ANYTHING)
-        if found != ANYTHING:
-            return found
-    return ANYTHING
+    said = (plan.layers[node.index].setup.bottom_holds(bottom) for node, bottom in plan.graph.readers(value))
+    return next((holds for holds in said if holds != ANYTHING), ANYTHING)
 
 
 def made_up(generator: np.random.Generator, holds: Holds, shape: Shape) -> Array:

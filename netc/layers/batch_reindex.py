@@ -59,7 +59,7 @@ BATCH_REINDEX = LayerType(
     backward,
     bottoms=Arity(2, 2),
     differentiable=(True, False),
-    role=Role("shape"),
+    role=Role("shape", apart=(1,)),
     examples=(
         Example(inputs=(Input((4, 3, 2)), Input((6,), "labels", high=4))),
         Example(inputs=(Input((3,)), Input((1,), "values", values=(2,)))),

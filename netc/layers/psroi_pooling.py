@@ -156,7 +156,7 @@ PSROI_POOLING = LayerType(
     bottoms=Arity(2, 2),
     differentiable=(True, False),
     codes=(BAD_REGION,),
-    role=Role("pooling"),
+    role=Role("pooling", apart=(1,)),
     examples=(
         Example(
             "psroi_pooling_param { spatial_scale: 0.5 output_dim: 2 group_size: 2 }",

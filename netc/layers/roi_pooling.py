@@ -180,7 +180,7 @@ ROI_POOLING = LayerType(
     bottoms=Arity(2, 2),
     differentiable=(True, False),
     codes=(BAD_REGION,),
-    role=Role("pooling"),
+    role=Role("pooling", apart=(1,)),
     examples=(
         Example(
             "roi_pooling_param { pooled_h: 2 pooled_w: 3 spatial_scale: 0.5 }",

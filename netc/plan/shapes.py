@@ -6,7 +6,7 @@ depend on it are still asked, so that a person sees all that is wrong.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import prod
 
@@ -26,12 +26,12 @@ def shapes(draft: Draft) -> None:
     graph = draft.graph
     _check_options(draft)
     draft.shapes = [None] * len(graph.values)
-    batch = _Batch(draft.options.batch)
+    batch = BatchSize(draft.options.batch)
     for node in graph.nodes:
         draft.setups.append(_setup(draft, node, batch))
 
 
-def _setup(draft: Draft, node: Node, batch: _Batch) -> Setup | None:
+def _setup(draft: Draft, node: Node, batch: BatchSize) -> Setup | None:
     bottoms = tuple(s for v in node.bottoms if (s := draft.shapes[v]) is not None)
     if len(bottoms) < len(node.bottoms):
         return None
@@ -73,19 +73,28 @@ def _possible(draft: Draft, node: Node, index: int, shape: Shape) -> bool:
 # ---------------------------------------------------------------- what the caller says of inputs
 
 
-class _Batch:
-    """The caller's batch size: it replaces the first dimension of all inputs that have the first input's batch size."""
+class BatchSize:
+    """The caller's batch size: it replaces the first dimension of all inputs that have the first input's batch size.
+
+    Values that are `apart` keep theirs.
+    """
 
     def __init__(self, size: int | None) -> None:
         self.size = size
         self.usual: int | None = None
 
-    def of(self, shape: Shape) -> Shape:
-        if self.size is None or not shape:
+    def of(self, shape: Shape, apart: bool = False) -> Shape:
+        """The shape with this batch size."""
+        if self.size is None or not shape or apart:
             return shape
         if self.usual is None:
             self.usual = shape[0]
         return (self.size, *shape[1:]) if shape[0] == self.usual else shape
+
+
+def is_apart(graph: Graph, value: int) -> bool:
+    """Whether a value's rows are not one an image: some layer takes them as regions, perhaps reshaped before."""
+    return any(bottom in node.type.role.apart for node, bottom in graph.readers(value))
 
 
 def _check_options(draft: Draft) -> None:
@@ -108,7 +117,7 @@ def source_tops(graph: Graph) -> Mapping[str, int]:
     return {graph.values[v].name: v for node in graph.nodes if node.type.source for v in node.tops}
 
 
-def _source(draft: Draft, node: Node, site: Site, batch: _Batch) -> Setup:
+def _source(draft: Draft, node: Node, site: Site, batch: BatchSize) -> Setup:
     """The setup of an Input or data layer, with the shapes and the batch size that the caller gives."""
     graph, inputs = draft.graph, draft.options.inputs
     names = [graph.values[v].name for v in node.tops]
@@ -117,7 +126,8 @@ def _source(draft: Draft, node: Node, site: Site, batch: _Batch) -> Setup:
         draft.assumed.append(node.name)
     try:
         setup = node.type.setup(site)
-        tops = _renamed(setup.tops, named) if named else tuple(map(batch.of, setup.tops))
+        apart = [is_apart(graph, v) for v in node.tops]
+        tops = _renamed(setup.tops, named, apart) if named else tuple(map(batch.of, setup.tops, apart))
     except RefusalError:
         if not named:
             raise
@@ -127,10 +137,10 @@ def _source(draft: Draft, node: Node, site: Site, batch: _Batch) -> Setup:
     return setup if tops == setup.tops else replace(node.type.setup(replace(site, given=tops)), tops=tops)
 
 
-def _renamed(tops: tuple[Shape, ...], named: Mapping[int, Shape]) -> tuple[Shape, ...]:
-    """Tops with the named shapes; the others follow their batch size."""
-    rows = {tops[i][0]: shape[0] for i, shape in named.items() if tops[i] and shape}
-    kept = (((rows.get(s[0], s[0]), *s[1:]) if s else s) for s in tops)
+def _renamed(tops: tuple[Shape, ...], named: Mapping[int, Shape], apart: Sequence[bool]) -> tuple[Shape, ...]:
+    """Tops with the named shapes; the others follow their batch size, but for rows that are not one an image."""
+    rows = {tops[i][0]: shape[0] for i, shape in named.items() if tops[i] and shape and not apart[i]}
+    kept = (s if alone or not s else (rows.get(s[0], s[0]), *s[1:]) for s, alone in zip(tops, apart, strict=True))
     return tuple(named.get(i, shape) for i, shape in enumerate(kept))
 
 
