@@ -91,14 +91,17 @@ class Entry:
 
     @functools.cached_property
     def compiled(self) -> Any:
-        integer = _numba().types.intp
-        signature = integer, integer, integer
         body = _resolved(self.function, self.kernels)
-        ccallback = importlib.import_module("numba.core.ccallback")
-        compiled = ccallback.CFunc(body, (signature, _numba().types.void), {}, {"error_model": "numpy"})
+        compiled = self.callback(body)
         compiled._cache = _cache_of(body, *self.kernels.values())
         compiled.compile()
         return compiled
+
+    def callback(self, body: Callable[..., None]) -> Any:
+        """numba's C function of three integers that runs the body."""
+        integer = _numba().types.intp
+        ccallback = importlib.import_module("numba.core.ccallback")
+        return ccallback.CFunc(body, ((integer,) * 3, _numba().types.void), {}, {"error_model": "numpy"})
 
     @property
     def address(self) -> int:
@@ -159,7 +162,7 @@ def __getattr__(name: str) -> Any:
     """numba's tools for kernels that emit vector code, imported when first asked for."""
     if name == "ir":
         return importlib.import_module("llvmlite.ir")
-    if name in {"cgutils", "numba_types"}:
+    if name in {"ccallback", "cgutils", "numba_types"}:
         return importlib.import_module(f"numba.core.{name.removeprefix('numba_')}")
     if name == "prange":
         return _numba().prange
@@ -260,7 +263,8 @@ def _sources(module: types.ModuleType, seen: set[str]) -> set[str]:
     for value in list(vars(module).values()):
         is_module = isinstance(value, types.ModuleType)
         name = value.__name__ if is_module else getattr(value, "__module__", None)
-        wanted = isinstance(value, Kernel | Entry) or str(name).startswith("netc.kernels")
+        tool = str(name).startswith(("netc.kernels", "netc.fast")) and not str(name).startswith("netc.fast.program")
+        wanted = isinstance(value, Kernel | Entry) or tool
         if wanted and name in sys.modules:
             _sources(sys.modules[name], seen)
     return seen

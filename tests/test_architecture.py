@@ -29,8 +29,22 @@ MAY_IMPORT = {
     "layers": {"layer", "role", "kernels", "jit", "errors", "files", "schema"},
     "graph": {"catalogue", "layer", "schema", "errors"},
     "plan": {"graph", "layer", "kernels", "schema", "errors"},
-    "run": {"plan", "graph", "layer", "kernels", "jit", "schema", "errors"},
-    "solve": {"untrusted", "run", "plan", "graph", "layer", "kernels", "jit", "schema", "errors", "files", "locks"},
+    "fast": {"plan", "graph", "layer", "kernels", "jit", "schema", "errors"},
+    "run": {"fast", "plan", "graph", "layer", "kernels", "jit", "schema", "errors"},
+    "solve": {
+        "untrusted",
+        "run",
+        "fast",
+        "plan",
+        "graph",
+        "layer",
+        "kernels",
+        "jit",
+        "schema",
+        "errors",
+        "files",
+        "locks",
+    },
     "data": {"untrusted", "schema", "kernels", "layer", "errors", "files", "locks", "jit"},
     "report": {"plan", "graph", "catalogue", "layer", "role", "schema", "errors"},
 }
@@ -146,8 +160,7 @@ def test_codes_have_pages() -> None:
 
 KNOW_TYPES = (
     "netc/layers/",
-    "netc/kernels/fast/",
-    "netc/run/lowering/",
+    "netc/fast/",
     "netc/schema/bvlc/legacy.py",
     "netc/schema/upgrade",
 )

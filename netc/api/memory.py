@@ -64,7 +64,7 @@ def measure(
         if executor != "fast" or any(layer.setup.dynamic for layer in plan.layers):
             return of_plan(plan, kept)
         fast: Any = import_module("netc.run.fast")  # costly to import
-        lowering: Any = import_module("netc.run.lowering.usage")
+        lowering: Any = import_module("netc.fast.program.usage")
         updates = _updates(rule) if release and rule is not None and not needs_all_gradients(solver) else None
         program = fast.lower(plan, threads or fast.thread_count(), fast.exact(), updates)
         usage: Usage = lowering.of_program(plan, program, kept)

@@ -12,6 +12,7 @@ block each time.
 from __future__ import annotations
 
 import math
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -90,3 +91,8 @@ def fill_uniform(out: NDArray[Any], seed: int, stream: int, iteration: int) -> N
         words = block(seed, stream, iteration, number)
         for lane in range(min(4, out.size - 4 * number)):
             out[4 * number + lane] = unit(words[lane])
+
+
+def stream(name: str, position: int) -> int:
+    """The random stream of a layer's blob: it depends on names only, so that other layers do not change the draws."""
+    return int.from_bytes(blake2b(f"{name}\0{position}".encode(), digest_size=4).digest(), "little")

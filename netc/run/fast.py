@@ -17,21 +17,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netc.errors import Code, Diagnostic, NetError
+from netc.fast.machine.checksum import add_to
+from netc.fast.machine.launch import Region, bind
+from netc.fast.machine.layout import Blocked
+from netc.fast.machine.layout import plain as plain_at
+from netc.fast.machine.moves import unpack
+from netc.fast.machine.walk import Team
+from netc.fast.program.lower import Lowered, lower
+from netc.fast.program.model import Item, Updates
+from netc.fast.program.verify import verify
 from netc.jit import compile_all
-from netc.kernels.fast.checksum import add_to
-from netc.kernels.fast.layout import Blocked, unpack
-from netc.kernels.fast.layout import plain as plain_at
-from netc.kernels.fast.rows import Ref, bind
-from netc.kernels.fast.walk import Team
+from netc.kernels.philox import stream
 from netc.layer import Array, Call, Shape
 from netc.plan.model import Step
 from netc.run.arena import aligned_bytes
 from netc.run.codes import NO_DATA
 from netc.run.executor import Executor, Storage
-from netc.run.lowering import Lowered, lower
-from netc.run.lowering.model import Item, Updates
-from netc.run.lowering.verify import verify
-from netc.run.parameters import stream
 from netc.run.reference import Reference, as_of, moved, run_again
 from netc.run.reference import _one_thread as one_thread
 from netc.run.turns import Holder, Only
@@ -163,7 +164,7 @@ class Fast:
         if not self._segments:
             program = self.program
             items = (*program.setup, *program.forward, *program.backward, *program.releasing)
-            compile_all(item.row.kernel for item in items if item.row is not None)
+            compile_all(item.launch.kernel for item in items if item.launch is not None)
         self.set_up()
         self._clock.view(np.uint64)[:] = self.storage.seed % 2**64, self.storage.iteration
         self._run("forward", self.program.forward, first, last)
@@ -189,7 +190,7 @@ class Fast:
         if not self.program.setup:
             return
         if self._setup is None:
-            packing = bind([item.row for item in self.program.setup if item.row], self._address)
+            packing = bind([item.launch for item in self.program.setup if item.launch], self._address)
             self._setup = self._checks(), packing
         check, pack = self._setup
         self._checksum[:] = 0
@@ -202,7 +203,7 @@ class Fast:
         for array, memory in enumerate(self.program.memory):
             if memory.external is not None and memory.external.kind == "param":
                 words = prod(self.plan.params[memory.external.param].shape)
-                rows.append(add_to(Ref(here), Ref(array), words, start))
+                rows.append(add_to(Region(here, 0, 8), Region(array, 0, 4 * words), start))
                 start += words
         return bind(rows, lambda a: self._checksum.ctypes.data if a == here else self._address(a))
 
@@ -227,10 +228,10 @@ class Fast:
     def cut(self, items: list[Item]) -> list[Segment]:
         """Items as tables of rows, and calls between them."""
         segments = []
-        for rows, run in groupby(items, lambda item: item.row is not None):
+        for rows, run in groupby(items, lambda item: item.launch is not None):
             part = list(run)
             if rows:
-                segments.append(Segment(part[-1].group, bind([i.row for i in part if i.row], self._address)))
+                segments.append(Segment(part[-1].group, bind([i.launch for i in part if i.launch], self._address)))
             else:
                 segments += [Segment(i.group, step=i.step) for i in part]
         return segments
@@ -313,8 +314,8 @@ class Fast:
     def _unpacked(self, blob: Blocked, shape: Shape) -> Array:
         result = np.empty(shape, np.float32)
         here = len(self.program.memory)
-        rows = unpack(blob, plain_at(here, shape))
-        self.team.run(bind(rows, lambda array: result.ctypes.data if array == here else self._address(array)))
+        launch = unpack(blob, plain_at(here, shape))
+        self.team.run(bind([launch], lambda array: result.ctypes.data if array == here else self._address(array)))
         return result
 
     def _slot(self, slot: int) -> Array:

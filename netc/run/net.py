@@ -179,7 +179,7 @@ class Net:
     def release_gradients(self, updates: Any) -> bool:
         """Let `backward_and_update` make these updates; whether it can (the fast executor can, where it runs the net).
 
-        updates: see `netc.run.lowering.model.Updates`. Values of blobs are lost, so this belongs before the first pass.
+        updates: see `netc.fast.program.model.Updates`. Values of blobs are lost, so this belongs before the first pass.
         """
         releasing = getattr(self.executor, "releasing", None)
         if releasing is None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import dataclass, replace
-from hashlib import blake2b
 from math import prod
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from netc.errors import Report
 from netc.kernels.fillers import fill
+from netc.kernels.philox import stream
 from netc.layer import Array, Shape, format_shape
 from netc.plan.model import Param, Plan
 from netc.run.arena import ALIGNMENT, aligned_bytes
@@ -61,11 +61,6 @@ class Parameters:
         twin.gradient, diffs = _pack(learned, self.all[0].data.dtype) if self.all else (self.gradient, {})
         twin.all = tuple(replace(blob, diff=diffs.get(blob.param.index)) for blob in self.all)
         return twin
-
-
-def stream(name: str, position: int) -> int:
-    """The random stream of a layer's blob: it depends on names only, so that other layers do not change the draws."""
-    return int.from_bytes(blake2b(f"{name}\0{position}".encode(), digest_size=4).digest(), "little")
 
 
 def _shaped(blob: Parameter, shape: Shape) -> Parameter:

@@ -8,12 +8,12 @@ from itertools import groupby
 
 import numpy as np
 
-from netc.kernels.fast.conv_kernels import line_tiles
-from netc.kernels.fast.emit import LANES, tile_budget
-from netc.kernels.fast.rows import Ref, Row, bind
-from netc.kernels.fast.walk import Team
+from netc.fast.machine.emit import LANES, tile_budget
+from netc.fast.machine.launch import Launch, Ref, bind
+from netc.fast.machine.walk import Team
+from netc.fast.old.kernels.conv_kernels import line_tiles
+from netc.fast.program.model import Item
 from netc.run.fast import Fast
-from netc.run.lowering.model import Item
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def _merged(fast: Fast, parts: list[tuple[bool, list[Item]]], seconds: list[floa
     for (back, items), taken in zip(parts, seconds, strict=True):
         names, total = found.setdefault((items[0].layer, back), ([], 0.0))
         for item in items:
-            name = item.row.label if item.row else "reference kernel"
+            name = item.launch.label if item.launch else "reference kernel"
             if name not in names:
                 names.append(name)
         found[items[0].layer, back] = (names, total + taken)
@@ -83,7 +83,7 @@ def peak(threads: int, seconds: float = 0.2) -> float:
         a, w, c, 0, 0, 0, 1, 1, 1, lines, 1, 0, 0, 0, 0, 0, 0, 0, 0, 16 * 64, rows * 64, *loops,
         lines // (8 * threads), 0, 0, 0, 0, 0, 1, 64,
     )  # fmt: skip
-    table = bind([Row(line_tiles(rows, 0, vectors, LANES, 64), arguments)], lambda i: int(data[i].ctypes.data))
+    table = bind([Launch(line_tiles(rows, 0, vectors, LANES, 64), arguments)], lambda i: int(data[i].ctypes.data))
     team = Team(threads)
     team.run(table)
     best, end = float("inf"), time.perf_counter() + seconds

@@ -14,12 +14,12 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from netc.errors import Diagnostic, NetError
+from netc.kernels.philox import stream
 from netc.layer import Array, Call, Setup, Site
 from netc.plan.model import Plan, Step
 from netc.run.arena import Arena, Watch
 from netc.run.codes import NO_DATA
 from netc.run.executor import Storage
-from netc.run.parameters import stream
 
 
 class Reference:

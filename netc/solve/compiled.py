@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
+from netc.fast.machine.emit import arg
+from netc.fast.machine.launch import Launch, Ref
+from netc.fast.machine.memory import floats
 from netc.jit import Entry
-from netc.kernels.fast.emit import arg
-from netc.kernels.fast.memory import floats
-from netc.kernels.fast.rows import Ref, Row
 from netc.solve.rule import Rule
 from netc.solve.update import PREPARED, prepare
 
 PIECE = 4096  # values at a time: they, their gradient and their memory stay in the first-level cache or near it
 
 
-def rows(rule: Rule, data: Ref, gradient: Ref, count: int, numbers: int, history: Sequence[int]) -> list[Row]:
+def rows(rule: Rule, data: Ref, gradient: Ref, count: int, numbers: int, history: Sequence[int]) -> list[Launch]:
     """Update `count` values. numbers: address of the floats that `prepare` and the rule take; history: addresses."""
-    return [Row(_entry(rule), (data, gradient, count, numbers, *history), "update")]
+    return [Launch(_entry(rule), (data, gradient, count, numbers, *history), "update")]
 
 
 @cache

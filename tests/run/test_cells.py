@@ -8,7 +8,7 @@ from random import Random
 import numpy as np
 import pytest
 
-from netc.run.lowering.cells import Box, Cells
+from netc.fast.program.cells import Box, Cells
 
 
 def touched(one: Box) -> set[int]:

@@ -155,7 +155,7 @@ def test_nets_agree_with_the_reference(text, phase, keep):
 
 def test_batch_normalization_folds_into_convolutions():
     fast = compare(residual("true"), "TEST")
-    labels = {item.row.label for item in fast.executor.program.forward if item.row}
+    labels = {item.launch.label for item in fast.executor.program.forward if item.launch}
     assert "affine" in labels  # the one after the sum
     assert not {"sum", "relu"} & labels
     reference, _ = make(residual("true"), "TEST")

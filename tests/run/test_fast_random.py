@@ -12,11 +12,11 @@ from random import Random
 import numpy as np
 import pytest
 
+from netc.fast.program.verify import verify
 from netc.layer import Array, Phase
 from netc.plan.model import Plan
 from netc.run import Net
 from netc.run.fast import Fast
-from netc.run.lowering.verify import verify
 from tests.run.common import planned
 from tests.run.random_nets import RandomNet
 

@@ -50,7 +50,7 @@ NETS = {"chain": CHAIN, "residual": RESIDUAL, "joined": JOINED}
 
 def passes(net):
     program = net.executor.program
-    rows = [i.row for i in (*program.setup, *program.forward, *program.backward) if i.row is not None]
+    rows = [i.launch for i in (*program.setup, *program.forward, *program.backward) if i.launch is not None]
     return {row.label for row in rows if row.label.startswith("Winograd")}
 
 

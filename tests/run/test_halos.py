@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 
-from netc.run.lowering.verify import verify
+from netc.fast.program.verify import verify
 from tests.run.test_fast import compare
 
 INPUT = "x = Input() { shape { dim: [2, %d, 9, 8] } }\n"

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from netc.kernels.fast.walk import Team
+from netc.fast.machine.walk import Team
 from netc.run import Net
 from netc.run.held import Held
 from tests.kernels.fast.test_walk import run as run_rows

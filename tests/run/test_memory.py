@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from netc.api import planning
-from netc.run.lowering import lower
+from netc.fast.program.lower import lower
 
 ROOT = Path(__file__).parents[2]
 TRAINED = [

@@ -15,19 +15,20 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-import netc.kernels.fast
+import netc.fast
 from netc.api import planning
 from netc.api.definition import loads
+from netc.fast.machine import checksum
+from netc.fast.machine.access import Access
+from netc.fast.machine.launch import Launch, Region, bind
+from netc.fast.machine.walk import Team
+from netc.fast.old.kernels import access
+from netc.fast.program.model import External
 from netc.jit import Entry
-from netc.kernels.fast import access, checksum
-from netc.kernels.fast.boxes import Access
-from netc.kernels.fast.rows import Ref, Row, bind
-from netc.kernels.fast.walk import Team
 from netc.layer import Array
 from netc.plan.model import Plan
 from netc.run import Net
 from netc.run.fast import Fast
-from netc.run.lowering.model import External
 from netc.solve import Solver, compiled
 from tests.plan.random_nets import random_net
 from tests.run.common import planned, solver_record
@@ -167,11 +168,11 @@ def existing() -> set[str]:
 
 def makes_entries(thing: object) -> bool:
     function = inspect.unwrap(thing) if callable(thing) else None
-    return inspect.isfunction(function) and function.__annotations__.get("return") == "Entry"
+    return inspect.isfunction(function) and function.__annotations__.get("return") in ("Entry", "Entry[...]")
 
 
 def all_modules() -> Iterator[ModuleType]:
-    for module in pkgutil.walk_packages(netc.kernels.fast.__path__, "netc.kernels.fast."):
+    for module in pkgutil.walk_packages(netc.fast.__path__, "netc.fast."):
         yield importlib.import_module(module.name)
 
 
@@ -189,11 +190,11 @@ def fast_of(net: Net) -> Fast:
     return net.executor
 
 
-def rows_of(fast: Fast) -> Iterator[Row]:
+def rows_of(fast: Fast) -> Iterator[Launch]:
     program = fast.program
     for item in (*program.setup, *program.forward, *program.backward, *program.releasing):
-        if item.row is not None:
-            yield item.row
+        if item.launch is not None:
+            yield item.launch
 
 
 def updating(solver: str) -> Fast:
@@ -234,7 +235,7 @@ def test_so_does_the_checksum() -> None:
     random = np.random.default_rng(0)
     arrays = [np.zeros(1, np.int64), random.standard_normal(9001).astype(np.float32)]
     memory = Memory([x.view(np.uint8) for x in arrays], {0: (0, 0), 1: (1, 0)})
-    check_row(checksum.add_to(Ref(0), Ref(1), 9000, 64), memory, Team(2))
+    check_row(checksum.add_to(Region(0, 0, 8), Region(1, 0, 36000), 64), memory, Team(2))
     assert arrays[0][0] != 0
 
 
@@ -281,15 +282,15 @@ def check(fast: Fast, hidden: Sequence[Array] = ()) -> int:
     """Check the program row by row; how many there are. hidden: memory that rows use by plain addresses."""
     memory, rows, program = memory_of(fast), 0, fast.program
     for item in (*program.setup, *program.forward, *(program.releasing or program.backward)):
-        if item.row is None:
+        if item.launch is None:
             fast.walk(fast.cut([item]))
         else:
-            check_row(item.row, memory, fast.team, hidden)
+            check_row(item.launch, memory, fast.team, hidden)
             rows += 1
     return rows
 
 
-def check_row(row: Row, memory: Memory, team: Team, hidden: Sequence[Array] = ()) -> None:
+def check_row(row: Launch, memory: Memory, team: Team, hidden: Sequence[Array] = ()) -> None:
     """Run it on what is there, then with garbage in place of all that it does not say it reads."""
     table, uses = bind([row], memory.address), access.of(row, team.threads)
     reads, writes = ([u for u in uses if u.mode != other] for other in ("write", "read"))

@@ -6,10 +6,10 @@ from random import Random
 
 import pytest
 
+from netc.fast.program.verify import verify
 from netc.plan.model import Plan
 from netc.run import Net
 from netc.run.fast import Fast
-from netc.run.lowering.verify import verify
 from tests.plan.random_nets import random_net
 from tests.run.common import planned
 from tests.run.random_nets import RandomNet

@@ -12,11 +12,10 @@ import pytest
 from netc.api import planning
 from netc.api.definition import loads
 from netc.errors import NetError
-from netc.kernels.fast.rows import Ref
+from netc.fast.program.lower import Lowered, lower
+from netc.fast.program.model import Item
+from netc.fast.program.verify import places, verify
 from netc.run import Net
-from netc.run.lowering import Lowered, lower
-from netc.run.lowering.model import Item
-from netc.run.lowering.verify import places, verify
 from tests.plan.random_nets import random_net
 from tests.run.common import planned
 
@@ -67,10 +66,10 @@ def test_random_nets_hold(seed: int) -> None:
 
 def test_a_row_that_starts_elsewhere() -> None:
     found = program()
-    at, item = next((i, x) for i, x in enumerate(found.forward) if x.row and x.row.label == "convolution")
-    assert item.row is not None
-    moved = item.row.shift(lambda ref: ref + 64 * 300)
-    assert code(with_items(found, {at: replace(item, row=moved)})) == "RUN021"
+    at, item = next((i, x) for i, x in enumerate(found.forward) if x.launch and x.launch.label == "convolution")
+    assert item.launch is not None
+    moved = item.launch.shift(lambda ref: ref + 64 * 300)
+    assert code(with_items(found, {at: replace(item, launch=moved)})) == "RUN021"
 
 
 def test_memory_that_is_moved_onto_another() -> None:
@@ -88,9 +87,9 @@ def test_memory_beyond_the_arena() -> None:
 
 def test_memory_that_dies_too_early() -> None:
     found = program()
-    row = found.backward[-1].row
+    row = found.backward[-1].launch
     assert row is not None
-    array = next(a.array for a in row.arguments if isinstance(a, Ref) and found.memory[a.array].external is None)
+    array = next(a.array for a in row.places if found.memory[a.array].external is None)
     found.memory[array].last -= 1
     assert code(found, places) == "RUN021"
 
@@ -99,13 +98,13 @@ def test_rows_in_the_wrong_order() -> None:
     found = apart(program())
     before, after = labelled(found, "first convolution"), labelled(found, "maximum")
     first, second = found.forward[before], found.forward[after]
-    swapped = {before: replace(first, row=second.row), after: replace(second, row=first.row)}
+    swapped = {before: replace(first, launch=second.launch), after: replace(second, launch=first.launch)}
     assert code(with_items(found, swapped)) == "RUN023"
 
 
 def test_a_halo_that_nobody_clears() -> None:
     found = program()
-    rest = tuple(x for x in found.forward if not x.row or x.row.label != "halo")
+    rest = tuple(x for x in found.forward if not x.launch or x.launch.label != "halo")
     assert len(rest) < len(found.forward)
     assert code(replace(found, forward=rest)) == "RUN023"
 
@@ -127,14 +126,14 @@ def test_two_rows_that_write_the_same_side_by_side() -> None:
 
 def test_a_gradient_that_nobody_computes() -> None:
     found = program()
-    rest = tuple(x for x in found.backward if not x.row or x.row.label != "data gradient")
+    rest = tuple(x for x in found.backward if not x.launch or x.launch.label != "data gradient")
     assert len(rest) < len(found.backward)
     assert code(replace(found, backward=rest)) == "RUN023"
 
 
 def test_no_net_is_made_of_a_program_that_does_not_hold(monkeypatch: pytest.MonkeyPatch) -> None:
     broken = program()
-    broken = replace(broken, forward=tuple(x for x in broken.forward if not x.row or x.row.label != "maximum"))
+    broken = replace(broken, forward=tuple(x for x in broken.forward if not x.launch or x.launch.label != "maximum"))
     monkeypatch.setattr("netc.run.fast.lower", lambda *_: broken)
     with pytest.raises(NetError) as caught:
         Net(planning.plan(loads(LENET), "TRAIN"), executor="fast", threads=2)
@@ -142,7 +141,7 @@ def test_no_net_is_made_of_a_program_that_does_not_hold(monkeypatch: pytest.Monk
 
 
 def labelled(found: Lowered, label: str) -> int:
-    return next(i for i, x in enumerate(found.forward) if x.row and x.row.label == label)
+    return next(i for i, x in enumerate(found.forward) if x.launch and x.launch.label == label)
 
 
 def with_items(found: Lowered, changed: dict[int, Item]) -> Lowered:

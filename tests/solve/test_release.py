@@ -8,9 +8,9 @@ import pytest
 from netc.api.definition import loads
 from netc.api.planning import plan
 from netc.errors import NetError
+from netc.fast.program.verify import verify
 from netc.run import Net
 from netc.run.fast import Fast
-from netc.run.lowering.verify import verify
 from netc.solve import Solver
 from netc.solve.rules import rules
 from netc.solve.update import Updater
@@ -126,7 +126,7 @@ def test_the_program_holds_and_needs_less_memory() -> None:
     assert program.releasing
     assert not plain.program.releasing
     verify(program)
-    without = tuple(x for x in program.releasing if not x.row or "data gradient" not in x.row.label)
+    without = tuple(x for x in program.releasing if not x.launch or "data gradient" not in x.launch.label)
     assert len(without) < len(program.releasing)
     with pytest.raises(NetError) as caught:
         verify(replace(program, releasing=without))

@@ -1,0 +1,107 @@
+"""Launches: which kernel runs on which memory, made before memory exists; and the table that they are bound to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netc.jit import Entry
+
+WIDTH = 64  # int64s a line of the table: the kernel's address, whether to wait after it, and its arguments
+HEADER = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A place in memory: `offset` bytes into array number `array`; false where there is none.
+
+    In the body of a kernel it is an address, an integer.
+    """
+
+    array: int
+    offset: int = 0
+
+    def __add__(self, offset: int) -> Ref:
+        return Ref(self.array, self.offset + offset)
+
+    def __sub__(self, other: Ref) -> int:
+        assert self.array == other.array
+        return self.offset - other.offset
+
+    def __bool__(self) -> bool:
+        return self.array >= 0
+
+    def moved(self, to: Callable[[Ref], Ref]) -> Ref:
+        return to(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Region(Ref):
+    """`nbytes` bytes from a place on: a whole array, or a part of one."""
+
+    nbytes: int = 0
+
+    def part(self, first: int, nbytes: int) -> Region:
+        """`nbytes` bytes from byte `first` on."""
+        assert 0 <= first <= first + nbytes <= self.nbytes
+        return Region(self.array, self.offset + first, nbytes)
+
+    def cut(self, nbytes: int) -> tuple[Region, Region]:
+        """The first `nbytes` bytes, and the rest."""
+        return self.part(0, nbytes), self.part(nbytes, self.nbytes - nbytes)
+
+    def moved(self, to: Callable[[Ref], Ref]) -> Region:
+        place = to(self)
+        return Region(place.array, place.offset, self.nbytes)
+
+
+NOTHING = Region(-1)
+"""An operand that is not there: false, and the address 0."""
+
+Argument = int | Ref
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """One kernel on its arguments. `wait`: all threads must have ended it before the next one starts.
+
+    operands: the same by name, of kernels that declare them (`netc.fast.machine.operands`).
+    """
+
+    kernel: Entry
+    arguments: tuple[Argument, ...]
+    label: str = ""
+    wait: bool = True
+    operands: Mapping[str, Any] | None = None
+
+    @property
+    def places(self) -> list[Ref]:
+        """The references among its arguments."""
+        return [a for a in self.arguments if isinstance(a, Ref) and a]
+
+    def shift(self, moved: Callable[[Ref], Ref]) -> Launch:
+        """The same on other memory: with every reference replaced."""
+        operands = self.operands
+        if operands is not None:
+            operands = {n: x.moved(moved) if hasattr(x, "moved") else x for n, x in operands.items()}
+        arguments = tuple(moved(a) if isinstance(a, Ref) and a else a for a in self.arguments)
+        return replace(self, arguments=arguments, operands=operands)
+
+
+def together(rows: Sequence[Launch]) -> list[Launch]:
+    """Launches that touch different memory: threads wait only after the last one."""
+    return [replace(row, wait=False) for row in rows[:-1]] + list(rows[-1:])
+
+
+def bind(rows: Sequence[Launch], address: Callable[[int], int]) -> NDArray[np.int64]:
+    """The table: one line of `WIDTH` int64s a launch, references replaced by addresses."""
+    table = np.zeros((len(rows), WIDTH), np.int64)
+    for line, row in zip(table, rows, strict=True):
+        values = [(address(a.array) + a.offset if a else 0) if isinstance(a, Ref) else a for a in row.arguments]
+        line[:HEADER] = row.kernel.address, row.wait
+        line[HEADER : HEADER + len(values)] = values
+    return table

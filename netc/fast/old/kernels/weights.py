@@ -1,0 +1,204 @@
+"""Packing weights from Caffe's order (out, in, kh, kw) into blocks and adding packed gradients to plain ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from netc.fast.machine.emit import (
+    I64,
+    LANES,
+    POINTER,
+    VECTOR,
+    arg,
+    at,
+    constant,
+    lanes_below,
+    load,
+    load_masked,
+    pointers,
+    store,
+    store_masked,
+    transpose,
+    transpose_block,
+    variable,
+)
+from netc.fast.machine.launch import Launch, Ref
+from netc.fast.machine.memory import floats, zero
+from netc.fast.old.kernels.conv import Conv
+from netc.fast.old.nothing import NOTHING
+from netc.jit import entry, intrinsic, ir
+from netc.jit import numba_types as types
+
+FORWARD, BACKWARD, FIRST = 0, 1, 2
+
+
+def pack_weights(
+    source: Ref, target: Ref, conv: Conv, order: int = FORWARD, factor: Ref | int = NOTHING, label: str = ""
+) -> list[Launch]:
+    """OIHW to blocks. BACKWARD swaps input and output channels (for the data gradient), FIRST is for first layers.
+
+    factor: what each output channel's weights are multiplied by, in blocks as a packed bias.
+    """
+    return [Launch(_pack, (source, target, *_sizes(conv), order, factor), label)]
+
+
+def pack_bias(source: Ref, target: Ref, conv: Conv, label: str = "") -> list[Launch]:
+    """A bias to whole blocks, each group's from a block of its own."""
+    return [Launch(_pack_bias, (source, target, conv.groups, conv.outputs // conv.groups), label)]
+
+
+def add_weight_gradient(packed: Ref, target: Ref, conv: Conv, order: int = FORWARD, label: str = "") -> list[Launch]:
+    """target (OIHW) += the packed gradient."""
+    return [Launch(_add, (packed, target, *_sizes(conv), order), label)]
+
+
+def add_bias_gradient(packed: Ref, target: Ref, conv: Conv, label: str = "") -> list[Launch]:
+    return [Launch(_add_bias, (packed, target, conv.groups, conv.outputs // conv.groups), label)]
+
+
+def _sizes(conv: Conv) -> tuple[int, int, int, int]:
+    return conv.groups, conv.outputs // conv.groups, conv.inputs // conv.groups, conv.cells
+
+
+@entry
+def _pack(row: int, tid: int, nth: int) -> None:
+    source, target, groups, outs, ins, cells, order = (
+        arg(row, 0), arg(row, 1), arg(row, 2), arg(row, 3), arg(row, 4), arg(row, 5), arg(row, 6),
+    )  # fmt: skip
+    out_blocks = (outs + 15) // 16
+    lanes = ins if order == 2 else 16
+    in_blocks = 1 if order == 2 else (ins + 15) // 16
+    block_bytes = lanes * cells * 64
+    units = groups * out_blocks * in_blocks
+    for unit in range(units * tid // nth, units * (tid + 1) // nth):
+        ib, rest = unit % in_blocks, unit // in_blocks
+        ob, group = rest % out_blocks, rest // out_blocks
+        here_out, here_in = min(16, outs - ob * 16), min(lanes, ins - ib * lanes)
+        place = (group * in_blocks + ib) * out_blocks + ob if order == 1 else unit
+        start = target + place * block_bytes
+        if here_in < lanes:
+            zero(start, block_bytes)
+        first = source + ((group * outs + ob * 16) * ins + ib * lanes) * cells * 4
+        factor = arg(row, 7) + rest * 64 if arg(row, 7) != 0 else 0
+        columns = here_in * cells
+        cell_step, lane_step = (64, cells * 64) if order == 2 else (1024, 64)
+        for column in range(0, columns, 16):
+            spread_block(
+                first + column * 4, ins * cells * 4, start, column, cells, cell_step, lane_step, here_out,
+                min(16, columns - column), factor,
+            )  # fmt: skip
+        if order == 1:
+            for cell in range(cells):
+                transpose_block(start + cell * 1024, 64, start + cell * 1024, 64, 16, 16, 16)
+
+
+@entry
+def _add(row: int, tid: int, nth: int) -> None:
+    source, target, groups, outs, ins, cells, order = (
+        arg(row, 0), arg(row, 1), arg(row, 2), arg(row, 3), arg(row, 4), arg(row, 5), arg(row, 6),
+    )  # fmt: skip
+    out_blocks = (outs + 15) // 16
+    lanes = ins if order == 2 else 16
+    in_blocks = 1 if order == 2 else (ins + 15) // 16
+    units = groups * out_blocks * in_blocks
+    for unit in range(units * tid // nth, units * (tid + 1) // nth):
+        ib, rest = unit % in_blocks, unit // in_blocks
+        ob, group = rest % out_blocks, rest // out_blocks
+        here_out, here_in = min(16, outs - ob * 16), min(lanes, ins - ib * lanes)
+        first = target + ((group * outs + ob * 16) * ins + ib * lanes) * cells * 4
+        columns = here_in * cells
+        cell_step, lane_step = (64, cells * 64) if order == 2 else (1024, 64)
+        for column in range(0, columns, 16):
+            collect_block(
+                source + unit * lanes * cells * 64, column, cells, cell_step, lane_step, first + column * 4,
+                ins * cells * 4, here_out, min(16, columns - column),
+            )  # fmt: skip
+
+
+def _place(b: Any, start: Any, first: Any, i: int, cells: Any, cell_step: Any, lane_step: Any) -> Any:
+    """The address of column first + i, which is cell (column mod cells) of input lane (column div cells)."""
+    column = b.add(first, ir.Constant(I64, i))
+    lane, cell = b.udiv(column, cells), b.urem(column, cells)
+    return at(b, start, b.add(b.mul(lane, lane_step), b.mul(cell, cell_step)))
+
+
+@intrinsic
+def spread_block(
+    _context: Any, source: Any, source_step: Any, target: Any, first: Any, cells: Any, cell_step: Any, lane_step: Any,
+    rows: Any, columns: Any, factor: Any,
+) -> Any:  # fmt: skip
+    """Write columns of a matrix (rows: outputs, at most 16; columns: input and cell) as vectors, each at its place.
+
+    factor: the address of 16 floats that the outputs are multiplied by, or 0.
+    """
+
+    def codegen(context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
+        matrix, start = pointers(b, (arguments[0], arguments[2]))
+        step, first, cells, cell_step, lane_step, rows, columns, factor = (arguments[i] for i in (1, *range(3, 10)))
+        none = ir.Constant(I64, 0)
+        scale = variable(b, constant(1))
+        with b.if_then(b.icmp_signed("!=", factor, none)):
+            b.store(load(b, b.inttoptr(factor, POINTER)), scale)
+        found = []
+        for i in range(LANES):
+            present = b.icmp_signed("<", ir.Constant(I64, i), rows)
+            mask = lanes_below(b, b.select(present, columns, none))
+            found.append(load_masked(b, at(b, matrix, b.mul(step, ir.Constant(I64, i))), mask))
+        for i, vector in enumerate(transpose(b, found)):
+            with b.if_then(b.icmp_signed("<", ir.Constant(I64, i), columns)):
+                scaled = b.fmul(vector, b.load(scale, typ=VECTOR))
+                store(b, scaled, _place(b, start, first, i, cells, cell_step, lane_step))
+        return context.get_dummy_value()
+
+    return types.void(*[types.intp] * 10), codegen
+
+
+@intrinsic
+def collect_block(
+    _context: Any, source: Any, first: Any, cells: Any, cell_step: Any, lane_step: Any, target: Any, target_step: Any,
+    rows: Any, columns: Any,
+) -> Any:  # fmt: skip
+    """The way back: vectors at their places are added to columns of a matrix."""
+
+    def codegen(context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
+        start, matrix = pointers(b, (arguments[0], arguments[5]))
+        first, cells, cell_step, lane_step = arguments[1:5]
+        step, rows, columns = arguments[6:]
+        none = ir.Constant(I64, 0)
+        found = []
+        for i in range(LANES):
+            present = b.icmp_signed("<", ir.Constant(I64, i), columns)
+            mask = lanes_below(b, b.select(present, ir.Constant(I64, LANES), none))
+            found.append(load_masked(b, _place(b, start, first, i, cells, cell_step, lane_step), mask))
+        for i, vector in enumerate(transpose(b, found)):
+            present = b.icmp_signed("<", ir.Constant(I64, i), rows)
+            mask = lanes_below(b, b.select(present, columns, none))
+            place = at(b, matrix, b.mul(step, ir.Constant(I64, i)))
+            store_masked(b, b.fadd(load_masked(b, place, mask), vector), place, mask)
+        return context.get_dummy_value()
+
+    return types.void(*[types.intp] * 9), codegen
+
+
+@entry
+def _pack_bias(row: int, tid: int, nth: int) -> None:
+    if tid > 0:
+        return
+    groups, outs = arg(row, 2), arg(row, 3)
+    lanes = (outs + 15) // 16 * 16
+    flat, packed = floats(arg(row, 0), groups * outs), floats(arg(row, 1), groups * lanes)
+    for group in range(groups):
+        for o in range(lanes):
+            packed[group * lanes + o] = flat[group * outs + o] if o < outs else 0
+
+
+@entry
+def _add_bias(row: int, tid: int, nth: int) -> None:
+    if tid > 0:
+        return
+    groups, outs = arg(row, 2), arg(row, 3)
+    lanes = (outs + 15) // 16 * 16
+    packed, flat = floats(arg(row, 0), groups * lanes), floats(arg(row, 1), groups * outs)
+    for group in range(groups):
+        for o in range(outs):
+            flat[group * outs + o] += packed[group * lanes + o]

@@ -1,0 +1,3 @@
+"""What kernels that are not yet ported take for "not there"."""
+
+NOTHING = 0

@@ -1,0 +1,91 @@
+"""Concat of channels, where it can be without copies: then the bottoms live in the top's blocked array, their diffs in
+the top's diff. Parts that begin within a block, or that something else needs elsewhere, are copied.
+"""
+
+from __future__ import annotations
+
+from itertools import accumulate
+
+from netc.fast.machine.emit import LANES
+from netc.fast.old.kernels import channels as kernels
+from netc.fast.old.rules.dropout import is_identity
+from netc.fast.program.builder import Builder
+from netc.fast.program.family import Family
+from netc.fast.program.model import Layout
+from netc.plan.model import Step
+
+
+def accepts(b: Builder, layer: int) -> Layout | None:
+    node, axis = b.plan.graph.nodes[layer], b.planned(layer).setup.geometry
+    channels = axis == 1 and len(node.bottoms) > 1 and len(b.plan.shapes[node.bottoms[0]]) == 4
+    if not channels or not any(b.native.get(v) == "blocked" for v in node.bottoms):
+        return None
+    if not _placed(b, layer):
+        b.notes[layer] = "copies"
+    return "blocked"
+
+
+def _placed(b: Builder, layer: int) -> bool:
+    """Let the bottoms and their diffs live in the top and its diff, if that can be."""
+    node = b.plan.graph.nodes[layer]
+    shapes = [b.plan.shapes[v] for v in node.bottoms]
+    if any(s[1] % LANES for s in shapes[:-1]):
+        return False
+    if any(b.native.get(v) != "blocked" for v in node.bottoms) or len(set(node.bottoms)) < len(node.bottoms):
+        return False
+    slots = [b.bottom(layer, i) for i in range(len(node.bottoms))]
+    if any(not _free(b, slot) for slot in slots) or not _written_once(b, b.top(layer)):
+        return False
+    step = next((s for s in b.plan.backward if s.kind == "backward" and s.layer == layer), None)
+    diffs = [(i, d) for i, d in enumerate(step.bottom_diffs) if d is not None] if step else []
+    if any(not _free(b, d) for _, d in diffs):
+        return False
+    starts = _starts(b, layer)
+    for slot, first in zip(slots, starts, strict=True):
+        b.place_in(slot, b.top(layer), first)
+    for i, diff in diffs:
+        assert step is not None
+        b.place_in(diff, step.top_diffs[0], starts[i])
+    return True
+
+
+def _starts(b: Builder, layer: int) -> list[int]:
+    sizes = [b.plan.shapes[v][1] for v in b.plan.graph.nodes[layer].bottoms]
+    return [0, *accumulate(sizes[:-1])]
+
+
+def _free(b: Builder, slot: int) -> bool:
+    """Whether the slot's storage can move: it is no part yet, always seen with one shape, and not written again."""
+    storage = b.plan.slots[slot].storage
+    shapes = {s.shape for s in b.plan.slots if s.storage == storage}
+    return not b.is_part(slot) and not b.is_written_late(slot) and len(shapes) == 1
+
+
+def _written_once(b: Builder, slot: int) -> bool:
+    """Whether nothing changes the slot's storage afterwards (the bottoms would change with it)."""
+    plan = b.plan
+    names = [v for v in plan.graph.values if plan.slots[plan.data[v.index]].storage == plan.slots[slot].storage]
+    later = [v.producer for v in names if plan.data[v.index] != slot]
+    identities = all(plan.graph.nodes[i].type.name == "Dropout" and is_identity(b, i) for i in later)
+    return identities and not b.is_written_late(slot)
+
+
+def forward(b: Builder, layer: int) -> None:
+    bottoms = [b.read(b.bottom(layer, i)) for i in range(len(b.plan.graph.nodes[layer].bottoms))]
+    y = b.write(b.top(layer))
+    if layer in b.notes or b.again:
+        for x, start in zip(bottoms, _starts(b, layer), strict=True):
+            b.emit(kernels.copied(x, 0, y, start, x.c, "concat"))
+
+
+def backward(b: Builder, step: Step) -> None:
+    dy = b.read(step.top_diffs[0])
+    for target, start in zip(step.bottom_diffs, _starts(b, step.layer), strict=True):
+        if target is None:
+            continue
+        dx = b.write(target)
+        if step.layer in b.notes:
+            b.emit(kernels.copied(dy, start, dx, 0, dx.c, "concat gradient"))
+
+
+FAMILY = Family(("Concat",), accepts, forward, backward)

@@ -1,0 +1,1 @@
+"""From a plan to a program of launches over one arena: builder, fusion, placing, checks."""

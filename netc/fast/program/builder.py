@@ -1,0 +1,443 @@
+"""The state of lowering: which layouts each slot's array has, and the program so far."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Any
+
+from netc.fast.machine.access import Access, Mode
+from netc.fast.machine.emit import LANES
+from netc.fast.machine.launch import Launch, Ref, Region
+from netc.fast.machine.layout import Blocked, Halo, Plain, blocked, plain
+from netc.fast.machine.moves import clear, clear_halo, copy_padded, pack, unpack
+from netc.fast.old.kernels.dropout import CLOCK_BYTES
+from netc.fast.program.model import External, Home, Item, Layout, Memory, Updates, Way
+from netc.layer import Shape
+from netc.plan.model import Layer, Plan, Step
+
+Key = tuple[int, Shape]  # a storage of the plan, and the shape as which it is seen (4 axes)
+Filled = Layout | Halo  # what a slot's array may be there as; a halo: a plain copy with that around each plane
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A blob that lives in some channels of another (Concat)."""
+
+    of: Key
+    first: int
+
+
+class Builder:
+    """First all rules say what they want (halos, parts of larger blobs), then they emit rows.
+
+    A slot's array may exist plain, blocked, or both; `read_*` converts where the layout that is asked for is not there
+    yet, `write_*` makes that layout the only one that holds.
+    """
+
+    def __init__(self, plan: Plan, threads: int, exact: bool, updates: Updates | None = None) -> None:
+        self.plan = plan
+        self.threads = threads
+        self.exact = exact
+        self.updates = updates
+        self.only: Way | None = None  # of rows that are emitted
+        self.movable: set[int] = set()  # arrays of gradients that need not be kept where updates are made in backward
+        self.released: dict[int, Region] = {}  # where they are then
+        self.updated: set[int] = set()  # parameters whose update has been emitted
+        self.memory: list[Memory] = []
+        self.items: list[Item] = []
+        self.setup: list[Item] = []
+        self.persistent: set[int] = set()  # arrays that setup fills
+        self.group = 0
+        self.layer = -1
+        self.late = False  # in backward, where values may be in other slots than in forward
+        self.again = False  # while a layer runs once more
+        self.fused: dict[int, int] = {}
+        self.sums = {s.source: s.target for s in plan.backward if s.kind == "add"}  # parts, and what they are added to
+        self.added: set[int] = set()  # parts that their rule has added already
+        self.accepted: set[int] = set()
+        self.native: dict[int, Layout] = {}  # of each value
+        self.buffers: dict[tuple[int, str], int] = {}
+        self.late_buffers: dict[tuple[int, str], int] = {}
+        self.weights: dict[tuple[int, int], Region] = {}  # arrays that stand for parameter blobs (groups with zeros)
+        self.kept: dict[tuple[int, str], Region] = {}  # arrays that a rule keeps from forward to backward
+        self.notes: dict[int, Any] = {}  # and whatever else it keeps, by layer
+        self.keep = all(plan.slots[slot].last == plan.end for slot in plan.data)
+        self._halos: dict[Key, Halo] = {}
+        self._alike: dict[Key, Key] = {}  # arrays whose halo is that of another, by choice
+        self._parts: dict[Key, Part] = {}
+        self._blocked: dict[Key, Blocked] = {}
+        self._plain: dict[int, int] = {}
+        self._padded: dict[tuple[int, Halo], Plain] = {}  # copies of slots
+        self._holds: dict[int, set[Filled]] = {}
+        self._clean: set[Key] = set()
+        self._written: dict[int, int] = {}  # storage -> the slot that was last written there
+        self._external: dict[External, int] = {}
+        self.homes: dict[int, Home] = {}
+
+    # ------------------------------------------------------------ the plan
+
+    def planned(self, layer: int) -> Layer:
+        return self.plan.layers[layer]
+
+    def data(self, value: int) -> int:
+        """The data slot of a value, as forward or (from its first step on) backward sees it."""
+        return (self.plan.late if self.late else self.plan.data)[value]
+
+    def shape(self, slot: int) -> Shape:
+        return self.plan.slots[slot].shape
+
+    def bottom(self, layer: int, index: int = 0) -> int:
+        """The data slot of a bottom."""
+        return self.data(self.plan.graph.nodes[layer].bottoms[index])
+
+    def top(self, layer: int, index: int = 0) -> int:
+        return self.data(self.plan.graph.nodes[layer].tops[index])
+
+    def absorbed(self, layer: int) -> list[int]:
+        """The layers that this one's rows do the work of, in order; of a layer that runs again, those that do, too."""
+        found = sorted(other for other, head in self.fused.items() if head == layer)
+        return [other for other in found if other in self.plan.recomputed] if self.again else found
+
+    def last_of(self, layer: int) -> int:
+        """The last of them, or the layer itself."""
+        return max([layer, *self.absorbed(layer)])
+
+    # ------------------------------------------------------------ wishes
+
+    def want(self, slot: int | None, halo: Halo) -> None:
+        """The slot's blocked array needs at least this halo."""
+        if slot is not None:
+            self._widen(self._key(slot), halo)
+
+    def same_halo(self, value: int, other: int) -> None:
+        """The blocked arrays of both values get one halo, so that their pixels are as far apart."""
+        for slots in (self.plan.data, self.plan.late):
+            mine, theirs = (self._wisher(self._key(slots[v])) for v in (value, other))
+            if mine != theirs:
+                self._alike[mine] = theirs
+                self._widen(theirs, self._halos.pop(mine, Halo()))
+
+    def place_in(self, slot: int, whole: int, first: int) -> None:
+        """Let the slot's blocked array be channels `first`... of another's."""
+        key, target = self._key(slot), self._key(whole)
+        halo = self._halos.pop(key, Halo())
+        self._parts[key] = Part(target, first)
+        self._widen(target, halo)
+
+    def _widen(self, key: Key, halo: Halo) -> None:
+        wisher = self._wisher(key)
+        self._halos[wisher] = self._halos.get(wisher, Halo()) | halo
+
+    def _wisher(self, key: Key) -> Key:
+        """The array whose halo this one has: the whole that it is a part of, then one for all that have one halo."""
+        key = self._root(key)
+        while key in self._alike:
+            key = self._alike[key]
+        return key
+
+    def is_written_late(self, slot: int) -> bool:
+        """Whether a value that is made again goes to the slot's own storage, in place."""
+        slots, pairs = self.plan.slots, zip(self.plan.data, self.plan.late, strict=True)
+        return any(late != data and slots[late].storage == slots[slot].storage for data, late in pairs)
+
+    def is_made_again(self, value: int) -> bool:
+        return self.plan.late[value] != self.plan.data[value]
+
+    def is_part(self, slot: int) -> bool:
+        return self._key(slot) in self._parts
+
+    def same_place(self, slot: int, other: int) -> bool:
+        return self.plan.slots[slot].storage == self.plan.slots[other].storage
+
+    def mirror(self) -> None:
+        """What has been asked for of a value's array holds for its second one, too."""
+        for slot, late in zip(self.plan.data, self.plan.late, strict=True):
+            mine, theirs = self._key(slot), self._key(late)
+            if mine != theirs and theirs not in self._parts:
+                self._widen(theirs, self._halos.get(self._wisher(mine), Halo()))
+
+    # ------------------------------------------------------------ arrays
+
+    def new(self, name: str, nbytes: int) -> Region:
+        self.memory.append(Memory(name, nbytes))
+        return Region(len(self.memory) - 1, 0, nbytes)
+
+    def param(self, layer: int, position: int) -> Region:
+        """A parameter blob's values, or what stands for them."""
+        if (layer, position) in self.weights:
+            return self.weights[layer, position]
+        return self._outside(External("param", self.planned(layer).params[position]))
+
+    def param_gradient(self, layer: int, position: int) -> Region | None:
+        """A parameter blob's gradient, None if it takes none."""
+        index = self.planned(layer).params[position]
+        return self.gradient(index) if self.plan.params[index].learned else None
+
+    def gradient(self, index: int) -> Region:
+        """The same by the parameter's index in the plan."""
+        return self._outside(External("gradient", index))
+
+    def clock(self) -> Region:
+        """The seed and the iteration, which random draws depend on."""
+        return self._outside(External("clock"))
+
+    def _outside(self, external: External) -> Region:
+        if external not in self._external:
+            self._external[external] = len(self.memory)
+            size = prod(self.plan.params[external.param].shape) * 4 if external.kind != "clock" else CLOCK_BYTES
+            self.memory.append(Memory(f"{external.kind} {external.param}", size, external))
+        array = self._external[external]
+        return Region(array, 0, self.memory[array].nbytes)
+
+    def blocked(self, slot: int) -> Blocked:
+        """The slot's blocked array."""
+        return self._blocked_of(self._key(slot))
+
+    def plain(self, slot: int) -> Plain:
+        """The slot's plain array."""
+        storage = self.plan.slots[slot].storage
+        if storage not in self._plain:
+            nbytes = max(s.nbytes for s in self.plan.slots if s.storage == storage)
+            self._plain[storage] = self.new(self.plan.slots[slot].name, nbytes).array
+        return plain(self._plain[storage], self._key(slot)[1])
+
+    def buffer(self, layer: int, name: str) -> int:
+        """The array of a reference layer's buffer."""
+        slots = (self.plan.late_buffers if self.late else self.plan.buffers)[layer]
+        found = self.buffers if slots[name] == self.plan.buffers[layer][name] else self.late_buffers
+        if (layer, name) not in found:
+            slot = self.plan.slots[slots[name]]
+            found[layer, name] = self.new(f"{slot.name} buffer", slot.nbytes).array
+        return found[layer, name]
+
+    def _key(self, slot: int) -> Key:
+        shape = self.plan.slots[slot].shape
+        return self.plan.slots[slot].storage, (*shape, 1, 1, 1, 1)[: max(4, len(shape))]
+
+    def _root(self, key: Key) -> Key:
+        while key in self._parts:
+            key = self._parts[key].of
+        return key
+
+    def _blocked_of(self, key: Key) -> Blocked:
+        if key not in self._blocked:
+            part = self._parts.get(key)
+            if part is None:
+                blob = blocked(0, key[1], self._halos.get(self._wisher(key), Halo()))
+                made = replace(blob, base=self.new(self.plan.slots[key[0]].name, blob.n * blob.image))
+            else:
+                made = self._blocked_of(part.of).part(part.first, key[1][1])
+            self._blocked[key] = made
+        return self._blocked[key]
+
+    # ------------------------------------------------------------ layouts
+
+    def holds(self, slot: int, layout: Filled) -> bool:
+        return layout in self._holds.get(slot, ())
+
+    def layouts(self, slot: int) -> frozenset[Layout]:
+        """The layouts of the slot's array that are filled."""
+        return frozenset(layout for layout in self._holds.get(slot, ()) if not isinstance(layout, Halo))
+
+    def read(self, slot: int) -> Blocked:
+        """The slot's blocked array, filled."""
+        self.adopt(slot)
+        if not self.holds(slot, "blocked"):
+            self._clear(slot)
+            self.emit(pack(self.plain(slot), self.blocked(slot)), "pack")
+            self._hold(slot, "blocked")
+        return self.blocked(slot)
+
+    def read_plain(self, slot: int) -> Plain:
+        """The slot's plain array, filled."""
+        self.adopt(slot)
+        if not self.holds(slot, "plain"):
+            self.emit(unpack(self.blocked(slot), self.plain(slot)), "unpack")
+            self._hold(slot, "plain")
+        return self.plain(slot)
+
+    def read_padded(self, slot: int, halo: Halo) -> Plain:
+        """A plain copy with a halo, filled; the array itself where no halo is needed."""
+        source = self.read_plain(slot)
+        if halo == Halo():
+            return source
+        if (slot, halo) not in self._padded:
+            copy = replace(source, halo=halo)
+            self._padded[slot, halo] = replace(copy, base=self.new("padded", copy.n * copy.image))
+        if not self.holds(slot, halo):
+            self.emit(copy_padded(source, self._padded[slot, halo]), "pad")
+            self._hold(slot, halo)
+        return self._padded[slot, halo]
+
+    def write(self, slot: int) -> Blocked:
+        """The slot's blocked array, about to be written; its halo is zero from here on."""
+        self._clear(slot)
+        self._fresh(slot, "blocked")
+        return self.blocked(slot)
+
+    def write_or_add(self, slot: int) -> tuple[Blocked, bool]:
+        """A gradient's blocked array, about to be written; or, for a part, what it is added to, to be added to."""
+        whole = self.sums.get(slot)
+        if whole is None or not self.holds(whole, "blocked") or self._key(whole)[1] != self._key(slot)[1]:
+            return self.write(slot), False
+        self.added.add(slot)
+        return self.write(whole), True
+
+    def write_plain(self, slot: int) -> Plain:
+        """The slot's plain array, about to be written."""
+        self._fresh(slot, "plain")
+        return self.plain(slot)
+
+    def any_layout(self, layer: int) -> Layout | None:
+        """The layout of a layer that goes value by value: its bottom's; None: its kernels would not fit a plain one."""
+        layout = self.native.get(self.plan.graph.nodes[layer].bottoms[0], "plain")
+        return layout if layout == "blocked" or self.is_flat(self.bottom(layer)) else None
+
+    def by_value(self, layer: int) -> tuple[Callable[[int], Blocked], Callable[[int], Blocked]]:
+        """How such a layer reads slots and writes them."""
+        blocked = self.native[self.plan.graph.nodes[layer].tops[0]] == "blocked"
+        return (self.read, self.write) if blocked else (self.read_flat, self.write_flat)
+
+    def is_flat(self, slot: int) -> bool:
+        """Whether the plain array can be gone over as whole vectors."""
+        return prod(self.shape(slot)) % LANES == 0
+
+    def read_flat(self, slot: int) -> Blocked:
+        """The slot's plain array, filled, as lines of vectors (for kernels that do not care which value is where)."""
+        self.read_plain(slot)
+        return self._flat(slot)
+
+    def write_flat(self, slot: int) -> Blocked:
+        self.write_plain(slot)
+        return self._flat(slot)
+
+    def _flat(self, slot: int) -> Blocked:
+        vectors = prod(self.shape(slot)) // LANES
+        lines = max(n for n in range(1, 65) if vectors % n == 0)
+        return blocked(self.plain(slot).base.array, (1, LANES, lines, vectors // lines), Halo())
+
+    def shares(self, slot: int, other: int) -> None:
+        """The first slot is another name for the plain array of the other, which is filled."""
+        self.read_plain(other)
+        self._hold(slot, "plain")
+
+    def _fresh(self, slot: int, layout: Layout) -> None:
+        self._holds[slot] = set()
+        self._hold(slot, layout)
+        self._written[self.plan.slots[slot].storage] = slot
+
+    def adopt(self, slot: int) -> None:
+        """A slot that no step wrote is another name for what was last written to its storage (Flatten's gradient)."""
+        if self._holds.get(slot):
+            return
+        other = self._written.get(self.plan.slots[slot].storage)
+        if other is None:
+            return
+        if self.shape(other) == self.shape(slot) and self.holds(other, "blocked"):
+            self._hold(slot, "blocked")
+        else:
+            self.shares(slot, other)
+
+    def _hold(self, slot: int, layout: Filled) -> None:
+        self._holds.setdefault(slot, set()).add(layout)
+        home = self.homes.get(slot, Home())
+        if layout == "plain":
+            self.homes[slot] = replace(home, plain=self.plain(slot))
+        elif layout == "blocked":
+            self.homes[slot] = replace(home, blocked=self.blocked(slot))
+
+    def _clear(self, slot: int) -> None:
+        """Zero the halo once in the life of an array (of the whole, for a part: others may write there first)."""
+        root = self._root(self._key(slot))
+        if root not in self._clean:
+            self._clean.add(root)
+            self.emit(clear_halo(self._blocked_of(root)), "halo")
+
+    # ------------------------------------------------------------ the program
+
+    def emit(self, launches: Launch | Iterable[Launch], label: str = "") -> None:
+        """The next launches of the program; label: what they are called where times are shown."""
+        for launch in _labelled(launches, label):
+            ours = [x.array for x in launch.places if x.array in self.movable]
+            if ours and self.only is None:
+                self._append(launch, "keeping")
+                for array in ours:
+                    self._move(array)
+                self._append(launch.shift(self._moved), "releasing")
+            else:
+                self._append(launch, self.only)
+            if launch.wait:
+                self.group += 1
+
+    def _append(self, launch: Launch, only: Way | None) -> None:
+        for place in launch.places:
+            self.memory[place.array].touch(self.group)
+        self.items.append(Item(self.layer, self.group, launch, only=only))
+
+    # ------------------------------------------------------------ updates in backward
+
+    @contextmanager
+    def only_when(self, way: Way) -> Iterator[None]:
+        """Rows that are emitted inside belong to this way of running backward."""
+        self.only = way
+        yield
+        self.only = None
+
+    def _move(self, array: int) -> None:
+        """Give a gradient a place of its own in the arena, zero at first."""
+        if array not in self.released:
+            memory = self.memory[array]
+            self.released[array] = self.new(memory.name, memory.nbytes)
+            self._append(replace(clear(self.released[array]), label="update"), "releasing")
+            self.group += 1
+
+    def _moved(self, ref: Ref) -> Ref:
+        place = self.released.get(ref.array)
+        return ref if place is None else place + ref.offset
+
+    def in_parts(self, layer: int, position: int) -> bool:
+        """Whether a rule may make a parameter's gradient and update part by part (`update`)."""
+        index = self.planned(layer).params[position]
+        return self.updates is not None and sum(index in x.params for x in self.plan.layers) == 1
+
+    def update(self, index: int, gradient: Ref, first: int = 0, count: int | None = None) -> None:
+        """Emit a parameter's update, or that of some of its values; gradient: that of the first."""
+        assert self.updates is not None
+        self.updated.add(index)
+        values = self._outside(External("param", index))
+        count = self.memory[values.array].nbytes // 4 if count is None else count
+        with self.only_when("releasing"):
+            self.emit(self.updates(index, values + 4 * first, gradient, first, count))
+
+    def emit_setup(self, launches: Launch | Iterable[Launch], label: str = "") -> None:
+        """Launches that depend on parameters only: in a net without backward they run when those have changed."""
+        if self.plan.backward_planned:
+            self.emit(launches, label)
+            return
+        for launch in _labelled(launches, label):
+            self.setup.append(Item(self.layer, 0, launch))
+            self.persistent |= {place.array for place in launch.places}
+
+    def call(
+        self, step: Step, *, reads: Iterable[int] = (), writes: Iterable[int] = (), updates: Iterable[int] = (),
+        work: Iterable[int] = (),
+    ) -> None:  # fmt: skip
+        """A step by the layer's own kernels, on these arrays."""
+        if self.items and self.items[-1].group == self.group:
+            self.group += 1
+        modes: tuple[tuple[Mode, Iterable[int]], ...] = (
+            ("read", reads), ("write", writes), ("update", updates), ("work", work)
+        )  # fmt: skip
+        uses = tuple(Access(mode, Ref(a), self.memory[a].nbytes) for mode, arrays in modes for a in arrays)
+        for use in uses:
+            self.memory[use.at.array].touch(self.group)
+        self.items.append(Item(self.layer, self.group, step=step, uses=uses))
+        self.group += 1
+
+
+def _labelled(launches: Launch | Iterable[Launch], label: str) -> list[Launch]:
+    given = [launches] if isinstance(launches, Launch) else launches
+    return [replace(launch, label=label) if label else launch for launch in given]

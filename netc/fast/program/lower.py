@@ -1,0 +1,215 @@
+"""Lowering: from a plan to a program of compiled steps on blocked blobs, and of reference kernels for the rest.
+
+A pure function of the plan, the host's features, the precision and the number of threads (which decides only about
+workspace). What it knows of a layer type is in `rules`; a layer without a rule runs on its own kernels.
+"""
+
+from __future__ import annotations
+
+from netc.fast.program.adding import add, add_up
+from netc.fast.program.builder import Builder
+from netc.fast.program.families import families
+from netc.fast.program.model import Lowered, Updates
+from netc.fast.program.release import Release
+from netc.plan.allocate import Block, aligned, allocate, lower_bound
+from netc.plan.model import Plan, Step
+
+__all__ = ["Lowered", "lower"]
+
+
+def lower(plan: Plan, threads: int = 1, exact: bool = False, updates: Updates | None = None) -> Lowered:
+    """The program of a plan. exact: no Winograd, sums in the order that the kernels' files document.
+
+    updates: makes the rows that update parameters; then there is also a backward that does so on the way.
+    """
+    b = Builder(plan, threads, exact, updates)
+    _accept(b)
+    _fuse(b)
+    b.mirror()
+    for step in plan.forward:
+        _forward(b, step)
+    _outputs(b)
+    turn, turn_group, release = len(b.items), b.group, Release(b)
+    release.start()
+    b.late = True
+    for index, step in enumerate(plan.backward):
+        _backward(b, step)
+        release.after(index)
+    release.finish()
+    _other_names(b)
+    planned, bound, packed = _place(b, turn_group)
+    keeping = tuple(item for item in b.items[turn:] if item.only != "releasing")
+    releasing = tuple(item for item in b.items[turn:] if item.only != "keeping") if updates is not None else ()
+    return Lowered(
+        tuple(b.setup), tuple(b.items[:turn]), keeping, releasing, tuple(b.memory), b.homes,
+        {slot: b.layouts(slot) for slot in b.homes},
+        {i: s.shape for i, s in enumerate(plan.slots)}, b.buffers, b.late_buffers, b.fused, b.threads,
+        planned, bound, packed,
+    )  # fmt: skip
+
+
+def _accept(b: Builder) -> None:
+    for node in b.plan.graph.nodes:
+        rule = families().get(node.type.name)
+        layout = rule.accepts(b, node.index) if rule is not None and node.index not in b.plan.skipped else None
+        if layout is not None:
+            b.accepted.add(node.index)
+            b.native.update(dict.fromkeys(node.tops, layout))
+        elif node.index in b.plan.skipped:
+            for value in node.tops:
+                same = b.plan.shapes[value] == b.plan.shapes[node.bottoms[0]]
+                b.native[value] = b.native.get(node.bottoms[0], "plain") if same else "plain"
+
+
+def _fuse(b: Builder) -> None:
+    for node in b.plan.graph.nodes:
+        if node.index in b.accepted and node.index not in b.fused:
+            absorb = families()[node.type.name].absorb
+            if absorb is not None:
+                absorb(b, node.index)
+
+
+# ---------------------------------------------------------------- forward
+
+
+def _forward(b: Builder, step: Step) -> None:
+    layer = step.layer
+    b.layer = step.reader if b.again else layer
+    node = b.plan.graph.nodes[layer]
+    if layer in b.fused and not (b.again and b.fused[layer] not in b.plan.recomputed):
+        return
+    if layer in b.plan.skipped:
+        for value in node.tops:
+            _skip(b, b.data(value), b.bottom(layer))
+    elif layer in b.accepted:
+        families()[node.type.name].forward(b, layer)
+    else:
+        inputs = [b.read_plain(b.data(v)).base.array for v in node.bottoms]
+        buffers = _buffers(b, layer, back=False)
+        outputs = [b.write_plain(b.data(v)).base.array for v in node.tops] + buffers.pop("writes", [])
+        b.call(step, reads=inputs, writes=outputs, **buffers)
+
+
+def _skip(b: Builder, top: int, bottom: int) -> None:
+    """Another name for the same values: as blocked if the shape is the same too, else plain."""
+    if b.shape(top) == b.shape(bottom) and b.holds(bottom, "blocked"):
+        b.write(top)
+        if b.holds(bottom, "plain"):
+            b.shares(top, bottom)
+    else:
+        b.shares(top, bottom)
+
+
+def _buffers(b: Builder, layer: int, back: bool) -> dict[str, list[int]]:
+    """A layer's buffers by what its own kernels do with them; arguments of `Builder.call`."""
+    found: dict[str, list[int]] = {}
+    for buffer in b.planned(layer).setup.buffers:
+        way = {"saved": "reads" if back else "writes", "scratch": "work", "state": "updates"}[buffer.kind]
+        found.setdefault(way, []).append(b.buffer(layer, buffer.name))
+    return found
+
+
+def _outputs(b: Builder) -> None:
+    """What callers read after a pass is plain, as is what the net's loss is made of."""
+    nodes = b.plan.graph.nodes
+    losses = (v for node in nodes for v, weight in zip(node.tops, node.loss_weights, strict=True) if weight)
+    for value in dict.fromkeys((*b.plan.graph.outputs, *losses)):
+        b.layer = b.plan.graph.values[value].producer
+        b.read_plain(b.data(value))
+
+
+def _other_names(b: Builder) -> None:
+    """Gradients that no step wrote, for they are other names of a written one (a Flatten's bottom), can be read too."""
+    for value, slot in enumerate(b.plan.diff):
+        if slot is not None and slot not in b.homes:
+            b.layer = b.plan.graph.values[value].producer
+            b.adopt(slot)
+
+
+# ---------------------------------------------------------------- backward
+
+
+def _backward(b: Builder, step: Step) -> None:
+    if step.kind == "forward":
+        b.again = True
+        _forward(b, step)
+        b.again = False
+        return
+    b.layer = step.layer
+    head = b.fused.get(step.layer, step.layer)
+    if step.kind == "backward" and head != step.layer and families()[b.plan.graph.nodes[head].type.name].both_ways:
+        return  # done with the head's
+    if step.kind == "add":
+        add(b, step)
+    elif step.kind != "backward":
+        b.call(step, writes=[b.write_plain(step.target).base.array])
+    elif step.layer in b.plan.skipped:
+        _skip_back(b, step)
+    elif step.layer in b.accepted:
+        families()[b.plan.graph.nodes[step.layer].type.name].backward(b, step)
+    else:
+        _reference_backward(b, step)
+
+
+def _skip_back(b: Builder, step: Step) -> None:
+    """A layer of several tops with shared values (Split): its backward adds."""
+    target = step.bottom_diffs[0]
+    if target is None:
+        return
+    if not add_up(b, step.top_diffs, target):
+        _reference_backward(b, step)
+
+
+def _reference_backward(b: Builder, step: Step) -> None:
+    node, setup = b.plan.graph.nodes[step.layer], b.planned(step.layer).setup
+    reads = [b.read_plain(slot).base.array for slot in step.top_diffs]
+    for axis, values in (("x", node.bottoms), ("y", node.tops)):
+        for i, value in enumerate(values):
+            if axis in setup.reads or f"{axis}{i}" in setup.reads:
+                reads.append(b.read_plain(b.data(value)).base.array)
+    buffers = _buffers(b, step.layer, back=True)
+    reads += buffers.pop("reads", [])
+    writes = [b.write_plain(slot).base.array for slot in step.bottom_diffs if slot is not None]
+    b.call(step, reads=reads, writes=writes, **buffers)
+
+
+# ---------------------------------------------------------------- memory
+
+
+def _place(b: Builder, turn: int) -> tuple[int, int, int]:
+    """Offsets of all arrays of the arena; its size, the largest set alive at one time, and what setup fills.
+
+    The latter is at the end: replicas of a net share it.
+    """
+    _outlive(b, turn, b.group)
+    inside = [(i, m) for i, m in enumerate(b.memory) if m.external is None and m.last >= 0]
+    own = [m for i, m in inside if i not in b.persistent]
+    blocks = [Block(aligned(m.nbytes), ((m.first, m.last),)) for m in own]
+    offsets, planned = allocate(blocks, turn)
+    for memory, offset in zip(own, offsets, strict=True):
+        memory.offset = offset
+    packed = 0
+    for memory in (m for i, m in inside if i in b.persistent):
+        memory.offset = planned + packed
+        packed += aligned(memory.nbytes)
+    return planned + packed, lower_bound(blocks) + packed, packed
+
+
+def _outlive(b: Builder, turn: int, end: int) -> None:
+    """What the plan keeps to the end of a pass lives so here too, and state lives for ever."""
+    plan = b.plan
+    for slot, home in b.homes.items():
+        if plan.slots[slot].last < plan.end - 1:  # not in the last step either, which may be several groups
+            continue
+        for place in (home.plain, home.blocked):
+            if place is not None:
+                b.memory[place.base.array].touch(end)
+                if plan.slots[slot].first < 0:
+                    b.memory[place.base.array].touch(0)
+    for array in b.persistent:
+        b.memory[array].touch(0)
+        b.memory[array].touch(end)
+    for (layer, name), array in b.buffers.items():
+        if any(x.name == name and x.kind == "state" for x in b.planned(layer).setup.buffers):
+            b.memory[array].touch(0)
+            b.memory[array].touch(end)

@@ -1,0 +1,63 @@
+"""Updates in the middle of backward: each parameter's as soon as its gradient is complete.
+
+Backward is lowered twice into one list of items: *keeping* gradients in the parameters' own memory (what
+`Net.backward` does), and *releasing* them, where a gradient is an array of the arena that lives from the first layer
+that adds to it to its update. What differs is only where rows write, and the updates themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from netc.fast.machine.moves import clear
+from netc.fast.program.builder import Builder
+
+
+class Release:
+    """Which gradients are where, and when they are complete. Without `Builder.updates` it does nothing."""
+
+    def __init__(self, b: Builder) -> None:
+        self.b = b
+        self.learned = [p.index for p in b.plan.params if p.learned] if b.updates is not None else []
+        users: dict[int, set[int]] = {index: set() for index in self.learned}
+        for layer, planned in enumerate(b.plan.layers):
+            for index in planned.params:
+                if index in users:
+                    users[index] |= {layer, b.fused.get(layer, layer)}
+        self.last = {index: self._last(layers) for index, layers in users.items()}
+        self.movable = {i for i, layers in users.items() if layers <= b.accepted | b.fused.keys() and self.last[i] >= 0}
+
+    def _last(self, layers: Iterable[int]) -> int:
+        """The last step of backward that may add to a gradient; -1: none does."""
+        steps = (i for i, s in enumerate(self.b.plan.backward) if s.kind == "backward" and s.layer in layers)
+        return max(steps, default=-1)
+
+    def start(self) -> None:
+        """At the start of backward: gradients that layers' own kernels add to stay where they are, and are cleared."""
+        for index in self.learned:
+            gradient = self.b.gradient(index)
+            if index in self.movable:
+                self.b.movable.add(gradient.array)
+                continue
+            with self.b.only_when("releasing"):
+                self.b.emit(clear(gradient), "update")
+
+    def after(self, step: int) -> None:
+        """After a step: update the parameters whose gradients are complete now."""
+        for index in self.learned:
+            if self.last[index] == step:
+                self._update(index)
+
+    def finish(self) -> None:
+        """At the end of backward: parameters without a gradient decay all the same."""
+        for index in self.learned:
+            self._update(index)
+
+    def _update(self, index: int) -> None:
+        if index in self.b.updated:
+            return
+        gradient = self.b.gradient(index)
+        with self.b.only_when("releasing"):
+            if index in self.movable and gradient.array not in self.b.released:  # no rule has added to it
+                self.b.emit(clear(gradient), "update")
+        self.b.update(index, self.b.released.get(gradient.array, gradient))

@@ -1,0 +1,89 @@
+"""The memory of a plan on the fast executor, step by step. Nothing is allocated or compiled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from netc.fast.program.model import Item, Lowered
+from netc.layer import Shape
+from netc.plan.model import Plan
+from netc.plan.usage import KINDS, Kind, Live, Usage, fixed, maker
+
+
+def of_program(plan: Plan, program: Lowered, histories: int = 0) -> Usage:
+    """histories: blobs that the solver keeps for each learned one.
+
+    With updates in backward (`Lowered.releasing`), gradients are where that has them.
+    """
+    items, turn = (*program.forward, *(program.releasing or program.backward)), len(program.forward)
+    labels: dict[int, str] = {}
+    users: dict[int, str] = {}  # array -> the first layer that uses it
+    for index, item in enumerate(items):
+        name = plan.graph.nodes[item.layer].name if item.layer >= 0 else ""
+        labels[item.group] = f"{'forward' if index < turn else 'backward'} {name}".strip()
+        for array in _arrays(item):
+            users.setdefault(array, name)
+    known = _known(plan, program)
+    end = max([m.last for m in program.memory if m.external is None] + list(labels), default=0)
+    arrays = []
+    for index, memory in enumerate(program.memory):
+        if memory.external is None and memory.last >= 0:
+            what = known.get(index) or Known(memory.name, "workspace", users.get(index, ""), ())
+            arrays.append(Live(what.name, what.kind, what.layer, what.shape, memory.nbytes, memory.first, memory.last))
+    steps, last = [], "start"
+    for group in range(end + 1):
+        last = labels.get(group, last)
+        steps.append(last)
+    always = fixed(plan, histories)
+    if program.releasing:
+        always["gradients"] = _kept_gradients(program)
+    return Usage(
+        executor="fast",
+        arena=program.planned_bytes,
+        arrays=tuple(arrays),
+        steps=tuple(steps),
+        **always,
+    )
+
+
+def _kept_gradients(program: Lowered) -> int:
+    """Gradients of parameters that have memory of their own all the same."""
+    used = {array for item in program.releasing for array in _arrays(item)}
+    outside = ((m.external, m.nbytes) for index, m in enumerate(program.memory) if index in used)
+    return sum(nbytes for external, nbytes in outside if external is not None and external.kind == "gradient")
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What an array is for."""
+
+    name: str
+    kind: Kind
+    layer: str
+    shape: Shape
+
+
+def _known(plan: Plan, program: Lowered) -> dict[int, Known]:
+    """The arrays that hold what the plan speaks of: blobs in some layout, and buffers."""
+    found: dict[int, Known] = {}
+    for index, memory in enumerate(program.memory):
+        word, _, number = memory.name.partition(" ")
+        if memory.external is None and word == "gradient" and number.isdecimal():
+            param = plan.params[int(number)]
+            found[index] = Known(param.name, "gradient", plan.graph.nodes[param.layer].name, param.shape)
+    homes = sorted(program.homes.items(), key=lambda one: -plan.slots[one[0]].nbytes)  # a Concat's top before its parts
+    for slot, home in homes:
+        s = plan.slots[slot]
+        for place in (home.plain, home.blocked):
+            if place is not None:
+                found.setdefault(place.base.array, Known(s.name, KINDS[s.kind], maker(plan, s.kind, s.owner), s.shape))
+    for buffers in (program.buffers, program.late_buffers):
+        for (layer, name), array in buffers.items():
+            shape = plan.slots[plan.buffers[layer][name]].shape
+            found[array] = Known(name, "buffer", plan.graph.nodes[layer].name, shape)
+    return found
+
+
+def _arrays(item: Item) -> list[int]:
+    places = item.launch.places if item.launch is not None else []
+    return [a.array for a in places] + [use.at.array for use in item.uses]

@@ -1,0 +1,168 @@
+"""Convolution kernels against sums written out in float64."""
+
+import numpy as np
+import pytest
+
+from netc.fast.machine.launch import Ref
+from netc.fast.machine.layout import Halo, blocked, blocks, plain
+from netc.fast.machine.moves import clear_halo, copy_padded, pack, unpack
+from netc.fast.old.kernels import conv as convolution
+from netc.fast.old.kernels import depthwise
+from netc.fast.old.kernels.weights import (
+    BACKWARD,
+    FIRST,
+    add_bias_gradient,
+    add_weight_gradient,
+    pack_bias,
+    pack_weights,
+)
+from netc.kernels.windows import convolved
+
+from .harness import Bench
+
+
+def make(inputs, outputs, size, kernel, stride=(1, 1), pad=(0, 0), dilation=(1, 1), groups=1):
+    per = zip(size, kernel, stride, pad, dilation, strict=True)
+    return convolution.Conv.of(inputs, outputs, groups, tuple(convolved(*each) for each in per))
+
+
+CASES = [
+    (2, make(19, 37, (6, 7), (3, 3), pad=(1, 1))),
+    (1, make(16, 16, (9, 8), (5, 3), pad=(2, 0))),
+    (2, make(32, 70, (7, 7), (1, 1))),
+    (1, make(20, 16, (9, 31), (3, 3), stride=(2, 2), pad=(1, 1))),
+    (1, make(17, 5, (8, 9), (3, 2), stride=(3, 2), pad=(2, 1))),
+    (2, make(16, 33, (7, 7), (1, 1), stride=(2, 2))),
+    (1, make(64, 32, (5, 6), (3, 3), pad=(1, 1), groups=2)),
+    (1, make(5, 6, (9, 9), (3, 3), pad=(2, 1), dilation=(2, 2))),
+    (1, make(18, 9, (12, 11), (7, 7), stride=(4, 4), pad=(3, 3))),
+    (1, make(3, 4, (4, 4), (2, 2), stride=(3, 3))),
+    (1, convolution.Conv.of(4, 3, 1, tuple(convolved(n, 2, 1, 0, 1, "SAME") for n in (6, 5)))),
+]
+
+
+def reference(x, w, b, dy, conv):
+    n, _, h, width = x.shape
+    (kh, kw), (sh, sw), (ph, pw), (dh, dw_) = conv.kernel, conv.stride, conv.pad, conv.dilation
+    oh, ow = conv.out
+    padded = np.pad(x.astype(np.float64), ((0, 0), (0, 0), (ph, ph + kh), (pw, pw + kw)))
+    gi, go = conv.inputs // conv.groups, conv.outputs // conv.groups
+    y = np.zeros((n, conv.outputs, oh, ow))
+    dx, dw = np.zeros_like(padded), np.zeros(w.shape)
+    for g in range(conv.groups):
+        i, o = slice(g * gi, g * gi + gi), slice(g * go, g * go + go)
+        for ky in range(kh):
+            for kx in range(kw):
+                ys = slice(ky * dh, ky * dh + (oh - 1) * sh + 1, sh)
+                xs = slice(kx * dw_, kx * dw_ + (ow - 1) * sw + 1, sw)
+                y[:, o] += np.einsum("nihw,oi->nohw", padded[:, i, ys, xs], w[o, :, ky, kx])
+                dx[:, i, ys, xs] += np.einsum("nohw,oi->nihw", dy[:, o], w[o, :, ky, kx])
+                dw[o, :, ky, kx] = np.einsum("nohw,nihw->oi", dy[:, o], padded[:, i, ys, xs])
+    return y + b[None, :, None, None], dx[:, :, ph : ph + h, pw : pw + width], dw, dy.sum((0, 2, 3))
+
+
+def blob(bench, values, shape, halo):
+    source = plain(bench.put(values), shape)
+    target = blocked(bench.new(0), shape, halo)
+    bench.arrays[target.base.array] = bench.arrays[bench.new(target.image * shape[0] // 4)]
+    return target, [*clear_halo(target), pack(source, target)]
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("case", CASES, ids=lambda c: f"{c[1].inputs}-{c[1].outputs}k{c[1].kernel}s{c[1].stride}")
+def test_convolution_and_its_gradients(case, threads):
+    n, conv = case
+    c, (h, w) = conv.inputs, conv.size
+    rng = np.random.default_rng(1)
+    top = (n, conv.outputs, *conv.out)
+    x, dy = (rng.normal(size=s).astype(np.float32) for s in ((n, c, h, w), top))
+    weights = rng.normal(size=(conv.outputs, c // conv.groups, *conv.kernel)).astype(np.float32)
+    bias = rng.normal(size=conv.outputs).astype(np.float32)
+    y_, dx_, dw_, db_ = reference(x, weights, bias, dy, conv)
+    bench = Bench()
+    xb, rows = blob(bench, x, x.shape, conv.halo)
+    dyb, more = blob(bench, dy, top, conv.gradient_halo)
+    yb = blocked(bench.new(n * blocks(conv.outputs) * 16 * top[2] * top[3]), top, Halo())
+    dxb = blocked(bench.new(n * blocks(c) * 16 * h * w), x.shape, Halo())
+    plain_w, plain_b = Ref(bench.put(weights)), Ref(bench.put(bias))
+    forward, backward, dw = (Ref(bench.new(conv.packed_bytes // 4)) for _ in range(3))
+    lanes = conv.groups * conv.out_blocks * 16
+    packed_b, db = Ref(bench.new(lanes)), Ref(bench.new(lanes))
+    outs = [bench.new(a.size, 0) for a in (y_, dx_, dw_, db_)]
+    rows += more + pack_weights(plain_w, forward, conv) + pack_weights(plain_w, backward, conv, BACKWARD)
+    rows += pack_bias(plain_b, packed_b, conv)
+    rows += convolution.forward(xb, forward, packed_b, yb, conv, relu=True)
+    rows += convolution.data_gradient(dyb, backward, dxb, conv)
+    rows += convolution.weight_gradient(xb, dyb, dw, conv) + convolution.bias_gradient(dyb, db)
+    rows += [unpack(yb, plain(outs[0], top)), unpack(dxb, plain(outs[1], x.shape))]
+    rows += add_weight_gradient(dw, Ref(outs[2]), conv) + add_bias_gradient(db, Ref(outs[3]), conv)
+    bench.run(rows, threads)
+    for index, wanted in zip(outs, (np.maximum(y_, 0), dx_, dw_, db_), strict=True):
+        np.testing.assert_allclose(bench.arrays[index].reshape(wanted.shape), wanted, rtol=1e-4, atol=1e-4)
+    for padded in (yb, dxb):
+        assert not np.isnan(bench.full(padded)).any()
+
+
+@pytest.mark.parametrize(
+    "conv", [make(3, 20, (13, 15), (7, 5), (2, 3), (3, 2)), make(1, 35, (13, 15), (3, 3), pad=(1, 1))]
+)
+def test_the_first_layer_reads_a_plain_array(conv):
+    n, (h, w) = 2, conv.size
+    rng = np.random.default_rng(2)
+    top = (n, conv.outputs, *conv.out)
+    x, dy = (rng.normal(size=s).astype(np.float32) for s in ((n, conv.inputs, h, w), top))
+    weights = rng.normal(size=(conv.outputs, conv.inputs, *conv.kernel)).astype(np.float32)
+    y_, _, dw_, _ = reference(x, weights, np.zeros(conv.outputs), dy, conv)
+    bench = Bench()
+    source = plain(bench.put(x), x.shape)
+    padded = plain(bench.new(0), x.shape, conv.halo)
+    bench.arrays[padded.base.array] = bench.arrays[bench.new(n * padded.image // 4)]
+    dyb, rows = blob(bench, dy, top, Halo(1, 0, 0, 1))
+    yb = blocked(bench.new(n * blocks(conv.outputs) * 16 * top[2] * top[3]), top, Halo())
+    size = conv.out_blocks * 16 * conv.inputs * conv.cells
+    packed, dw = Ref(bench.new(size)), Ref(bench.new(size))
+    outs = [bench.new(a.size, 0) for a in (y_, dw_)]
+    rows += copy_padded(source, padded) + pack_weights(Ref(bench.put(weights)), packed, conv, FIRST)
+    rows += convolution.forward_first(padded, packed, 0, yb, conv) + convolution.weight_gradient_first(
+        padded, dyb, dw, conv
+    )
+    rows += [unpack(yb, plain(outs[0], top)), *add_weight_gradient(dw, Ref(outs[1]), conv, FIRST)]
+    bench.run(rows, 2)
+    for index, wanted in zip(outs, (y_, dw_), strict=True):
+        np.testing.assert_allclose(bench.arrays[index].reshape(wanted.shape), wanted, rtol=1e-4, atol=1e-4)
+
+
+DEPTHWISE = [
+    make(20, 20, (9, 21), (3, 3), pad=(1, 1), groups=20),
+    make(35, 35, (7, 8), (3, 2), stride=(2, 2), pad=(1, 0), groups=35),
+    make(16, 16, (6, 6), (5, 5), pad=(4, 2), dilation=(2, 1), groups=16),
+]
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("conv", DEPTHWISE)
+def test_depthwise_convolution(conv, threads):
+    assert depthwise.supported(conv)
+    n, c, (h, w) = 2, conv.inputs, conv.size
+    rng = np.random.default_rng(3)
+    top = (n, c, *conv.out)
+    x, dy = (rng.normal(size=s).astype(np.float32) for s in ((n, c, h, w), top))
+    weights, bias = rng.normal(size=(c, 1, *conv.kernel)).astype(np.float32), rng.normal(size=c).astype(np.float32)
+    y_, dx_, dw_, _ = reference(x, weights, bias, dy, conv)
+    bench = Bench()
+    xb, rows = blob(bench, x, x.shape, conv.halo)
+    dyb, more = blob(bench, dy, top, conv.gradient_halo)
+    yb = blocked(bench.new(n * blocks(c) * 16 * top[2] * top[3]), top, Halo())
+    dxb = blocked(bench.new(n * blocks(c) * 16 * h * w), x.shape, Halo())
+    packed, dw = (Ref(bench.new(depthwise.packed_bytes(conv) // 4)) for _ in range(2))
+    packed_b = Ref(bench.new(blocks(c) * 16))
+    laid = depthwise.packing(conv)
+    outs = [bench.new(a.size, 0) for a in (y_, dx_, dw_)]
+    rows += more + pack_weights(Ref(bench.put(weights)), packed, laid, FIRST)
+    rows += pack_bias(Ref(bench.put(bias)), packed_b, laid)
+    rows += depthwise.forward(xb, packed, packed_b, yb, conv) + depthwise.data_gradient(dyb, packed, dxb, conv)
+    rows += depthwise.weight_gradient(xb, dyb, dw, conv) + add_weight_gradient(dw, Ref(outs[2]), laid, FIRST)
+    rows += [unpack(yb, plain(outs[0], top)), unpack(dxb, plain(outs[1], x.shape))]
+    bench.run(rows, threads)
+    for index, wanted in zip(outs, (y_, dx_, dw_), strict=True):
+        np.testing.assert_allclose(bench.arrays[index].reshape(wanted.shape), wanted, rtol=1e-4, atol=1e-4)

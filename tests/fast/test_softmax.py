@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+
+from netc.fast.machine.launch import Ref
+from netc.fast.machine.layout import Halo, blocked, plain
+from netc.fast.machine.moves import clear_halo, pack, unpack
+from netc.fast.old.kernels import softmax
+
+from .harness import Bench
+
+
+def expected(x, dy):
+    power = np.exp(x.astype(np.float64) - x.max(axis=1, keepdims=True))
+    y = power / power.sum(axis=1, keepdims=True)
+    return y, y * (dy - (y * dy).sum(axis=1, keepdims=True))
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("classes", [1, 5, 16, 37, 48])
+def test_across_channels(classes, threads):
+    shape = (2, classes, 3, 5)
+    rng = np.random.default_rng(classes)
+    x, dy = (5 * rng.normal(size=shape).astype(np.float32) for _ in range(2))
+    x[0, 0, 0, :3] = -200, 1e30, 300
+    bench = Bench()
+    sources = [plain(bench.put(a), shape) for a in (x, dy)]
+    blobs = [blocked(2 + i, shape, halo) for i, halo in enumerate((Halo(), Halo(1, 1, 1, 1), Halo(0, 2), Halo()))]
+    for blob in blobs:
+        bench.new(blob.n * blob.image // 4)
+    xb, dyb, y, dx = blobs
+    rows = [r for blob in blobs for r in clear_halo(blob)] + [pack(sources[0], xb), pack(sources[1], dyb)]
+    rows += softmax.forward(xb, y) + softmax.gradient(y, dyb, dx)
+    outs = [bench.new(x.size), bench.new(x.size)]
+    rows += [unpack(y, plain(outs[0], shape)), unpack(dx, plain(outs[1], shape))]
+    bench.run(rows, threads)
+    for out, wanted in zip(outs, expected(x, dy), strict=True):
+        np.testing.assert_allclose(bench.arrays[out].reshape(shape), wanted, rtol=2e-6, atol=2e-6)
+    if classes % 16:
+        assert not bench.full(y)[:, -1, ..., classes % 16 :].any()
+
+
+@pytest.mark.parametrize("classes", [1, 3, 16, 40, 1000])
+def test_along_lines(classes):
+    rng = np.random.default_rng(classes)
+    x, dy = (3 * rng.normal(size=(7, classes)).astype(np.float32) for _ in range(2))
+    bench = Bench()
+    given, diff, y, dx = Ref(bench.put(x)), Ref(bench.put(dy)), Ref(bench.new(x.size)), Ref(bench.new(x.size))
+    bench.run(softmax.forward_lines(given, y, 7, classes) + softmax.gradient_lines(y, diff, dx, 7, classes), 2)
+    for at, wanted in zip((y, dx), expected(x, dy), strict=True):
+        np.testing.assert_allclose(bench.arrays[at.array].reshape(x.shape), wanted, rtol=2e-6, atol=1e-6)
+
+
+def test_nan_spreads_to_all_classes():
+    x = np.zeros((2, 20), np.float32)
+    x[1, 7] = np.nan
+    bench = Bench()
+    given, y = Ref(bench.put(x)), Ref(bench.new(x.size))
+    bench.run(softmax.forward_lines(given, y, 2, 20))
+    found = bench.arrays[y.array].reshape(x.shape)
+    np.testing.assert_allclose(found[0], 0.05, rtol=1e-6)
+    assert np.isnan(found[1]).all()

@@ -1,0 +1,167 @@
+"""Winograd kernels against sums written out in float64."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from netc.fast.machine.launch import Ref
+from netc.fast.machine.layout import Halo, blocked, blocks, plain
+from netc.fast.machine.moves import unpack
+from netc.fast.old.kernels import winograd
+from netc.fast.old.kernels.weights import pack_bias
+from netc.fast.old.nothing import NOTHING
+
+from .harness import Bench
+from .test_conv import blob, make, reference
+
+
+def case(n, inputs, outputs, size, pad=(1, 1), groups=1, kernel=3):
+    return n, make(inputs, outputs, size, (kernel, kernel), pad=pad, groups=groups)
+
+
+CASES = [
+    case(1, 16, 16, (4, 4)),
+    case(2, 19, 37, (6, 7)),
+    case(9, 32, 5, (5, 3), pad=(0, 1)),
+    case(3, 7, 48, (13, 9), pad=(2, 0)),
+    case(1, 64, 32, (5, 6), groups=2),
+    case(2, 16, 33, (3, 3), pad=(0, 0)),
+    case(1, 16, 20, (1, 2), pad=(2, 1)),
+    case(1, 16, 16, (5, 4), pad=(3, 4)),
+    case(2, 20, 33, (7, 6), pad=(2, 2), kernel=5),
+    case(3, 16, 7, (5, 8), pad=(0, 1), kernel=5),
+    case(1, 32, 64, (9, 4), pad=(3, 5), groups=2, kernel=5),
+]
+
+
+def names(c):
+    return f"k{c[1].kernel[0]}n{c[0]}x{c[1].inputs}-{c[1].outputs}@{c[1].size}p{c[1].pad}g{c[1].groups}"
+
+
+class Layer:
+    """A layer's random values, and both its passes by Winograd."""
+
+    def __init__(self, n, conv, threads=1):
+        self.n, self.conv, self.threads = n, conv, threads
+        rng = np.random.default_rng(1)
+        self.bottom, self.top = (n, conv.inputs, *conv.size), (n, conv.outputs, *conv.out)
+        self.x, self.dy = (rng.normal(size=s).astype(np.float32) for s in (self.bottom, self.top))
+        weights = rng.normal(size=(conv.outputs, conv.inputs // conv.groups, *conv.kernel))
+        self.w = (weights / np.sqrt(weights[0].size)).astype(np.float32)
+        self.bias = rng.normal(size=conv.outputs).astype(np.float32)
+
+    def wanted(self):
+        return reference(self.x, self.w, self.bias, self.dy, self.conv)[:3]
+
+    def found(self, bias=True, relu=False, add=None, factor=None, repeat=False):
+        """Top, bottom diff, weight diff (which starts at 1); the blobs that they were made in."""
+        n, conv, bench, threads = self.n, self.conv, Bench(), self.threads
+        x, rows = blob(bench, self.x, self.bottom, conv.halo)
+        dy, more = blob(bench, self.dy, self.top, conv.gradient_halo)
+        y, dx = (blocked(0, s, Halo(1, 0, 0, 2)) for s in (self.top, self.bottom))
+        y, dx = (blocked(bench.new(b.n * b.image // 4), (b.n, b.c, b.h, b.w), b.halo) for b in (y, dx))
+        other = replace(y, base=Ref(bench.new(y.n * y.image // 4, add or 0)))
+        w, shift = Ref(bench.put(self.w)), Ref(bench.new(conv.groups * blocks(conv.outputs // conv.groups) * 16))
+        forward, backward = (Ref(bench.new(winograd.weight_bytes(conv) // 4)) for _ in range(2))
+        scratch = Ref(bench.new(winograd.scratch_bytes(conv, threads) // 4))
+        sizes = [winograd.workspace_bytes(c, n, threads) for c in (conv, winograd.turned(conv))]
+        works = [Ref(bench.new(s // 4)) for s in (*sizes, winograd.gradient_workspace_bytes(conv, n, threads))]
+        outs = [bench.new(int(np.prod(s)), 1) for s in (self.top, self.bottom, self.w.shape)]
+        factors = NOTHING if factor is None else Ref(bench.put(factor))
+        rows += more + pack_bias(Ref(bench.put(self.bias)), shift, conv)
+        rows += winograd.transform_weights(w, forward, scratch, conv, factor=factors)
+        rows += winograd.transform_weights(w, backward, scratch, conv, backward=True)
+        added = None if add is None else other
+        rows += winograd.forward(x, forward, shift if bias else NOTHING, y, conv, works[0], relu, added)
+        rows += winograd.data_gradient(dy, backward, dx, conv, works[1])
+        rows += winograd.data_gradient(dy, backward, dx, conv, works[1], add=True) if repeat else []
+        rows += winograd.weight_gradient(x, dy, Ref(outs[2]), conv, works[2])
+        rows += [unpack(y, plain(outs[0], self.top)), unpack(dx, plain(outs[1], self.bottom))]
+        bench.run(rows, threads)
+        shapes = self.top, self.bottom, self.w.shape
+        return [bench.arrays[i].reshape(s) for i, s in zip(outs, shapes, strict=True)], bench, (y, dx)
+
+
+def check(found, wanted):
+    """Within 1e-4 of the largest value (a weight gradient sums many, so its values are large)."""
+    scale = max(1, np.abs(wanted).max())
+    np.testing.assert_allclose(found / scale, wanted / scale, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("case", CASES, ids=names)
+def test_convolution_and_its_gradients(case):
+    layer = Layer(*case, threads=2)
+    assert winograd.supported(layer.conv)
+    y, dx, dw = layer.wanted()
+    found, bench, targets = layer.found()
+    for a, b in zip(found, (y, dx, dw + 1), strict=True):
+        check(a, b)
+    for target in targets:
+        full, halo = bench.full(target), target.halo
+        inner = full[:, :, halo.top : halo.top + target.h, halo.left : halo.left + target.w]
+        assert np.isnan(full).sum() == full.size - inner.size  # nothing is written to the halo
+        assert not inner.transpose(0, 1, 4, 2, 3).reshape(target.n, -1, target.h, target.w)[:, target.c :].any()
+
+
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("add", [None, 0.75])
+def test_the_epilogue(relu, add):
+    layer = Layer(*CASES[1])
+    y = reference(layer.x, layer.w, layer.bias * 0, layer.dy, layer.conv)[0] + (add or 0)
+    check(layer.found(bias=False, relu=relu, add=add)[0][0], np.maximum(y, 0) if relu else y)
+
+
+def test_a_data_gradient_is_added_to_what_is_there():
+    layer = Layer(*CASES[1])
+    twice = layer.found(repeat=True)[0][1]
+    check(twice, 2 * layer.wanted()[1])
+
+
+def test_output_channels_are_multiplied_by_a_factor():
+    layer = Layer(*CASES[1])
+    factor = np.linspace(-1, 1, 48).astype(np.float32)
+    y = reference(layer.x, layer.w * factor[:37, None, None, None], layer.bias, layer.dy, layer.conv)[0]
+    check(layer.found(factor=factor)[0][0], y)
+
+
+@pytest.fixture
+def small_workspace(monkeypatch):
+    monkeypatch.setattr(winograd, "CHUNK_BYTES", (1 << 18, 1 << 18))
+    monkeypatch.setattr(winograd, "OWN_BYTES", 1 << 18)
+
+
+MANY = [case(3, 16, 32, (19, 22)), case(3, 130, 48, (9, 13)), case(3, 16, 16, (13, 15), (2, 2), kernel=5)]
+
+
+@pytest.mark.usefixtures("small_workspace")
+@pytest.mark.parametrize("case", MANY, ids=names)
+def test_any_number_of_threads_gives_the_same_bits(case):
+    n, conv = case
+    assert winograd.cut(conv, n).own == (conv.inputs == 16)
+    assert winograd.gradient_chunk(conv, n) < winograd.tiles(conv, n)
+    first, *rest = (Layer(n, conv, threads).found()[0] for threads in (1, 2, 3))
+    for other in rest:
+        for a, b in zip(first, other, strict=True):
+            np.testing.assert_array_equal(a, b)
+    y, dx, dw = Layer(n, conv).wanted()
+    for a, b in zip(first, (y, dx, dw + 1), strict=True):
+        check(a, b)
+
+
+def test_what_is_not_supported():
+    assert not winograd.supported(make(16, 16, (8, 8), (3, 3), stride=(2, 2)))
+    assert not winograd.supported(make(16, 16, (8, 8), (3, 3), dilation=(2, 2)))
+    assert not winograd.supported(make(16, 16, (8, 8), (3, 5)))
+    assert not winograd.supported(make(16, 16, (8, 8), (7, 7)))
+    assert not winograd.supported(make(16, 16, (8, 8), (3, 3), groups=2))
+
+
+@pytest.mark.parametrize(
+    ("n", "channels", "size", "each_step", "prepared"),
+    [(8, 512, 7, True, True), (1, 512, 7, False, True), (4, 64, 56, True, True), (64, 256, 1, False, False)],
+)
+def test_deep_layers_on_few_pixels_stay_direct(n, channels, size, each_step, prepared):
+    conv = make(channels, channels, (size, size), (3, 3), pad=(1, 1))
+    assert winograd.faster(conv, n) == each_step
+    assert winograd.faster(conv, n, prepared=True) == prepared
