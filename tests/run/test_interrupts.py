@@ -15,13 +15,13 @@ import pytest
 from netc.fast.machine.walk import Team
 from netc.run import Net
 from netc.run.held import Held
-from tests.kernels.fast.test_walk import run as run_rows
-from tests.kernels.fast.test_walk import table
+from tests.fast.test_walk import run as run_rows
+from tests.fast.test_walk import table
 from tests.run import torn
 from tests.run.common import make
 from tests.run.test_fast import CAFFENET, LENET
 
-PASS = ("run/net.py", "run/fast.py", "run/reference.py", "fast/walk.py")
+PASS = ("run/net.py", "run/fast.py", "run/reference.py", "machine/walk.py")
 
 
 def filled(text: str, phase: str = "TRAIN", **options: object) -> Net:
@@ -54,12 +54,12 @@ def test_a_team_that_is_interrupted_at_any_instruction() -> None:
     """The pass is whole or not there, and the next one is right; also with a fresh team, whose threads start then."""
     team = Team(3)
     count = 0
-    for _ in torn.everywhere(lambda: run_rows(team), ("fast/walk.py",)):
+    for _ in torn.everywhere(lambda: run_rows(team), ("machine/walk.py",)):
         assert np.all(run_rows(team) == 32)
         count += 1
     for at in range(1, count, 5):
         fresh = Team(3)
-        torn.run(lambda fresh=fresh: run_rows(fresh), ("fast/walk.py",), at)
+        torn.run(lambda fresh=fresh: run_rows(fresh), ("machine/walk.py",), at)
         assert np.all(run_rows(fresh) == 32)
         fresh.close()
     assert count > 50
@@ -70,7 +70,7 @@ def test_an_interrupted_pass_has_run_all_rows_or_none() -> None:
     team, seen = Team(3), set[float]()
     array = np.ones(2 * 16 * 64, np.float32)
     rows = table(array)
-    for _ in torn.everywhere(lambda: team.run(rows), ("fast/walk.py",)):
+    for _ in torn.everywhere(lambda: team.run(rows), ("machine/walk.py",)):
         assert np.unique(array).size == 1
         seen.add(float(array[0]))
         array[:] = 1
@@ -93,7 +93,7 @@ def test_values_of_a_torn_pass_are_gone() -> None:
     net = filled(LENET, "TEST")
     wanted = net.forward()["loss"]
     net.forward()
-    for at in torn.everywhere(net.forward, ("run/fast.py", "fast/walk.py"), 5):
+    for at in torn.everywhere(net.forward, ("run/fast.py", "machine/walk.py"), 5):
         value = net.executor.value(net.graph.outputs[-1])
         assert value is None or np.array_equal(value, wanted), at
 
