@@ -104,7 +104,7 @@ def transform_input(call: Any, at: Layout, out: Array) -> None:
 
 
 def input_gradients(call: Any, at: Layout, dgates: Array) -> None:
-    """Gradients of x, x_static and their blobs from those of the transformed input; exposed states get none (0)."""
+    """Gradients of x, x_static and their blobs from those of the transformed input."""
     flat, x = dgates.reshape(at.rows, -1), call.bottoms[0].reshape(at.rows, at.inputs)
     add_product(call.param_diffs[0], flat, x)
     if call.param_diffs[1] is not None:
@@ -116,9 +116,20 @@ def input_gradients(call: Any, at: Layout, dgates: Array) -> None:
         add_product(call.param_diffs[2], total, call.bottoms[2].reshape(at.streams, at.static))
         if (dx := call.bottom_diffs[2]) is not None:
             np.matmul(total, call.params[2], out=dx.reshape(at.streams, at.static))
-    for dx in call.bottom_diffs[at.first_state :]:
+
+
+def last_gradients(call: Any, at: Layout) -> tuple[Array, ...]:
+    """Gradients of the states after the last step: those of the tops that expose them, else zeros."""
+    if at.exposed:
+        return tuple(diff.reshape(at.state).copy() for diff in call.top_diffs[1:])
+    return tuple(np.zeros(at.state, call.top_diffs[0].dtype) for _ in range(at.states))
+
+
+def first_gradients(call: Any, at: Layout, *states: Array) -> None:
+    """Give the gradients of the states before the first step to the bottoms that expose them."""
+    for dx, state in zip(call.bottom_diffs[at.first_state :], states, strict=False):
         if dx is not None:
-            dx[...] = 0
+            dx[...] = state.reshape(dx.shape)
 
 
 def add_product(diff: Array | None, dy: Array, x: Array) -> None:

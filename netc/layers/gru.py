@@ -11,7 +11,8 @@ Shapes:
     W_h (3D x D).
 
 Gradient:
-    Backpropagation through all T steps; it stops at the states before the first and after the last step.
+    Backpropagation through all T steps, from an exposed state after the last step to that before the first; it stops at
+    a state that is kept.
 
 Caffe notes:
     Caffe has no GRU; bottoms, states and fields are those of its LSTM. The reset gate stands before the product with
@@ -26,7 +27,9 @@ from netc.kernels.recurrent import (
     add_product,
     begin,
     end,
+    first_gradients,
     input_gradients,
+    last_gradients,
     layout,
     previous,
     problem,
@@ -104,7 +107,7 @@ def backward(call: Call) -> None:
     cont, gates, dgates = call.bottoms[1], call.buffers["gates"], call.buffers["dgates"]
     weights = call.params[at.hidden]
     states = previous(call.tops[0], call.buffers["h_0"], cont)
-    after = np.zeros_like(states[0])
+    (after,) = last_gradients(call, at)
     for t in reversed(range(at.steps)):
         s, dh = states[t], call.top_diffs[0][t] + after
         r, z, n = gates[t][:, :size], gates[t][:, size : 2 * size], gates[t][:, 2 * size :]
@@ -119,6 +122,7 @@ def backward(call: Call) -> None:
         add_product(dw[: 2 * size], flat[:, : 2 * size], states.reshape(at.rows, -1))
         add_product(dw[2 * size :], flat[:, 2 * size :], (gates[:, :, :size] * states).reshape(at.rows, -1))
     input_gradients(call, at, dgates)
+    first_gradients(call, at, after)
 
 
 _FILLERS = 'weight_filler { type: "uniform" min: -0.4 max: 0.4 } bias_filler { type: "uniform" min: -0.2 max: 0.2 }'
@@ -145,8 +149,6 @@ GRU = LayerType(
             f"recurrent_param {{ num_output: 3 expose_hidden: true {_FILLERS} }}",
             inputs=(Input((4, 2, 3)), _CONT, Input((1, 2, 3))),
             tops=2,
-            gradient=False,
-            note="The exposed state takes and gives no gradient, like Caffe's LSTM's.",
         ),
     ),
     refuses=(

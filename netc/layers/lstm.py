@@ -11,12 +11,13 @@ Shapes:
     W_hc (4D x D).
 
 Gradient:
-    Backpropagation through all T steps; it stops at the states before the first and after the last step.
+    Backpropagation through all T steps, from exposed states after the last step to those before the first; it stops at
+    states that are kept.
 
 Caffe notes:
     Without `expose_hidden` the states after the last step are kept for the next forward pass, which begins with them
-    unless cont says otherwise; they are zero at first. As in Caffe, exposed states take and give no gradient.
-    `debug_info` is ignored.
+    unless cont says otherwise; they are zero at first. In Caffe exposed states take and give no gradient, so that an
+    encoder never learns from what reads its last state; here they do. `debug_info` is ignored.
 """
 
 import numpy as np
@@ -27,7 +28,9 @@ from netc.kernels.recurrent import (
     add_product,
     begin,
     end,
+    first_gradients,
     input_gradients,
+    last_gradients,
     layout,
     lstm_cell,
     lstm_cell_gradient,
@@ -99,7 +102,7 @@ def backward(call: Call) -> None:
     cont, h, dh = call.bottoms[1], call.tops[0], call.top_diffs[0]
     gates, dgates, c = (call.buffers[name] for name in ("gates", "dgates", "c"))
     weights = call.params[at.hidden]
-    dh_after, dc = np.zeros_like(h[0]), np.zeros_like(h[0])
+    dh_after, dc = last_gradients(call, at)
     for t in reversed(range(at.steps)):
         c_before = c[t - 1] if t else call.buffers["c_0"]
         dc_before = np.empty_like(dc)
@@ -108,6 +111,7 @@ def backward(call: Call) -> None:
     before = previous(h, call.buffers["h_0"], cont)
     add_product(call.param_diffs[at.hidden], dgates.reshape(at.rows, -1), before.reshape(at.rows, -1))
     input_gradients(call, at, dgates)
+    first_gradients(call, at, dh_after, dc)
 
 
 _FILLERS = 'weight_filler { type: "uniform" min: -0.4 max: 0.4 } bias_filler { type: "uniform" min: -0.2 max: 0.2 }'
@@ -133,8 +137,11 @@ LSTM = LayerType(
             f"recurrent_param {{ num_output: 3 expose_hidden: true {_FILLERS} }}",
             inputs=(Input((4, 2, 3)), _CONT, Input((1, 2, 3)), Input((1, 2, 3))),
             tops=3,
-            gradient=False,
-            note="Exposed states take and give no gradient, as in Caffe.",
+        ),
+        Example(
+            f"recurrent_param {{ num_output: 3 expose_hidden: true {_FILLERS} }}",
+            inputs=(Input((4, 2, 3)), _CONT, Input((2, 2)), Input((1, 2, 3)), Input((1, 2, 3))),
+            tops=3,
         ),
     ),
     refuses=(

@@ -11,12 +11,13 @@ Shapes:
     W_ho (D x D), b_o (D).
 
 Gradient:
-    Backpropagation through all T steps; it stops at the states before the first and after the last step.
+    Backpropagation through all T steps, from an exposed state after the last step to that before the first; it stops at
+    a state that is kept.
 
 Caffe notes:
     Without `expose_hidden` the state after the last step is kept for the next forward pass, which begins with it unless
-    cont says otherwise; it is zero at first. As in Caffe, the exposed state takes and gives no gradient. `debug_info`
-    is ignored.
+    cont says otherwise; it is zero at first. In Caffe an exposed state takes and gives no gradient, so that an encoder
+    never learns from what reads its last state; here it does. `debug_info` is ignored.
 """
 
 import numpy as np
@@ -27,7 +28,9 @@ from netc.kernels.recurrent import (
     add_product,
     begin,
     end,
+    first_gradients,
     input_gradients,
+    last_gradients,
     layout,
     previous,
     problem,
@@ -105,13 +108,14 @@ def backward(call: Call) -> None:
     if d_bias is not None:
         d_bias += slope.sum(axis=0)
     np.matmul(slope, output, out=dh.reshape(at.rows, -1))
-    after = np.zeros_like(h[0])
+    (after,) = last_gradients(call, at)
     for t in reversed(range(at.steps)):
         dh[t] = (dh[t] + after) * (1 - h[t] * h[t])
         after = (dh[t] @ recurrent) * cont[t, :, None]
     before = previous(h, call.buffers["h_0"], cont)
     add_product(d_recurrent, dh.reshape(at.rows, -1), before.reshape(at.rows, -1))
     input_gradients(call, at, dh)
+    first_gradients(call, at, after)
 
 
 _FILLERS = 'weight_filler { type: "uniform" min: -0.4 max: 0.4 } bias_filler { type: "uniform" min: -0.2 max: 0.2 }'
@@ -137,8 +141,6 @@ RNN = LayerType(
             f"recurrent_param {{ num_output: 3 expose_hidden: true {_FILLERS} }}",
             inputs=(Input((4, 2, 3)), _CONT, Input((1, 2, 3))),
             tops=2,
-            gradient=False,
-            note="The exposed state takes and gives no gradient, as in Caffe.",
         ),
     ),
     refuses=(

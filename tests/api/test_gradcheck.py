@@ -85,3 +85,27 @@ def test_a_gradient_that_is_a_forks_own_formula_is_excused() -> None:
     assert found["act/scale"].fine(1e-4)
     assert after.fine(1e-4)
     assert (found["act/scale"].excuse, after.excuse) == ("", "")
+
+
+@pytest.mark.parametrize("type", ["LSTM", "RNN", "GRU"])
+def test_an_encoder_learns_from_the_state_that_a_decoder_begins_with(type: str) -> None:
+    """Nothing but the encoder's last state leads to the loss."""
+    states = ["h", "c"] if type == "LSTM" else ["h"]
+    fillers = 'num_output: 3 weight_filler { type: "gaussian" } bias_filler { type: "gaussian" }'
+    shapes = {"x": "4, 2, 4", "words": "4, 2, 2", "t": "4, 2, 3", **dict.fromkeys(states, "1, 2, 3")}
+    text = "".join(
+        f'layer {{ name: "{name}" type: "Input" top: "{name}" input_param {{ shape {{ dim: [{dims}] }} }} }}\n'
+        for name, dims in shapes.items()
+    )
+    for name, steps in (("cont", 4), ("go", 4)):
+        fields = f'data_filler {{ type: "constant" value: 1 }} shape {{ dim: {steps} dim: 2 }}'
+        text += f'layer {{ name: "{name}" type: "DummyData" top: "{name}" dummy_data_param {{ {fields} }} }}\n'
+    for name, bottoms, ends in (("enc", ["x", "cont"], states), ("dec", ["words", "go"], [f"enc_{s}" for s in states])):
+        reads = " ".join(f'bottom: "{b}"' for b in (*bottoms, *ends))
+        tops = " ".join(f'top: "{t}"' for t in (name, *(f"{name}_{s}" for s in states)))
+        fields = f"recurrent_param {{ expose_hidden: true {fillers} }}"
+        text += f'layer {{ name: "{name}" type: "{type}" {reads} {tops} {fields} }}\n'
+    text += 'layer { name: "loss" type: "EuclideanLoss" bottom: "dec" bottom: "t" top: "loss" }'
+    found = {c.blob: c for c in gradcheck(loads(text), values=8)}
+    assert all(c.fine(1e-4) for c in found.values())
+    assert all(abs(c.analytic) > 1e-9 for name, c in found.items() if name.startswith("enc/W_x"))

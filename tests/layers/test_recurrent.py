@@ -83,10 +83,37 @@ def test_exposed_states_come_from_bottoms_and_go_to_tops(name: str) -> None:
     np.testing.assert_allclose(run.tops[0], expected, rtol=1e-12, atol=1e-14)
     for top, state in zip(run.tops[1:], states, strict=True):
         np.testing.assert_allclose(top[0], state, rtol=1e-12, atol=1e-14)
-    run = bench.backward(run.call)
-    for diff in run.bottom_diffs[2:]:
-        assert diff is not None
-        assert not diff.any()
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_the_gradient_goes_through_exposed_states(name: str) -> None:
+    """From the last state alone: one stream reaches back to the first state, the other not beyond its beginning."""
+    formula, count = FORMULAS[name]
+    inputs = [Input((STEPS, STREAMS, INPUTS)), Input((STEPS, STREAMS), "values", values=(1, 1, 1, 0, 1, 1, 1, 1))]
+    inputs += [Input((1, STREAMS, OUTPUTS))] * count
+    fields = f"recurrent_param {{ num_output: {OUTPUTS} expose_hidden: true {FILLERS} }}"
+    bench = Bench.of(known().types[name], Example(fields, tuple(inputs), 1 + count))
+    bench.weights[0] = np.zeros((STEPS, STREAMS, OUTPUTS))
+    found = bench.backward(bench.forward().call)
+
+    def last_states(first: list[Array]) -> float:
+        formula(bench.bottoms[0], bench.bottoms[1], bench.params, first)
+        return sum(
+            float((bench.weight(1 + i, (1, STREAMS, OUTPUTS))[0] * state).sum()) for i, state in enumerate(first)
+        )
+
+    for i in range(count):
+        for at in np.ndindex(STREAMS, OUTPUTS):
+            values = []
+            for step in (1e-6, -1e-6):
+                first = [bottom[0].copy() for bottom in bench.bottoms[2:]]
+                first[i][at] += step
+                values.append(last_states(first))
+            diff = found.bottom_diffs[2 + i]
+            assert diff is not None
+            assert diff[(0, *at)] == pytest.approx((values[0] - values[1]) / 2e-6, abs=1e-8)
+            assert at[0] == 0 or diff[(0, *at)] == 0
+    assert all(diff is not None and diff.any() for diff in found.param_diffs[:2])
 
 
 def test_a_static_input_is_seen_at_every_step() -> None:
