@@ -41,6 +41,7 @@ from netc.schema.declare import Enum, Field, Message, optional, repeated
 
 SSD = "SSD (weiliu89/caffe)"
 YOLO = "MobileNet-YOLO (eric612/MobileNet-YOLO)"
+NOT_YOLO = "images and boxes are read and changed as by SSD"
 MOST_BOXES = 256
 _OVERLAPS = ("jaccard_overlap", "sample_coverage", "object_coverage")
 
@@ -53,13 +54,13 @@ def _bounds(tag: int, name: str, doc: str) -> tuple[Field, Field]:
 
 
 _YOLO = (
-    optional("yolo_data_type", 4, "int32", 0, "Kind of augmentation; ignored.", origin=YOLO),
-    optional("yolo_data_jitter", 5, "float", 0.3, "How far images are shifted and stretched; ignored.", origin=YOLO),
-    optional("train_diffcult", 6, "bool", False, "Train with difficult boxes; ignored.", origin=YOLO),
-    optional("single_class", 7, "bool", True, "One class in segmentation; ignored.", origin=YOLO),
-    optional("seg_scales", 8, "int32", 8, "Scale of segmentation labels; ignored.", origin=YOLO),
-    optional("seg_resize_width", 9, "int32", 0, "Width of segmentation labels; ignored.", origin=YOLO),
-    optional("seg_resize_height", 10, "int32", 0, "Height of segmentation labels; ignored.", origin=YOLO),
+    optional("yolo_data_type", 4, "int32", 0, "Kind of augmentation.", origin=YOLO, ignored=NOT_YOLO),
+    optional("yolo_data_jitter", 5, "float", 0.3, "How far images are shifted.", origin=YOLO, ignored=NOT_YOLO),
+    optional("train_diffcult", 6, "bool", False, "Train with difficult boxes.", origin=YOLO, ignored=NOT_YOLO),
+    optional("single_class", 7, "bool", True, "One class in segmentation.", origin=YOLO, ignored=NOT_YOLO),
+    optional("seg_scales", 8, "int32", 8, "Scale of segmentation labels.", origin=YOLO, ignored=NOT_YOLO),
+    optional("seg_resize_width", 9, "int32", 0, "Width of segmentation labels.", origin=YOLO, ignored=NOT_YOLO),
+    optional("seg_resize_height", 10, "int32", 0, "Height of segmentation labels.", origin=YOLO, ignored=NOT_YOLO),
 )
 
 MESSAGES = (

@@ -66,9 +66,8 @@ PARAMETER = Message(
         optional(
             "frozen", 2005, "bool", False, "Use the stored statistics in training too; learn nothing.", origin=TSN
         ),
-        optional("engine", 2006, "BNParameter.Engine", doc="Caffe's or cuDNN's kernels; ignored.", origin=TSN),
     ),
-    (Enum("BNMode", {"LEARN": 0, "INFERENCE": 1}), Enum("Engine", {"DEFAULT": 0, "CAFFE": 1, "CUDNN": 2})),
+    (Enum("BNMode", {"LEARN": 0, "INFERENCE": 1}),),
     origin=ORIGIN,
 )
 

@@ -46,6 +46,7 @@ from netc.layer import (
 from netc.role import Role
 from netc.schema.declare import Message, optional
 
+NO_FILES, NO_DRAWING = "result files are not written; take the boxes from the top", "boxes are not drawn"
 ORIGIN, DEEPDETECT = "SSD (weiliu89/caffe)", "DeepDetect's Caffe (jolibrain/caffe)"
 SUPPRESSION = Message(
     "NonMaximumSuppressionParameter",
@@ -54,14 +55,22 @@ SUPPRESSION = Message(
         optional("top_k", 2, "int32", doc="At most so many boxes of a class are looked at; all if unset."),
         optional("eta", 3, "float", 1.0, "What the threshold is multiplied by after each kept box while above 0.5."),
         optional("soft_nms", 2004, "bool", False, "Lower scores instead; not supported.", origin=DEEPDETECT),
-        optional("theta", 2005, "float", 0.5, "How much soft_nms lowers them; ignored.", origin=DEEPDETECT),
+        optional(
+            "theta",
+            2005,
+            "float",
+            0.5,
+            "How much soft_nms lowers them.",
+            origin=DEEPDETECT,
+            ignored="it belongs to soft_nms",
+        ),
     ),
     origin=ORIGIN,
 )
 SAVING = Message(
     "SaveOutputParameter",
     (
-        optional("output_directory", 1, "string", doc="Where result files would go; not written by netc."),
+        optional("output_directory", 1, "string", doc="Where result files would go."),
         optional("output_name_prefix", 2, "string", doc="What their names would start with."),
         optional("output_format", 3, "string", doc="VOC, COCO or ILSVRC."),
         optional("label_map_file", 4, "string", doc="Names of the classes."),
@@ -78,14 +87,14 @@ PARAMETER = Message(
         optional("share_location", 2, "bool", True, "One box for all classes of a prior."),
         optional("background_label_id", 3, "int32", 0, "The class that is no object; -1 if there is none."),
         optional("nms_param", 4, "NonMaximumSuppressionParameter", doc="Non-maximum suppression."),
-        optional("save_output_param", 5, "SaveOutputParameter", doc="Result files; ignored."),
+        optional("save_output_param", 5, "SaveOutputParameter", doc="Result files.", ignored=NO_FILES),
         optional("code_type", 6, "PriorBoxParameter.CodeType", "CORNER", "How offsets are written."),
         optional("keep_top_k", 7, "int32", -1, "At most so many boxes of an image; -1 for all."),
         optional("variance_encoded_in_target", 8, "bool", False, "Offsets are not multiplied by the variances."),
         optional("confidence_threshold", 9, "float", doc="Lower confidences are dropped; none if unset."),
-        optional("visualize", 10, "bool", False, "Ignored."),
-        optional("visualize_threshold", 11, "float", doc="Ignored."),
-        optional("save_file", 12, "string", doc="Ignored."),
+        optional("visualize", 10, "bool", False, "Draw boxes.", ignored=NO_DRAWING),
+        optional("visualize_threshold", 11, "float", doc="Of boxes that are drawn.", ignored=NO_DRAWING),
+        optional("save_file", 12, "string", doc="A video of the drawings.", ignored=NO_DRAWING),
     ),
     origin=ORIGIN,
 )
@@ -114,8 +123,6 @@ def setup(site: Site) -> Setup:
         site.refuse(BAD_FIELD, f"eta must be above 0 and at most 1, but is {nms.eta:g}", "nms_param")
     if nms.soft_nms:
         site.refuse(UNSUPPORTED, "soft_nms, which lowers scores and drops no box, is not supported", "nms_param")
-    if p.save_output_param.output_directory:
-        site.warn(UNSUPPORTED, "result files are not written; take the detections from its top", "save_output_param")
     g = _geometry(site)
     each = g.priors if g.top_k < 0 else min(g.priors, g.top_k)
     most = each * (p.num_classes - (0 <= p.background_label_id < p.num_classes))

@@ -35,7 +35,7 @@ class Geometry:
 def setup(site: Site) -> Setup:
     ratio = site.p.dropout_ratio
     if not 0 <= ratio < 1:
-        site.refuse(BAD_FIELD, f"dropout_ratio: {ratio:g} must be at least 0 and less than 1", "dropout_ratio")
+        _out_of_range(site)
     training, scale_train = site.phase == "TRAIN" or site.p.sample_weights_test, site.p.scale_train
     factor = 1.0
     if training and scale_train:
@@ -44,6 +44,15 @@ def setup(site: Site) -> Setup:
         factor = 1 - ratio
     g = Geometry(factor, round(ratio * 2**32) if training else 0)
     return Setup(tops=(site.bottoms[0],), reads=(), in_place=True, geometry=g)
+
+
+def _out_of_range(site: Site) -> None:
+    """Caffe looks at the ratio in its debug build only; at test nothing is dropped, whatever it is."""
+    message = f"dropout_ratio: {site.p.dropout_ratio:g} must be at least 0 and less than 1"
+    if site.phase == "TRAIN" or site.p.sample_weights_test:
+        site.refuse(BAD_FIELD, message, "dropout_ratio")
+    what = "drop every value and scale by infinity, which gives NaN" if site.p.dropout_ratio == 1 else "have no meaning"
+    site.warn(BAD_FIELD, f"{message}; this net drops nothing, but training would {what}", "dropout_ratio")
 
 
 @kernel

@@ -81,6 +81,14 @@ EXTENSION = Code(
     "  pooling_param { kernel_size: 2 stride: 2 ceil_mode: false } }",
     "Write the field that the message names, if the file shall be read by BVLC Caffe too.",
 )
+IGNORED = Code(
+    "SCH011",
+    "field that changes nothing here",
+    "Forks of Caffe have fields about how they compute: in half precision, with which library, in how many threads. "
+    "netc computes on the CPU in single precision, and nothing depends on them. This is a warning, given once a file.",
+    'default_forward_type: FLOAT16\nlayer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 } } }',
+    "Take the fields out, or leave them for the fork.",
+)
 MIXED_LAYERS = Code(
     "SCH020",
     "`layer` and `layers` in one net",

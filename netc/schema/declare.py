@@ -20,7 +20,8 @@ class Field:
     """One field. `type` is a scalar's name, or the name of an enum or message (`Phase`, `PoolingParameter.PoolMethod`).
 
     `default` is None where protobuf's zero value holds; an enum's default is the name of its value. `origin` says who
-    has the field: "caffe" (BVLC), "netc", or the fork it comes from. `deprecated` says what to write instead.
+    has the field: "caffe" (BVLC), "netc", or the fork it comes from. `deprecated` says what to write instead. `ignored`
+    says why nobody reads the field (a test asks who reads the others); a fork's is warned of with this reason.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Field:
     packed: bool = False
     origin: str = "caffe"
     deprecated: str | None = None
+    ignored: str = ""
 
 
 @dataclass(frozen=True, slots=True)

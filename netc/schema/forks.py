@@ -60,33 +60,28 @@ _FIELDS: dict[str, dict[str, str]] = {
     },
     PSPNET: {"LayerParameter": "interp_param"},
     NVCAFFE: {
-        "NetParameter": "default_forward_type default_backward_type default_forward_math default_backward_math "
-        "default_conv_algos_override default_cudnn_math_override global_grad_scale global_grad_scale_adaptive "
-        "reduce_buckets eltwise_mem_sharing",
-        "LayerParameter": "forward_type backward_type forward_math backward_math detectnet_groundtruth_param "
-        "detectnet_augmentation_param",
-        "SolverParameter": "rampup_interval rampup_lr store_blobs_in_old_format larc larc_policy larc_turbo local_lr "
+        "LayerParameter": "detectnet_groundtruth_param detectnet_augmentation_param",
+        "SolverParameter": "rampup_interval rampup_lr larc larc_policy larc_turbo local_lr "
         "local_lr_ratio local_lr_auto local_gw_ratio min_lr weight_decay_policy clip_gradients_mode "
         "momentum_policy max_momentum momentum_power",
         "TransformationParameter": "img_rand_resize_lower img_rand_resize_upper rand_resize_ratio_lower "
         "rand_resize_ratio_upper vertical_stretch_lower vertical_stretch_upper horizontal_stretch_lower "
-        "horizontal_stretch_upper interpolation_algo_up interpolation_algo_down allow_upscale use_gpu_transform "
-        "random_seed display",
-        "DataParameter": "cache",
+        "horizontal_stretch_upper interpolation_algo_up interpolation_algo_down allow_upscale random_seed",
+        "DataParameter": "shuffle",
     },
     INTEL: {
-        "NetParameter": "multinode bn_stats_batch_size engine compile_net_state",
-        "LayerParameter": "quantization_param eval_detection_param multinode",
-        "BatchNormParameter": "filler bias_filler use_weight_bias relu engine",
-        "ConvolutionParameter": "relu negative_slope fusion_type sum_type conv_algo",
+        "NetParameter": "bn_stats_batch_size",
+        "LayerParameter": "quantization_param eval_detection_param",
+        "BatchNormParameter": "filler bias_filler use_weight_bias relu",
+        "ConvolutionParameter": "relu negative_slope fusion_type sum_type",
         "DataParameter": "shuffle",
-        "SolverParameter": "warmup_start_lr disabled_update engine force_cpu local_lr_auto larc",
+        "SolverParameter": "warmup_start_lr disabled_update local_lr_auto larc",
         "TransformationParameter": "random_aspect_ratio_param random_resize_param pad",
     },
     JACINTO: {
         "NetParameter": "quantize net_quantization_param",
         "LayerParameter": "image_label_data_param quantization_param",
-        "SolverParameter": "display_sparsity sparse_mode sparsity_itr_increment_bfr_applying sparsity_start_factor "
+        "SolverParameter": "sparse_mode sparsity_itr_increment_bfr_applying sparsity_start_factor "
         "sparsity_start_iter sparsity_step_factor sparsity_step_iter sparsity_target sparsity_threshold_maxratio "
         "sparsity_threshold_value_max",
     },
@@ -99,14 +94,13 @@ _FIELDS: dict[str, dict[str, str]] = {
         "iters_label_map_file",
     },
     GREENTEA: {
-        "NetParameter": "benchmark process train",
-        "LayerParameter": "affinity_param mergecrop_param malis_param device buffer",
+        "NetParameter": "process train",
+        "LayerParameter": "affinity_param mergecrop_param malis_param buffer",
         "ConvolutionParameter": "fuse_type eltwise_param",
     },
     YJXIONG: {
         "LayerParameter": "seg_data_param bn_param roi_param",
         "TransformationParameter": "fix_crop is_flow max_distort multi_scale scale_ratios stride upper_shift",
-        "SolverParameter": "richness",
     },
     NORMFACE: {
         "LayerParameter": "general_contrastive_loss_param general_triplet_loss_param inner_distance_param "
@@ -160,7 +154,6 @@ FORK_REPEATED: dict[tuple[str, str], tuple[str, str]] = {
     ("PoolingParameter", "stride"): (GREENTEA, "for two strides write `stride_h` and `stride_w`"),
     ("PoolingParameter", "pad"): (GREENTEA, "for two pads write `pad_h` and `pad_w`"),
     ("TransformationParameter", "resize_param"): (YOLO, "keep one"),
-    ("SolverParameter", "device_id"): (YJXIONG, "write one number; netc runs on the CPU and ignores it"),
 }
 
 # fork -> layer types
@@ -221,7 +214,5 @@ FORK_VALUES: dict[tuple[str, str], str] = {
     ("V1LayerParameter.LayerType", "POOLING3D"): C3D,
     ("LossParameter.NormalizationMode", "PRE_FIXED"): RFCN,
     ("LossParameter.NormalizationMode", "NONE_VALID"): SSD,
-    ("ConvolutionParameter.Engine", "MKL2017"): INTEL,
-    ("ConvolutionParameter.Engine", "MKLDNN"): INTEL,
 }
 """(enum, name of a value) -> whose it is."""

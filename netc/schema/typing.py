@@ -12,6 +12,7 @@ from netc.language.tree import Block, Field, ListValue, Scalar, Value
 from netc.schema import codes
 from netc.schema.forks import FORK_REPEATED
 from netc.schema.hints import as_block, explain_unknown
+from netc.schema.ignored import Ignored
 from netc.schema.record import Record
 from netc.schema.registry import FieldType, MessageType
 from netc.schema.values import CONVERTERS, BadValueError, wanted
@@ -29,7 +30,10 @@ def type_document(block: Block, message_type: MessageType, report: Report) -> Re
 
     Every mistake is reported (codes SCH001 to SCH010) and the field left out, so the record holds all that is right.
     """
-    return _Typing(report).message(block, message_type, block.span, 0)
+    typing = _Typing(report)
+    record = typing.message(block, message_type, block.span, 0)
+    typing.ignored.report(report)
+    return record
 
 
 class _Typing:
@@ -37,6 +41,7 @@ class _Typing:
         self.report = report
         self.mistakes = 0
         self.extensions: set[tuple[str, str]] = set()
+        self.ignored = Ignored()
 
     def message(self, block: Block, type: MessageType, span: Span, depth: int) -> Record:
         values: dict[str, Any] = {}
@@ -47,16 +52,17 @@ class _Typing:
             name = written.name
             field = fields.get(name)
             if field is None:
-                if name not in unknown:
+                if name not in unknown and not self.ignored.unknown(written, type.name):
                     unknown.add(name)
                     self._unknown(written, type, block)
                 continue
-            if field.foreign:
+            if field.foreign or (field.declaration.ignored and type.declaration.origin != "caffe"):
                 self._extension(written, field, type)
             if field.repeated:
                 self._repeated(written, field, values, spans, depth)
             elif name in values:
-                self._twice(written, type, spans[name])
+                if not self.ignored.several(name, type.name, written.name_span):
+                    self._twice(written, type, spans[name])
             else:
                 self._singular(written, field, type, values, spans, depth)
         for name, found in values.items():
@@ -84,6 +90,10 @@ class _Typing:
                 spans[field.name] = written.name_span
             return
         converter = CONVERTERS[kind]
+        if hasattr(value, "items") and self.ignored.several(field.name, type.name, value.span):
+            return
+        if kind == "enum" and self.ignored.value(field, getattr(value, "text", ""), value.span):
+            return
         try:
             if not isinstance(value, Scalar):
                 raise self._not_scalar(value, field, type)
@@ -168,9 +178,14 @@ class _Typing:
         """Say, once for each field, that BVLC Caffe would refuse it; a fork's whole layer type goes without saying."""
         key = (type.name, field.name)
         own_type = type.declaration.origin != "caffe" or (type.name == "LayerParameter" and field.kind == "message")
-        if key not in self.extensions and not own_type:
+        declared = field.declaration
+        if key not in self.extensions and declared.ignored:
             self.extensions.add(key)
-            declared = field.declaration
+            fork = declared.origin if field.foreign else type.declaration.origin
+            what = f"`{field.name}` is a field of {fork}; netc ignores it: {declared.ignored}"
+            self.report.warning(codes.EXTENSION, what, written.name_span)
+        elif key not in self.extensions and not own_type:
+            self.extensions.add(key)
             what = f"`{field.name}` is a field of {declared.origin}; BVLC Caffe refuses it in {type.name}"
             help = f"BVLC Caffe's own way is {declared.deprecated}" if declared.deprecated else None
             self.report.warning(codes.EXTENSION, what, written.name_span, help=help)

@@ -218,9 +218,7 @@ def _input_shapes(record: Record, schema: Schema, report: Report) -> tuple[Recor
         return tuple(given[:inputs])
     dims = record.input_dim
     if not dims:
-        message = f"input `{record.input[0]}` has no shape"
-        help = "give one `input_shape { dim: ... }`, or four `input_dim`, for each input"
-        report.error(codes.BAD_INPUT, message, record.span_of("input", 0), help=help)
+        _without_shapes(record, report)
         return None
     if len(dims) != 4 * inputs:
         needs = "input needs" if inputs == 1 else "inputs need"
@@ -237,6 +235,19 @@ def _input_shapes(record: Record, schema: Schema, report: Report) -> tuple[Recor
         )
         for i in range(inputs)
     )
+
+
+def _without_shapes(record: Record, report: Report) -> None:
+    """Caffe forgets inputs without any shape; that is fine where layers make blobs of their names."""
+    made = {top for layer in record.layer for top in layer.top}
+    lost = next((i for i, name in enumerate(record.input) if name not in made), None)
+    if lost is None:
+        message = f"input `{record.input[0]}` has no shape; the layer that makes the blob stands for it, as in Caffe"
+        report.warning(codes.BAD_INPUT, message, record.span_of("input", 0), help="take the `input` out")
+        return
+    message = f"input `{record.input[lost]}` has no shape"
+    help = "give one `input_shape { dim: ... }`, or four `input_dim`, for each input"
+    report.error(codes.BAD_INPUT, message, record.span_of("input", lost), help=help)
 
 
 def _freeze_batch_norm(layer: Record) -> Record:

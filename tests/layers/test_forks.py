@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from netc.errors import NetError
 from tests.layers.harness import Array, Bench, known, site
 from tests.layers.references.multi_box import Options, multi_box_loss
 from tests.run.common import make
@@ -356,3 +357,15 @@ def test_crop_center(executor: str) -> None:
     x = np.random.default_rng(1).standard_normal((2, 3, 6, 7)).astype(np.float32)
     net.set_input("x", x)
     np.testing.assert_array_equal(net.forward()["c"], x[:, :, 1:-1, 2:-2])
+
+
+@pytest.mark.parametrize(("ratio", "said"), [(1, "NaN"), (1.5, "no meaning")])
+def test_a_test_net_with_a_dropout_that_cannot_train(ratio: float, said: str) -> None:
+    """Caffe's check is one of its debug build; at test the layer copies."""
+    x = np.arange(6.0)
+    run = bench("Dropout", f"dropout_param {{ dropout_ratio: {ratio} }}", x, phase="TEST")
+    assert run.forward().tops[0].tolist() == x.tolist()
+    assert [said in warning.message for warning in run.site.warnings] == [True]
+    with pytest.raises(NetError) as caught:
+        bench("Dropout", f"dropout_param {{ dropout_ratio: {ratio} }}", x)
+    assert [d.code.id for d in caught.value.diagnostics] == ["LAY007"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from netc.schema.declare import Enum, Field, Message, optional, repeated
-from netc.schema.forks import GREENTEA, NVCAFFE, SSD
+from netc.schema.forks import GREENTEA, SSD
 
 _OLD = "transform_param"
 
@@ -71,8 +71,6 @@ MESSAGES = (
             *_moved(2, 3, 5, 6),
             optional("force_encoded_color", 9, "bool", False, "Decode images to 3 channels."),
             optional("prefetch", 10, "uint32", 4, "Batches read ahead."),
-            optional("threads", 1001, "uint32", 0, "Threads that decode; ignored.", origin=NVCAFFE),
-            optional("parser_threads", 1002, "uint32", 0, "Threads that parse; ignored.", origin=NVCAFFE),
         ),
         (Enum("DB", {"LEVELDB": 0, "LMDB": 1}, "Kind of database."),),
         doc="Images from a database of `Datum` records.",

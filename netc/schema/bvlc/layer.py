@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from netc.schema.declare import Field, Message, optional, repeated
-from netc.schema.forks import INTEL
 
 COMMON = (
     optional("name", 1, "string", doc="Name of the layer."),
@@ -17,7 +16,6 @@ COMMON = (
     repeated("propagate_down", 11, "bool", "For each bottom, whether its gradient is computed."),
     repeated("include", 8, "NetStateRule", "The layer is in when any of these rules holds."),
     repeated("exclude", 9, "NetStateRule", "The layer is out when any of these rules holds."),
-    optional("engine", 1001, "string", doc="Implementation in Intel's Caffe; ignored.", origin=INTEL),
 )
 
 # name of the field, wire tag, message

@@ -5,6 +5,7 @@ from __future__ import annotations
 from netc.schema.declare import Enum, Message, optional, repeated
 from netc.schema.forks import SSD
 
+CPU = "netc runs on the CPU"
 _NETS = (
     optional("net", 24, "string", doc="Path of the net to train, and to test."),
     optional("net_param", 25, "NetParameter", doc="The net itself, instead of a path."),
@@ -30,8 +31,8 @@ _RUN = (
     optional("snapshot_diff", 16, "bool", False, "Also keep the gradients in snapshots."),
     optional("snapshot_format", 37, "SolverParameter.SnapshotFormat", "BINARYPROTO", "File format of snapshots."),
     optional("snapshot_after_train", 28, "bool", True, "Write a snapshot when training ends."),
-    optional("solver_mode", 17, "SolverParameter.SolverMode", "GPU", "Accepted and ignored: netc runs on the CPU."),
-    optional("device_id", 18, "int32", 0, "Number of the GPU; accepted and ignored."),
+    optional("solver_mode", 17, "SolverParameter.SolverMode", "GPU", "Where Caffe runs.", ignored=CPU),
+    optional("device_id", 18, "int32", 0, "Number of the GPU.", ignored=CPU),
     optional("random_seed", 20, "int64", -1, "Seed of every random number; negative: a fresh one each run."),
     optional("debug_info", 23, "bool", False, "Report mean absolute values of blobs, gradients and updates."),
     optional("layer_wise_reduce", 41, "bool", True, "Overlap communication with backward when several machines train."),

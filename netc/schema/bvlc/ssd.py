@@ -48,7 +48,7 @@ MESSAGES = (
     Message(
         "NoiseParameter",
         (
-            optional("prob", 1, "float", 0.0, "Ignored, as by SSD: every image is spoilt."),
+            optional("prob", 1, "float", 0.0, "The share of images that are spoilt.", ignored="SSD spoils every image"),
             optional("hist_eq", 2, "bool", False, "Equalize the histogram."),
             optional("inverse", 3, "bool", False, "Turn every pixel p into 255 - p."),
             optional("decolorize", 4, "bool", False, "Take the colours away."),

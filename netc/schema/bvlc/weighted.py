@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from netc.schema.declare import Enum, Field, Message, optional, repeated
-from netc.schema.forks import DEEPLAB, GREENTEA, INTEL
+from netc.schema.forks import DEEPLAB, GREENTEA
 
+KERNELS = "netc has kernels of its own"
 ENGINE = Enum("Engine", {"DEFAULT": 0, "CAFFE": 1, "CUDNN": 2}, "Implementation in Caffe; ignored by netc.")
 
 PADDING = Enum(
@@ -16,7 +17,7 @@ PADDING = Enum(
 
 def engine(tag: int, message: str) -> Field:
     """The choice of an implementation, which netc accepts and ignores."""
-    return optional("engine", tag, f"{message}.Engine", "DEFAULT", "Implementation in Caffe; ignored.")
+    return optional("engine", tag, f"{message}.Engine", "DEFAULT", "Implementation in Caffe.", ignored=KERNELS)
 
 
 def fillers(weight: int, bias: int) -> tuple[Field, Field]:
@@ -44,11 +45,10 @@ _CONVOLUTION = (
     *fillers(7, 8),
     engine(15, "ConvolutionParameter"),
     optional("axis", 16, "int32", 1, "The channel axis; the axes after it are spatial."),
-    optional("force_nd_im2col", 17, "bool", False, "Use the N-d code for 2-D images too; no effect on the numbers."),
+    optional("force_nd_im2col", 17, "bool", False, "Use the N-d code for 2-D images too.", ignored=KERNELS),
     optional("hole", 1001, "uint32", 1, "Distance between kernel cells.", origin=DEEPLAB, deprecated="`dilation`"),
     optional("hole_h", 1002, "uint32", 1, "Vertical distance.", origin=DEEPLAB, deprecated="`dilation`"),
     optional("hole_w", 1003, "uint32", 1, "Horizontal distance.", origin=DEEPLAB, deprecated="`dilation`"),
-    optional("conv_algorithm", 1004, "string", doc="Implementation; ignored.", origin=INTEL),
     optional(
         "padding", 1000, "ConvolutionParameter.Padding", "EXPLICIT", "SAME or VALID, instead of `pad`.", origin="netc"
     ),
