@@ -20,13 +20,17 @@ PathLike = str | Path
 
 @dataclass(frozen=True)
 class Definition:
-    """A typed net (NetParameter) and what is needed to build it: where it came from and the layer types it may use."""
+    """A typed net (NetParameter) and what is needed to build it: where it came from and the layer types it may use.
+
+    solver: the SolverParameter that trains it, if the file has one, or is one.
+    """
 
     path: Path
     record: Record
     types: Catalogue
     schema: Schema
     warnings: tuple[Diagnostic, ...] = ()
+    solver: Record | None = None
 
 
 def loads(text: str, path: str = "<string>", *, layers: Iterable[Path] = ()) -> Definition:
@@ -48,7 +52,8 @@ def typed(document: language.Document, path: Path, types: Catalogue, report: Rep
     record = load_net(expanded(document, types), schema, collected)
     if report is None:
         collected.finish()
-    return Definition(path, record, types, schema, tuple(collected.diagnostics))
+    solver = record.solver if record.has("solver") else None
+    return Definition(path, record, types, schema, tuple(collected.diagnostics), solver)
 
 
 def expanded(document: language.Document, types: Catalogue) -> language.Document:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -78,13 +78,17 @@ def load_job(path: PathLike, *, layers: Iterable[Path] = ()) -> Job:
     path, types = Path(path), catalogue(layers)
     document = language.read(path)
     if is_solver(document):
-        record, warnings = typed_solver(document, types)
-        return _job(path, record, _Nets(path, types), warnings)
+        return make_job(path, *typed_solver(document, types), types)
     definition = typed(document, path, types)
-    if not definition.record.has("solver"):
+    if definition.solver is None:
         help = "add a `solver { base_lr: 0.01 max_iter: 1000 }` block, or name a solver file"
         raise NetError(Diagnostic(NO_SOLVER, f"{path} has no solver block", definition.record.span, (), help))
-    return _job(path, definition.record.solver, _Nets(path, types, definition), definition.warnings)
+    return _job(path, definition.solver, _Nets(path, types, definition), definition.warnings)
+
+
+def make_job(path: Path, record: Record, warnings: tuple[Diagnostic, ...], types: Catalogue) -> Job:
+    """The job of a typed solver file; reads the nets that it names. Raises NetError as `load_job` does."""
+    return _job(path, record, _Nets(path, types), warnings)
 
 
 class _Nets:
@@ -134,7 +138,7 @@ def _job(path: Path, record: Record, nets: _Nets, warnings: tuple[Diagnostic, ..
     test_nets = tuple(
         TestNet(d, _state(d.record, s, "TEST"), n) for d, s, n in zip(tests, states, record.test_iter, strict=True)
     )
-    return Job(path, record, shared, train_state, test_nets, warnings)
+    return Job(path, record, replace(shared, solver=record), train_state, test_nets, warnings)
 
 
 def _net_of(record: Record, field: str, nets: _Nets) -> Definition:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
-from netc import language
-from netc.api.definition import Definition, is_solver
-from netc.api.jobs import load_job
+from netc.api.definition import Definition
 from netc.errors import Code, Diagnostic, NetError
 from netc.plan.budget import Fit, Make, fit
 from netc.plan.model import Plan
@@ -39,14 +36,9 @@ def size(text: int | str) -> int:
     return int(float(found[1]) * UNITS[found[2]])
 
 
-def solver_of(path: Path, definition: Definition, layers: Iterable[Path] = ()) -> Record:
-    """The solver that trains a net: of the file, else SGD with momentum."""
-    if is_solver(language.read(path)):
-        return load_job(path, layers=layers).record
-    if definition.record.has("solver"):
-        found: Record = definition.record.solver
-        return found
-    return definition.schema.message("SolverParameter").make(type="SGD", momentum=0.9)
+def solver_of(definition: Definition) -> Record:
+    """The solver that trains a net: its file's, else SGD with momentum."""
+    return definition.solver or definition.schema.message("SolverParameter").make(type="SGD", momentum=0.9)
 
 
 def measure(

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from netc import data, language
 from netc.api.definition import Definition, PathLike, is_solver, only_declares, typed, typed_solver
-from netc.api.jobs import load_job
-from netc.catalogue import catalogue
+from netc.api.jobs import make_job
+from netc.catalogue import Catalogue, catalogue
 from netc.errors import Diagnostic, NetError, Report
 from netc.graph import Graph, State, build, included
 from netc.layer import Phase, Shape
@@ -23,10 +23,10 @@ def load(path: PathLike, *, layers: Iterable[Path] = ()) -> Definition:
 
     Raises NetError with everything that is wrong with the file.
     """
-    document = language.read(path)
+    document, path, types = language.read(path), Path(path), catalogue(layers)
     if is_solver(document):
-        return load_job(path, layers=layers).train
-    return typed(document, Path(path), catalogue(layers))
+        return make_job(path, *typed_solver(document, types), types).train
+    return typed(document, path, types)
 
 
 def plan(
@@ -85,29 +85,40 @@ def check(path: PathLike, *, layers: Iterable[Path] = ()) -> tuple[Diagnostic, .
 
     Raises NetError with all that is wrong: what one stage finds does not keep the later ones from looking.
     """
-    layers, report = tuple(layers), Report()
+    path, types, report = Path(path), catalogue(layers), Report()
     document = language.read(path)
-    nets: list[tuple[Definition, State]] = []
     if is_solver(document):
-        check_solver(typed_solver(document, catalogue(layers))[0], report)
-        try:
-            job = load_job(path, layers=layers)
-        except NetError as error:
-            report.diagnostics += error.diagnostics
-        else:
-            report.diagnostics += job.warnings
-            nets = [(job.train, job.train_state), *((t.definition, t.state) for t in job.tests)]
-        for definition, _ in nets:
-            report.diagnostics += definition.warnings
+        _examine_job(document, path, types, report)
     else:
-        definition = typed(document, Path(path), catalogue(layers), report)
-        if definition.record.has("solver"):
-            check_solver(definition.record.solver, report)
-        nets = [] if only_declares(document) else [(definition, state) for state in states(definition)]
-    for definition, state in nets:
-        _check_net(definition, state, report)
+        examine(document, path, types, report)
     report.finish()
     return tuple(report.diagnostics)
+
+
+def examine(document: language.Document, path: Path, types: Catalogue, report: Report) -> tuple[Plan, ...]:
+    """Type a net file and plan it in each of its states: the plans that can be made; all that is wrong is reported.
+
+    Raises NetError if statements cannot be carried out (SYN...).
+    """
+    definition = typed(document, path, types, report)
+    if definition.solver is not None:
+        check_solver(definition.solver, report)
+    nets = [] if only_declares(document) else [(definition, state) for state in states(definition)]
+    return _examine_nets(nets, report)
+
+
+def _examine_job(document: language.Document, path: Path, types: Catalogue, report: Report) -> None:
+    """Type a solver file and plan the nets that it trains and tests."""
+    record, warnings = typed_solver(document, types)
+    check_solver(record, report)
+    try:
+        job = make_job(path, record, warnings, types)
+    except NetError as error:
+        report.diagnostics += error.diagnostics
+        return
+    nets = [(job.train, job.train_state), *((t.definition, t.state) for t in job.tests)]
+    report.diagnostics += [*job.warnings, *(found for definition, _ in nets for found in definition.warnings)]
+    _examine_nets(nets, report)
 
 
 def check_solver(record: Record, report: Report) -> None:
@@ -117,15 +128,18 @@ def check_solver(record: Record, report: Report) -> None:
     averages.check(record, report)
 
 
-def _check_net(definition: Definition, state: State, report: Report) -> None:
-    found = Report(list(report.diagnostics))  # what typing found tells the graph which layers are damaged
-    try:
-        graph = build(definition.record, definition.types, state, found)
-        planned = plan_graph(graph, training=state.phase == "TRAIN", given=given_shapes(graph))
-        found.diagnostics += planned.warnings
-    except NetError as error:
-        found.diagnostics += error.diagnostics
-    report.add_new(found.diagnostics)
+def _examine_nets(nets: Iterable[tuple[Definition, State]], report: Report) -> tuple[Plan, ...]:
+    plans = []
+    for definition, state in nets:
+        found = Report(list(report.diagnostics))  # what typing found tells the graph which layers are damaged
+        try:
+            graph = build(definition.record, definition.types, state, found)
+            plans.append(plan_graph(graph, training=state.phase == "TRAIN", given=given_shapes(graph)))
+            found.diagnostics += plans[-1].warnings
+        except NetError as error:
+            found.diagnostics += error.diagnostics
+        report.add_new(found.diagnostics)
+    return tuple(plans)
 
 
 def given_shapes(graph: Graph) -> dict[str, tuple[Shape, ...]]:

@@ -64,7 +64,7 @@ def command(
     plan = make()
     _output.show((*definition.warnings, *plan.warnings))
     if with_memory:
-        solver = memory.solver_of(file, definition, layers) if plan.backward_planned else None
+        solver = memory.solver_of(definition) if plan.backward_planned else None
         _memory(plan, make, solver, budget, as_json, executor=executor, threads=threads)
     elif as_json:
         _output.print_json(summary.summarize(plan))

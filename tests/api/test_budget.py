@@ -146,7 +146,7 @@ def test_measuring_needs_neither_kernels_nor_memory(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("netc.jit.Entry.compiled", property(refuse))
     monkeypatch.setattr("netc.run.arena.aligned_bytes", refuse)
     definition = planning.load(ROOT / "nets/resnet18.net")
-    solver = memory.solver_of(ROOT / "nets/resnet18.net", definition)
+    solver = memory.solver_of(definition)
     assert memory.measure(solver=solver)(planning.plan(definition, "TRAIN", batch=2)).total > 0
 
 
