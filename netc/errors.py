@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property, lru_cache
 from itertools import accumulate
+from typing import Any
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +128,15 @@ def _escaped(c: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Subject:
+    """What a diagnostic is about: a layer, one of its fields if it is about one, and what is said of it."""
+
+    layer: str
+    said: str
+    field: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Diagnostic:
     """One thing that is wrong (`error`) or suspicious (`warning`): where, what, and what to do about it."""
 
@@ -136,6 +146,26 @@ class Diagnostic:
     notes: tuple[Note, ...] = ()
     help: str | None = None
     severity: str = "error"
+    subject: Subject | None = None
+
+    @classmethod
+    def of_layer(
+        cls,
+        layer: Any,
+        code: Code,
+        said: str,
+        span: Span | None = None,
+        notes: tuple[Note, ...] = (),
+        help: str | None = None,
+        severity: str = "error",
+        field: str = "",
+    ) -> Diagnostic:
+        """A diagnostic that names a layer and says something of it, or of one of its fields.
+
+        layer: its record, or what else has its `name`, `type` and `span`; the diagnostic stands there without a `span`.
+        """
+        message = f'layer "{layer.name}" ({layer.type}): {said}'
+        return cls(code, message, span or layer.span, notes, help, severity, Subject(layer.name, said, field))
 
     def render(self) -> str:
         """Plain text: `file:line:column: error[CODE]: message`, the source line, a caret, notes and help."""

@@ -181,14 +181,15 @@ class Site:
     ) -> NoReturn:
         """Raise the diagnostic that this layer cannot be: its span is that of the first of `fields` written.
 
-        index: which element, if the field is repeated (a bottom, say). Without `help`, the code's own fix is shown,
-        where it says more than the message.
+        index: which element, if the field is repeated (a bottom, say). Without `help`, the code's own fix is shown
+        where it says more than the message, and of a missing field where to write the first of `fields`.
         """
         general = None if code.fix.startswith("The message") else code.fix
-        if code is MISSING_FIELD and fields and message.startswith(f"needs {fields[0]}"):
+        if code is MISSING_FIELD and fields:
             general = self._where_to_add(fields[0])
-        text = f'layer "{self.record.name}" ({self.type.name}): {message}'
-        raise RefusalError(Diagnostic(code, text, self.span(*fields, index=index), tuple(notes), help or general))
+        span, field = self.span(*fields, index=index), next(iter(fields), "")
+        found = Diagnostic.of_layer(self.record, code, message, span, tuple(notes), help or general, field=field)
+        raise RefusalError(found)
 
     def _where_to_add(self, name: str) -> str:
         """How to give the layer a field of its own message; with the message that has it by mistake, if one does."""
@@ -200,8 +201,8 @@ class Site:
         return f"add `{param} {{ {name}: ... }}`" + (f"; {self.type.name} does not read `{other}`" if other else "")
 
     def warn(self, code: Code, message: str, *fields: str, help: str | None = None) -> None:
-        text = f'layer "{self.record.name}" ({self.type.name}): {message}'
-        self.warnings.append(Diagnostic(code, text, self.span(*fields), (), help, "warning"))
+        span, field = self.span(*fields), next(iter(fields), "")
+        self.warnings.append(Diagnostic.of_layer(self.record, code, message, span, (), help, "warning", field))
 
 
 # ---------------------------------------------------------------- what kernels are given

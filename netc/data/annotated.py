@@ -199,8 +199,8 @@ def _check(record: Record) -> None:
     p, own = record.transform_param, record.annotated_data_param
     found = []
     for message, field in _problems(p, own):
-        span = next((r.span_of(field) for r in (p, own) if r.has(field)), None) or record.span
-        found.append(Diagnostic(BAD_TRANSFORM, f'layer "{record.name}" (AnnotatedData): {message}', span))
+        span = next((r.span_of(field) for r in (p, own) if r.has(field)), None)
+        found.append(Diagnostic.of_layer(record, BAD_TRANSFORM, message, span, field=field))
     if found:
         raise NetError(found)
 

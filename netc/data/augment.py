@@ -119,5 +119,5 @@ def cut_out(out: Array, side: int, draws: Draws) -> None:
 
 
 def _refuse(record: Record, message: str, field: str) -> NetError:
-    span = record.transform_param.span_of(field) or record.span
-    return NetError(Diagnostic(BAD_TRANSFORM, f'layer "{record.name}" ({record.type}): {message}', span))
+    span = record.transform_param.span_of(field)
+    return NetError(Diagnostic.of_layer(record, BAD_TRANSFORM, message, span, field=field))

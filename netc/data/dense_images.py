@@ -152,8 +152,7 @@ def _check(record: Record) -> None:
         help = "leave out the crop, or label_divide_factor"
     else:
         return
-    text = f'layer "{record.name}" (DenseImageData): {message}'
-    raise NetError(Diagnostic(BAD_TRANSFORM, text, p.span_of(wrong) or record.span, (), help))
+    raise NetError(Diagnostic.of_layer(record, BAD_TRANSFORM, message, p.span_of(wrong), (), help, field=wrong))
 
 
 def _first(record: Record, pairs: Pairs) -> Shape:

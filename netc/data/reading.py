@@ -190,7 +190,7 @@ class Reading:
 
 def problem(layer: Record, code: Code, message: str, help: str | None = None, field: str = "source") -> Diagnostic:
     """A diagnostic about the data of a layer; its span is that of a field of the layer's own message, if it has it."""
-    return Diagnostic(code, f'layer "{layer.name}" ({layer.type}): {message}', _span(layer, field), (), help)
+    return Diagnostic.of_layer(layer, code, message, _span(layer, field), (), help, field=field)
 
 
 @contextmanager

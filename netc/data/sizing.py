@@ -96,6 +96,6 @@ def sizing(record: Record, channels: int) -> Sizing | None:
     elif len(r.pad_value) not in (0, 1, channels):
         problem = f"resize_param has {len(r.pad_value)} values of pad_value for images of {channels} channels"
     if problem:
-        message = f'layer "{record.name}" ({record.type}): {problem}'
-        raise NetError(Diagnostic(BAD_TRANSFORM, message, p.span_of("resize_param") or record.span))
+        span = p.span_of("resize_param")
+        raise NetError(Diagnostic.of_layer(record, BAD_TRANSFORM, problem, span, field="resize_param"))
     return Sizing(r)

@@ -67,6 +67,6 @@ def spoiling(record: Record, channels: int) -> Spoiling | None:
     if n.saltpepper and len(n.saltpepper_param.value) not in (1, channels):
         wrong = f"saltpepper_param has {len(n.saltpepper_param.value)} values for images of {channels} channels"
     if wrong:
-        message = f'layer "{record.name}" ({record.type}): {wrong}'
-        raise NetError(Diagnostic(BAD_TRANSFORM, message, p.span_of("noise_param") or record.span))
+        span = p.span_of("noise_param")
+        raise NetError(Diagnostic.of_layer(record, BAD_TRANSFORM, wrong, span, field="noise_param"))
     return Spoiling(n)

@@ -200,5 +200,5 @@ def _read_mean(record: Record, path: Path) -> Array:
 
 
 def _refuse(record: Record, code: Code, message: str, field: str) -> NetError:
-    span = record.transform_param.span_of(field) or record.span
-    return NetError(Diagnostic(code, f'layer "{record.name}" ({record.type}): {message}', span))
+    span = record.transform_param.span_of(field)
+    return NetError(Diagnostic.of_layer(record, code, message, span, field=field))

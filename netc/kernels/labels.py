@@ -69,4 +69,4 @@ def indices(record: Any, values: Array, count: int) -> NDArray[np.int64]:
 
 def bad_value(code: Code, record: Any, message: str) -> NetError:
     """The exception for a value of a bottom that a running layer cannot use; its span is the layer's."""
-    return NetError(Diagnostic(code, f'layer "{record.name}" ({record.type}): {message}', record.span))
+    return NetError(Diagnostic.of_layer(record, code, message))

@@ -122,7 +122,10 @@ def setup(site: Site) -> Setup:
     p = site.p
     if not p.batch_size:
         site.refuse(
-            MISSING_FIELD, "needs data_param { batch_size: ... }, the number of images in a batch", "batch_size"
+            MISSING_FIELD,
+            "needs data_param { batch_size: ... }, the number of images in a batch",
+            "batch_size",
+            help=MISSING_FIELD.fix,
         )
     image = image_shape(site.record.transform_param, crop=p.crop_size)
     if image is None:

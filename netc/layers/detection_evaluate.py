@@ -170,8 +170,7 @@ def _grouped(call: Call, rows: Array, width: int) -> Boxes:
     if len(bad):
         what = "detection" if width == 7 else "true box"
         values = ", ".join(f"{value:g}" for value in rows[bad[0]])
-        message = f'layer "{call.record.name}" (DetectionEvaluate): {what} {used[bad[0]]} is ({values})'
-        raise NetError(Diagnostic(BAD_DETECTION, message, call.record.span))
+        raise NetError(Diagnostic.of_layer(call.record, BAD_DETECTION, f"{what} {used[bad[0]]} is ({values})"))
     image, label = rows[:, 0].astype(np.int64), rows[:, 1].astype(np.int64)
     groups: Boxes = {}
     for i in np.unique(image).tolist():

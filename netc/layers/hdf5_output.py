@@ -60,8 +60,8 @@ def forward(call: Call) -> None:
             for name, bottom in zip(("data", "label"), call.bottoms, strict=True):
                 _append(file, name, bottom)
     except (ImportError, OSError) as error:
-        message = f'layer "{call.record.name}" (HDF5Output): cannot write "{call.p.file_name}": {error}'
-        raise NetError(Diagnostic(CANNOT_WRITE, message, call.record.span)) from error
+        said = f'cannot write "{call.p.file_name}": {error}'
+        raise NetError(Diagnostic.of_layer(call.record, CANNOT_WRITE, said, field="file_name")) from error
     call.memory["started"] = True
 
 

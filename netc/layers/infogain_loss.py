@@ -76,7 +76,8 @@ def setup(site: Site) -> Setup:
         message = f"scores of shape {format_shape(scores)} need {positions} labels, one a position, "
         site.refuse(BAD_BOTTOM_SHAPE, message + f"but the labels are {format_shape(labels)}", "bottom", "axis")
     if len(site.bottoms) < 3 and not site.p.source:
-        site.refuse(MISSING_FIELD, "needs the matrix as a third bottom, or `source`, a file with it", "source")
+        message = "needs the matrix as a third bottom, or `source`, a file with it"
+        site.refuse(MISSING_FIELD, message, "source", help=MISSING_FIELD.fix)
     if len(site.bottoms) == 3 and prod(site.bottoms[2]) != classes * classes:
         message = f"the matrix needs {classes} x {classes} values, but is {format_shape(site.bottoms[2])}"
         site.refuse(BAD_BOTTOM_SHAPE, message, "bottom")

@@ -182,8 +182,8 @@ def _truths(call: Call) -> list[Array]:
         if not (known and sized and np.isfinite(row[3:7]).all()):
             values = ", ".join(f"{value:g}" for value in row)
             batch = f"{g.images} images, {g.classes} classes"
-            message = f'layer "{call.record.name}" (MultiBoxLoss): true box {i} is ({values}); there are {batch}'
-            raise NetError(Diagnostic(BAD_TRUE_BOX, message, call.record.span))
+            said = f"true box {i} is ({values}); there are {batch}"
+            raise NetError(Diagnostic.of_layer(call.record, BAD_TRUE_BOX, said))
         found[int(row[0])].append(np.array([int(row[1]), *row[3:7]], row.dtype))
     return [np.array(rows).reshape(-1, 5) for rows in found]
 
@@ -238,8 +238,7 @@ def _difference(call: Call, image: Image, prior: Array, place: Array) -> Array:
     priors, variance, offsets = image.priors[prior], image.variances[prior], image.offsets[prior, place]
     variances = None if p.encode_variance_in_target else variance
     if p.code_type != "CORNER" and not (priors[:, 2:] > priors[:, :2]).all():
-        message = f'layer "{call.record.name}" (MultiBoxLoss): a matched prior box has no size'
-        raise NetError(Diagnostic(BAD_TRUE_BOX, message, call.record.span))
+        raise NetError(Diagnostic.of_layer(call.record, BAD_TRUE_BOX, "a matched prior box has no size"))
     boxes = image.truths[image.matched[place, prior], 1:]
     difference = offsets - encode(p.code_type, priors, variances, boxes)
     if p.bp_inside:

@@ -129,7 +129,12 @@ def _kernel(site: Site, sizes: tuple[int, ...]) -> tuple[int, int]:
         return sizes[0], sizes[1]
     if given not in (["kernel_size"], ["kernel_h", "kernel_w"]):
         if not given:
-            site.refuse(MISSING_FIELD, "needs kernel_size, or kernel_h and kernel_w, or global_pooling", "pool")
+            site.refuse(
+                MISSING_FIELD,
+                "needs kernel_size, or kernel_h and kernel_w, or global_pooling",
+                "pool",
+                help=MISSING_FIELD.fix,
+            )
         raise WindowError(given[-1], "give either kernel_size, or both kernel_h and kernel_w")
     kernel = (p.kernel_size, p.kernel_size) if p.has("kernel_size") else (p.kernel_h, p.kernel_w)
     positive(given[0], kernel)

@@ -124,7 +124,8 @@ def _image(site: Site) -> tuple[int, int]:
     if p.has("img_size") or p.has("img_h") or p.has("img_w"):
         site.refuse(BAD_FIELD, "img_size, or both img_h and img_w, must be positive", "img_size", "img_h", "img_w")
     if len(site.bottoms) < 2:
-        site.refuse(MISSING_FIELD, "needs a second bottom with the image's shape, or img_size", "img_size", "bottom")
+        message = "needs a second bottom with the image's shape, or img_size"
+        site.refuse(MISSING_FIELD, message, "img_size", "bottom", help=MISSING_FIELD.fix)
     return site.bottoms[1][2], site.bottoms[1][3]
 
 

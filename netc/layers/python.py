@@ -299,8 +299,7 @@ def backward(call: Call) -> None:
 
 
 def _failed(call: Call, error: Exception) -> NetError:
-    text = f'layer "{call.record.name}" (Python): {_told(call.g, error)}'
-    return NetError(Diagnostic(PYTHON_FAILED, text, call.record.span))
+    return NetError(Diagnostic.of_layer(call.record, PYTHON_FAILED, _told(call.g, error)))
 
 
 class Scaled(Layer):

@@ -151,8 +151,8 @@ def forward(call: Call) -> None:
     rois = call.bottoms[1].reshape(-1, 5)
     if (wrong := wrong_region(rois, len(x))) >= 0:
         region = ", ".join(f"{value:g}" for value in rois[wrong])
-        message = f'layer "{call.record.name}" (ROIPooling): region {wrong} is ({region}), of {len(x)} images'
-        raise NetError(Diagnostic(BAD_REGION, message, call.record.span))
+        said = f"region {wrong} is ({region}), of {len(x)} images"
+        raise NetError(Diagnostic.of_layer(call.record, BAD_REGION, said))
     _forward(x, rois, call.tops[0], call.buffers["chosen"], x.dtype.type(g.scale))
 
 

@@ -151,11 +151,9 @@ def forward(call: Call) -> None:
         return
     mask = call.bottoms[1].reshape(x.shape)
     if (wrong := _unpool(x, mask, y)) >= 0:
-        message = (
-            f'layer "{call.record.name}" (Upsample): the mask is {mask.flat[wrong]:g} at position {wrong}, but the top '
-            f"has {y.shape[1]} cells a plane"
-        )
-        raise NetError(Diagnostic(MASK_OUT_OF_RANGE, message, call.record.span))
+        cells = f"the top has {y.shape[1]} cells a plane"
+        said = f"the mask is {mask.flat[wrong]:g} at position {wrong}, but {cells}"
+        raise NetError(Diagnostic.of_layer(call.record, MASK_OUT_OF_RANGE, said))
 
 
 def backward(call: Call) -> None:

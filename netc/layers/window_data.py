@@ -27,7 +27,7 @@ def setup(site: Site) -> Setup:
     side = int(site.record.transform_param.crop_size or p.crop_size)
     if not side:
         message = "needs transform_param { crop_size: ... }, the side that windows are warped to"
-        site.refuse(MISSING_FIELD, message, "crop_size")
+        site.refuse(MISSING_FIELD, message, "crop_size", help=MISSING_FIELD.fix)
     return Setup(tops=((p.batch_size, 3, side, side), (p.batch_size,)), reads=())
 
 

@@ -29,10 +29,9 @@ def lint(draft: Draft) -> None:
     """Report BatchNorm layers that no Scale layer follows; say what is true of many layers once."""
     for node in draft.graph.nodes:
         if node.type.name == "BatchNorm" and not _scaled(draft, node):
-            message = (
-                f'layer "{node.name}" (BatchNorm): no Scale layer follows it, so it has no learned scale and shift'
-            )
-            draft.report.warning(NO_SCALE, message, node.record.span_of("type"), help=NO_SCALE.fix)
+            said, span = "no Scale layer follows it, so it has no learned scale and shift", node.record.span_of("type")
+            found = Diagnostic.of_layer(node.record, NO_SCALE, said, span, (), NO_SCALE.fix, "warning")
+            draft.report.diagnostics.append(found)
     learns = any(draft.needs_backward)
     wanted = [d for d in draft.report.diagnostics if learns or d.code.id not in ABOUT_TRAINING]
     draft.report.diagnostics = condensed(wanted)
@@ -42,9 +41,9 @@ def condensed(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
     """Warnings that say the same of several layers become one, which names the others in a note."""
     groups: dict[object, list[Diagnostic]] = {}
     for position, found in enumerate(diagnostics):
-        _, layer, text = found.message.partition("): ")
-        same = found.severity == "warning" and layer and not found.notes
-        groups.setdefault((found.code.id, text) if same else position, []).append(found)
+        alike = found.severity == "warning" and not found.notes
+        key = (found.code.id, found.subject.said) if alike and found.subject is not None else position
+        groups.setdefault(key, []).append(found)
     return [_one(group) for group in groups.values()]
 
 
@@ -52,7 +51,7 @@ def _one(group: list[Diagnostic]) -> Diagnostic:
     first, *others = group
     if not others:
         return first
-    names = [found.message.partition('"')[2].partition('"')[0] for found in others]
+    names = [found.subject.layer for found in others if found.subject is not None]
     more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
     return replace(first, notes=(Note(f"the same is true of {', '.join(names[:MOST_NAMES])}{more}"),))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from math import prod
 
-from netc.errors import Note
+from netc.errors import Diagnostic, Note
 from netc.graph import Node
 from netc.kernels.fillers import check
 from netc.layer import ParamBlob, format_shape
@@ -54,8 +54,11 @@ def _param(
     name = spec.name if spec is not None and spec.name else f"{node.name}/{blob.name}"
     index = len(draft.params)
     if (problem := check(blob.filler, blob.shape)) is not None:
-        text = f'layer "{node.name}" ({node.type.name}): {blob.name}: {problem.message}'
-        draft.report.diagnostics.append(replace(problem, message=text))
+        said = f"{blob.name}: {problem.message}"
+        found = Diagnostic.of_layer(
+            node.record, problem.code, said, problem.span, problem.notes, problem.help, problem.severity
+        )
+        draft.report.diagnostics.append(found)
     if not blob.learned:
         lr_mult = decay_mult = 0.0
     learned = blob.learned and draft.options.training and (lr_mult != 0 or draft.graph.force_backward)

@@ -147,8 +147,11 @@ class LayerWriter:
         record, p = self.node.record, self.p
         found = next((f for f in fields if p.has(f)), None)
         span = p.span_of(found) if found else record.span
-        text = f'layer "{self.node.name}" ({self.node.type.name}): {message}'
-        raise NetError(Diagnostic(NO_COUNTERPART_FIELD, text, span, help=NO_COUNTERPART_FIELD.fix))
+        raise NetError(
+            Diagnostic.of_layer(
+                record, NO_COUNTERPART_FIELD, message, span, help=NO_COUNTERPART_FIELD.fix, field=found or ""
+            )
+        )
 
 
 Tops = str | list[str]
