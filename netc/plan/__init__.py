@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from netc.errors import Report
 from netc.graph import Graph
 from netc.layer import Shape
+from netc.plan.again import again
 from netc.plan.draft import Draft, Options
 from netc.plan.gradients import gradients
 from netc.plan.lint import lint
@@ -22,7 +23,7 @@ from netc.plan.verify import verify
 __all__ = ["CHECKS", "LAYOUT", "Plan", "plan"]
 
 # Passes that may find mistakes of the net: all of them run before the planner gives up.
-CHECKS: tuple[Callable[[Draft], None], ...] = (shapes, params, gradients)
+CHECKS: tuple[Callable[[Draft], None], ...] = (shapes, params, gradients, again)
 # Passes over a net that will run.
 LAYOUT: tuple[Callable[[Draft], None], ...] = (lint, receptive, schedule, sharing, memory)
 
@@ -43,13 +44,14 @@ def plan(
     training: plan backward too (default: in phase TRAIN, and with force_backward). given: shapes of data layers' tops,
     by layer name. inputs: shapes of input or data blobs, by blob name. batch: instead of the inputs' batch size.
     keep: every blob and gradient keeps its memory, for inspection. share: False gives every array its own memory.
-    recompute: layers that run again in backward instead of keeping their tops (`netc.plan.budget` chooses them).
+    recompute: layers that run again in backward instead of keeping their tops, where that keeps less
+    (`netc.plan.budget` chooses them); with keep, or without backward, there is nothing that need run again.
     Raises NetError with all that is wrong with the net (LAY..., PLN...).
     """
     if training is None:
         training = graph.state.phase == "TRAIN" or graph.force_backward
-    again = frozenset() if keep or not training else frozenset(recompute)
-    options = Options(training, given or {}, inputs or {}, batch, keep, share and not keep, share, again)
+    layers = frozenset() if keep or not training else frozenset(recompute)
+    options = Options(training, given or {}, inputs or {}, batch, keep, share and not keep, share, layers)
     draft = Draft(graph, options, Report())
     for check in CHECKS:
         check(draft)
@@ -96,4 +98,5 @@ def _plan(draft: Draft) -> Plan:
         recomputed=frozenset(step.layer for step in draft.backward if step.kind == "forward"),
         late=tuple(draft.late),
         late_buffers=tuple(draft.late_buffers),
+        kept=draft.options.keep,
     )

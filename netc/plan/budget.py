@@ -15,6 +15,7 @@ from math import prod
 
 from netc.errors import Code, Diagnostic, NetError
 from netc.graph import Node
+from netc.plan.again import why_not
 from netc.plan.model import Plan
 from netc.plan.usage import Usage
 
@@ -143,9 +144,9 @@ def _is_scale(plan: Plan, layer: int) -> bool:
 
 def _may_run_again(plan: Plan, layer: int) -> bool:
     node, setup = plan.graph.nodes[layer], plan.layers[layer].setup
-    if node.type.source or node.type.loss or _never(node) or layer in plan.skipped or not node.bottoms:
+    if node.type.loss or _never(node) or layer in plan.skipped or not node.bottoms:
         return False
-    if any(p.setup.dynamic for p in plan.layers) or any(b.kind == "state" for b in setup.buffers):
+    if why_not(node, setup, [p.setup for p in plan.layers]) is not None:
         return False
     readers = [plan.graph.nodes[reader] for v in node.tops for reader, _ in plan.graph.values[v].consumers]
     return bool(readers) and not any(_never(reader) for reader in readers)

@@ -131,6 +131,7 @@ class Plan:
     data: slot index of each value's data; diff: slot index of each value's diff or None.
     recomputed: layers that run again in backward. late, late_buffers: `data` and `buffers` as backward sees them.
     assumed: data layers whose shapes are assumed because their source is not there.
+    kept: every blob and gradient has memory of its own (`keep`).
     """
 
     graph: Graph
@@ -151,6 +152,7 @@ class Plan:
     recomputed: frozenset[int] = frozenset()
     late: tuple[int, ...] = ()
     late_buffers: tuple[dict[str, int], ...] = ()
+    kept: bool = False
 
     @property
     def end(self) -> int:

@@ -187,7 +187,6 @@ def _recomputed(draft: Draft) -> set[int]:
     Where one does, so do the other names of its tops (Flatten, Split).
     """
     nodes, values, found = draft.graph.nodes, draft.graph.values, set[int]()
-    possible = {i for i in draft.options.recompute if not nodes[i].type.source}
     kept = {v for node in nodes if draft.needs_backward[node.index] for v in _read(draft, node)}
     for node in nodes:
         there = [
@@ -196,7 +195,7 @@ def _recomputed(draft: Draft) -> set[int]:
         if node.index in draft.skipped:
             again = values[node.bottoms[0]].producer in found
         else:
-            again = node.index in possible and all(there)
+            again = node.index in draft.options.recompute and all(there)
         if again:
             found.add(node.index)
     return found

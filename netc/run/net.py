@@ -28,6 +28,7 @@ from netc.run.codes import (
 )
 from netc.run.executor import Executor, Feed, Observer, Storage
 from netc.run.parameters import Parameter, Parameters
+from netc.run.reach import Reach
 from netc.run.reference import Reference
 from netc.run.turns import Turns
 
@@ -65,6 +66,7 @@ class Net:
         self.loss = 0.0
         self._released = False
         self._turns = Turns()
+        self._reach = Reach(plan)
         self.parameters = self._make_parameters(seed, params)
         self.feeds: dict[str, Feed] = dict(feeds or {})
         self._storage = Storage(plan, self.dtype, self.parameters, self._input_arrays(), self.feeds, seed)
@@ -83,6 +85,7 @@ class Net:
         """
         twin = copy(self)
         twin.loss, twin._released, twin._turns = 0.0, False, Turns(self._turns.remedy)
+        twin._reach = Reach(self.plan)
         twin.parameters, twin.feeds = self.parameters.replica(), {}
         twin._empty = [
             n for n in self.graph.nodes if twin._is_filled_by_caller(n) and (n in self._empty or n.name in self.feeds)
@@ -150,12 +153,13 @@ class Net:
 
         Starting in the middle needs a net planned with keep, since earlier blobs are gone otherwise. An interrupt
         (Ctrl-C) is raised after the pass, a second one at once. Raises NetError: RUN013; RUN016 (or DAT... in a net
-        from a file) for a data layer that nothing feeds and nobody has filled; RUN026.
+        from a file) for a data layer that nothing feeds and nobody has filled; RUN026; RUN028.
         """
         first, last = self._layer(start, 0), self._layer(end, len(self.graph.nodes) - 1)
         with self._turns.forward():
             self._refuse_empty(first, last)
-            self.loss = self.executor.forward(first, last)
+            with self._reach.forward(first, last):
+                self.loss = self.executor.forward(first, last)
             if last == len(self.graph.nodes) - 1:
                 self._storage.iteration += 1
             found = {v: self.executor.value(v) for v in self.graph.outputs if self.graph.values[v].producer <= last}
@@ -166,14 +170,16 @@ class Net:
     ) -> None:
         """Run backward from layer `start` down to `end`, right after forward; adds to the parameters' gradients.
 
+        A part of it, or one more backward after the same forward, needs a net planned with keep.
         diffs: gradients to put on outputs, by name; other outputs that are not losses get zero.
-        Raises NetError(RUN010, RUN011, RUN014, RUN026).
+        Raises NetError(RUN010, RUN011, RUN013, RUN014, RUN026, RUN027, RUN028).
         """
         if not self.plan.backward_planned:
             raise NetError(Diagnostic(NO_BACKWARD, f'net "{self.graph.name}" was planned for inference only'))
         first, last = self._layer(end, 0), self._layer(start, len(self.graph.nodes) - 1)
         with self._turns.backward():
             self._storage.seeds = self._seeds(diffs or {})
+            self._reach.backward(first, last)
             self.executor.backward(first, last)
 
     def release_gradients(self, updates: Any) -> bool:
@@ -185,6 +191,7 @@ class Net:
         if releasing is None:
             return False
         before, self.executor = self.executor, releasing(updates)
+        self._reach.lose()
         _with_state(self.executor, before)
         return True
 
@@ -195,6 +202,7 @@ class Net:
         """
         with self._turns.backward():
             self._storage.seeds = {}
+            self._reach.backward(0, len(self.graph.nodes) - 1)
             self._released = True
             cast(Any, self.executor).backward_and_update()
 
@@ -264,6 +272,7 @@ class Net:
         before, self._storage.observer = (self.executor, outer), _both(outer, observer)
         if not isinstance(self.executor, Reference):
             self.executor = _with_state(Reference(self._storage), self.executor)
+            self._reach.lose()
         try:
             yield
         finally:
@@ -271,6 +280,7 @@ class Net:
             self.executor, self._storage.observer = before
             if seen is not self.executor:
                 _with_state(self.executor, seen)
+                self._reach.lose()
 
     @property
     def is_observed(self) -> bool:

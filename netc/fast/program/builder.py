@@ -64,7 +64,7 @@ class Builder:
         self.weights: dict[tuple[int, int], Region] = {}  # arrays that stand for parameter blobs (groups with zeros)
         self.kept: dict[tuple[int, str], Region] = {}  # arrays that a rule keeps from forward to backward
         self.notes: dict[int, Any] = {}  # and whatever else it keeps, by layer
-        self.keep = all(plan.slots[slot].last == plan.end for slot in plan.data)
+        self.keep = plan.kept
         self._halos: dict[Key, Halo] = {}
         self._alike: dict[Key, Key] = {}  # arrays whose halo is that of another, by choice
         self._parts: dict[Key, Part] = {}

@@ -196,7 +196,11 @@ def _place(b: Builder, turn: int) -> tuple[int, int, int]:
 
 
 def _outlive(b: Builder, turn: int, end: int) -> None:
-    """What the plan keeps to the end of a pass lives so here too, and state lives for ever."""
+    """What the plan keeps to the end of a pass lives so here too, and state lives for ever.
+
+    In a net that keeps every blob, so does whatever else one layer's launches leave to another's, or to its backward: parts
+    of a pass may run again.
+    """
     plan = b.plan
     for slot, home in b.homes.items():
         if plan.slots[slot].last < plan.end - 1:  # not in the last step either, which may be several groups
@@ -206,6 +210,9 @@ def _outlive(b: Builder, turn: int, end: int) -> None:
                 b.memory[place.base.array].touch(end)
                 if plan.slots[slot].first < 0:
                     b.memory[place.base.array].touch(0)
+    for array in _passed_on(b, turn) if plan.kept else ():
+        b.memory[array].touch(0)
+        b.memory[array].touch(end)
     for array in b.persistent:
         b.memory[array].touch(0)
         b.memory[array].touch(end)
@@ -213,3 +220,13 @@ def _outlive(b: Builder, turn: int, end: int) -> None:
         if any(x.name == name and x.kind == "state" for x in b.planned(layer).setup.buffers):
             b.memory[array].touch(0)
             b.memory[array].touch(end)
+
+
+def _passed_on(b: Builder, turn: int) -> list[int]:
+    """Arrays that the launches of several layers use, or the forward and the backward of one."""
+    users: dict[int, set[tuple[int, bool]]] = {}
+    for item in b.items:
+        places = item.launch.places if item.launch is not None else []
+        for array in (*(a.array for a in places), *(use.at.array for use in item.uses)):
+            users.setdefault(array, set()).add((item.layer, item.group >= turn))
+    return [array for array, by in users.items() if len(by) > 1 and b.memory[array].external is None]
