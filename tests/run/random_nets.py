@@ -162,7 +162,8 @@ class RandomNet:
         bottom, (channels, height, width) = found
         if self.chance(0.5):
             if channels * height * width * 4 <= LARGEST:
-                self.layer("Upsample", [bottom], {self.name("up"): (channels, 2 * height, 2 * width)})
+                larger = {self.name("up"): (channels, 2 * height, 2 * width)}
+                self.layer("Upsample", [bottom], larger, "upsample_param { scale: 2 }")
             return
         if min(height, width) < 2:
             return
