@@ -18,6 +18,7 @@ PARTS = {
     "LAY106": "needs --allow-python",
     "LAY113": "written when the net runs",
     "LAY330": "a file beside the net",
+    "PLN012": "asked for in Python",
     "SCH025": "depends on the command",
     "SOL013": "happens in training",
     "SOL014": "needs the outputs of a test net",
