@@ -198,8 +198,8 @@ def _place(b: Builder, turn: int) -> tuple[int, int, int]:
 def _outlive(b: Builder, turn: int, end: int) -> None:
     """What the plan keeps to the end of a pass lives so here too, and state lives for ever.
 
-    In a net that keeps every blob, so does whatever else one layer's launches leave to another's, or to its backward: parts
-    of a pass may run again.
+    In a net that keeps every blob, so does whatever else one layer's launches leave to another's, or to its backward:
+    parts of a pass may run again.
     """
     plan = b.plan
     for slot, home in b.homes.items():
