@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import importlib.util
+import os
 import pkgutil
 import sys
 from collections.abc import Iterable, Mapping
@@ -108,7 +110,10 @@ def _load_file(path: Path) -> ModuleType:
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise NetError(Diagnostic(NOT_A_LAYER_FILE, f"{path} cannot be read: {reason}")) from None
-    spec = importlib.util.spec_from_file_location(f"netc_user_{path.stem}", path)
+    content = path.read_bytes()
+    digest = hashlib.sha256(os.fsencode(path.absolute()) + b"\0" + content).hexdigest()[:16]
+    # one name a file and content: names of modules become those of machine code, and two of one name would be mixed up
+    spec = importlib.util.spec_from_file_location(f"netc_user_{path.stem}_{digest}", path)
     if spec is None or spec.loader is None:
         raise NetError(Diagnostic(NOT_A_LAYER_FILE, f"{path} is not a Python file"))
     module = importlib.util.module_from_spec(spec)

@@ -1,8 +1,11 @@
 """Kernels: the decorator that compiles them and the on-disk cache. The only importer of numba.
 
 `import numba` takes 0.2 s, and most commands never run a kernel, so a `Kernel` compiles on its first call. Compiled
-code is kept by `netc.kernel_files`, under a hash of the kernel's source file, of every file it takes a kernel or a
-netc kernel tool from, of numba's version and of the processor: stale machine code would give wrong numbers silently.
+code is kept by `netc.kernel_files`, under a hash of all that it is made of (`netc.kernel_key`), of numba's version and
+of the processor: stale machine code would give wrong numbers silently.
+
+What an interrupt leaves of numba in the middle of its work is not known. So kernels are compiled in a thread of their
+own, where Python runs no handlers of signals: an interrupt ends the waiting, and the compiling goes on to its end.
 """
 
 from __future__ import annotations
@@ -13,12 +16,12 @@ import importlib
 import importlib.metadata
 import os
 import sys
+import threading
 import types
 from collections.abc import Callable, Iterable
-from pathlib import Path
-from typing import Any, cast, overload
+from typing import Any, TypeVar, cast, overload
 
-from netc import kernel_files
+from netc import kernel_files, kernel_key
 from netc.errors import Code, Diagnostic, NetError
 
 UNKNOWN_FEATURES = Code(
@@ -28,6 +31,10 @@ UNKNOWN_FEATURES = Code(
     example="NETC_FEATURES=sse netc time nets/digits.net",
     fix="Use avx512, avx2 or plain, or unset it.",
 )
+
+T = TypeVar("T")
+BASE_OPTIONS = {"error_model": "numpy"}
+_lock = threading.RLock()  # taken in threads that no interrupt reaches
 
 _on_compile: Callable[[], None] | None = None
 
@@ -52,18 +59,27 @@ class Kernel:
     def __init__(self, function: Callable[..., Any], options: dict[str, Any]) -> None:
         self.function = function
         self.options = options
+        self._compiled: Callable[..., Any] | None = None
         functools.update_wrapper(self, function)
 
     def __call__(self, *args: Any) -> Any:
-        return self.compiled(*args)
+        return (self._compiled or self.compiled)(*args)
 
-    @functools.cached_property
+    @property
     def compiled(self) -> Callable[..., Any]:
         """numba's dispatcher, with the kernels that this one calls resolved."""
-        options = {"nogil": True, "error_model": "numpy", **self.options}
-        dispatcher = _numba().njit(**options)(_resolved(self.function))
-        dispatcher._cache = _cache_of(dispatcher.py_func)
-        return cast(Callable[..., Any], dispatcher)
+        return self._compiled or _apart(self._make)
+
+    def _make(self) -> Callable[..., Any]:
+        with _lock:
+            if self._compiled is None:
+                options = {**BASE_OPTIONS, "nogil": True, **self.options}
+                dispatcher = _numba().njit(**options)(_resolved(self.function))
+                dispatcher._cache = _Cache(self)
+                compile_one = dispatcher._compile_for_args
+                dispatcher._compile_for_args = lambda *args, **kws: _apart(lambda: compile_one(*args, **kws))
+                self._compiled = dispatcher
+            return self._compiled
 
 
 @overload
@@ -88,20 +104,27 @@ class Entry:
     def __init__(self, function: Callable[..., None], kernels: dict[str, Kernel] | None = None) -> None:
         self.function = function
         self.kernels = kernels or {}
+        self._compiled: Any = None
 
-    @functools.cached_property
+    @property
     def compiled(self) -> Any:
-        body = _resolved(self.function, self.kernels)
-        compiled = self.callback(body)
-        compiled._cache = _cache_of(body, *self.kernels.values())
-        compiled.compile()
-        return compiled
+        """numba's C function; there is one, since its address is in the tables of nets."""
+        return self._compiled or _apart(self._make)
+
+    def _make(self) -> Any:
+        with _lock:
+            if self._compiled is None:
+                compiled = self.callback(_resolved(self.function, self.kernels))
+                compiled._cache = _Cache(self)
+                compiled.compile()
+                self._compiled = compiled
+            return self._compiled
 
     def callback(self, body: Callable[..., None]) -> Any:
         """numba's C function of three integers that runs the body."""
         integer = _numba().types.intp
         ccallback = importlib.import_module("numba.core.ccallback")
-        return ccallback.CFunc(body, ((integer,) * 3, _numba().types.void), {}, {"error_model": "numpy"})
+        return ccallback.CFunc(body, ((integer,) * 3, _numba().types.void), {}, dict(BASE_OPTIONS))
 
     @property
     def address(self) -> int:
@@ -111,7 +134,7 @@ class Entry:
 
 def compile_all(entries: Iterable[Entry]) -> None:
     """Compile entries, or load them from the cache, and tell whoever listens how far it is."""
-    missing = [e for e in dict.fromkeys(entries) if "compiled" not in vars(e)]
+    missing = [e for e in dict.fromkeys(entries) if e._compiled is None]
     for done, one in enumerate(missing):
         if _on_progress is not None:
             _on_progress(done, len(missing))
@@ -195,7 +218,7 @@ def _resolved(function: Callable[..., Any], kernels: dict[str, Kernel] | None = 
     """The function with compiled dispatchers in place of the `Kernel`s among its globals, and of others by name."""
     function = cast(types.FunctionType, function)
     known = {**function.__globals__, **(kernels or {})}
-    called = {n: g.compiled for n in _names(function.__code__) if isinstance(g := known.get(n), Kernel)}
+    called = {n: g.compiled for n in kernel_key.names_of(function.__code__) if isinstance(g := known.get(n), Kernel)}
     if not called:
         return function
     copy = types.FunctionType(
@@ -208,63 +231,95 @@ def _resolved(function: Callable[..., Any], kernels: dict[str, Kernel] | None = 
     return functools.update_wrapper(copy, function, updated=())
 
 
-def _names(code: types.CodeType) -> set[str]:
-    found = set(code.co_names)
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            found |= _names(constant)
-    return found
-
-
 def cache_warning() -> Diagnostic | None:
     """Why compiled kernels could not be kept, if they could not."""
     return kernel_files.warning
 
 
-def _cache_of(function: Callable[..., Any], *kernels: Kernel) -> Any:
-    """numba's cache of a function that is made with these kernels, with netc's files under it."""
-    numba = _numba()
-    caching = importlib.import_module("numba.core.caching")
-    numba.config.CACHE_DIR = str(kernel_files.directory())  # numba finds no place for some modules otherwise
-    cache = caching.FunctionCache(function)
-    functions = [function, *(k.function for k in kernels)]
-    name = "-".join(f"{f.__module__}.{f.__qualname__}" for f in functions)
-    key = "-".join(_key(sys.modules[f.__module__]) for f in functions)
-    dumps = importlib.import_module("numba.core.serialize").dumps
-    cache._cache_file = kernel_files.KernelFiles(name, key, dumps)
-    return cache
+def _apart(work: Callable[[], T]) -> T:
+    """Do work in a thread of its own and wait for it; in another thread than the main one, do it there."""
+    if threading.current_thread() is not threading.main_thread():
+        return work()
+    found: list[T] = []
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            found.append(work())
+        except BaseException as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=run, name="netc-compile")
+    thread.start()
+    thread.join()
+    if failed:
+        raise failed[0]
+    return found[0]
+
+
+class _Cache:
+    """In place of numba's cache of a function, with netc's files under it."""
+
+    cache_path = ""  # where numba's would be
+
+    def __init__(self, root: Kernel | Entry) -> None:
+        name = "-".join(f"{f.__module__}.{f.__qualname__}" for f in _functions_of(root))
+        key = kernel_key.key(_functions_of(root), _unwrap)
+        dumps = importlib.import_module("numba.core.serialize").dumps
+        self._files = kernel_files.KernelFiles(name, key and f"{key} {_machine()}", dumps)
+        self._result = importlib.import_module("numba.core.compiler").CompileResult
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        target_context.refresh()
+        found = self._files.load(self._signature(sig, target_context.codegen()))
+        return None if found is None else self._result._rebuild(target_context, *found)
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        if not data.library.has_dynamic_globals and all(one.can_cache for one in data.lifted):
+            self._files.keep(self._signature(sig, data.codegen), data._reduce())
+
+    def _signature(self, sig: Any, codegen: Any) -> object:
+        return sig, codegen.magic_tuple()
+
+    def enable(self) -> None:
+        """numba's interface, as the next two: there is nothing to switch, and file names are hashes."""
+
+    disable = flush = enable
+
+
+def _functions_of(root: Kernel | Entry) -> list[Callable[..., Any]]:
+    """The function, what makes machine code of it, and the kernels that it calls by other names."""
+    if isinstance(root, Kernel):
+        return [root.function]
+    return [root.function, type(root).callback, *(kernel.function for kernel in root.kernels.values())]
+
+
+def _unwrap(value: object) -> tuple[object, ...] | None:
+    """What a kernel, an entry, or one of numba's wrappers of functions stands for."""
+    if isinstance(value, Kernel):
+        return value.function, value.options
+    if isinstance(value, Entry):
+        return value.function, value.kernels
+    for name in ("py_func", "_defn"):  # a dispatcher, an intrinsic
+        inner = vars(value).get(name) if hasattr(value, "__dict__") else None
+        if isinstance(inner, types.FunctionType):
+            return (inner,)
+    return None
 
 
 @functools.cache
-def _key(module: types.ModuleType) -> str:
-    """A hash of what the machine code of a module's kernels depends on."""
-    numba = _numba()
+def _machine() -> str:
+    """What machine code depends on besides its source."""
+    numba, host = _numba(), importlib.import_module("llvmlite.binding")
     digest = hashlib.sha256()
-    for file in sorted(_sources(module, set())):
-        digest.update(Path(file).read_bytes())
-    host = importlib.import_module("llvmlite.binding")
     for part in (
         numba.__version__,
         importlib.metadata.version("llvmlite"),
+        importlib.metadata.version("numpy"),
         sys.version,
+        BASE_OPTIONS,
         numba.config.CPU_NAME or host.get_host_cpu_name(),
         numba.config.CPU_FEATURES or host.get_host_cpu_features().flatten(),
     ):
-        digest.update(str(part).encode())
-    return digest.hexdigest()[:16]
-
-
-def _sources(module: types.ModuleType, seen: set[str]) -> set[str]:
-    """The module's file, those of the kernels among its globals and of the netc kernel tools there, transitively."""
-    file = getattr(module, "__file__", None)
-    if file is None or file in seen:
-        return seen
-    seen.add(file)
-    for value in list(vars(module).values()):
-        is_module = isinstance(value, types.ModuleType)
-        name = value.__name__ if is_module else getattr(value, "__module__", None)
-        tool = str(name).startswith(("netc.kernels", "netc.fast")) and not str(name).startswith("netc.fast.program")
-        wanted = isinstance(value, Kernel | Entry) or tool
-        if wanted and name in sys.modules:
-            _sources(sys.modules[name], seen)
-    return seen
+        digest.update(str(part).encode() + b"\0")
+    return digest.hexdigest()[:32]

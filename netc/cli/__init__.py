@@ -14,8 +14,9 @@ import sys
 import click
 
 import netc
+from netc import kernel_files
 from netc.cli import _streams
-from netc.errors import NetError, visible
+from netc.errors import Diagnostic, NetError, visible
 
 
 class Commands(click.Group):
@@ -51,7 +52,14 @@ def main() -> None:
     sys.exit(code)
 
 
+def _warn(warning: Diagnostic) -> None:
+    from netc.cli._output import show  # noqa: PLC0415
+
+    show([warning])
+
+
 def _run() -> int:
+    kernel_files.on_warning = _warn
     try:
         code = cli(standalone_mode=False)
     except NetError as error:
