@@ -61,7 +61,7 @@ def open_regular(path: FilePath, most: int | None = None, *, buffering: int = -1
 def read_regular(path: FilePath, most: int) -> bytes:
     """All bytes of a regular file. Raises OSError as `open_regular`."""
     with open_regular(path, most) as file:
-        data = file.read(most + 1)
+        data = file.read(min(most, os.fstat(file.fileno()).st_size) + 1)  # `read` takes the memory first
     if len(data) > most:  # it has grown meanwhile
         raise _too_large(len(data), most, path)
     return data

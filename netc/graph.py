@@ -15,10 +15,10 @@ from netc.errors import Code, Diagnostic, Note, Report, Span, slips, suggest
 from netc.layer import Arity, LayerType, Phase
 from netc.schema.damage import Damage
 from netc.schema.forks import FORK_TYPES
+from netc.schema.names import Keys
 from netc.schema.record import Record
 
-MAX_MISTAKES = 100
-"""Unknown types and bottoms after so many are not reported."""
+MAX_MISTAKES = 100  # unknown types and bottoms after so many are not reported
 AUTOMATIC = "(automatic)"  # the name of a top that a loss gets without being asked; as in Caffe
 
 
@@ -52,6 +52,7 @@ class Node:
 
     propagate: per bottom, what `propagate_down` says: True (force), False (never), or None (decide by need).
     record: the layer as it was written, with `phase` set and with the automatic tops of a loss.
+    key: the name made unique, as several layers may have one: `name`, `name#2`.
     """
 
     index: int
@@ -62,6 +63,7 @@ class Node:
     tops: tuple[int, ...]
     loss_weights: tuple[float, ...]
     propagate: tuple[bool | None, ...]
+    key: str
 
 
 @dataclass(frozen=True)
@@ -165,6 +167,7 @@ class _Builder:
         self.current: dict[str, int | None] = {}
         self.makers: dict[str, Record] = {}
         self.names: dict[str, Record] = {}
+        self.keys = Keys(layer.name for layer in record.layer)
         self.mistakes = 0
         self.unknown: set[str] = set()
         self.layers: list[Record] = []
@@ -192,7 +195,6 @@ class _Builder:
         )
         inputs = tuple(v for n in self.nodes if n.type.role.fed == "caller" for v in n.tops)
         outputs = tuple(v.index for v in values if not v.consumers and v.name != AUTOMATIC)
-        mine = self.report.diagnostics[self.warnings_from :]
         return Graph(
             self.record.name,
             self.state,
@@ -202,7 +204,7 @@ class _Builder:
             inputs,
             outputs,
             self.record.force_backward,
-            tuple(d for d in mine if d.severity == "warning"),
+            tuple(d for d in self.report.diagnostics[self.warnings_from :] if d.severity == "warning"),
         )
 
     # ------------------------------------------------------------ one layer
@@ -233,9 +235,9 @@ class _Builder:
         for i in range(missing):
             self.values.append(_Draft(AUTOMATIC, 0, index, len(layer.top) + i))
             tops = (*tops, len(self.values) - 1)
-        weights = self._loss_weights(layer, layer_type, len(tops))
-        propagate = self._propagate(layer)
-        self.nodes.append(Node(index, layer.name, layer_type, record, known, tops, weights, propagate))
+        weights, propagate = self._loss_weights(layer, layer_type, len(tops)), self._propagate(layer)
+        key = self.keys.key(layer.name)
+        self.nodes.append(Node(index, layer.name, layer_type, record, known, tops, weights, propagate, key))
 
     def _type(self, layer: Record, damaged: bool) -> LayerType | None:
         known = self.catalogue.types.get(layer.type)
@@ -273,10 +275,9 @@ class _Builder:
     def _name(self, layer: Record) -> None:
         first = self.names.setdefault(layer.name, layer)
         if first is not layer and layer.name:
-            message = f'two layers are called "{layer.name}"'
-            notes = (Note("the first is here", first.span_of("name")),)
+            note, span = Note("the first is here", first.span_of("name")), layer.span_of("name")
             help = "weights are found by the layer's name: give each layer its own"
-            self.report.warning(SAME_NAME, message, layer.span_of("name"), notes=notes, help=help)
+            self.report.warning(SAME_NAME, f'two layers are called "{layer.name}"', span, notes=(note,), help=help)
 
     def _bottom(self, position: int, layer: Record, index: int, lost: bool) -> int | None:
         name = layer.bottom[index]
@@ -476,8 +477,8 @@ WRONG_WEIGHTS = Code(
 SAME_NAME = Code(
     "GRA008",
     "two layers have the same name",
-    why="Trained weights are stored and found by the layer's name, so one of the two gets the other's. Caffe accepts "
-    "such a net.",
+    why="Trained weights are found by the layer's name: from a file, the first of the two takes the last that has the "
+    "name, and the other starts fresh, as in Caffe, which accepts such a net. (Snapshots of netc resume both.)",
     example="x = Input() { shape { dim: [2, 3, 8, 8] } }\n"
     'layer { name: "act" type: "ReLU" bottom: "x" top: "a" }\n'
     'layer { name: "act" type: "TanH" bottom: "a" top: "b" }',
@@ -487,8 +488,7 @@ BOTH_RULES = Code(
     "GRA009",
     "include and exclude rules in one layer",
     why="A layer is in if some include rule holds, or out if some exclude rule holds; both at once have no meaning.",
-    example="x = Input() { shape { dim: [2, 3, 8, 8] } }\n"
-    'y = ReLU(x) { include { phase: TRAIN } exclude { stage: "deploy" } }',
+    example='layer { name: "y" type: "ReLU" include { phase: TRAIN } exclude { stage: "deploy" } }',
     fix="Say it with one kind: several include rules are alternatives, the conditions inside of one must all hold.",
 )
 NO_LAYERS = Code(

@@ -145,7 +145,7 @@ def _examine_nets(nets: Iterable[tuple[Definition, State]], report: Report) -> t
 def given_shapes(graph: Graph) -> dict[str, tuple[Shape, ...]]:
     """The shapes of the tops of the data layers whose data is there, by layer."""
     nodes = [n for n in graph.nodes if n.type.source]
-    return {n.name: shapes for n in nodes if (shapes := data.probe(n.record, graph.state.phase)) is not None}
+    return {n.key: shapes for n in nodes if (shapes := data.probe(n.record, graph.state.phase)) is not None}
 
 
 def states(definition: Definition) -> tuple[State, ...]:

@@ -237,9 +237,10 @@ def load_files(
 
 
 def _check_names(net: run.Net, in_files: set[str], names: Mapping[str, str]) -> None:
-    report, params = Report(), net.params
+    report = Report()
+    in_net = {node.name for node in net.graph.nodes if net.plan.layers[node.index].params}
     for old, new in names.items():
-        for name, known, where in ((old, in_files, "no weight file has a"), (new, set(params), "the net has no")):
+        for name, known, where in ((old, in_files, "no weight file has a"), (new, in_net, "the net has no")):
             if name not in known:
                 close = suggest(name, known)
                 help = f'did you mean "{close}"?' if close else None
@@ -253,8 +254,8 @@ def open_feeds(
     """A source for each data layer of a plan whose data is there; with `required` it is an error if some is not."""
     feeds: dict[str, run.Feed] = {}
     for node in plan.graph.nodes:
-        if data.has_source(node.record.type) and (required or node.name not in plan.assumed):
-            feeds[node.name] = data.open_source(node.record, plan.graph.state.phase, seed, on_bad_record=on_bad_record)
+        if data.has_source(node.record.type) and (required or node.key not in plan.assumed):
+            feeds[node.key] = data.open_source(node.record, plan.graph.state.phase, seed, on_bad_record=on_bad_record)
     return feeds
 
 

@@ -248,7 +248,7 @@ class Engine(FedNet):
     def _input_shapes(self) -> dict[str, Shape]:
         """The shapes that the blobs have which a script fills, by name."""
         now, fed = {self.graph.values[v].name: a.shape for v, a in self._storage.inputs.items()}, self.feeds
-        nodes = (n for n in self.graph.nodes if n.type.source and n.type.forward is None and n.name not in fed)
+        nodes = (n for n in self.graph.nodes if n.type.source and n.type.forward is None and n.key not in fed)
         names = (self.graph.values[v].name for n in nodes for v in n.tops)
         return {name: now[name] if name in now else self._beyond[name][0].shape for name in names}
 
@@ -263,7 +263,7 @@ class Engine(FedNet):
 
         given: the shapes of tops that Python layers have just made. What those from `layer` on had made is forgotten.
         """
-        nodes = {n.name: n for n in self.graph.nodes}
+        nodes = {n.key: n for n in self.graph.nodes}
         kept = {n: shapes for n, shapes in self.given.items() if nodes[n].index < layer or not nodes[n].bottoms}
         given = {**kept, **(given or {})}
         try:
@@ -278,15 +278,15 @@ class Engine(FedNet):
     def feed(self, layer: int, source: Any) -> None:
         """Let a source fill the tops of a data layer, which a script has filled so far."""
         node = self.graph.nodes[layer]
-        self.feeds[node.name] = source
+        self.feeds[node.key] = source
         self._storage.inputs = {v: a for v, a in self._storage.inputs.items() if v not in node.tops}
         self.versions.still.difference_update(node.tops)
 
     def share_with(self, other: run.Net) -> None:
         """Use the parameters of another net's layers of the same names from now on. Raises NetError(RUN015)."""
-        report, blobs, theirs = Report(), [], other.parameters.by_layer()
+        report, blobs, theirs = Report(), [], other.parameters.belonging(self.plan)
         for blob in self.parameters.all:
-            shared = theirs.get(blob.owner, ())[blob.param.position : blob.param.position + 1]
+            shared = theirs.get(blob.param.layer, ())[blob.param.position : blob.param.position + 1]
             data = shared[0].data if shared else blob.data
             if data.shape != blob.data.shape:
                 shapes = f"{format_shape(blob.data.shape)} here and {format_shape(data.shape)} in the other net"
@@ -353,7 +353,7 @@ class Engine(FedNet):
         arrays = forward_in_any_shape(call)
         if any(array.shape != top.shape for array, top in zip(arrays, call.tops, strict=True)):
             shapes = tuple(array.shape for array in arrays)
-            self._fit(self._input_shapes(), len(self.plan.graph.nodes) - 1, {node.name: shapes}, layer)
+            self._fit(self._input_shapes(), len(self.plan.graph.nodes) - 1, {node.key: shapes}, layer)
         for value, array, top in zip(node.tops, arrays, call.tops, strict=True):
             if array is not top:
                 self._value(value)[...] = array

@@ -162,10 +162,13 @@ class Net(Passes):
         return [self._blob_names.index(name) for name in self.outputs]
 
     def _top_ids(self, layer: int) -> list[int]:
-        return [self._blob_names.index(name) for name in self.top_names[self._layer_names[layer]]]
+        return self._blob_indices(self._engine.graph.nodes[layer].tops)
 
     def _bottom_ids(self, layer: int) -> list[int]:
-        return [self._blob_names.index(name) for name in self.bottom_names[self._layer_names[layer]]]
+        return self._blob_indices(self._engine.graph.nodes[layer].bottoms)
+
+    def _blob_indices(self, values: Iterable[int]) -> list[int]:
+        return [self._blob_names.index(self._engine.graph.values[v].name) for v in values]
 
     # ------------------------------------------------------------ weights
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -12,6 +11,7 @@ from netc.api.definition import Definition
 from netc.convert.codes import NOT_HALF
 from netc.errors import Diagnostic, NetError
 from netc.layer import Array
+from netc.schema.names import paired as paired_names
 from netc.schema.record import Record
 from netc.schema.weights import LayerWeights, Weights
 
@@ -22,21 +22,16 @@ _HALVED = ("Convolution", "InnerProduct")
 def paired(layers: Sequence[Record], found: Iterable[LayerWeights]) -> tuple[list[LayerWeights], list[str]]:
     """The parameters of each of these layers, and the names of those in the file that are in none of them.
 
-    A name is a label: as many layers of one name as the file has take them in their order; otherwise the first takes
-    the last, as Caffe loads them.
+    As many layers of one name as the file has take them in their order; otherwise the first takes the last.
     """
-    counts, queues = Counter(layer.name for layer in layers), defaultdict[str, deque[LayerWeights]](deque)
-    for weights in found:
-        if weights.blobs:
-            queues[weights.name].append(weights)
-    for name, queue in queues.items():
-        if len(queue) != counts[name]:
-            queues[name] = deque([queue[-1]])
-    made = []
-    for layer in layers:
-        queue = queues[layer.name]
-        made.append(replace(queue.popleft(), type=layer.type) if queue else LayerWeights(layer.name, layer.type))
-    return made, [name for name, queue in queues.items() if queue]
+    stored = [weights for weights in found if weights.blobs]
+    pairs = paired_names([layer.name for layer in layers], [weights.name for weights in stored])
+    made = [
+        replace(stored[pairs[at]], type=layer.type) if at in pairs else LayerWeights(layer.name, layer.type)
+        for at, layer in enumerate(layers)
+    ]
+    names = {layer.name for layer in layers}
+    return made, list(dict.fromkeys(weights.name for weights in stored if weights.name not in names))
 
 
 def stored(weights: Weights, definition: Definition | None, *, half: bool) -> Weights:

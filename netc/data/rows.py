@@ -15,6 +15,9 @@ from netc.untrusted import library
 MOST_AXES = 32
 """Axes that a blob may have."""
 
+MOST_VALUES = 1 << 31
+"""Values that a row may have: no blob has more."""
+
 
 def shape_problem(shape: Shape) -> str:
     """Why an array of this shape is no rows of values, or ""."""
@@ -22,6 +25,8 @@ def shape_problem(shape: Shape) -> str:
         return "a single value, no rows"
     if len(shape) > MOST_AXES:
         return f"{len(shape)} axes; a blob has at most {MOST_AXES}"
+    if prod(shape[1:]) > MOST_VALUES:
+        return f"rows of {format_shape(shape[1:])} values"
     return f"rows without values ({format_shape(shape)})" if 0 in shape[1:] else ""
 
 

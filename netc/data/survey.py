@@ -181,7 +181,6 @@ def _files(listed: list[Listed], folder: Path, decode: bool) -> Iterator[Record]
 
     for entry in listed:
         path = beside(entry.path, folder)
-        path = folder / entry.path if not path.exists() else path
         yield str(path), partial(look, path, entry.label)
 
 

@@ -95,4 +95,5 @@ def fill_uniform(out: NDArray[Any], seed: int, stream: int, iteration: int) -> N
 
 def stream(name: str, position: int) -> int:
     """The random stream of a layer's blob: it depends on names only, so that other layers do not change the draws."""
-    return int.from_bytes(blake2b(f"{name}\0{position}".encode(), digest_size=4).digest(), "little")
+    data = b"%b\0%d" % (name.encode("utf-8", "surrogateescape"), position)
+    return int.from_bytes(blake2b(data, digest_size=4).digest(), "little")

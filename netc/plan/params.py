@@ -51,7 +51,7 @@ def _param(
         owners[spec.name] = (len(draft.params), spec)
     lr_mult = float(spec.lr_mult) if spec is not None else 1.0
     decay_mult = float(spec.decay_mult) if spec is not None else 1.0
-    name = spec.name if spec is not None and spec.name else f"{node.name}/{blob.name}"
+    name = spec.name if spec is not None and spec.name else f"{node.key}/{blob.name}"
     index = len(draft.params)
     if (problem := check(blob.filler, blob.shape)) is not None:
         said = f"{blob.name}: {problem.message}"

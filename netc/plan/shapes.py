@@ -35,7 +35,7 @@ def _setup(draft: Draft, node: Node, batch: BatchSize) -> Setup | None:
     bottoms = tuple(s for v in node.bottoms if (s := draft.shapes[v]) is not None)
     if len(bottoms) < len(node.bottoms):
         return None
-    site = Site(node.record, node.type, bottoms, node.record.phase, draft.options.given.get(node.name))
+    site = Site(node.record, node.type, bottoms, node.record.phase, draft.options.given.get(node.key))
     try:
         setup = _source(draft, node, site, batch) if node.type.source else node.type.setup(site)
     except RefusalError as refusal:
@@ -123,7 +123,7 @@ def _source(draft: Draft, node: Node, site: Site, batch: BatchSize) -> Setup:
     names = [graph.values[v].name for v in node.tops]
     named = {i: inputs[name] for i, name in enumerate(names) if name in inputs}
     if not named and site.given is None and _reads_a_source(site):
-        draft.assumed.append(node.name)
+        draft.assumed.append(node.key)
     try:
         setup = node.type.setup(site)
         apart = [is_apart(graph, v) for v in node.tops]

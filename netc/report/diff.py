@@ -82,8 +82,8 @@ def compare(a: Plan, b: Plan) -> Difference:
 
 
 def facts(plan: Plan) -> dict[str, Facts]:
-    """The layers of a plan by name."""
-    return {node.name: _facts(plan, index) for index, node in enumerate(plan.graph.nodes)}
+    """The layers of a plan by key."""
+    return {node.key: _facts(plan, index) for index, node in enumerate(plan.graph.nodes)}
 
 
 def _facts(plan: Plan, index: int) -> Facts:
@@ -97,7 +97,7 @@ def _facts(plan: Plan, index: int) -> Facts:
         "macs": counts.macs,
         "receptive_field": _receptive_field(seen[0] if seen else None),
     }
-    return Facts(node.name, node.type.name, {**fields, "type": node.type.name}, numbers)
+    return Facts(node.key, node.type.name, {**fields, "type": node.type.name}, numbers)
 
 
 def _change(a: Facts, b: Facts) -> Change:

@@ -93,6 +93,14 @@ EMPTY_STATISTICS = Code(
     example="netc test deploy.prototxt --weights converted.caffemodel",
     fix="Set the third blob to 1 where the first two hold mean and variance themselves, and save the weights again.",
 )
+SAME_NAMES = Code(
+    "SNP014",
+    "weights of several layers with one name",
+    why="Weights are found by the layer's name. Where several layers have one, Caffe puts what the file has last into "
+    "the net's first layer of the name; the others start fresh. netc does the same, and warns of it.",
+    example='layer { name: "c" type: "Convolution" ... } layer { name: "c" type: "Convolution" ... }',
+    fix="Give each layer its own name, in the net and in the weight file.",
+)
 NOTHING_LOADED = Code(
     "SNP011",
     "the weight file has no layer of this net",

@@ -263,7 +263,7 @@ class Fast:
 
     def _feed(self, layer: int) -> None:
         node, call = self.plan.graph.nodes[layer], self.calls[layer]
-        feed = self.storage.feeds.get(node.name)
+        feed = self.storage.feeds.get(node.key)
         if feed is not None:
             feed.next(call.tops)
             return
@@ -366,7 +366,7 @@ class Fast:
             top_diffs=self._plains(step.top_diffs) if step else (),
             param_diffs=tuple(b.diff for b in blobs),
             seed=self.storage.seed,
-            stream=stream(node.name, -1),
+            stream=stream(node.key, -1),
         )
 
     def _late(self, layer: int) -> Call:

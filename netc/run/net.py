@@ -88,7 +88,7 @@ class Net:
         twin._reach = Reach(self.plan)
         twin.parameters, twin.feeds = self.parameters.replica(), {}
         twin._empty = [
-            n for n in self.graph.nodes if twin._is_filled_by_caller(n) and (n in self._empty or n.name in self.feeds)
+            n for n in self.graph.nodes if twin._is_filled_by_caller(n) and (n in self._empty or n.key in self.feeds)
         ]
         inputs = twin._input_arrays()
         for value, array in self._storage.inputs.items():
@@ -129,12 +129,12 @@ class Net:
         return {v: np.zeros(self.plan.shapes[v], self.dtype) for n in nodes for v in n.tops}
 
     def _is_filled_by_caller(self, node: Node) -> bool:
-        return node.type.source and node.type.forward is None and node.name not in self.feeds
+        return node.type.source and node.type.forward is None and node.key not in self.feeds
 
     def _refuse_empty(self, first: int, last: int) -> None:
         """Raise NetError for a data layer of the range that has no source, and whose tops nobody has filled."""
         for node in [n for n in self._empty if first <= n.index <= last]:
-            if node.name not in self.feeds and not any(self._input(v).any() for v in node.tops):
+            if node.key not in self.feeds and not any(self._input(v).any() for v in node.tops):
                 raise self._no_data(node)
             self._empty.remove(node)
 
@@ -221,7 +221,7 @@ class Net:
         return seeds
 
     def _layer(self, name: str | None, default: int) -> int:
-        return default if name is None else _lookup({n.name: n.index for n in self.graph.nodes}, name, UNKNOWN_LAYER)
+        return default if name is None else _lookup({n.key: n.index for n in self.graph.nodes}, name, UNKNOWN_LAYER)
 
     # ------------------------------------------------------------ what is inside
 
@@ -241,15 +241,18 @@ class Net:
 
     @property
     def params(self) -> dict[str, tuple[Array, ...]]:
-        """The parameter blobs of each layer that has some; arrays that may be written."""
-        return {name: tuple(b.data for b in blobs) for name, blobs in self.parameters.by_layer().items()}
+        """The parameter blobs of each layer that has some, by key; arrays that may be written.
+
+        A layer's key is its name; where several layers have one name, the second is `name#2`.
+        """
+        return {key: tuple(b.data for b in blobs) for key, blobs in self.parameters.by_layer().items()}
 
     @property
     def param_diffs(self) -> dict[str, tuple[Array | None, ...]]:
         """The gradients of the parameter blobs; None for blobs that are not learned. Raises NetError(RUN025)."""
         if self._released:
             raise NetError(Diagnostic(RELEASED, "the last updates were made in backward, and kept no gradients"))
-        return {name: tuple(b.diff for b in blobs) for name, blobs in self.parameters.by_layer().items()}
+        return {key: tuple(b.diff for b in blobs) for key, blobs in self.parameters.by_layer().items()}
 
     @property
     def learned(self) -> tuple[Parameter, ...]:
@@ -310,7 +313,7 @@ class Net:
     @property
     def state(self) -> dict[tuple[str, str], Array]:
         """Buffers that layers keep from one iteration to the next, by layer and buffer name, as views."""
-        return {(self.graph.nodes[layer].name, name): a for (layer, name), a in self.executor.state().items()}
+        return {(self.graph.nodes[layer].key, name): a for (layer, name), a in self.executor.state().items()}
 
 
 def _both(outer: Observer | None, inner: Observer) -> Observer:

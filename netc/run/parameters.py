@@ -16,6 +16,7 @@ from netc.layer import Array, Shape, format_shape
 from netc.plan.model import Param, Plan
 from netc.run.arena import ALIGNMENT, aligned_bytes
 from netc.run.codes import PARAMETER_SHAPE
+from netc.schema.names import paired
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +34,16 @@ class Parameters:
 
     def __init__(self, plan: Plan, dtype: np.dtype[Any], seed: int, shared: Parameters | None) -> None:
         self.plan = plan
-        names = [node.name for node in plan.graph.nodes]
-        found = _shared(plan, names, shared)
+        keys = [node.key for node in plan.graph.nodes]
+        found = _shared(plan, shared)
         fresh = [p for p in plan.params if p.index not in found]
         learned = [p for p in plan.params if p.learned and plan.backward_planned]
         self.gradient, diffs = _pack(learned, dtype)  # zeros that take no memory until somebody writes there
         _, arrays = _pack(fresh, dtype)
         for p in fresh:
-            fill(arrays[p.index], p.blob.filler, seed, stream(names[p.layer], p.position))
+            fill(arrays[p.index], p.blob.filler, seed, stream(keys[p.layer], p.position))
         arrays |= found
-        self.all = tuple(Parameter(p, names[p.layer], arrays[p.index], diffs.get(p.index)) for p in plan.params)
+        self.all = tuple(Parameter(p, keys[p.layer], arrays[p.index], diffs.get(p.index)) for p in plan.params)
 
     def of_layer(self, layer: int) -> tuple[Parameter, ...]:
         """The blobs that a layer uses, in the type's order and in its own shapes (PERMISSIVE sharing may reshape)."""
@@ -50,9 +51,9 @@ class Parameters:
         return tuple(_shaped(self.all[i], b.shape) for i, b in zip(planned.params, planned.setup.params, strict=True))
 
     def by_layer(self) -> dict[str, tuple[Parameter, ...]]:
-        """The blobs of each layer that has some."""
+        """The blobs of each layer that has some, by the layer's key."""
         nodes = self.plan.graph.nodes
-        return {node.name: self.of_layer(node.index) for node in nodes if self.plan.layers[node.index].params}
+        return {node.key: self.of_layer(node.index) for node in nodes if self.plan.layers[node.index].params}
 
     def replica(self) -> Parameters:
         """The same values, with gradients of their own (which take no memory until somebody writes there)."""
@@ -62,6 +63,12 @@ class Parameters:
         twin.all = tuple(replace(blob, diff=diffs.get(blob.param.index)) for blob in self.all)
         return twin
 
+    def belonging(self, plan: Plan) -> dict[int, tuple[Parameter, ...]]:
+        """The blobs that belong to each of another net's layers with parameters, by index: those of the same names."""
+        ours, theirs = ([la for la, layer in enumerate(p.layers) if layer.params] for p in (self.plan, plan))
+        names = ([p.graph.nodes[la].name for la in layers] for p, layers in ((plan, theirs), (self.plan, ours)))
+        return {theirs[new]: self.of_layer(ours[old]) for new, old in paired(*names).items()}
+
 
 def _shaped(blob: Parameter, shape: Shape) -> Parameter:
     if blob.data.shape == shape:
@@ -69,11 +76,11 @@ def _shaped(blob: Parameter, shape: Shape) -> Parameter:
     return replace(blob, data=blob.data.reshape(shape), diff=None if blob.diff is None else blob.diff.reshape(shape))
 
 
-def _shared(plan: Plan, names: list[str], other: Parameters | None) -> dict[int, Array]:
-    theirs = other.by_layer() if other else {}
+def _shared(plan: Plan, other: Parameters | None) -> dict[int, Array]:
+    theirs = other.belonging(plan) if other else {}
     report, found = Report(), {}
     for p in plan.params:
-        blobs = theirs.get(names[p.layer], ())
+        blobs = theirs.get(p.layer, ())
         if p.position >= len(blobs):
             continue
         data = blobs[p.position].data

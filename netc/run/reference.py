@@ -112,7 +112,7 @@ class Reference:
 
     def _feed(self, layer: int) -> None:
         node, call = self.plan.graph.nodes[layer], self.calls[layer]
-        feed = self.storage.feeds.get(node.name)
+        feed = self.storage.feeds.get(node.key)
         if feed is not None:
             feed.next(call.tops)
             return
@@ -181,7 +181,7 @@ class Reference:
             buffers={b.name: self.arena.view(slots[b.name], b.shape) for b in setup.buffers if b.name in slots},
             param_diffs=tuple(b.diff for b in blobs),
             seed=self.storage.seed,
-            stream=stream(node.name, -1),
+            stream=stream(node.key, -1),
         )
         if step := self._backward_of.get(layer):
             call.bottom_diffs = tuple(None if slot is None else self._diff(slot) for slot in step.bottom_diffs)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from netc.errors import Diagnostic, NetError
+from netc.graph import Node
 from netc.layer import Array, Shape, format_shape
-from netc.run.codes import EMPTY_STATISTICS, NOTHING_LOADED, WEIGHTS_SHAPE
+from netc.run.codes import EMPTY_STATISTICS, NOTHING_LOADED, SAME_NAMES, WEIGHTS_SHAPE
 from netc.run.net import Net
 from netc.schema.weights import LayerWeights, Weights
 
@@ -31,33 +33,76 @@ def load_weights(
 ) -> Loaded:
     """Copy the blobs of every layer that both have. Nothing is changed if an error is raised.
 
-    reshape: leave layers that do not fit as they are, instead of an error. names: a file's layer name to the net's.
-    Blobs of old files have four sizes; leading ones are dropped to fit, as in Caffe.
+    As in Caffe, of several layers in the file with one name the last counts, and of several in the net the first takes
+    it; that is warned of (SNP014). reshape: leave layers that do not fit as they are, instead of an error. names: a
+    file's layer name to the net's. Blobs of old files have four sizes; leading ones are dropped to fit, as in Caffe.
     Raises NetError: SNP010 for each layer that does not fit; SNP011 if nothing can be loaded.
     """
-    names, params = names or {}, net.params
-    found = {names.get(layer.name, layer.name): layer for layer in weights.layers if layer.blobs}
-    mismatched = {n: d for n, layer in found.items() if n in params and (d := _mismatch(net, n, layer, source))}
+    names, targets = names or {}, dict[str, Node]()
+    for node in _with_parameters(net):
+        targets.setdefault(node.name, node)
+    there = [(names.get(layer.name, layer.name), layer) for layer in weights.layers if layer.blobs]
+    found = dict(there)
+    chosen = [(node, found[name]) for name, node in targets.items() if name in found]
+    mismatched = {node.key: d for node, layer in chosen if (d := _mismatch(net, node, layer, source))}
     if mismatched and not reshape:
         raise NetError(mismatched.values())
-    if params and not any(name in params for name in found):
+    if targets and not chosen:
         have = ", ".join(list(found)[:5]) or "no layers with parameters"
         raise NetError(Diagnostic(NOTHING_LOADED, f"{source or 'the weights'} hold {have}: none is in this net"))
-    loaded = [name for name in params if name in found and name not in mismatched]
-    for name in loaded:
-        for target, blob in zip(params[name], found[name].blobs, strict=True):
-            target[...] = np.asarray(blob).reshape(target.shape)
-    fresh = tuple(name for name in params if name not in found)
-    ignored = tuple(layer.name for name, layer in found.items() if name not in params)
-    return Loaded(tuple(loaded), fresh, ignored, tuple(mismatched.values()), _doubts(net, loaded))
+    loaded = [node for node, _ in chosen if node.key not in mismatched]
+    for node in loaded:
+        _copy(net, node, found[node.name])
+    taken = {node.key for node, _ in chosen}
+    fresh = tuple(node.key for node in _with_parameters(net) if node.key not in taken)
+    ignored = tuple(layer.name for name, layer in found.items() if name not in targets)
+    doubts = (*_same_names(net, [name for name, _ in there], source), *_doubts(net, loaded))
+    return Loaded(tuple(node.key for node in loaded), fresh, ignored, tuple(mismatched.values()), doubts)
 
 
-def _doubts(net: Net, loaded: list[str]) -> tuple[Diagnostic, ...]:
+def load_own(net: Net, weights: Weights, source: str) -> None:
+    """Load a file that was written from this net, layer by layer in their order, whatever their names.
+
+    One whose layers have other names, or another order, is loaded by name. Raises NetError as `load_weights`.
+    """
+    nodes, stored = _with_parameters(net), [layer for layer in weights.layers if layer.blobs]
+    if [node.name for node in nodes] != [layer.name for layer in stored]:
+        load_weights(net, weights, source=source)
+        return
+    pairs = list(zip(nodes, stored, strict=True))
+    if problems := [d for node, layer in pairs if (d := _mismatch(net, node, layer, source))]:
+        raise NetError(problems)
+    for node, layer in pairs:
+        _copy(net, node, layer)
+
+
+def _with_parameters(net: Net) -> list[Node]:
+    return [node for node in net.graph.nodes if net.plan.layers[node.index].params]
+
+
+def _copy(net: Net, node: Node, layer: LayerWeights) -> None:
+    for target, blob in zip(net.parameters.of_layer(node.index), layer.blobs, strict=True):
+        target.data[...] = np.asarray(blob).reshape(target.data.shape)
+
+
+def _same_names(net: Net, there: list[str], source: str) -> tuple[Diagnostic, ...]:
+    """A warning about each name that several layers with parameters have, in the net or in the file."""
+    ours, theirs = Counter(node.name for node in _with_parameters(net)), Counter(there)
+    found = []
+    for name, count in ours.items():
+        if theirs[name] and (count > 1 or theirs[name] > 1):
+            amounts = f"the net has {count} layers with parameters of that name, {source or 'the file'} {theirs[name]}"
+            message = f'"{name}": {amounts}; the first of the net has taken the last of the file'
+            found.append(Diagnostic(SAME_NAMES, message, help=SAME_NAMES.fix, severity="warning"))
+    return tuple(found)
+
+
+def _doubts(net: Net, loaded: list[Node]) -> tuple[Diagnostic, ...]:
     """Warnings that name the layers whose parameters were loaded, but are unlikely to be what training left."""
     found: dict[str, list[str]] = {}
-    for node in net.graph.nodes:
+    for node in loaded:
         doubt = node.type.role.doubt
-        if doubt and node.name in loaded and (said := doubt(net.params[node.name])):
+        if doubt and (said := doubt(tuple(blob.data for blob in net.parameters.of_layer(node.index)))):
             found.setdefault(said, []).append(node.name)
     return tuple(_doubted(said, names) for said, names in found.items())
 
@@ -70,22 +115,20 @@ def _doubted(said: str, names: list[str]) -> Diagnostic:
 
 def weights_of(net: Net, diffs: bool = False) -> Weights:
     """The net's parameters as a weight file holds them, every layer included; `diffs`: the gradients too."""
-    blobs = net.parameters.by_layer()
     layers = []
     for node in net.graph.nodes:
-        own = blobs.get(node.name, ())
+        own = net.parameters.of_layer(node.index)
         gradients = tuple(np.zeros_like(b.data) if b.diff is None else b.diff for b in own) if diffs else ()
         layers.append(LayerWeights(node.name, node.type.name, tuple(b.data for b in own), gradients))
     return Weights(net.graph.name, tuple(layers))
 
 
-def _mismatch(net: Net, name: str, layer: LayerWeights, source: str) -> Diagnostic | None:
-    ours, theirs = net.params[name], layer.blobs
+def _mismatch(net: Net, node: Node, layer: LayerWeights, source: str) -> Diagnostic | None:
+    ours, theirs = tuple(blob.data for blob in net.parameters.of_layer(node.index)), layer.blobs
     if len(ours) == len(theirs) and all(fits(a.shape, b.shape) for a, b in zip(ours, theirs, strict=True)):
         return None
     said = f"the net has {_shapes(ours)}, {source or 'the file'} has {_shapes(theirs)}"
-    span = next(n.record.span for n in net.graph.nodes if n.name == name)
-    return Diagnostic(WEIGHTS_SHAPE, f'layer "{name}" does not fit: {said}', span)
+    return Diagnostic(WEIGHTS_SHAPE, f'layer "{node.name}" does not fit: {said}', node.record.span)
 
 
 def fits(ours: Shape, theirs: Shape) -> bool:

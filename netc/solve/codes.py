@@ -113,10 +113,10 @@ OTHER_SEED = Code(
 )
 NAMES_CLASH = Code(
     "SNP028",
-    "two layers would have the same place in an HDF5 snapshot",
+    "a layer has no place of its own in an HDF5 snapshot",
     why="An HDF5 file has a group for each layer, with a blob in it for each number: blob 0 of layer `a` is `a/0`. A "
-    "slash in a layer's name makes a group in a group, so a layer called `a/0` would stand where that blob stands; and "
-    "two layers of one name would stand in one group.",
+    "slash in a layer's name makes a group in a group, so a layer called `a/0` would stand where that blob stands; "
+    "two layers of one name would stand in one group; and a name like `a//b`, or an empty one, is no group's.",
     example='snapshot_format: HDF5  # layers "ip" and "ip/0"',
     fix="Rename one of the layers, or write snapshots in the usual format (snapshot_format: BINARYPROTO).",
 )

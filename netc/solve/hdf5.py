@@ -50,6 +50,10 @@ def check_names(layers: Iterable[tuple[str, int]], report: Report) -> None:
         counts[name] = max(blobs, counts.get(name, 0))
     for name in counts:
         parts = name.split("/")
+        if "\0" in name or not {"", "."}.isdisjoint(parts):
+            report.error(
+                NAMES_CLASH, f'"{name}" cannot be the name of a group: it has a part that is empty, a dot or zero'
+            )
         for end in range(1, len(parts)):
             other, index = "/".join(parts[:end]), parts[end]
             if index.isdecimal() and str(int(index)) == index and int(index) < counts.get(other, 0):
@@ -64,11 +68,11 @@ def write_weights(file: BinaryIO, layers: Iterable[LayerWeights]) -> None:
     with _h5py().File(file, "w") as out:
         data = out.create_group("data")
         for layer in layers:
-            group = data.require_group(layer.name)
+            group = data.require_group(_key(layer.name))
             for index, blob in enumerate(layer.blobs):
                 group.create_dataset(str(index), data=np.asarray(blob))
             for index, blob in enumerate(layer.diffs):
-                out.require_group(f"diff/{layer.name}").create_dataset(str(index), data=np.asarray(blob))
+                out.require_group(_key(f"diff/{layer.name}")).create_dataset(str(index), data=np.asarray(blob))
 
 
 def write_state(file: BinaryIO, state: SolverState, training: bytes) -> None:
@@ -143,7 +147,7 @@ class _File:
     def layers(self, group: Any, prefix: str = "", seen: set[Any] | None = None) -> Iterator[tuple[str, Any]]:
         """Every group is a layer, with its numbered arrays as blobs; a name with slashes is a group in a group."""
         seen = set() if seen is None else seen
-        for name in group:
+        for name in map(_name, group):
             inner = self.member(group, name)
             if not isinstance(inner, _h5py().Group):
                 continue
@@ -155,14 +159,14 @@ class _File:
 
     def inside(self, group: Any, name: str) -> Any:
         for part in name.split("/"):
-            if part not in group:
+            if _key(part) not in group:
                 return {}
             group = self.group(group, part)
         return group
 
     def blobs(self, group: Any) -> tuple[Array, ...]:
         dataset = _h5py().Dataset
-        count = sum(name.isdigit() and group.get(name, getclass=True) is dataset for name in group)
+        count = sum(_name(name).isdigit() and group.get(name, getclass=True) is dataset for name in group)
         return tuple(self.array(group, str(index)) for index in range(count))
 
     def group(self, parent: Any, name: str) -> Any:
@@ -190,14 +194,28 @@ class _File:
         return int(found.reshape(-1)[0])
 
     def member(self, parent: Any, name: str) -> Any:
-        if name not in parent:
+        key = _key(name)
+        if key not in parent:
             raise self.bad(f"it has no {name}")
-        if not isinstance(parent.get(name, getlink=True), _h5py().HardLink):
+        if not isinstance(parent.get(key, getlink=True), _h5py().HardLink):
             raise self.bad(f"{name} is a link to something else")
-        return parent[name]
+        return parent[key]
 
     def bad(self, reason: str) -> NetError:
         return NetError(Diagnostic(BAD_HDF5, f"{self.path}: {reason}"))
+
+
+def _key(name: str) -> str | bytes:
+    """A name as h5py takes it: text, or bytes if it is no UTF-8 (names are bytes to Caffe)."""
+    data = name.encode("utf-8", "surrogateescape")
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data
+
+
+def _name(key: str | bytes) -> str:
+    return key if isinstance(key, str) else key.decode("utf-8", "surrogateescape")
 
 
 def _h5py() -> Any:

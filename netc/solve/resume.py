@@ -14,7 +14,7 @@ import numpy as np
 from netc.errors import Diagnostic, NetError, Report
 from netc.layer import Array, format_shape
 from netc.run import Net
-from netc.run.weights import fits, load_weights
+from netc.run.weights import fits, load_own, load_weights
 from netc.schema.weights import SolverState
 from netc.solve.codes import INCOMPLETE, NO_WEIGHTS, OTHER_SEED, WRONG_STATE
 from netc.solve.snapshots import checksum, place, places, read_state, read_weights
@@ -41,7 +41,8 @@ def restore(solver: Solver, path: Path) -> None:
             if training is not None and training.weights_crc != checksum(weights.layers):
                 message = f"{found} does not hold the weights that {path} was written with"
                 raise NetError(Diagnostic(INCOMPLETE, message))
-            load_weights(solver.net, weights, source=str(found))
+            load = load_weights if training is None else load_own
+            load(solver.net, weights, source=str(found))
     solver.iteration = state.iter
     for blobs, arrays in zip(solver.updater.history, history, strict=True):
         for index, blob in blobs.items():

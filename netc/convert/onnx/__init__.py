@@ -79,7 +79,7 @@ def _write(
             tuple(names[v] for v in node.bottoms),
             tuple(shapes[v] for v in node.bottoms),
             tuple(shapes[v] for v in node.tops),
-            net.params.get(node.name, ()),
+            net.params.get(node.key, ()),
             tuple(params[i] for i in layer.params),
         )
     )

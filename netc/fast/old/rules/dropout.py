@@ -43,7 +43,7 @@ def _pair(b: Builder, layer: int, source: int, target: int) -> tuple[Blocked, Bl
 def _run(b: Builder, layer: int, source: int, target: int, clock: Ref | None, keep: Ref | None) -> None:
     g, (x, y) = _geometry(b, layer), _pair(b, layer, source, target)
     if clock is not None:
-        numbers, flat = stream(b.plan.graph.nodes[layer].name, -1), not _is_blocked(b, layer)
+        numbers, flat = stream(b.plan.graph.nodes[layer].key, -1), not _is_blocked(b, layer)
         b.emit(kernels.masked(x, y, clock, keep, numbers, g.factor, g.threshold, flat, "dropout"))
     elif g.factor != 1 or not b.same_place(source, target):
         b.emit(scaled(x, y, g.factor), "copy")
