@@ -26,6 +26,7 @@ from netc.errors import Code, Diagnostic, NetError, Note, Span
 from netc.role import ANYTHING, ORDINARY, Holds, Kind, Role
 from netc.schema.declare import Field, Message
 from netc.schema.record import Record
+from netc.writes import Writes
 
 Shape = tuple[int, ...]
 MOST_AXES = 32
@@ -233,6 +234,7 @@ class Call:
     iteration: int = 0
     resized: dict[int, Shape] = field(default_factory=dict)
     memory: dict[str, Any] = field(default_factory=dict)  # Python objects a layer keeps between calls (a Python layer)
+    writes: Writes = field(default_factory=Writes)  # where it may write files
 
     @property
     def g(self) -> Any:

@@ -88,6 +88,7 @@ class Role:
     space: how its top's positions relate to its bottom's: "same", "window", "transposed", "crop"; "" if they do not.
     advice: what usually helps when its top stops being finite.
     guess: for a loss: from the layer's record and its bottoms' shapes, the loss of a guess, if that can be told.
+    writes: the field that names the file that the layer writes, if it writes one.
     doubt: from parameter blobs that were loaded, what makes them unlikely to be what training left, or "".
     """
 
@@ -107,6 +108,7 @@ class Role:
     advice: str = ""
     guess: Callable[[Any, Sequence[tuple[int, ...]]], Guess | None] | None = None
     doubt: Callable[[Sequence[Any]], str] | None = None
+    writes: str = ""
 
 
 ORDINARY = Role()

@@ -87,7 +87,7 @@ class Predictor:
         **run_options: Any,
     ) -> None:
         deployed = deploy(definition, batch=batch, all_heads=all_heads)
-        self.net = Net(deployed.definition, "TEST", weights=weights, **run_options)
+        self.net = Net(deployed.definition, "TEST", weights=weights, writes="nowhere", **run_options)
         self.loaded = self.net.loaded
         self.shapes = {name: array.shape for name, array in self.net.inputs.items()}
         self.batch = next(iter(self.shapes.values()))[0] if self.shapes else 1

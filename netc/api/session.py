@@ -52,6 +52,7 @@ class Net(FedNet):
     run_options: `executor` ("fast"; with keep "reference", whose blobs may be written), `threads`. budget: bytes
     ("500MB") that parameters, gradients and blobs together may take; layers run again in backward until they fit, which
     changes no bit. Raises NetError.
+    allow_writes: layers that write files (HDF5Output) may do so outside the working folder.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Net(FedNet):
         names: Mapping[str, str] | None = None,
         on_bad_record: data.OnBadRecord = "stop",
         budget: int | str | None = None,
+        allow_writes: bool = False,
         **run_options: Any,
     ) -> None:
         if not isinstance(definition, Definition):
@@ -81,7 +83,8 @@ class Net(FedNet):
         self.definition = definition
         state = State(phase, level, tuple(stages))
         training = phase == "TRAIN" if training is None else training
-        run_options = {"executor": "reference" if keep else "fast", **run_options}
+        writes = "nowhere" if synthetic else "anywhere" if allow_writes else "here"
+        run_options = {"executor": "reference" if keep else "fast", "writes": writes, **run_options}
         options: dict[str, Any] = {"batch": batch, "inputs": inputs, "training": training, "keep": keep}
         plan = _planned(definition, state, budget, None, run_options, **options)
         feeds = {} if synthetic else open_feeds(plan, seed, on_bad_record)
@@ -105,8 +108,8 @@ class Solver(solve.Solver):
     samples, again and again, without tests and snapshots: a net that cannot learn them by heart has a mistake.
     on_bad_record: "stop" or "skip" a record of the data that cannot be used. keep_gradients: leave gradients in
     `net.param_diffs`; without, updates are made in backward (see `netc.solve.Solver`). budget: as in `Net`, with the
-    solver's memory; the test nets come on top. lock: refuse a snapshot_prefix with which another
-    process trains. Raises NetError.
+    solver's memory; the test nets come on top. allow_writes: as in `Net`. lock: refuse a snapshot_prefix with which
+    another process trains. Raises NetError.
     """
 
     def __init__(
@@ -125,9 +128,11 @@ class Solver(solve.Solver):
         keep_gradients: bool = True,
         budget: int | str | None = None,
         lock: bool = True,
+        allow_writes: bool = False,
         **run_options: Any,
     ) -> None:
-        run_options = {"executor": "fast", **run_options}
+        writes = "nowhere" if overfit else "anywhere" if allow_writes else "here"
+        run_options = {"executor": "fast", "writes": writes, **run_options}
         job = job if isinstance(job, Job) else load_job(job, layers=layers)
         record = job.record.replace(**(changes or {}))
         if overfit:

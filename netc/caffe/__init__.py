@@ -62,6 +62,7 @@ _NAMES = {
         "set_mode_gpu",
         "set_multiprocess",
         "set_random_seed",
+        "allow_writes",
         "set_solver_count",
         "set_solver_rank",
         "solver_count",

@@ -17,6 +17,7 @@ import numpy as np
 from netc import run
 from netc.api.fed import FedNet
 from netc.api.planner import Planner
+from netc.caffe import modes
 from netc.caffe.blobs import resized
 from netc.caffe.sums import Sums
 from netc.caffe.versions import Versions
@@ -69,7 +70,7 @@ class Engine(FedNet):
 
     def _make(self, plan: Plan, seed: int, feeds: Mapping[str, Any], params: run.Net | None) -> None:
         """Everything that depends on the plan."""
-        super().__init__(plan, seed=seed, feeds=feeds, params=params)
+        super().__init__(plan, seed=seed, feeds=feeds, params=params, writes=modes.writes())
         self._loose: dict[str, Array] = {}  # gradients of blobs that get none
         self._writers = _gradient_writers(plan)
         for index in self._storage.inputs:

@@ -9,9 +9,11 @@ from typing import Any
 
 from netc.caffe.errors import ONE_MACHINE, refuse
 from netc.catalogue import catalogue
+from netc.writes import Where
 
 _LOG = logging.getLogger("caffe")
 _next_seed = 0
+_writes: Where = "here"
 
 
 def set_mode_cpu() -> None:
@@ -44,6 +46,17 @@ def set_random_seed(seed: int) -> None:
     """The seed of the next net or solver that is made; those after it get the numbers that follow."""
     global _next_seed
     _next_seed = int(seed)
+
+
+def allow_writes(allowed: bool = True) -> None:
+    """Let layers of the nets that are made from now on write files outside the working folder (netc's own)."""
+    global _writes
+    _writes = "anywhere" if allowed else "here"
+
+
+def writes() -> Where:
+    """Where layers of a new net may write."""
+    return _writes
 
 
 def take_seed() -> int:

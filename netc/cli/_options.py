@@ -125,6 +125,14 @@ def budget_option(function: F) -> F:
     return option(function)
 
 
+def writes_option(function: F) -> F:
+    """--allow-writes: what the net's layers may write."""
+    option = click.option(
+        "--allow-writes", is_flag=True, help="Let layers (HDF5Output) write files outside the working folder."
+    )
+    return option(function)
+
+
 def bad_record_option(function: F) -> F:
     """--on-bad-record: what a damaged record of the data means."""
     option = click.option(

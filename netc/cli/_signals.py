@@ -16,7 +16,7 @@ STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 class Signals:
-    """SIGINT and SIGTERM stop after the iteration that runs, the second one ends the process at once; SIGHUP snapshots.
+    """SIGINT and SIGTERM stop after the batch that runs, the second one ends the process at once; SIGHUP snapshots.
 
     Python's own handlers wait for the kernel that runs to end. The second Ctrl-C must not: so a thread reads the
     numbers of the signals from a socket that they are written to as they arrive.
@@ -49,7 +49,7 @@ class Signals:
         self.progress.interrupted = True
         self.solver.request_stop()
         self.progress.stop_bars()
-        _output.say("stopping after this iteration; Ctrl-C again stops at once")
+        _output.say("stopping after this batch; Ctrl-C again stops at once")
 
 
 def _watch(reader: socket.socket) -> None:

@@ -16,7 +16,7 @@ from netc.api.metrics import finite
 from netc.api.session import Net
 from netc.cli import _output
 from netc.cli._files import read_lines, write_text
-from netc.cli._options import OUTPUT, bad_record_option, executor_options, file_argument, net_options
+from netc.cli._options import OUTPUT, bad_record_option, executor_options, file_argument, net_options, writes_option
 from netc.cli._records import show_left_out
 from netc.cli._weights import loading_options, show_loaded
 from netc.errors import Code, Diagnostic, NetError
@@ -61,6 +61,7 @@ BAD_NAMES = Code(
     help="How the average precision of detections (DetectionEvaluate) is computed.",
 )
 @bad_record_option
+@writes_option
 @executor_options
 @click.option("--json", "as_json", is_flag=True, help="The averages as one line of JSON.")
 def command(

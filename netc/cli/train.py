@@ -18,7 +18,7 @@ from netc.api.sanity import Inspection, Inspector, Losses
 from netc.api.session import Solver
 from netc.cli import _output, _sanity
 from netc.cli._files import STDOUT
-from netc.cli._options import OUTPUT, bad_record_option, budget_option, executor_options, file_argument
+from netc.cli._options import OUTPUT, bad_record_option, budget_option, executor_options, file_argument, writes_option
 from netc.cli._progress import Progress
 from netc.cli._records import show_left_out
 from netc.cli._signals import Signals
@@ -60,6 +60,7 @@ NOT_FED = Code(
     help="A loss that is not finite stops the run, or its update is left out (at most ten in a row).",
 )
 @bad_record_option
+@writes_option
 @click.option("--inspect", is_flag=True, help="Show values, gradients, dead ReLUs of the first and the last iteration.")
 @click.option(
     "--overfit-batch",

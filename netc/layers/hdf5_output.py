@@ -12,12 +12,15 @@ Gradient:
 
 Caffe notes:
     Caffe writes the datasets of one forward pass and fails on the second; netc appends. The package h5py is needed.
+    Files outside the working folder are written with `--allow-writes` only, and none while a net is timed or checked.
 """
 
 import importlib
+from pathlib import Path
 from typing import Any
 
 from netc.errors import Code, Diagnostic, NetError
+from netc.files import open_regular, write_whole
 from netc.layer import (
     BAD_BOTTOM_SHAPE,
     MISSING_FIELD,
@@ -33,6 +36,7 @@ from netc.layer import (
     format_shape,
 )
 from netc.role import Role
+from netc.writes import refused
 
 CANNOT_WRITE = Code(
     "LAY113",
@@ -54,15 +58,49 @@ def setup(site: Site) -> Setup:
 
 
 def forward(call: Call) -> None:
+    path = _path(call)
+    if path is None:
+        return
     try:
         h5py: Any = importlib.import_module("h5py")
-        with h5py.File(call.p.file_name, "a" if "started" in call.memory else "w") as file:
-            for name, bottom in zip(("data", "label"), call.bottoms, strict=True):
-                _append(file, name, bottom)
+        if call.memory.get("started") == path:
+            with h5py.File(path, "a") as file:
+                _add(file, call)
+        else:
+            write_whole(path, lambda file: _make(h5py, file, call))
+            call.memory["started"] = path
     except (ImportError, OSError) as error:
         said = f'cannot write "{call.p.file_name}": {error}'
         raise NetError(Diagnostic.of_layer(call.record, CANNOT_WRITE, said, field="file_name")) from error
-    call.memory["started"] = True
+
+
+def _path(call: Call) -> Path | None:
+    """The file, or None where nothing is to be written; a file of another kind is never replaced."""
+    try:
+        path = call.writes.path(call.p.file_name)
+        if path is not None and call.memory.get("started") != path and not _is_hdf5_or_new(path):
+            raise PermissionError(0, "there is a file that is no HDF5 file", call.p.file_name)
+    except OSError as error:
+        raise NetError(refused(call.record, call.p, "file_name", error)) from None
+    return path
+
+
+def _is_hdf5_or_new(path: Path) -> bool:
+    try:
+        with open_regular(path) as file:
+            return file.read(8) in (b"", b"\x89HDF\r\n\x1a\n")
+    except FileNotFoundError:
+        return True
+
+
+def _make(h5py: Any, target: Any, call: Call) -> None:
+    with h5py.File(target, "w") as file:
+        _add(file, call)
+
+
+def _add(file: Any, call: Call) -> None:
+    for name, bottom in zip(("data", "label"), call.bottoms, strict=True):
+        _append(file, name, bottom)
 
 
 def _append(file: Any, name: str, rows: Any) -> None:
@@ -82,7 +120,7 @@ HDF5_OUTPUT = LayerType(
     param="hdf5_output_param",
     bottoms=Arity(2, 2),
     tops=NONE,
-    role=Role("measure", end="measure"),
+    role=Role("measure", end="measure", writes="file_name"),
     examples=(Example('hdf5_output_param { file_name: "out.h5" }', inputs=(Input((4, 3, 2, 2)), Input((4,))), tops=0),),
     refuses=(
         Refused(MISSING_FIELD, bottoms=((4, 3), (4,)), tops=0),

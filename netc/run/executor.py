@@ -11,6 +11,7 @@ import numpy as np
 from netc.layer import Array, Call
 from netc.plan.model import Plan
 from netc.run.parameters import Parameters
+from netc.writes import Writes
 
 
 class Feed(Protocol):
@@ -30,6 +31,7 @@ class Storage:
     inputs: values that the caller sets, by value index, plain arrays of the planned shape.
     seeds: gradients that the caller puts on outputs, by value index.
     iteration: forward passes so far; the counter of all random draws.
+    writes: where layers may write files.
     """
 
     plan: Plan
@@ -41,6 +43,7 @@ class Storage:
     iteration: int = 0
     seeds: dict[int, Array] = field(default_factory=dict)
     observer: Observer | None = None
+    writes: Writes = field(default_factory=Writes)
 
 
 class Executor(Protocol):

@@ -367,6 +367,7 @@ class Fast:
             param_diffs=tuple(b.diff for b in blobs),
             seed=self.storage.seed,
             stream=stream(node.key, -1),
+            writes=self.storage.writes,
         )
 
     def _late(self, layer: int) -> Call:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from copy import copy
 from dataclasses import replace
 from importlib import import_module
@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar, cast
 import numpy as np
 from numpy.typing import DTypeLike
 
-from netc.errors import Code, Diagnostic, NetError, suggest
+from netc.errors import Code, Diagnostic, NetError, Report, suggest
 from netc.graph import Graph, Node
 from netc.layer import Array, Call, format_shape
 from netc.plan.model import Plan
@@ -31,6 +31,7 @@ from netc.run.parameters import Parameter, Parameters
 from netc.run.reach import Reach
 from netc.run.reference import Reference
 from netc.run.turns import Turns
+from netc.writes import Where, refused
 
 T = TypeVar("T")
 N = TypeVar("N", bound="Net")
@@ -44,6 +45,7 @@ class Net:
     feeds: sources of data layers, by layer name; the tops of other data layers are inputs that the caller sets.
     executor: "reference" (each layer's own kernels) or "fast" (the compiled step, on `threads` threads: all cores by
     default; the bits do not depend on it).
+    writes: where layers that write files (HDF5Output) may do so: "nowhere", "here" (the working folder), "anywhere".
     debug: poison memory that is not alive with NaN, and check what each step writes (slow; reference executor only).
     Raises NetError(RUN015, RUN019, RUN020).
     """
@@ -59,6 +61,7 @@ class Net:
         debug: bool = False,
         executor: str = "reference",
         threads: int | None = None,
+        writes: Where = "nowhere",
     ) -> None:
         self.plan = plan
         self.graph: Graph = plan.graph
@@ -70,6 +73,8 @@ class Net:
         self.parameters = self._make_parameters(seed, params)
         self.feeds: dict[str, Feed] = dict(feeds or {})
         self._storage = Storage(plan, self.dtype, self.parameters, self._input_arrays(), self.feeds, seed)
+        self._storage.writes.where = writes
+        self._check_writes()
         self._empty = [n for n in self.graph.nodes if n.type.role.fed != "caller" and self._is_filled_by_caller(n)]
         self.executor: Executor
         self.executor, self.threads = _executor(executor, self._storage, debug, threads)
@@ -263,6 +268,22 @@ class Net:
         """Set every parameter's gradient to zero; backward adds to it."""
         self._released = False
         self.parameters.gradient[:] = 0
+
+    def _check_writes(self) -> None:
+        """Refuse files that layers may not write before anything has run (LAY115)."""
+        report = Report()
+        for node in self.graph.nodes:
+            if field := node.type.role.writes:
+                p = getattr(node.record, node.type.param) if node.type.param else node.record
+                try:
+                    self._storage.writes.path(getattr(p, field))
+                except OSError as error:
+                    report.diagnostics.append(refused(node.record, p, field, error))
+        report.finish()
+
+    def without_writing(self) -> AbstractContextManager[None]:
+        """Within `with`, layers write no files: passes that are made to look at something."""
+        return self._storage.writes.nothing()
 
     @contextmanager
     def observed(self, observer: Observer) -> Iterator[None]:

@@ -182,6 +182,7 @@ class Reference:
             param_diffs=tuple(b.diff for b in blobs),
             seed=self.storage.seed,
             stream=stream(node.key, -1),
+            writes=self.storage.writes,
         )
         if step := self._backward_of.get(layer):
             call.bottom_diffs = tuple(None if slot is None else self._diff(slot) for slot in step.bottom_diffs)

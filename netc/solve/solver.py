@@ -33,6 +33,29 @@ class Test:
     iterations: int
 
 
+class _AbandonedError(Exception):
+    """A stop was requested between the batches of an iteration."""
+
+
+class _Start:
+    """What forward passes change of a net, as it was when an iteration began: sources, counter, buffers, statistics.
+
+    Statistics are blobs that are not learned (BatchNorm's).
+    """
+
+    def __init__(self, net: Net) -> None:
+        self.net = net
+        self.iteration, self.places = net.iteration, snapshots.places(net)
+        kept = [*net.state.values(), *(b.data for b in net.parameters.all if b.diff is None)]
+        self.kept = [(array, array.copy()) for array in kept]
+
+    def go_back(self) -> None:
+        self.net.iteration = self.iteration
+        snapshots.place(self.net, self.places)
+        for array, before in self.kept:
+            array[...] = before
+
+
 class Solver:
     """Trains a net as a SolverParameter says.
 
@@ -108,7 +131,10 @@ class Solver:
         return sum(self.losses) / len(self.losses) if self.losses else math.nan
 
     def request_stop(self) -> None:
-        """Stop after the iteration that is running (safe to call from a signal handler)."""
+        """Stop after the iteration that is running (safe to call from a signal handler).
+
+        Of an iteration of several batches (`iter_size`), those done are given up, and done again by a run that goes on.
+        """
         self._request = "stop"
 
     def request_snapshot(self) -> None:
@@ -180,7 +206,12 @@ class Solver:
                 if self._stopped or (self._ended and early_stop):
                     break
                 self._ended = None
-            self._iterate()
+            try:
+                self._iterate()
+            except _AbandonedError:
+                self._request = None
+                self._stop()
+                break
             wanted, self._request = self._request, None
             if (p.snapshot and self.prefix and self.iteration % p.snapshot == 0) or wanted == "snapshot":
                 self._try_snapshot()
@@ -230,7 +261,11 @@ class Solver:
     def _gradients(self) -> tuple[dict[str, Array], float | None]:
         """Forward and backward over iter_size batches: the last outputs and the mean loss, None for "skip"."""
         loss, outputs = 0.0, dict[str, Array]()
-        for _ in range(self.p.iter_size):
+        start = _Start(self.net) if self.p.iter_size > 1 else None
+        for batch in range(self.p.iter_size):
+            if batch and self._request == "stop" and start is not None:
+                start.go_back()
+                raise _AbandonedError
             outputs, found = self._forward()
             if found is None:
                 return outputs, None
@@ -254,7 +289,8 @@ class Solver:
         after = snapshots.places(self.net)
         snapshots.place(self.net, places)
         self.net.iteration -= 1
-        cause = first_not_finite(self.net)
+        with self.net.without_writing():
+            cause = first_not_finite(self.net)
         snapshots.place(self.net, after)
         diagnostic = Diagnostic(NOT_FINITE, f"{message}: {cause.where}", help=cause.help)
         self.skipped += 1

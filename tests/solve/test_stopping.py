@@ -88,3 +88,30 @@ def test_a_request_for_a_snapshot_does_not_take_back_a_stop() -> None:
     log.at_step = both
     solver.solve()
     assert solver.iteration == 3
+
+
+@pytest.mark.parametrize("batches", [1, 3, 6])
+def test_a_stop_between_the_batches_of_an_iteration(tmp_path: Path, batches: int) -> None:
+    """The batches done are given up; the run that goes on does them again, to the same bits."""
+    text = "iter_size: 4 snapshot: 100"
+    whole = build("iter_size: 4")[0]
+    whole.solve()
+    first = build(text, snapshot_prefix=str(tmp_path / "net"))[0]
+    passes = []
+    real = first.net.forward
+
+    def forward(*arguments: Any) -> Any:
+        passes.append(real(*arguments))
+        if len(passes) == batches:
+            first.request_stop()
+        return passes[-1]
+
+    first.net.forward = forward  # type: ignore[method-assign]
+    first.solve()
+    assert len(passes) == batches
+    assert first.iteration == batches // 4
+    assert first.last_snapshot is not None
+    second = build(text, snapshot_prefix=str(tmp_path / "net"))[0]
+    second.restore(first.last_snapshot.state)
+    second.solve()
+    assert bits(second.net) == bits(whole.net)
