@@ -1,14 +1,15 @@
-"""Update rules as kernels of a step table: updates that run in the middle of backward."""
+"""Update rules as kernels of a table: updates that run in the middle of backward."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
+from typing import Any
 
-from netc.fast.machine.emit import arg
+from netc.fast.machine.access import Access, box
 from netc.fast.machine.launch import Launch, Ref
 from netc.fast.machine.memory import floats
-from netc.jit import Entry
+from netc.fast.machine.operands import Entry, entry_with
 from netc.solve.rule import Rule
 from netc.solve.update import PREPARED, prepare
 
@@ -17,37 +18,50 @@ PIECE = 4096  # values at a time: they, their gradient and their memory stay in 
 
 def rows(rule: Rule, data: Ref, gradient: Ref, count: int, numbers: int, history: Sequence[int]) -> list[Launch]:
     """Update `count` values. numbers: address of the floats that `prepare` and the rule take; history: addresses."""
-    return [Launch(_entry(rule), (data, gradient, count, numbers, *history), "update")]
+    names = {1: ("history",), 2: ("first", "second")}[rule.histories]
+    given: dict[str, Any] = {"data": data, "diff": gradient, "count": count, "numbers": numbers}
+    return [_entry(rule)(**given, **dict(zip(names, history, strict=True)))]
 
 
 @cache
-def _entry(rule: Rule) -> Entry:
-    template = {1: _with_one_history, 2: _with_two_histories}[rule.histories]
-    return Entry(template, {"update": rule.update})
+def _entry(rule: Rule) -> Entry[...]:
+    template = _TEMPLATES[rule.histories]
+    made: Entry[...] = entry_with(update=rule.update)(template)
+    made.touches(_updated)
+    return made
+
+
+def _updated(o: Any) -> list[Access]:
+    """The numbers of the rule and its memory of gradients are not the program's own arrays."""
+    return [box("update", o.data, o.count * 4), box("update", o.diff, o.count * 4)]
 
 
 def update(*arrays: object) -> None:
     """In an entry, the rule's kernel."""
 
 
-def _with_one_history(row: int, tid: int, nth: int) -> None:
-    numbers, lines = floats(arg(row, 3), 16), (arg(row, 2) + 15) // 16
-    at, end = lines * tid // nth * 16, min(arg(row, 2), lines * (tid + 1) // nth * 16)
+def _with_one_history(tid: int, nth: int, data: Ref, diff: Ref, count: int, numbers: int, history: int) -> None:
+    given, lines = floats(numbers, 16), (count + 15) // 16
+    at, end = lines * tid // nth * 16, min(count, lines * (tid + 1) // nth * 16)
     while at < end:
-        count = min(PIECE, end - at)
-        data, diff = floats(arg(row, 0) + 4 * at, count), floats(arg(row, 1) + 4 * at, count)
-        prepare(data, diff, numbers)
-        update(data, diff, floats(arg(row, 4) + 4 * at, count), numbers[PREPARED:])
-        at += count
+        size = min(PIECE, end - at)
+        values, slopes = floats(data + 4 * at, size), floats(diff + 4 * at, size)
+        prepare(values, slopes, given)
+        update(values, slopes, floats(history + 4 * at, size), given[PREPARED:])
+        at += size
 
 
-def _with_two_histories(row: int, tid: int, nth: int) -> None:
-    numbers, lines = floats(arg(row, 3), 16), (arg(row, 2) + 15) // 16
-    at, end = lines * tid // nth * 16, min(arg(row, 2), lines * (tid + 1) // nth * 16)
+def _with_two_histories(
+    tid: int, nth: int, data: Ref, diff: Ref, count: int, numbers: int, first: int, second: int
+) -> None:
+    given, lines = floats(numbers, 16), (count + 15) // 16
+    at, end = lines * tid // nth * 16, min(count, lines * (tid + 1) // nth * 16)
     while at < end:
-        count = min(PIECE, end - at)
-        data, diff = floats(arg(row, 0) + 4 * at, count), floats(arg(row, 1) + 4 * at, count)
-        first, second = floats(arg(row, 4) + 4 * at, count), floats(arg(row, 5) + 4 * at, count)
-        prepare(data, diff, numbers)
-        update(data, diff, first, second, numbers[PREPARED:])
-        at += count
+        size = min(PIECE, end - at)
+        values, slopes = floats(data + 4 * at, size), floats(diff + 4 * at, size)
+        prepare(values, slopes, given)
+        update(values, slopes, floats(first + 4 * at, size), floats(second + 4 * at, size), given[PREPARED:])
+        at += size
+
+
+_TEMPLATES: dict[int, Callable[..., None]] = {1: _with_one_history, 2: _with_two_histories}

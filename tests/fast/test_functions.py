@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from netc.fast import functions
 from netc.fast.machine.layout import Halo, blocked, plain
 from netc.fast.machine.moves import clear_halo, pack, unpack
-from netc.fast.old.kernels import functions
 
 from .harness import Bench
 
@@ -67,7 +67,7 @@ def test_values_and_gradients(name):
 
     def rows(x, dy, y, dx):
         kept = y if name in FROM_TOP else x
-        return functions.forward(name, x, y, constants) + functions.gradient(name, kept, dy, dx, constants)
+        return [functions.forward_of(name, x, y, constants), functions.gradient_of(name, kept, dy, dx, constants)]
 
     y, dx = run(X, 2, rows)
     wide = X.astype(np.float64)

@@ -1,10 +1,9 @@
 import numpy as np
 import pytest
 
-from netc.fast.machine.launch import Ref
+from netc.fast import lrn
 from netc.fast.machine.layout import Halo, blocked, plain
 from netc.fast.machine.moves import clear_halo, pack, unpack
-from netc.fast.old.kernels import lrn
 
 from .harness import Bench
 
@@ -30,9 +29,10 @@ def test_normalization_across_channels(reach, beta, k, threads):
     for blob in blobs:
         bench.new(blob.n * blob.image // 4)
     xb, dyb, y, dx = blobs
-    work = Ref(bench.new(threads * lrn.workspace_bytes(xb) // 4))
+    work = bench.region(bench.new(threads * lrn.scratch_bytes(xb) // 4))
+    constants = lrn.Constants(reach, alpha, beta, k)
     rows = [r for blob in blobs for r in clear_halo(blob)] + [pack(sources[0], xb), pack(sources[1], dyb)]
-    rows += lrn.forward(xb, y, reach, alpha, beta, k) + lrn.backward(xb, dyb, dx, reach, alpha, beta, k, work)
+    rows += [lrn.normalized(xb, y, constants), lrn.gradient(xb, dyb, dx, constants, work)]
     outs = [bench.new(x.size), bench.new(x.size)]
     rows += [unpack(y, plain(outs[0], shape)), unpack(dx, plain(outs[1], shape))]
     bench.run(rows, threads)

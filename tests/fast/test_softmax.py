@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
+from netc.fast import softmax
 from netc.fast.machine.launch import Ref
 from netc.fast.machine.layout import Halo, blocked, plain
 from netc.fast.machine.moves import clear_halo, pack, unpack
-from netc.fast.old.kernels import softmax
 
 from .harness import Bench
 
@@ -29,7 +29,7 @@ def test_across_channels(classes, threads):
         bench.new(blob.n * blob.image // 4)
     xb, dyb, y, dx = blobs
     rows = [r for blob in blobs for r in clear_halo(blob)] + [pack(sources[0], xb), pack(sources[1], dyb)]
-    rows += softmax.forward(xb, y) + softmax.gradient(y, dyb, dx)
+    rows += [softmax.forward_of(False)(x=xb, y=y), softmax.gradient_of(False)(y=y, dy=dyb, dx=dx)]
     outs = [bench.new(x.size), bench.new(x.size)]
     rows += [unpack(y, plain(outs[0], shape)), unpack(dx, plain(outs[1], shape))]
     bench.run(rows, threads)
@@ -44,8 +44,10 @@ def test_along_lines(classes):
     rng = np.random.default_rng(classes)
     x, dy = (3 * rng.normal(size=(7, classes)).astype(np.float32) for _ in range(2))
     bench = Bench()
-    given, diff, y, dx = Ref(bench.put(x)), Ref(bench.put(dy)), Ref(bench.new(x.size)), Ref(bench.new(x.size))
-    bench.run(softmax.forward_lines(given, y, 7, classes) + softmax.gradient_lines(y, diff, dx, 7, classes), 2)
+    places = Ref(bench.put(x)), Ref(bench.put(dy)), Ref(bench.new(x.size)), Ref(bench.new(x.size))
+    given, diff, made, back = (softmax.matrix(place, 7, classes) for place in places)
+    bench.run([softmax.forward_of(True)(x=given, y=made), softmax.gradient_of(True)(y=made, dy=diff, dx=back)], 2)
+    *_, y, dx = places
     for at, wanted in zip((y, dx), expected(x, dy), strict=True):
         np.testing.assert_allclose(bench.arrays[at.array].reshape(x.shape), wanted, rtol=2e-6, atol=1e-6)
 
@@ -55,7 +57,7 @@ def test_nan_spreads_to_all_classes():
     x[1, 7] = np.nan
     bench = Bench()
     given, y = Ref(bench.put(x)), Ref(bench.new(x.size))
-    bench.run(softmax.forward_lines(given, y, 2, 20))
+    bench.run([softmax.forward_of(True)(x=softmax.matrix(given, 2, 20), y=softmax.matrix(y, 2, 20))])
     found = bench.arrays[y.array].reshape(x.shape)
     np.testing.assert_allclose(found[0], 0.05, rtol=1e-6)
     assert np.isnan(found[1]).all()

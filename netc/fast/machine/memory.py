@@ -10,6 +10,7 @@ from netc.jit import numba_types as types
 
 carray = numba.carray
 _FLOATS = types.CPointer(types.float32)
+_INTEGERS = types.CPointer(types.int64)
 _BYTES = types.CPointer(types.uint8)
 
 
@@ -25,6 +26,20 @@ def _float_pointer(_context: Any, address: Any) -> Any:
 def floats(address: Any, count: int) -> Any:
     """`count` floats at an address, as an array."""
     return carray(_float_pointer(address), (count,))
+
+
+@intrinsic
+def _integer_pointer(_context: Any, address: Any) -> Any:
+    def codegen(_context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
+        return b.inttoptr(arguments[0], POINTER)
+
+    return _INTEGERS(types.intp), codegen
+
+
+@kernel(inline="always")
+def integers(address: Any, count: int) -> Any:
+    """`count` int64s at an address, as an array."""
+    return carray(_integer_pointer(address), (count,))
 
 
 @intrinsic

@@ -13,7 +13,6 @@ from netc.fast.machine.emit import LANES
 from netc.fast.machine.launch import Launch, Ref, Region
 from netc.fast.machine.layout import Blocked, Halo, Plain, blocked, plain
 from netc.fast.machine.moves import clear, clear_halo, copy_padded, pack, unpack
-from netc.fast.old.kernels.dropout import CLOCK_BYTES
 from netc.fast.program.model import External, Home, Item, Layout, Memory, Updates, Way
 from netc.layer import Shape
 from netc.plan.model import Layer, Plan, Step
@@ -28,6 +27,9 @@ class Part:
 
     of: Key
     first: int
+
+
+CLOCK_BYTES = 16  # the seed and the iteration, int64s
 
 
 class Builder:

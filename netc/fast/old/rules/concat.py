@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from itertools import accumulate
 
+from netc.fast.dropout import is_identity
 from netc.fast.machine.emit import LANES
 from netc.fast.old.kernels import channels as kernels
-from netc.fast.old.rules.dropout import is_identity
 from netc.fast.program.builder import Builder
 from netc.fast.program.family import Family
 from netc.fast.program.model import Layout

@@ -7,8 +7,11 @@ vectors in order, then over the lanes, halves to halves.
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
+from math import prod
 from typing import Any
 
+from netc.fast.machine.access import Access, Mode, box
 from netc.fast.machine.emit import (
     I8,
     I64,
@@ -16,7 +19,6 @@ from netc.fast.machine.emit import (
     POINTER,
     VECTOR,
     Loop,
-    arg,
     constant,
     lanes_below,
     load,
@@ -28,43 +30,19 @@ from netc.fast.machine.emit import (
     store_masked,
     variable,
 )
-from netc.fast.machine.launch import Launch, Ref
-from netc.fast.machine.layout import PIXEL, Blocked
+from netc.fast.machine.launch import Ref
+from netc.fast.machine.layout import Blocked, Halo
+from netc.fast.machine.lines import line_at, share
 from netc.fast.machine.maths import exponential_of_any
-from netc.jit import Entry, entry, intrinsic, ir
+from netc.fast.machine.operands import Entry, Read, Write, entry
+from netc.fast.program.builder import Builder
+from netc.fast.program.family import Family
+from netc.fast.program.model import Layout
+from netc.jit import intrinsic, ir
 from netc.jit import numba_types as types
+from netc.plan.model import Step
 
 LOWEST = -3.4028234663852886e38
-
-
-def forward(x: Blocked, y: Blocked, label: str = "") -> list[Launch]:
-    """y = e^x / (sum of e^x over the channels), pixel by pixel; y may be x."""
-    return [Launch(_positions(0, 0), _blocked(x, x, y), label)]
-
-
-def gradient(y: Blocked, dy: Blocked, dx: Blocked, label: str = "") -> list[Launch]:
-    """dx = y (dy - sum of y dy); dx may be dy."""
-    return [Launch(_positions(1, 0), _blocked(y, dy, dx), label)]
-
-
-def forward_lines(x: Ref, y: Ref, lines: int, classes: int, label: str = "") -> list[Launch]:
-    """The same for each line of a matrix."""
-    return [Launch(_positions(0, 1), _flat(x, x, y, lines, classes), label)]
-
-
-def gradient_lines(y: Ref, dy: Ref, dx: Ref, lines: int, classes: int, label: str = "") -> list[Launch]:
-    return [Launch(_positions(1, 1), _flat(y, dy, dx, lines, classes), label)]
-
-
-def _blocked(a: Blocked, b: Blocked, y: Blocked) -> tuple[int | Ref, ...]:
-    places = [x for blob in (a, b, y) for x in (blob.inner, blob.image, blob.plane, blob.line)]
-    return *places, y.n, y.blocks, y.h, y.w, y.c
-
-
-def _flat(a: Ref, b: Ref, y: Ref, lines: int, classes: int) -> tuple[int | Ref, ...]:
-    """An image has one pixel; its planes are vectors of one line."""
-    places = [x for ref in (a, b, y) for x in (ref, classes * 4, PIXEL, 0)]
-    return *places, lines, -(-classes // LANES), 1, 1, classes
 
 
 # ---------------------------------------------------------------- one position
@@ -178,18 +156,93 @@ def _position(
 
 
 @functools.cache
-def _positions(back: int, flat: int) -> Entry:
-    @entry
-    def body(row: int, tid: int, nth: int) -> None:
-        height, width, classes = arg(row, 14), arg(row, 15), arg(row, 16)
-        items = arg(row, 12) * height
-        for item in range(items * tid // nth, items * (tid + 1) // nth):
-            n, line = item // height, item % height
-            a = arg(row, 0) + n * arg(row, 1) + line * arg(row, 3)
-            d = arg(row, 4) + n * arg(row, 5) + line * arg(row, 7)
-            y = arg(row, 8) + n * arg(row, 9) + line * arg(row, 11)
-            for pixel in range(width):
-                at = pixel * 64
-                _position(back, flat, a + at, d + at, y + at, arg(row, 2), arg(row, 6), arg(row, 10), classes)
+def forward_of(flat: bool) -> Entry[...]:
+    """y = e^x / (sum of e^x over the classes), position by position; y may be x.
 
-    return body
+    flat: the blobs are the lines of a matrix (`matrix`).
+    """
+    number = int(flat)
+
+    @entry
+    def _softmax(tid: int, nth: int, x: Read[Blocked], y: Write[Blocked]) -> None:
+        for item in share(y.n * y.h, tid, nth):
+            at = item // y.h, 0, item % y.h
+            for pixel in range(y.w):
+                source, target = line_at(x, at) + pixel * 64, line_at(y, at) + pixel * 64
+                _position(0, number, source, source, target, x.plane, x.plane, y.plane, y.c)
+
+    if flat:
+        _softmax.touches(lambda o: [_lines("read", o.x), _lines("write", o.y)])
+    return _softmax
+
+
+@functools.cache
+def gradient_of(flat: bool) -> Entry[...]:
+    """dx = y (dy - sum of y dy); dx may be dy."""
+    number = int(flat)
+
+    @entry
+    def _softmax_gradient(tid: int, nth: int, y: Read[Blocked], dy: Read[Blocked], dx: Write[Blocked]) -> None:
+        for item in share(y.n * y.h, tid, nth):
+            at = item // y.h, 0, item % y.h
+            for pixel in range(y.w):
+                made, given, target = line_at(y, at), line_at(dy, at), line_at(dx, at)
+                move = pixel * 64
+                _position(1, number, made + move, given + move, target + move, y.plane, dy.plane, dx.plane, y.c)
+
+    if flat:
+        _softmax_gradient.touches(lambda o: [_lines("read", o.y), _lines("read", o.dy), _lines("write", o.dx)])
+    return _softmax_gradient
+
+
+def matrix(base: Ref, lines: int, classes: int) -> Blocked:
+    """The lines of a plain matrix as images of one pixel, whose last vector is cut."""
+    return Blocked(base, lines, classes, 1, 1, Halo(), classes * 4)
+
+
+def _lines(mode: Mode, lines: Blocked) -> Access:
+    return box(mode, lines.inner, lines.c * 4, (lines.n, lines.image))
+
+
+# ---------------------------------------------------------------- the layer
+
+
+def accepts(b: Builder, layer: int) -> Layout | None:
+    bottom, axis = b.plan.graph.nodes[layer].bottoms[0], b.planned(layer).setup.geometry
+    shape = b.plan.shapes[bottom]
+    if 0 in shape:
+        return None
+    if b.native.get(bottom) == "blocked" and axis == 1 and len(shape) == 4:
+        return "blocked"
+    return "plain" if prod(shape[axis + 1 :]) == 1 else None
+
+
+def _ways(b: Builder, layer: int) -> tuple[bool, Callable[[int], Blocked], Callable[[int], Blocked]]:
+    """Whether the blobs are the lines of a matrix, and how slots are read and written."""
+    if b.native[b.plan.graph.nodes[layer].tops[0]] == "blocked":
+        return False, b.read, b.write
+    shape, axis = b.shape(b.bottom(layer)), b.planned(layer).setup.geometry
+    sizes = prod(shape[:axis]), shape[axis]
+    return (
+        True,
+        lambda slot: matrix(b.read_plain(slot).base, *sizes),
+        lambda slot: matrix(b.write_plain(slot).base, *sizes),
+    )
+
+
+def forward(b: Builder, layer: int) -> None:
+    flat, read, write = _ways(b, layer)
+    x = read(b.bottom(layer))
+    b.emit(forward_of(flat)(x=x, y=write(b.top(layer))), "softmax")
+
+
+def backward(b: Builder, step: Step) -> None:
+    target = step.bottom_diffs[0]
+    if target is None:
+        return
+    flat, read, write = _ways(b, step.layer)
+    y, dy = read(b.top(step.layer)), read(step.top_diffs[0])
+    b.emit(gradient_of(flat)(y=y, dy=dy, dx=write(target)), "softmax gradient")
+
+
+FAMILY = Family(("Softmax",), accepts, forward, backward)

@@ -1,7 +1,6 @@
-"""Functions of one value and their gradients, 16 values at once: Sigmoid, TanH, ELU, Exp, Power...
+"""Functions of one value and their gradients, 16 values at once: Sigmoid, TanH, ELU, AbsVal, BNLL, Clip, Exp, Power...
 
-Rows are laid out as those of `pointwise`. A function that is not 0 at 0 must not fill the channels beyond the last:
-those lanes are written as 0.
+A function that is not 0 at 0 must not fill the channels beyond the last: those lanes are written as 0.
 """
 
 from __future__ import annotations
@@ -13,12 +12,9 @@ from typing import Any
 
 from netc.fast.machine import maths
 from netc.fast.machine.emit import (
-    F32,
-    I32,
     LANES,
     POINTER,
     Loop,
-    arg,
     clip_below,
     constant,
     lanes_below,
@@ -31,12 +27,15 @@ from netc.fast.machine.emit import (
     variable,
 )
 from netc.fast.machine.launch import Launch
-from netc.fast.machine.layout import PIXEL, Blocked
-from netc.fast.old.kernels.pointwise import bits, line_of, places, share
-from netc.jit import Entry, entry, intrinsic, ir
+from netc.fast.machine.layout import PIXEL, Blocked, as_lines
+from netc.fast.machine.lines import Spot, line_at, lines_of, share, spot
+from netc.fast.machine.operands import Entry, Read, Write, entry
+from netc.fast.program.builder import Builder
+from netc.fast.program.family import Family
+from netc.fast.program.model import Layout
+from netc.jit import intrinsic, kernel
 from netc.jit import numba_types as types
-
-CONSTANTS = 2
+from netc.plan.model import Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,23 +44,6 @@ class Function:
 
     forward: Callable[[Any, Any, Sequence[Any]], Any]
     gradient: Callable[[Any, Any, Any, Sequence[Any]], Any]
-
-
-def forward(name: str, x: Blocked, y: Blocked, constants: tuple[float, ...] = (), label: str = "") -> list[Launch]:
-    """y = f(x)."""
-    return [Launch(_values(_NAMES.index(name), 0), _arguments(x, x, y, constants), label)]
-
-
-def gradient(
-    name: str, kept: Blocked, dy: Blocked, dx: Blocked, constants: tuple[float, ...] = (), label: str = ""
-) -> list[Launch]:
-    """dx = f'(x) dy; kept is x or y, whichever the layer's backward reads."""
-    return [Launch(_values(_NAMES.index(name), 1), _arguments(kept, dy, dx, constants), label)]
-
-
-def _arguments(a: Blocked, b: Blocked, y: Blocked, constants: tuple[float, ...]) -> tuple[Any, ...]:
-    given = (*constants, 0.0, 0.0)[:CONSTANTS]
-    return (*places(a, b, y), *map(bits, given), y.c - (y.blocks - 1) * LANES)
 
 
 # ---------------------------------------------------------------- the functions
@@ -181,19 +163,35 @@ _NAMES = tuple(_FUNCTIONS)
 # ---------------------------------------------------------------- all values
 
 
+def forward_of(name: str, x: Blocked, y: Blocked, constants: Sequence[float] = ()) -> Launch:
+    """y = f(x); constants: at most two numbers that f takes."""
+    x, y = as_lines(x, y)
+    first, second = (*constants, 0.0, 0.0)[:2]
+    return _forward(_NAMES.index(name))(x=x, y=y, first=first, second=second)
+
+
+def gradient_of(name: str, kept: Blocked, dy: Blocked, dx: Blocked, constants: Sequence[float] = ()) -> Launch:
+    """dx = f'(x) dy; kept is x or y, whichever the layer's backward reads."""
+    kept, dy, dx = as_lines(kept, dy, dx)
+    first, second = (*constants, 0.0, 0.0)[:2]
+    return _gradient(_NAMES.index(name))(kept=kept, dy=dy, dx=dx, first=first, second=second)
+
+
 @intrinsic
-def _apply(_context: Any, kind: Any, back: Any, row: Any, a: Any, d: Any, y: Any, pixels: Any, lanes: Any) -> Any:
+def _apply(
+    _context: Any, kind: Any, back: Any, first: Any, second: Any, a: Any, d: Any, y: Any, pixels: Any, lanes: Any
+) -> Any:
     """One line: `pixels` vectors, of which the first `lanes` lanes are kept."""
     literals = kind.literal_value, back.literal_value
-    sig = types.void(*[types.IntegerLiteral(v) for v in literals], *[types.intp] * 6)
+    floats = [types.float32] * 2
+    sig = types.void(*[types.IntegerLiteral(v) for v in literals], *floats, *[types.intp] * 5)
 
     def codegen(context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
         function = _FUNCTIONS[_NAMES[literals[0]]]
-        table, source, diff, target = pointers(b, arguments[2:6])
-        constants = [_constant(b, table, 16 + i) for i in range(CONSTANTS)]
-        slots = [variable(b, pointer) for pointer in (source, diff, target)]
-        mask = lanes_below(b, arguments[7])
-        with Loop(b, arguments[6], slots, [PIXEL] * 3):
+        constants = [splat(b, number) for number in arguments[2:4]]
+        slots = [variable(b, pointer) for pointer in pointers(b, arguments[4:7])]
+        mask = lanes_below(b, arguments[8])
+        with Loop(b, arguments[7], slots, [PIXEL] * 3):
             x, given, place = (b.load(slot, typ=POINTER) for slot in slots)
             if literals[1]:
                 found = function.gradient(b, load(b, x), load(b, given), constants)
@@ -205,19 +203,107 @@ def _apply(_context: Any, kind: Any, back: Any, row: Any, a: Any, d: Any, y: Any
     return sig, codegen
 
 
-def _constant(b: Any, row: Any, index: int) -> Any:
-    place = b.gep(row, [ir.Constant(I32, 8 * index)], source_etype=ir.IntType(8))
-    return splat(b, b.load(place, typ=F32))
+@kernel(inline="always")
+def _lanes(blob: Blocked, at: Spot) -> int:
+    """How many channels a line's block has."""
+    return blob.c - (blob.blocks - 1) * LANES if at[1] == blob.blocks - 1 else LANES
 
 
 @functools.cache
-def _values(kind: int, back: int) -> Entry:
+def _forward(kind: int) -> Entry[...]:
     @entry
-    def body(row: int, tid: int, nth: int) -> None:
-        pixels, planes, lines, last_lanes = arg(row, 15), arg(row, 13), arg(row, 14), arg(row, 18)
-        first, last = share(row, tid, nth)
-        for item in range(first, last):
-            lanes = last_lanes if item // lines % planes == planes - 1 else 16
-            _apply(kind, back, row, line_of(row, 0, item), line_of(row, 1, item), line_of(row, 2, item), pixels, lanes)
+    def body(tid: int, nth: int, x: Read[Blocked], y: Write[Blocked], first: float, second: float) -> None:
+        for item in share(lines_of(y), tid, nth):
+            at = spot(y, item)
+            source, target = line_at(x, at), line_at(y, at)
+            _apply(kind, 0, first, second, source, source, target, y.w, _lanes(y, at))
 
     return body
+
+
+@functools.cache
+def _gradient(kind: int) -> Entry[...]:
+    @entry
+    def body(
+        tid: int, nth: int, kept: Read[Blocked], dy: Read[Blocked], dx: Write[Blocked], first: float, second: float
+    ) -> None:
+        for item in share(lines_of(dx), tid, nth):
+            at = spot(dx, item)
+            lanes = _lanes(dx, at)
+            _apply(kind, 1, first, second, line_at(kept, at), line_at(dy, at), line_at(dx, at), dx.w, lanes)
+
+    return body
+
+
+# ---------------------------------------------------------------- the layers
+
+POWERS = {1.0: "linear", 2.0: "square", 3.0: "cube", 0.5: "root", -1.0: "inverse"}
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The function of a layer, and its constants."""
+
+    name: str
+    constants: tuple[float, ...] = ()
+
+
+def _known_elu(p: Any, _g: Any) -> Known | None:
+    return Known("elu", (p.alpha,)) if p.alpha >= 0 else None
+
+
+def _known_power(p: Any, constant: bool) -> Known | None:
+    name = POWERS.get(p.power)
+    return Known(name, (p.scale, p.shift)) if name and not constant else None
+
+
+def _known_log(p: Any, factor: float) -> Known | None:
+    return Known("log", (p.scale, p.shift)) if factor == 1 else None
+
+
+FUNCTIONS: dict[str, Callable[[Any, Any], Known | None]] = {
+    "AbsVal": lambda _p, _g: Known("absolute"),
+    "BNLL": lambda _p, _g: Known("softplus"),
+    "Clip": lambda p, _g: Known("clip", (p.min, p.max)),
+    "ELU": _known_elu,
+    "Exp": lambda _p, g: Known("exp", (g.rate, g.factor)),
+    "Log": _known_log,
+    "Power": _known_power,
+    "ReLU6": lambda p, _g: Known("relu6") if not p.negative_slope else None,
+    "Sigmoid": lambda _p, _g: Known("sigmoid"),
+    "Swish": lambda p, _g: Known("swish", (p.beta,)),
+    "TanH": lambda _p, _g: Known("tanh"),
+}
+
+
+def _known(b: Builder, layer: int) -> Known | None:
+    node = b.plan.graph.nodes[layer]
+    fields = getattr(node.record, node.type.param) if node.type.param else node.record
+    return FUNCTIONS[node.type.name](fields, b.planned(layer).setup.geometry)
+
+
+def accepts(b: Builder, layer: int) -> Layout | None:
+    return b.any_layout(layer) if _known(b, layer) is not None else None
+
+
+def forward(b: Builder, layer: int) -> None:
+    read, write = b.by_value(layer)
+    known = _known(b, layer)
+    assert known is not None
+    x = read(b.bottom(layer))
+    b.emit(forward_of(known.name, x, write(b.top(layer)), known.constants), known.name)
+
+
+def backward(b: Builder, step: Step) -> None:
+    layer, target = step.layer, step.bottom_diffs[0]
+    if target is None:
+        return
+    read, write = b.by_value(layer)
+    known, reads = _known(b, layer), b.planned(layer).setup.reads
+    assert known is not None
+    dy = read(step.top_diffs[0])
+    kept = read(b.top(layer) if "y" in reads else b.bottom(layer)) if reads else dy
+    b.emit(gradient_of(known.name, kept, dy, write(target), known.constants), f"{known.name} gradient")
+
+
+FAMILY = Family(tuple(FUNCTIONS), accepts, forward, backward)
