@@ -77,7 +77,10 @@ class Planner:
 
     def with_room(self) -> Plan | None:
         """A plan for larger inputs, where the file says 1x1 for images of any size and no layer can work on these."""
-        first = self({}, {}, next((n.index for n in self.graph.nodes if n.bottoms), len(self.graph.nodes)))
+        try:
+            first = self({}, {}, next((n.index for n in self.graph.nodes if n.bottoms), len(self.graph.nodes)))
+        except NetError:
+            return None
         shapes = {first.graph.values[v].name: first.shapes[v] for v in first.graph.inputs}
         any_size = {name: shape[:2] for name, shape in shapes.items() if shape[2:] == (1, 1)}
         for size in ROOM if any_size else ():

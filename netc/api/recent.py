@@ -30,3 +30,8 @@ class Recent(Generic[V]):
             while len(self) > 1 and (len(self) > self.most or sum(map(self.weigh, self._found.values())) > self.limit):
                 self._found.popitem(last=False)
             return self._found[key]
+
+    def clear(self) -> None:
+        """Forget all."""
+        with self._lock:
+            self._found.clear()

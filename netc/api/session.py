@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -12,14 +12,15 @@ from numpy.typing import DTypeLike
 
 from netc import data, run, solve
 from netc.api.definition import Definition, PathLike
-from netc.api.fed import FedNet
 from netc.api.jobs import Job, load_job
 from netc.api.made_up import fill_inputs
 from netc.api.memory import within
-from netc.api.planning import load, plan_state
+from netc.api.planner import Planner, Plans
+from netc.api.planning import load
 from netc.api.preprocess import stored
+from netc.api.sized import SizedNet, Varying
 from netc.errors import Code, Diagnostic, NetError, Report, suggest
-from netc.graph import State
+from netc.graph import Graph, State
 from netc.layer import Array, Phase, Shape
 from netc.plan.model import Plan
 from netc.schema.record import Record
@@ -37,12 +38,13 @@ UNKNOWN_NAME = Code(
 )
 
 
-class Net(FedNet):
+class Net(SizedNet):
     """A net that runs, from a file or a definition.
 
         net = netc.Net("deploy.prototxt", weights="model.caffemodel")
         net.set_input("data", images)
         probabilities = net.forward()["prob"]
+        net.forward(data=other_images, end="pool5")  # in any size, up to any layer
 
     phase, level, stages: which of the file's nets. weights: `.caffemodel` files, by layer name. batch, inputs: shapes
     instead of the file's. keep: every blob stays readable after a pass. training: plan backward too (default: in phase
@@ -85,10 +87,13 @@ class Net(FedNet):
         training = phase == "TRAIN" if training is None else training
         writes = "nowhere" if synthetic else "anywhere" if allow_writes else "here"
         run_options = {"executor": "reference" if keep else "fast", "writes": writes, **run_options}
-        options: dict[str, Any] = {"batch": batch, "inputs": inputs, "training": training, "keep": keep}
-        plan = _planned(definition, state, budget, None, run_options, **options)
-        feeds = {} if synthetic else open_feeds(plan, seed, on_bad_record)
-        super().__init__(plan, dtype=dtype, seed=seed, feeds=feeds, **run_options)
+        fit = _fit(budget, None, run_options)
+        planner = Planner(definition, state, training=(training,), batch=batch, keep=keep, fit=fit)
+
+        def feeds(plan: Plan) -> Mapping[str, run.Feed]:
+            return {} if synthetic else open_feeds(plan, seed, on_bad_record)
+
+        super().__init__(planner, inputs or {}, feeds, dtype=dtype, seed=seed, **run_options)
         if synthetic:
             fill_inputs(self, seed)
         files = [weights] if isinstance(weights, str | Path) else weights
@@ -138,20 +143,24 @@ class Solver(solve.Solver):
         if overfit:
             record = record.replace(**_ONE_BATCH)
         seed = record.random_seed if record.has("random_seed") and record.random_seed >= 0 else 0
-        options: dict[str, Any] = {"batch": overfit, "training": True, "release": not keep_gradients}
-        plan = _with_preprocessing(_planned(job.train, job.train_state, budget, record, run_options, **options))
-        feeds = open_feeds(plan, seed, on_bad_record, required=True)
-        net = FedNet(plan, seed=seed, feeds=first_batches(feeds) if overfit else feeds, **run_options)
-        tests, warnings = [], [*job.warnings, *plan.warnings]
+        fit = _fit(budget, record, run_options, release=not keep_gradients)
+
+        def feeds(plan: Plan) -> Mapping[str, run.Feed]:
+            found = open_feeds(plan, seed, on_bad_record, required=True)
+            return first_batches(found) if overfit else found
+
+        planner = Planner(job.train, job.train_state, training=(True,), batch=overfit, fit=fit)
+        net = SizedNet(planner, {}, feeds, seed=seed, **run_options)
+        net.graph = _with_preprocessing(net.plan)
+        tests, warnings = [], [*job.warnings, *net.plan.warnings]
         for test in () if overfit else job.tests:
-            test_plan = plan_state(test.definition, test.state)
-            warnings += test_plan.warnings
-            feeds = open_feeds(test_plan, seed, on_bad_record, required=True)
-            test_net = FedNet(test_plan, seed=seed, params=net, feeds=feeds, **run_options)
+            planner = Planner(test.definition, test.state, training=(False,))
+            test_net = SizedNet(planner, {}, feeds, seed=seed, params=net, **run_options)
+            warnings += test_net.plan.warnings
             tests.append(solve.Test(test_net, test.iterations))
         self.warnings: tuple[Diagnostic, ...] = tuple(dict.fromkeys(warnings))
         prefix = None if record.has("snapshot_prefix") else str(job.path.with_suffix(""))
-        options = {"on_nan": on_nan, "keep_gradients": keep_gradients, "lock": lock}
+        options: dict[str, Any] = {"on_nan": on_nan, "keep_gradients": keep_gradients, "lock": lock}
         super().__init__(record, net, tests, events=events, snapshot_prefix=prefix, **options)
         self.job = job
         self.loaded = load_files(net, tuple(weights) or _weights(job, record), reshape=reshape, names=names)
@@ -164,28 +173,14 @@ class Solver(solve.Solver):
             raise NetError(replace(problem, span=span))
 
 
-def _planned(
-    definition: Definition,
-    state: State,
-    budget: int | str | None,
-    solver: Record | None,
-    run_options: Mapping[str, Any],
-    *,
-    release: bool = False,
-    **options: Any,
-) -> Plan:
-    """The plan of a net, within the budget if there is one."""
+def _fit(
+    budget: int | str | None, solver: Record | None, run_options: Mapping[str, Any], *, release: bool = False
+) -> Callable[[Plans], Plan]:
+    """How to choose the layers that run again in backward: within the budget, if there is one."""
     if budget is None:
-        return plan_state(definition, state, **options)
-    found = within(
-        budget,
-        lambda layers: plan_state(definition, state, recompute=layers, **options),
-        executor=run_options["executor"],
-        threads=run_options.get("threads"),
-        solver=solver,
-        release=release,
-    )
-    return found.plan
+        return lambda plans: plans(())
+    options = {"executor": run_options["executor"], "threads": run_options.get("threads")}
+    return lambda plans: within(budget, plans, **options, solver=solver, release=release).plan
 
 
 _ONE_BATCH: dict[str, Any] = {
@@ -205,10 +200,9 @@ def _weights(job: Job, record: Record) -> tuple[Path, ...]:
     return tuple(next((p / name for p in places if (p / name).is_file()), Path(name)) for name in names)
 
 
-def _with_preprocessing(plan: Plan) -> Plan:
-    """The plan; its NetParameter, which snapshots carry, says how the data layers prepare images."""
-    record = plan.graph.record.replace(preprocessing=stored(plan) or None)
-    return replace(plan, graph=replace(plan.graph, record=record))
+def _with_preprocessing(plan: Plan) -> Graph:
+    """The graph; its NetParameter, which snapshots carry, says how the data layers prepare images."""
+    return replace(plan.graph, record=plan.graph.record.replace(preprocessing=stored(plan) or None))
 
 
 class FirstBatch:
@@ -224,6 +218,12 @@ class FirstBatch:
             self._batch = tuple(array.copy() for array in out)
         for target, array in zip(out, self._batch, strict=True):
             target[...] = array
+
+    def upcoming(self) -> tuple[Shape, ...]:
+        """The shapes of that batch, () if they are as planned."""
+        if not self._batch and isinstance(self.feed, Varying):
+            return self.feed.upcoming()
+        return tuple(array.shape for array in self._batch)
 
 
 def first_batches(feeds: Mapping[str, run.Feed]) -> dict[str, run.Feed]:
@@ -243,7 +243,7 @@ def load_files(
 
 def _check_names(net: run.Net, in_files: set[str], names: Mapping[str, str]) -> None:
     report = Report()
-    in_net = {node.name for node in net.graph.nodes if net.plan.layers[node.index].params}
+    in_net = {node.name for node in net.graph.nodes if net.parameters.plan.layers[node.index].params}
     for old, new in names.items():
         for name, known, where in ((old, in_files, "no weight file has a"), (new, in_net, "the net has no")):
             if name not in known:

@@ -1,7 +1,7 @@
 """From a plan to a net in memory that runs forward and backward."""
 
 from netc.run.executor import Executor, Feed, Observer, Storage
-from netc.run.net import Net
+from netc.run.net import Net, Program
 from netc.run.parameters import Parameter, Parameters
 from netc.run.weights import Loaded, load_weights, weights_of
 
@@ -13,6 +13,7 @@ __all__ = [
     "Observer",
     "Parameter",
     "Parameters",
+    "Program",
     "Storage",
     "load_weights",
     "weights_of",

@@ -12,9 +12,11 @@ UNKNOWN_BLOB = Code(
 INPUT_SHAPE = Code(
     "RUN011",
     "an input has the wrong shape",
-    why="Shapes, and with them all memory, are settled when the net is planned; no other shape fits.",
+    why="Shapes, and with them all memory, are settled when the net is planned; no other shape fits until it is "
+    "planned again.",
     example='net.set_input("data", np.zeros((1, 3, 224, 224)))  # planned for 10x3x227x227',
-    fix="Plan the net for the shape that you feed: `--input data=1x3x224x224`, or `inputs=` in Python.",
+    fix="Plan the net for the shape that you feed: `--input data=1x3x224x224`; in Python `inputs=`, or "
+    "`net.reshape(data=(1, 3, 224, 224))`, or `net.forward(data=images)`, which takes any shape.",
 )
 BLOB_REUSED = Code(
     "RUN012",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from copy import copy
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any, Literal, TypeVar, cast
 
@@ -35,6 +35,20 @@ from netc.writes import Where, refused
 
 T = TypeVar("T")
 N = TypeVar("N", bound="Net")
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A plan of a net in memory."""
+
+    plan: Plan
+    storage: Storage
+    executor: Executor
+
+    @property
+    def planned_bytes(self) -> int:
+        """The memory that it takes, without the parameters."""
+        return int(getattr(self.executor, "planned_bytes", self.plan.memory.planned_bytes))
 
 
 class Net:
@@ -77,7 +91,9 @@ class Net:
         self._check_writes()
         self._empty = [n for n in self.graph.nodes if n.type.role.fed != "caller" and self._is_filled_by_caller(n)]
         self.executor: Executor
+        self._how = executor, debug
         self.executor, self.threads = _executor(executor, self._storage, debug, threads)
+        self._updates: Any = None
 
     def replica(self: N) -> N:
         """A second net for a second thread: it shares this one's parameters and compiled program, and costs its blobs.
@@ -130,11 +146,15 @@ class Net:
         self._empty = [n for n in self._empty if name not in (self.graph.values[v].name for v in n.tops)]
 
     def _input_arrays(self) -> dict[int, Array]:
-        nodes = [n for n in self.graph.nodes if self._is_filled_by_caller(n)]
+        nodes = [n for n in self.plan.graph.nodes if self._is_filled_by_caller(n)]
         return {v: np.zeros(self.plan.shapes[v], self.dtype) for n in nodes for v in n.tops}
 
     def _is_filled_by_caller(self, node: Node) -> bool:
         return node.type.source and node.type.forward is None and node.key not in self.feeds
+
+    def _prepare(self, first: int, last: int) -> None:
+        """Within a pass, before these layers run."""
+        self._refuse_empty(first, last)
 
     def _refuse_empty(self, first: int, last: int) -> None:
         """Raise NetError for a data layer of the range that has no source, and whose tops nobody has filled."""
@@ -162,12 +182,13 @@ class Net:
         """
         first, last = self._layer(start, 0), self._layer(end, len(self.graph.nodes) - 1)
         with self._turns.forward():
-            self._refuse_empty(first, last)
+            self._prepare(first, last)
             with self._reach.forward(first, last):
                 self.loss = self.executor.forward(first, last)
-            if last == len(self.graph.nodes) - 1:
+            graph = self.plan.graph
+            if last == len(graph.nodes) - 1:
                 self._storage.iteration += 1
-            found = {v: self.executor.value(v) for v in self.graph.outputs if self.graph.values[v].producer <= last}
+            found = {v: self.executor.value(v) for v in graph.outputs if graph.values[v].producer <= last}
             return {self.graph.values[v].name: a.copy() for v, a in found.items() if a is not None}
 
     def backward(
@@ -181,7 +202,7 @@ class Net:
         """
         if not self.plan.backward_planned:
             raise NetError(Diagnostic(NO_BACKWARD, f'net "{self.graph.name}" was planned for inference only'))
-        first, last = self._layer(end, 0), self._layer(start, len(self.graph.nodes) - 1)
+        first, last = self._layer(end, 0), self._layer(start, len(self.plan.graph.nodes) - 1)
         with self._turns.backward():
             self._storage.seeds = self._seeds(diffs or {})
             self._reach.backward(first, last)
@@ -198,6 +219,7 @@ class Net:
         before, self.executor = self.executor, releasing(updates)
         self._reach.lose()
         _with_state(self.executor, before)
+        self._updates = updates
         return True
 
     def backward_and_update(self) -> None:
@@ -207,12 +229,12 @@ class Net:
         """
         with self._turns.backward():
             self._storage.seeds = {}
-            self._reach.backward(0, len(self.graph.nodes) - 1)
+            self._reach.backward(0, len(self.plan.graph.nodes) - 1)
             self._released = True
             cast(Any, self.executor).backward_and_update()
 
     def _seeds(self, diffs: Mapping[str, Any]) -> dict[int, Array]:
-        outputs = {self.graph.values[v].name: v for v in self.graph.outputs}
+        outputs = {self.graph.values[v].name: v for v in self.plan.graph.outputs}
         seeds = {}
         for name, diff in diffs.items():
             value = _lookup(outputs, name, UNKNOWN_BLOB, "output")
@@ -233,13 +255,13 @@ class Net:
     @property
     def blobs(self) -> Mapping[str, Array]:
         """Each blob name's last value, as a view; raises NetError(RUN012) if its memory has been used again."""
-        return _Blobs({v.name: v.index for v in self.graph.values}, self.executor.value)
+        return _Blobs({v.name: v.index for v in self.plan.graph.values}, self.executor.value)
 
     @property
     def diffs(self) -> Mapping[str, Array]:
         """The gradient of each blob name's first value that has one (an input's, say), as a view."""
         found: dict[str, int] = {}
-        for value in self.graph.values:
+        for value in self.plan.graph.values:
             if self.plan.diff[value.index] is not None:
                 found.setdefault(value.name, value.index)
         return _Blobs(found, self.executor.gradient)
@@ -292,24 +314,46 @@ class Net:
         One that is there already goes on seeing them. A net on the fast executor runs on the reference one meanwhile:
         only there every layer stands alone.
         """
-        outer = self._storage.observer
-        before, self._storage.observer = (self.executor, outer), _both(outer, observer)
-        if not isinstance(self.executor, Reference):
-            self.executor = _with_state(Reference(self._storage), self.executor)
+        storage, own, outer = self._storage, self.executor, self._storage.observer
+        storage.observer = _both(outer, observer)
+        if not isinstance(own, Reference):
+            self.executor = _with_state(Reference(storage), own)
             self._reach.lose()
         try:
             yield
         finally:
-            seen = self.executor
-            self.executor, self._storage.observer = before
-            if seen is not self.executor:
-                _with_state(self.executor, seen)
+            storage.observer = outer
+            if self._storage is storage and self.executor is not own:
+                self.executor = _with_state(own, self.executor)
                 self._reach.lose()
 
     @property
     def is_observed(self) -> bool:
         """Whether an observer sees each layer's arrays now."""
         return self._storage.observer is not None
+
+    # ------------------------------------------------------------ other plans of the same net
+
+    def program(self, plan: Plan) -> Program:
+        """Another plan of this net (other shapes, or its first layers) in memory, with the same parameters.
+
+        Raises NetError(RUN015) if the parameters have other shapes in it.
+        """
+        self.parameters.check(plan)
+        storage = replace(self._storage, plan=plan, inputs={}, seeds={}, observer=None)
+        name, debug = self._how
+        executor, _ = _executor(name, storage, debug, self.threads)
+        if self._updates is not None and hasattr(executor, "releasing"):
+            executor = executor.releasing(self._updates)
+        return Program(plan, storage, executor)
+
+    def use(self, program: Program, inputs: Mapping[int, Array]) -> None:
+        """Run this program from now on, on these inputs; what layers keep between iterations comes with them."""
+        storage, before = program.storage, self.executor
+        storage.inputs, storage.iteration, storage.seed = dict(inputs), self.iteration, self.seed
+        self.plan, self._storage, self.executor = program.plan, storage, program.executor
+        self._reach = Reach(program.plan)
+        _with_state(self.executor, before)
 
     # ------------------------------------------------------------ state between iterations
 
@@ -383,7 +427,8 @@ def _with_state(executor: Executor, other: Executor) -> Executor:
     """Give an executor the values that layers keep between iterations in another."""
     theirs = other.state()
     for key, array in executor.state().items():
-        array[...] = theirs[key]
+        if key in theirs and theirs[key].shape == array.shape:
+            array[...] = theirs[key]
     return executor
 
 

@@ -55,6 +55,15 @@ class Parameters:
         nodes = self.plan.graph.nodes
         return {node.key: self.of_layer(node.index) for node in nodes if self.plan.layers[node.index].params}
 
+    def check(self, plan: Plan) -> None:
+        """Raise NetError(RUN015) if a plan of the same net, whole or not, wants parameters of other shapes."""
+        report = Report()
+        for mine, p in zip(self.all, plan.params, strict=False):
+            if mine.data.shape != p.shape:
+                shapes = f"{format_shape(mine.data.shape)}, but would be {format_shape(p.shape)} for these inputs"
+                report.error(PARAMETER_SHAPE, f'"{p.name}" has shape {shapes}', plan.graph.nodes[p.layer].record.span)
+        report.finish()
+
     def replica(self) -> Parameters:
         """The same values, with gradients of their own (which take no memory until somebody writes there)."""
         twin = copy(self)

@@ -77,7 +77,7 @@ def load_own(net: Net, weights: Weights, source: str) -> None:
 
 
 def _with_parameters(net: Net) -> list[Node]:
-    return [node for node in net.graph.nodes if net.plan.layers[node.index].params]
+    return [node for node in net.graph.nodes if net.parameters.plan.layers[node.index].params]
 
 
 def _copy(net: Net, node: Node, layer: LayerWeights) -> None:

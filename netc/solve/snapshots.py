@@ -64,7 +64,7 @@ def check(p: Record, prefix: str | None, report: Report, net: Net) -> None:
     if p.snapshot and prefix and (problem := probe(Path(f"{prefix}_iter_0"))):
         report.error(problem.code, problem.message, p.span_of("snapshot_prefix"), help=problem.help)
     if prefix and p.snapshot_format == "HDF5" and (p.snapshot or p.snapshot_after_train):
-        pairs = zip(net.graph.nodes, net.plan.layers, strict=True)
+        pairs = zip(net.graph.nodes, net.parameters.plan.layers, strict=True)
         hdf5.check_names(((node.name, len(layer.params)) for node, layer in pairs), report)
 
 
