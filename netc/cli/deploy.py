@@ -12,7 +12,7 @@ from netc.cli import _output
 from netc.cli._files import STDOUT, say_written, write_text
 from netc.cli._options import OUTPUT, ShapeOption, file_argument
 from netc.layer import Shape
-from netc.schema.wire import to_text
+from netc.schema.text import to_text
 
 
 @click.command("deploy")

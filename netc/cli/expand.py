@@ -12,7 +12,7 @@ from netc.catalogue import catalogue
 from netc.cli import _output
 from netc.cli._files import STDOUT, write_text
 from netc.cli._options import OUTPUT, file_argument
-from netc.schema.wire import to_text
+from netc.schema.text import to_text
 
 
 def _without_solver(block: language.Block) -> language.Block:

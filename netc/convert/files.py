@@ -24,9 +24,9 @@ from netc.run.net import Net
 from netc.run.weights import load_weights
 from netc.schema.model import read_model
 from netc.schema.record import Record
+from netc.schema.text import to_text
 from netc.schema.weights import Weights
 from netc.schema.weights_write import dump_weights
-from netc.schema.wire import to_text
 from netc.solve.hdf5 import is_hdf5
 from netc.solve.snapshots import read_weights
 

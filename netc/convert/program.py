@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from netc import language
 from netc.api.definition import Definition, typed
 from netc.api.vocabulary import LayerVocabulary
 from netc.errors import NetError
+from netc.language.strings import quote
 from netc.schema.record import Record
-from netc.schema.registry import FieldType
-from netc.schema.wire import number, quote, quote_text, to_text
+from netc.schema.text import to_text, to_tree
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _KEYWORDS = {"let", "def", "for", "in", "if", "else", "import", "as", "and", "or", "not", "train", "test", "deploy"}
@@ -61,7 +60,7 @@ class _Program:
     def write(self, record: Record) -> str:
         self.words |= set(_enum_values(record))
         rest = record.replace(layer=None, solver=None)
-        parts = [*_fields(rest, ())]
+        parts = [_fields(rest)]
         open_phase = ""
         for layer in record.layer:
             phase, shown = _phase(layer) if self.blocks else ("", layer)
@@ -71,7 +70,7 @@ class _Program:
             parts.append(self.statement(shown, frozenset({phase}) if phase else _ALL))
         parts += ["}"] if open_phase else []
         if record.has("solver"):
-            parts.append("solver {\n" + "\n".join(_fields(record.solver, ())) + "\n}")
+            parts.append("solver {\n" + _safe(language.write(to_tree(record.solver, lists=True))) + "}")
         return "\n".join(parts) + "\n"
 
     def statement(self, layer: Record, phases: Phases) -> str:
@@ -79,16 +78,15 @@ class _Program:
         own = self.vocabulary.message_field(layer.type) or ""
         empty = layer.has(own) and not getattr(layer, own).values
         if layer.type not in self.vocabulary.types or not layer.has("name") or empty:
-            return "layer { " + " ".join(_fields(layer, ())) + " }"
-        inputs = [self.variables.get(b) or _safe(quote_text(b)) for b in layer.bottom]
+            return f"layer {{ {_fields(layer)} }}"
+        inputs = [self.variables.get(b) or _safe(quote(b)) for b in layer.bottom]
         in_place = bool(layer.bottom and layer.top) and layer.top[0] == layer.bottom[0]
         in_place = in_place and self.vocabulary.in_place(layer.type)
         targets = [self.variables[layer.top[0]]] if in_place and layer.top[0] in self.variables else []
         targets += [self.target(blob, phases) for blob in layer.top[len(targets) :]]
         label = self.label(layer, in_place, phases)
-        body = " ".join(
-            [*(_fields(getattr(layer, own), ()) if layer.has(own) else ()), *_fields(layer, (*_CONNECTIONS, own))]
-        )
+        outer = layer.replace(**dict.fromkeys((*_CONNECTIONS, own or "type")))
+        body = f"{_fields(getattr(layer, own)) if layer.has(own) else ''} {_fields(outer)}".strip()
         left = f"{', '.join(targets)} = " if targets else ""
         return f"{left}{layer.type}({', '.join(inputs)}){label}" + (f" {{ {body} }}" if body else "")
 
@@ -124,7 +122,7 @@ def _phase(layer: Record) -> tuple[str, Record]:
 
 
 def _label(name: str) -> str:
-    return name if _NAME.fullmatch(name) and name not in _RESERVED else _safe(quote_text(name))
+    return name if _NAME.fullmatch(name) and name not in _RESERVED else _safe(quote(name))
 
 
 def _safe(text: str) -> str:
@@ -132,34 +130,9 @@ def _safe(text: str) -> str:
     return text.replace("${", "$${")
 
 
-def _fields(record: Record, but: tuple[str, ...]) -> Iterator[str]:
-    """A line for each field of a message, with several values of one as a list."""
-    for name, value in record.values.items():
-        if name in but:
-            continue
-        declared = record.message_type.field(name)
-        if declared.kind == "message":
-            for item in value if declared.repeated else (value,):
-                yield f"{name} {{ {' '.join(_fields(item, ()))} }}"
-        elif declared.repeated and len(value) > 1:
-            yield f"{name}: [{', '.join(_scalar(declared, item) for item in value)}]"
-        else:
-            for item in value if declared.repeated else (value,):
-                yield f"{name}: {_scalar(declared, item)}"
-
-
-def _scalar(declared: FieldType, value: Any) -> str:
-    match declared.kind:
-        case "string":
-            return _safe(quote_text(value))
-        case "bytes":
-            return _safe(quote(value))
-        case "bool":
-            return "true" if value else "false"
-        case "float":
-            return number(value)
-        case _:
-            return str(value)
+def _fields(record: Record) -> str:
+    """The fields of a message on one line, with several values of one as a list."""
+    return _safe(language.write_line(to_tree(record, lists=True)))
 
 
 def _enum_values(record: Record) -> Iterator[str]:

@@ -21,12 +21,12 @@ from netc.data.source import Opening, Source, SourceType
 from netc.data.transform import Transform, transformed
 from netc.errors import Diagnostic, NetError
 from netc.files import open_regular
+from netc.formats import LONGEST, format_of
 from netc.layer import Array, Phase, Shape, format_shape
 from netc.schema.record import Record
 from netc.untrusted import bomb, budget, library
 
 _TYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
-_GZIP = b"\x1f\x8b"
 
 
 def is_idx(path: Path) -> bool:
@@ -83,7 +83,7 @@ def _opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
         raise NetError(Diagnostic(NOT_DATA, f"{path} cannot be read: {reason}")) from None
     with file, library(lambda reason: _broken(path, reason.lower())):
         size = os.fstat(file.fileno()).st_size
-        zipped = file.read(2) == _GZIP
+        zipped = format_of(file.read(LONGEST)) == "gzip"
         file.seek(0)
         yield (cast(BinaryIO, gzip.GzipFile(fileobj=file)) if zipped else file), size
 

@@ -6,7 +6,7 @@ from netc.language.parse import parse
 from netc.language.read import read, read_text
 from netc.language.tree import Block, Document, Field, ListValue, Scalar
 from netc.language.vocabulary import Vocabulary
-from netc.language.write import write, write_scalar
+from netc.language.write import write, write_line, write_scalar
 
 __all__ = [
     "Block",
@@ -21,5 +21,6 @@ __all__ = [
     "read",
     "read_text",
     "write",
+    "write_line",
     "write_scalar",
 ]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from netc.errors import Code, Diagnostic, NetError, Source, Span, suggest
 from netc.files import open_regular
+from netc.formats import format_of
 from netc.language import codes
 from netc.language.parse import parse
 from netc.language.tree import Document
@@ -15,13 +16,19 @@ MAX_BYTES = 8 << 20
 """Texts longer than this are refused unread."""
 
 
-_PAGE = ("it is an HTML page", "a web page was saved instead of the file: get the file (on GitHub, its raw form)")
-_ANSWERS = (
-    (b"<!doctype html", *_PAGE),
-    (b"<html", *_PAGE),
-    (b"version https://git-lfs", "it is a Git LFS pointer", "get the real file with `git lfs pull`"),
-)
-"""How what a server gives instead of a file begins."""
+_OTHERS: dict[str, tuple[Code, str, str]] = {
+    "HTML": (
+        codes.UNREADABLE,
+        "it is an HTML page",
+        "a web page was saved instead of the file: get the file (on GitHub, its raw form)",
+    ),
+    "Git LFS": (codes.UNREADABLE, "it is a Git LFS pointer", "get the real file with `git lfs pull`"),
+    "UTF-16": (codes.ENCODING, "it is UTF-16", "save it as UTF-8"),
+    "HDF5": (codes.BINARY, "it is an HDF5 file", "weights and data are given beside the text of a net"),
+    "ZIP": (codes.BINARY, "it is a compressed archive", "unpack it first"),
+    "gzip": (codes.BINARY, "it is a compressed archive", "unpack it first"),
+}
+"""What people give instead of a text, by its name in `netc.formats`."""
 
 
 def read(path: str | os.PathLike[str]) -> Document:
@@ -48,11 +55,9 @@ def read_text(path: str | os.PathLike[str], shown: str | None = None) -> str:
         raise _refuse(codes.UNREADABLE, shown, reason) from None
     if len(data) > MAX_BYTES:
         raise _refuse(codes.TOO_LARGE, shown, f"it holds more than {MAX_BYTES >> 20} MB")
-    for start, what, hint in _ANSWERS:
-        if data[:64].lower().lstrip().startswith(start):
-            raise _refuse(codes.UNREADABLE, shown, what, hint)
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise _refuse(codes.ENCODING, shown, "it is UTF-16", "save it as UTF-8")
+    if (other := _OTHERS.get(format_of(data) or "")) is not None:
+        code, what, hint = other
+        raise _refuse(code, shown, what, hint)
     if (kind := _binary(data, shown)) is not None:
         raise _refuse(codes.BINARY, shown, *kind)
     return data.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
@@ -75,10 +80,6 @@ def _near(path: Path) -> str | None:
 def _binary(data: bytes, path: str) -> tuple[str, str | None] | None:
     """What a binary file seems to be and what to do with it, or None for text."""
     head = data[:4096]
-    if data.startswith(b"\x89HDF\r\n\x1a\n"):
-        return "it is an HDF5 file", "weights and data are given beside the text of a net"
-    if data.startswith(b"PK\x03\x04") or data.startswith(b"\x1f\x8b"):
-        return "it is a compressed archive", "unpack it first"
     control = sum(byte < 32 and byte not in b"\t\n\v\f\r" for byte in head)
     if path.endswith((".caffemodel", ".binaryproto")) and control:
         return "it is binary: trained weights, not a net's text", "give it with --weights beside the net's text"

@@ -18,7 +18,7 @@ _ESCAPE = re.compile(
 )
 _SIMPLE = dict(zip("abfnrtv?'\"\\", "\a\b\f\n\r\t\v?'\"\\", strict=True))
 _WRITTEN = {"\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "\\": "\\\\"}
-_SPECIAL = re.compile(r"[\x00-\x1f\x7f\"\\\ud800-\udfff]")
+_SPECIAL = re.compile(r"[\x00-\x1f\x7f\"\\]|[^\x00-\x7f]")
 _PAIR = re.compile(r"\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})", re.IGNORECASE)
 
 
@@ -78,7 +78,7 @@ def _escape(found: re.Match[str], span: Span, report: Report) -> bytes:
 
 
 def quote(value: str) -> str:
-    """A value as a string in double quotes that every protobuf reader takes."""
+    """A value as a string in double quotes that every protobuf reader takes; printable letters stay as they are."""
     return '"' + _SPECIAL.sub(_written, value) + '"'
 
 
@@ -86,4 +86,8 @@ def _written(found: re.Match[str]) -> str:
     character = found[0]
     if character in _WRITTEN:
         return _WRITTEN[character]
-    return f"\\{ord(character) & 0xFF:03o}"
+    if character.isprintable():
+        return character
+    surrogate = "\ud800" <= character <= "\udfff"  # a byte that is not UTF-8
+    data = bytes([ord(character) & 0xFF]) if surrogate else character.encode()
+    return "".join(f"\\{byte:03o}" for byte in data)

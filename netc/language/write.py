@@ -18,6 +18,11 @@ def write(block: Block, *, lists: bool = True) -> str:
     return "".join(f"{line}\n" for line in _lines(block.fields if lists else _repeated(block.fields), ""))
 
 
+def write_line(block: Block) -> str:
+    """The fields of a tree on one line."""
+    return " ".join(line.strip() for line in _lines(block.fields, ""))
+
+
 def _repeated(fields: Iterable[Field]) -> tuple[Field, ...]:
     made = []
     for field in fields:

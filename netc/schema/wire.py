@@ -1,10 +1,8 @@
-"""Records as protobuf bytes, as protobuf messages and as prototxt, and back."""
+"""Records as protobuf bytes and as protobuf messages, and back."""
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
-from math import copysign, isnan
 from typing import Any
 
 from netc.schema.record import Record
@@ -62,14 +60,6 @@ def to_message(record: Record) -> Any:
 def from_message(message: Any, schema: Schema) -> Record:
     """A protobuf message as a record of the schema's message of the same name."""
     return decode(message.SerializePartialToString(), schema.message(message.DESCRIPTOR.name))
-
-
-def to_text(record: Record) -> str:
-    """The record as prototxt: fields in their order, two spaces a level, as any Caffe reads it."""
-    return "".join(f"{line}\n" for line in _lines(record, ""))
-
-
-# ---------------------------------------------------------------- bytes
 
 
 def _wire(field: FieldType) -> int:
@@ -177,58 +167,3 @@ def _integer(field: FieldType, value: int) -> Any:
     if field.type == "uint64":
         return value
     return signed(value, 32 if field.type == "int32" else 64)
-
-
-# ---------------------------------------------------------------- text
-
-_ESCAPES = {ord("\n"): "\\n", ord("\r"): "\\r", ord("\t"): "\\t", ord('"'): '\\"', ord("\\"): "\\\\"}
-
-
-def quote(data: bytes) -> str:
-    """Bytes as a string of the text format; what is not printable ASCII becomes an octal escape."""
-    return '"' + "".join(_ESCAPES.get(b) or (chr(b) if 32 <= b < 127 else f"\\{b:03o}") for b in data) + '"'
-
-
-def quote_text(text: str) -> str:
-    """Text as a string of the text format; letters beyond ASCII stay as they are, if they are printable."""
-    out = []
-    for letter in text:
-        code = ord(letter)
-        if code < 128 or not letter.isprintable():
-            out.append(quote(letter.encode("utf-8", "surrogateescape"))[1:-1])
-        else:
-            out.append(letter)
-    return '"' + "".join(out) + '"'
-
-
-def number(value: float) -> str:
-    """A float as text: the shortest that reads back the same, without `.0` where the value is whole and small."""
-    if isnan(value):
-        return "nan"
-    if value in (float("inf"), float("-inf")):
-        return "inf" if value > 0 else "-inf"
-    if value == int(value) and abs(value) < 1e15:
-        return "-0" if value == 0 and copysign(1, value) < 0 else str(int(value))
-    return repr(value)
-
-
-_TEXT: dict[str, Callable[[Any], str]] = {
-    "int": str,
-    "float": number,
-    "bool": lambda value: "true" if value else "false",
-    "string": quote_text,
-    "bytes": quote,
-    "enum": str,
-}
-
-
-def _lines(record: Record, indent: str) -> Iterator[str]:
-    for name, value in record.values.items():
-        field = record.message_type.field(name)
-        for item in value if field.repeated else (value,):
-            if field.kind == "message":
-                yield f"{indent}{name} {{"
-                yield from _lines(item, indent + "  ")
-                yield f"{indent}}}"
-            else:
-                yield f"{indent}{name}: {_TEXT[field.kind](item)}"

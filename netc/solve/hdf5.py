@@ -16,12 +16,12 @@ import numpy as np
 
 from netc.errors import Diagnostic, NetError, Report
 from netc.files import open_regular
+from netc.formats import LONGEST, format_of
 from netc.layer import Array
 from netc.schema.weights import LayerWeights, SolverState, Weights, unreadable
 from netc.solve.codes import BAD_HDF5, NAMES_CLASH, NO_H5PY
 from netc.untrusted import budget, library
 
-_MAGIC = b"\x89HDF\r\n\x1a\n"
 _DEEPEST = 32  # groups inside groups: slashes in a layer's name
 
 
@@ -35,7 +35,7 @@ def is_hdf5(path: Path) -> bool:
 
 def _begins_as_hdf5(path: Path) -> bool:
     with open_regular(path) as file:
-        return file.read(len(_MAGIC)) == _MAGIC
+        return format_of(file.read(LONGEST)) == "HDF5"
 
 
 # ---------------------------------------------------------------- writing

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from netc.schema.bvlc.legacy import V1_TYPES
 from netc.schema.registry import base_schema
+from netc.schema.text import to_text
 from netc.schema.upgrade_v0 import V0_TYPES
-from netc.schema.wire import to_text
 from tests.schema.common import covered, found, net, solver
 
 V1 = """

@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 
 from netc.errors import Report
 from netc.language.parse import parse
+from netc.language.strings import quote
 from netc.schema.record import Record
 from netc.schema.registry import FieldType, MessageType, base_schema
 from netc.schema.scan import WireError
+from netc.schema.text import number, to_text
 from netc.schema.typing import type_document
-from netc.schema.wire import decode, encode, from_message, number, quote, quote_text, to_message, to_text
+from netc.schema.wire import decode, encode, from_message, to_message
 
 SCHEMA = base_schema()
 _INTEGERS = {"int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1), "uint32": (0, 2**32 - 1)}
@@ -122,8 +124,8 @@ def test_numbers_and_strings_as_text() -> None:
     assert [number(v) for v in (1.0, 0.1, -0.0, 1e20, math.inf, -math.inf, math.nan)] == [
         "1", "0.1", "-0", "1e+20", "inf", "-inf", "nan",
     ]  # fmt: skip
-    assert quote(b'a"\\\n\xff\0' + b"1") == r'"a\"\\\n\377\0001"'
-    assert quote_text("é\x01\udcff") == '"é\\001\\377"'
+    assert quote('a"\\\n\udcff\0' + "1") == r'"a\"\\\n\377\0001"'
+    assert quote("é\x01\udcff\u200b\ud800") == '"é\\001\\377\\342\\200\\213\\000"'
 
 
 def test_records() -> None:
