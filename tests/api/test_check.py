@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from netc.api.jobs import load_job
 from netc.api.planning import check
 from netc.errors import Diagnostic, NetError
 
@@ -140,3 +141,12 @@ def test_a_solver_does_not_suggest_itself(tmp_path: Path) -> None:
 def test_a_file_that_only_declares_is_no_empty_net(tmp_path: Path) -> None:
     assert found("let a = 1\ndef f(x) -> y { y = ReLU(x) }\n", tmp_path, "blocks.net") == ()
     assert [d.code.id for d in found("# nothing\n", tmp_path, "empty.net")] == ["GRA010"]
+
+
+def test_a_solver_file_may_hold_statements(tmp_path: Path) -> None:
+    """Its fields say that it is a solver, whatever stands between them."""
+    (tmp_path / "net.prototxt").write_text(INPUT)
+    text = 'let rate = 0.1\nnet: "net.prototxt"\nbase_lr: rate\nlr_policy: "fixed"\nmax_iter: 10 * 2\n'
+    assert found(text, tmp_path, "solver.net") == ()
+    assert load_job(tmp_path / "solver.net").record.base_lr == 0.1
+    assert places(found(text + "gamma: [rate, true] * 2\n", tmp_path, "solver.net")) == [("SYN033", 6, 8)]
