@@ -3,23 +3,17 @@
 import errno
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from netc import files, language
-from netc.api.predict import _mean
-from netc.catalogue import catalogue
-from netc.convert import files as convert_files
-from netc.convert import safetensors
-from netc.data import array_files, hdf5, idx, images, lists, lmdb_file, survey
+from netc import files
+from netc.data import array_files, survey
 from netc.data.bad import BadRecordError
 from netc.errors import NetError
-from netc.schema import weights
-from netc.solve import hdf5 as solve_hdf5
-from netc.solve import snapshots
+from tools.attack.files import READERS
 
 KINDS = {
     "fifo": "a named pipe",
@@ -45,26 +39,6 @@ def special(tmp_path: Path) -> Iterator[dict[str, Path]]:
     with bound:
         found = {name: tmp_path / name for name in ("fifo", "socket", "device", "folder")}
         yield found | {"proc": Path("/proc/self/environ"), "endless": Path("/proc/self/pagemap")}
-
-
-READERS: dict[str, tuple[str, Callable[[Path], object]]] = {
-    "text": ("", language.read_text),
-    "weights": (".caffemodel", snapshots.read_weights),
-    "hdf5 weights": (".h5", solve_hdf5.read_weights),
-    "solver state": (".solverstate", snapshots.read_state),
-    "mean": (".binaryproto", weights.read_blob),
-    "array mean": (".npy", lambda path: _mean(str(path), 3)),
-    "safetensors": (".safetensors", safetensors.load),
-    "convert": (".bin", convert_files.read),
-    "list": (".txt", lists.read_list),
-    "image": (".png", lambda path: images.read_image(path, "color")),
-    "idx": (".idx", idx.read_idx),
-    "npz": (".npz", lambda path: array_files.read_npz(path, ["data"])),
-    "csv": (".csv", array_files.read_csv),
-    "hdf5": (".h5", hdf5.open_hdf5),
-    "lmdb": (".mdb", lmdb_file.LmdbFile),
-    "layer file": (".py", lambda path: catalogue((path,))),
-}
 
 
 @pytest.mark.parametrize(("reader", "kind"), [(r, k) for r in READERS for k in KINDS if (r, k) != ("lmdb", "folder")])
