@@ -7,6 +7,7 @@ channel is a group go the direct way instead (netc/kernels/depthwise.py).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,22 @@ from netc.kernels import depthwise
 from netc.kernels.im2col import Columns
 
 Array = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """What the kernels here are told: images of a batch, groups, filters over all groups (Convolution's outputs,
+    Deconvolution's bottom channels), and the columns of one image (Convolution's bottom, Deconvolution's top)."""
+
+    batch: int
+    groups: int
+    filters: int
+    columns: Columns
+
+    @property
+    def weights(self) -> tuple[int, int, int]:
+        """The weights as the matrix products see them: groups x filters of a group x cells that a filter meets."""
+        return self.groups, self.filters // self.groups, self.columns.shape[0] // self.groups
 
 
 def correlate(images: Array, weights: Array, results: Array, columns: Columns, scratch: Array | None) -> None:

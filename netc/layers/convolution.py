@@ -22,12 +22,11 @@ Caffe notes:
     nothing in the numbers.
 """
 
-from dataclasses import dataclass
 from math import prod
 
 import numpy as np
 
-from netc.kernels.gemm_convolution import correlate, correlate_back, correlate_weights, is_depthwise
+from netc.kernels.gemm_convolution import Geometry, correlate, correlate_back, correlate_weights, is_depthwise
 from netc.kernels.im2col import Columns
 from netc.kernels.windows import WindowError, area, convolution_axes, overhang, positions
 from netc.layer import (
@@ -50,21 +49,6 @@ from netc.layer import (
     same_shape,
 )
 from netc.role import Role
-
-
-@dataclass(frozen=True, slots=True)
-class Geometry:
-    """Batch size, groups, outputs, and the columns of one image."""
-
-    batch: int
-    groups: int
-    outputs: int
-    columns: Columns
-
-    @property
-    def weights(self) -> tuple[int, int, int]:
-        """The weights as the matrix products see them: groups x outputs of a group x inputs of an output."""
-        return self.groups, self.outputs // self.groups, self.columns.shape[0] // self.groups
 
 
 def setup(site: Site) -> Setup:
@@ -130,7 +114,7 @@ def forward(call: Call) -> None:
     g: Geometry = call.g
     weights, scratch = call.params[0].reshape(g.weights), call.buffers.get("columns")
     for bottom, top in zip(call.bottoms, call.tops, strict=True):
-        y = top.reshape(g.batch, g.outputs, positions(g.columns.axes))
+        y = top.reshape(g.batch, g.filters, positions(g.columns.axes))
         correlate(bottom.reshape(g.batch, -1), weights, y, g.columns, scratch)
         if len(call.params) > 1:
             np.add(y, call.params[1][:, None], out=y)
@@ -142,7 +126,7 @@ def backward(call: Call) -> None:
     dw = call.param_diffs[0]
     db = call.param_diffs[1] if len(call.params) > 1 else None
     for bottom, dx, top_diff in zip(call.bottoms, call.bottom_diffs, call.top_diffs, strict=True):
-        dy = top_diff.reshape(g.batch, g.outputs, positions(g.columns.axes))
+        dy = top_diff.reshape(g.batch, g.filters, positions(g.columns.axes))
         if db is not None:
             db += dy.sum((0, 2))
         if dw is not None:

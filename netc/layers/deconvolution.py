@@ -17,12 +17,11 @@ Caffe notes:
     of `group`.
 """
 
-from dataclasses import dataclass
 from math import prod
 
 import numpy as np
 
-from netc.kernels.gemm_convolution import correlate, correlate_back, correlate_weights, is_depthwise
+from netc.kernels.gemm_convolution import Geometry, correlate, correlate_back, correlate_weights, is_depthwise
 from netc.kernels.im2col import Columns
 from netc.kernels.windows import WindowError, area, convolution_axes, positions
 from netc.layer import (
@@ -44,21 +43,6 @@ from netc.layer import (
     same_shape,
 )
 from netc.role import Role
-
-
-@dataclass(frozen=True, slots=True)
-class Geometry:
-    """Batch size, groups, channels of the bottom, and the columns of one image of the top."""
-
-    batch: int
-    groups: int
-    channels: int
-    columns: Columns
-
-    @property
-    def weights(self) -> tuple[int, int, int]:
-        """The weights as the matrix products see them: groups x channels of a group x outputs of a channel."""
-        return self.groups, self.channels // self.groups, self.columns.shape[0] // self.groups
 
 
 def setup(site: Site) -> Setup:
@@ -110,7 +94,7 @@ def forward(call: Call) -> None:
     g: Geometry = call.g
     weights, scratch = call.params[0].reshape(g.weights), call.buffers.get("columns")
     for bottom, top in zip(call.bottoms, call.tops, strict=True):
-        x = bottom.reshape(g.batch, g.channels, positions(g.columns.axes))
+        x = bottom.reshape(g.batch, g.filters, positions(g.columns.axes))
         correlate_back(x, weights, top.reshape(g.batch, -1), g.columns, scratch)
         if len(call.params) > 1:
             y = top.reshape(g.batch, g.columns.channels, -1)
@@ -122,7 +106,7 @@ def backward(call: Call) -> None:
     weights, scratch = call.params[0].reshape(g.weights), call.buffers.get("columns")
     dw = call.param_diffs[0]
     db = call.param_diffs[1] if len(call.params) > 1 else None
-    shape = (g.batch, g.channels, positions(g.columns.axes))
+    shape = (g.batch, g.filters, positions(g.columns.axes))
     for bottom, dx, top_diff in zip(call.bottoms, call.bottom_diffs, call.top_diffs, strict=True):
         dy = top_diff.reshape(g.batch, -1)
         if db is not None:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import cache
 from itertools import groupby
 
 import numpy as np
 
-from netc.fast.machine.emit import LANES, tile_budget
-from netc.fast.machine.launch import Launch, Ref, bind
+from netc.fast.machine.emit import LANES, tile, tile_budget
+from netc.fast.machine.launch import Region, bind
+from netc.fast.machine.lines import share
+from netc.fast.machine.operands import Entry, Read, Scratch, entry
 from netc.fast.machine.walk import Team
-from netc.fast.old.kernels.conv_kernels import line_tiles
 from netc.fast.program.model import Item
 from netc.run.fast import Fast
+
+DEPTH = 8  # blocks of 16 steps of the tile that `peak` measures
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +79,10 @@ def _macs(fast: Fast, layer: int, back: bool) -> int:
 
 def peak(threads: int, seconds: float = 0.2) -> float:
     """Multiply-adds a second that the best tile reaches on data in the first-level cache, over all threads."""
-    rows, vectors, depth, lines = max(1, tile_budget() // 2), min(2, tile_budget()), 8, 4096
-    data = np.ones((3, 1 << 16), np.float32)
-    a, w, c = Ref(0), Ref(1), Ref(2)
-    loops = (depth, 0, 0, 1, 0, 0, 1, 0, 0)
-    arguments = (
-        a, w, c, 0, 0, 0, 1, 1, 1, lines, 1, 0, 0, 0, 0, 0, 0, 0, 0, 16 * 64, rows * 64, *loops,
-        lines // (8 * threads), 0, 0, 0, 0, 0, 1, 64,
-    )  # fmt: skip
-    table = bind([Launch(line_tiles(rows, 0, vectors, LANES, 64), arguments)], lambda i: int(data[i].ctypes.data))
+    rows, vectors, tiles = max(1, tile_budget() // 2), min(2, tile_budget()), 4096
+    data = [np.ones(1 << 16, np.float32) for _ in range(3)]
+    a, w, c = (Region(i, 0, array.nbytes) for i, array in enumerate(data))
+    table = bind([_tiles(rows, vectors)(a=a, w=w, c=c, tiles=tiles)], lambda i: int(data[i].ctypes.data))
     team = Team(threads)
     team.run(table)
     best, end = float("inf"), time.perf_counter() + seconds
@@ -92,4 +91,16 @@ def peak(threads: int, seconds: float = 0.2) -> float:
         team.run(table)
         best = min(best, time.perf_counter() - start)
     team.close()
-    return rows * vectors * LANES * LANES * depth * lines / best
+    return rows * vectors * LANES * LANES * DEPTH * tiles / best
+
+
+@cache
+def _tiles(rows: int, vectors: int) -> Entry[...]:
+    """One tile, again and again."""
+
+    @entry
+    def body(tid: int, nth: int, a: Read[Region], w: Read[Region], c: Scratch[Region], tiles: int) -> None:
+        for _ in share(tiles, tid, nth):
+            tile(rows, vectors, LANES, 64, a, w, c, 0, -1, 0, 64, 1024, rows * 64, DEPTH, 0, 0, 1, 0, 0, 1, 0, 0)
+
+    return body

@@ -3,19 +3,22 @@
 import numpy as np
 import pytest
 
-from netc.fast.machine.launch import Ref
-from netc.fast.machine.layout import Halo, blocked, blocks, plain
-from netc.fast.machine.moves import clear_halo, copy_padded, pack, unpack
-from netc.fast.old.kernels import conv as convolution
-from netc.fast.old.kernels import depthwise
-from netc.fast.old.kernels.weights import (
+from netc.fast.convolution import depthwise, gradients, lines
+from netc.fast.convolution.geometry import Conv
+from netc.fast.convolution.weights import (
     BACKWARD,
     FIRST,
+    FORWARD,
     add_bias_gradient,
     add_weight_gradient,
+    bias_bytes,
     pack_bias,
     pack_weights,
+    packed_bytes,
 )
+from netc.fast.machine.launch import NOTHING
+from netc.fast.machine.layout import Halo, blocked, blocks, plain
+from netc.fast.machine.moves import clear_halo, copy_padded, pack, unpack
 from netc.kernels.windows import convolved
 
 from .harness import Bench
@@ -23,7 +26,7 @@ from .harness import Bench
 
 def make(inputs, outputs, size, kernel, stride=(1, 1), pad=(0, 0), dilation=(1, 1), groups=1):
     per = zip(size, kernel, stride, pad, dilation, strict=True)
-    return convolution.Conv.of(inputs, outputs, groups, tuple(convolved(*each) for each in per))
+    return Conv.of(inputs, outputs, groups, tuple(convolved(*each) for each in per))
 
 
 CASES = [
@@ -37,7 +40,7 @@ CASES = [
     (1, make(5, 6, (9, 9), (3, 3), pad=(2, 1), dilation=(2, 2))),
     (1, make(18, 9, (12, 11), (7, 7), stride=(4, 4), pad=(3, 3))),
     (1, make(3, 4, (4, 4), (2, 2), stride=(3, 3))),
-    (1, convolution.Conv.of(4, 3, 1, tuple(convolved(n, 2, 1, 0, 1, "SAME") for n in (6, 5)))),
+    (1, Conv.of(4, 3, 1, tuple(convolved(n, 2, 1, 0, 1, "SAME") for n in (6, 5)))),
 ]
 
 
@@ -84,18 +87,16 @@ def test_convolution_and_its_gradients(case, threads):
     dyb, more = blob(bench, dy, top, conv.gradient_halo)
     yb = blocked(bench.new(n * blocks(conv.outputs) * 16 * top[2] * top[3]), top, Halo())
     dxb = blocked(bench.new(n * blocks(c) * 16 * h * w), x.shape, Halo())
-    plain_w, plain_b = Ref(bench.put(weights)), Ref(bench.put(bias))
-    forward, backward, dw = (Ref(bench.new(conv.packed_bytes // 4)) for _ in range(3))
-    lanes = conv.groups * conv.out_blocks * 16
-    packed_b, db = Ref(bench.new(lanes)), Ref(bench.new(lanes))
+    plain_w, plain_b = bench.region(bench.put(weights)), bench.region(bench.put(bias))
+    forward, backward, dw = (bench.region(bench.new(packed_bytes(conv, FORWARD) // 4)) for _ in range(3))
+    packed_b, db = (bench.region(bench.new(bias_bytes(conv) // 4)) for _ in range(2))
     outs = [bench.new(a.size, 0) for a in (y_, dx_, dw_, db_)]
-    rows += more + pack_weights(plain_w, forward, conv) + pack_weights(plain_w, backward, conv, BACKWARD)
-    rows += pack_bias(plain_b, packed_b, conv)
-    rows += convolution.forward(xb, forward, packed_b, yb, conv, relu=True)
-    rows += convolution.data_gradient(dyb, backward, dxb, conv)
-    rows += convolution.weight_gradient(xb, dyb, dw, conv) + convolution.bias_gradient(dyb, db)
+    rows += [*more, pack_weights(plain_w, forward, conv), pack_weights(plain_w, backward, conv, BACKWARD)]
+    rows += [pack_bias(plain_b, packed_b, conv), *lines.forward(xb, forward, packed_b, yb, conv, relu=True)]
+    rows += lines.data_gradient(dyb, backward, NOTHING, dxb, conv)
+    rows += [*gradients.weight_gradient(xb, dyb, dw, conv), gradients.bias_gradient(dyb, db)]
     rows += [unpack(yb, plain(outs[0], top)), unpack(dxb, plain(outs[1], x.shape))]
-    rows += add_weight_gradient(dw, Ref(outs[2]), conv) + add_bias_gradient(db, Ref(outs[3]), conv)
+    rows += [add_weight_gradient(dw, bench.region(outs[2]), conv), add_bias_gradient(db, bench.region(outs[3]), conv)]
     bench.run(rows, threads)
     for index, wanted in zip(outs, (np.maximum(y_, 0), dx_, dw_, db_), strict=True):
         np.testing.assert_allclose(bench.arrays[index].reshape(wanted.shape), wanted, rtol=1e-4, atol=1e-4)
@@ -119,14 +120,13 @@ def test_the_first_layer_reads_a_plain_array(conv):
     bench.arrays[padded.base.array] = bench.arrays[bench.new(n * padded.image // 4)]
     dyb, rows = blob(bench, dy, top, Halo(1, 0, 0, 1))
     yb = blocked(bench.new(n * blocks(conv.outputs) * 16 * top[2] * top[3]), top, Halo())
-    size = conv.out_blocks * 16 * conv.inputs * conv.cells
-    packed, dw = Ref(bench.new(size)), Ref(bench.new(size))
+    packed, dw = (bench.region(bench.new(packed_bytes(conv, FIRST) // 4)) for _ in range(2))
     outs = [bench.new(a.size, 0) for a in (y_, dw_)]
-    rows += copy_padded(source, padded) + pack_weights(Ref(bench.put(weights)), packed, conv, FIRST)
-    rows += convolution.forward_first(padded, packed, 0, yb, conv) + convolution.weight_gradient_first(
-        padded, dyb, dw, conv
-    )
-    rows += [unpack(yb, plain(outs[0], top)), *add_weight_gradient(dw, Ref(outs[1]), conv, FIRST)]
+    given = bench.region(bench.put(weights))
+    rows += [*copy_padded(source, padded), pack_weights(given, packed, conv, FIRST)]
+    rows += lines.forward_first(padded, packed, NOTHING, yb, conv)
+    rows += gradients.weight_gradient_first(padded, dyb, dw, conv)
+    rows += [unpack(yb, plain(outs[0], top)), add_weight_gradient(dw, bench.region(outs[1]), conv, FIRST)]
     bench.run(rows, 2)
     for index, wanted in zip(outs, (y_, dw_), strict=True):
         np.testing.assert_allclose(bench.arrays[index].reshape(wanted.shape), wanted, rtol=1e-4, atol=1e-4)
@@ -154,14 +154,15 @@ def test_depthwise_convolution(conv, threads):
     dyb, more = blob(bench, dy, top, conv.gradient_halo)
     yb = blocked(bench.new(n * blocks(c) * 16 * top[2] * top[3]), top, Halo())
     dxb = blocked(bench.new(n * blocks(c) * 16 * h * w), x.shape, Halo())
-    packed, dw = (Ref(bench.new(depthwise.packed_bytes(conv) // 4)) for _ in range(2))
-    packed_b = Ref(bench.new(blocks(c) * 16))
     laid = depthwise.packing(conv)
+    packed, dw = (bench.region(bench.new(packed_bytes(laid, FIRST) // 4)) for _ in range(2))
+    packed_b = bench.region(bench.new(bias_bytes(laid) // 4))
     outs = [bench.new(a.size, 0) for a in (y_, dx_, dw_)]
-    rows += more + pack_weights(Ref(bench.put(weights)), packed, laid, FIRST)
-    rows += pack_bias(Ref(bench.put(bias)), packed_b, laid)
-    rows += depthwise.forward(xb, packed, packed_b, yb, conv) + depthwise.data_gradient(dyb, packed, dxb, conv)
-    rows += depthwise.weight_gradient(xb, dyb, dw, conv) + add_weight_gradient(dw, Ref(outs[2]), laid, FIRST)
+    rows += [*more, pack_weights(bench.region(bench.put(weights)), packed, laid, FIRST)]
+    rows += [pack_bias(bench.region(bench.put(bias)), packed_b, laid)]
+    rows += [depthwise.forward(xb, packed, packed_b, yb, conv)]
+    rows += depthwise.data_gradient(dyb, packed, NOTHING, dxb, conv)
+    rows += [depthwise.weight_gradient(xb, dyb, dw, conv), add_weight_gradient(dw, bench.region(outs[2]), laid, FIRST)]
     rows += [unpack(yb, plain(outs[0], top)), unpack(dxb, plain(outs[1], x.shape))]
     bench.run(rows, threads)
     for index, wanted in zip(outs, (y_, dx_, dw_), strict=True):

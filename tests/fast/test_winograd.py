@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from netc.fast.convolution.weights import pack_bias
 from netc.fast.machine.launch import Ref
 from netc.fast.machine.layout import Halo, blocked, blocks, plain
 from netc.fast.machine.moves import unpack
 from netc.fast.old.kernels import winograd
-from netc.fast.old.kernels.weights import pack_bias
 from netc.fast.old.nothing import NOTHING
 
 from .harness import Bench
@@ -69,7 +69,7 @@ class Layer:
         works = [Ref(bench.new(s // 4)) for s in (*sizes, winograd.gradient_workspace_bytes(conv, n, threads))]
         outs = [bench.new(int(np.prod(s)), 1) for s in (self.top, self.bottom, self.w.shape)]
         factors = NOTHING if factor is None else Ref(bench.put(factor))
-        rows += more + pack_bias(Ref(bench.put(self.bias)), shift, conv)
+        rows += [*more, pack_bias(bench.region(bench.put(self.bias)), bench.region(shift.array), conv)]
         rows += winograd.transform_weights(w, forward, scratch, conv, factor=factors)
         rows += winograd.transform_weights(w, backward, scratch, conv, backward=True)
         added = None if add is None else other

@@ -6,10 +6,10 @@ direct kernels, so the choice changes nothing elsewhere.
 
 from __future__ import annotations
 
+from netc.fast.convolution.geometry import Conv
 from netc.fast.machine.launch import Ref
 from netc.fast.machine.layout import Blocked
 from netc.fast.old.kernels import winograd
-from netc.fast.old.kernels.conv import Conv
 from netc.fast.old.nothing import NOTHING
 from netc.fast.program.builder import Builder
 

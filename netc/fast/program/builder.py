@@ -107,6 +107,10 @@ class Builder:
         """The last of them, or the layer itself."""
         return max([layer, *self.absorbed(layer)])
 
+    def backward_of(self, layer: int) -> Step | None:
+        """A layer's backward step, if it has one."""
+        return next((s for s in self.plan.backward if s.kind == "backward" and s.layer == layer), None)
+
     # ------------------------------------------------------------ wishes
 
     def want(self, slot: int | None, halo: Halo) -> None:

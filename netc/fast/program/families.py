@@ -1,20 +1,27 @@
-"""Which family serves a layer type: `FAMILY` of a file in `netc/fast/`, found by itself."""
+"""Which family serves a layer type: the `FAMILY` of a file somewhere in `netc/fast/`, found by itself."""
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Iterable, Iterator
 from functools import cache
 
 import netc.fast
-import netc.fast.old.rules
 from netc.fast.program.family import Family
 
 
 @cache
 def families() -> dict[str, Family]:
     """By layer type."""
-    packages = (netc.fast, netc.fast.old.rules)
-    names = [f"{p.__name__}.{m.name}" for p in packages for m in pkgutil.iter_modules(p.__path__)]
-    found = [vars(importlib.import_module(name)).get("FAMILY") for name in names]
+    found = [vars(importlib.import_module(name)).get("FAMILY") for name in _modules("netc.fast", netc.fast.__path__)]
     return {kind: family for family in found if isinstance(family, Family) for kind in family.types}
+
+
+def _modules(package: str, folders: Iterable[str]) -> Iterator[str]:
+    """Every module of a package and of those in it, but what families are made of."""
+    for module in pkgutil.iter_modules(folders, f"{package}."):
+        if module.name not in ("netc.fast.machine", "netc.fast.program"):
+            yield module.name
+            if module.ispkg:
+                yield from _modules(module.name, importlib.import_module(module.name).__path__)

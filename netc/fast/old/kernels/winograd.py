@@ -14,10 +14,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from netc.fast.convolution.geometry import Conv
 from netc.fast.machine.emit import VECTOR_BYTES
 from netc.fast.machine.launch import Argument, Launch, Ref, together
 from netc.fast.machine.layout import PIXEL, Blocked
-from netc.fast.old.kernels.conv import Conv
 from netc.fast.old.kernels.winograd_emit import SIDE, points
 from netc.fast.old.kernels.winograd_kernels import (
     points_to_weights,

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import functools
 
+from netc.fast.convolution.weights import collect_block, spread_block
 from netc.fast.machine.emit import arg, tile, transpose_block
 from netc.fast.machine.memory import zero
-from netc.fast.old.kernels.weights import collect_block, spread_block
 from netc.fast.old.kernels.winograd_emit import (
     bottom_square,
     kernel_gradient_square,

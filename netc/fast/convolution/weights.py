@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
+from netc.fast.convolution.geometry import Conv
 from netc.fast.machine.emit import (
     I64,
     LANES,
     POINTER,
     VECTOR,
-    arg,
+    VECTOR_BYTES,
     at,
     constant,
     lanes_below,
@@ -22,70 +23,88 @@ from netc.fast.machine.emit import (
     transpose_block,
     variable,
 )
-from netc.fast.machine.launch import Launch, Ref
+from netc.fast.machine.launch import NOTHING, Launch, Region
+from netc.fast.machine.layout import blocks
+from netc.fast.machine.lines import share
 from netc.fast.machine.memory import floats, zero
-from netc.fast.old.kernels.conv import Conv
-from netc.fast.old.nothing import NOTHING
-from netc.jit import entry, intrinsic, ir
+from netc.fast.machine.operands import Read, Update, Write, entry
+from netc.jit import intrinsic, ir
 from netc.jit import numba_types as types
 
 FORWARD, BACKWARD, FIRST = 0, 1, 2
 
 
-def pack_weights(
-    source: Ref, target: Ref, conv: Conv, order: int = FORWARD, factor: Ref | int = NOTHING, label: str = ""
-) -> list[Launch]:
+class Sizes(NamedTuple):
+    """Of weights: groups, output and input channels of one, cells of the kernel."""
+
+    groups: int
+    outs: int
+    ins: int
+    cells: int
+
+
+def _sizes(conv: Conv) -> Sizes:
+    return Sizes(conv.groups, conv.outputs // conv.groups, conv.inputs // conv.groups, conv.cells)
+
+
+def packed_bytes(conv: Conv, order: int) -> int:
+    """The size of weights that are packed in this order."""
+    return conv.packed_bytes if order != FIRST else conv.out_blocks * conv.inputs * conv.cells * VECTOR_BYTES
+
+
+def bias_bytes(conv: Conv) -> int:
+    """The size of a packed bias: a float for each output channel, each group's from a block of its own."""
+    return conv.groups * blocks(conv.outputs // conv.groups) * VECTOR_BYTES
+
+
+def pack_weights(source: Region, packed: Region, conv: Conv, order: int = FORWARD, factor: Region = NOTHING) -> Launch:
     """OIHW to blocks. BACKWARD swaps input and output channels (for the data gradient), FIRST is for first layers.
 
     factor: what each output channel's weights are multiplied by, in blocks as a packed bias.
     """
-    return [Launch(_pack, (source, target, *_sizes(conv), order, factor), label)]
+    return _pack(source=source, packed=packed, factor=factor, sizes=_sizes(conv), order=order)
 
 
-def pack_bias(source: Ref, target: Ref, conv: Conv, label: str = "") -> list[Launch]:
-    """A bias to whole blocks, each group's from a block of its own."""
-    return [Launch(_pack_bias, (source, target, conv.groups, conv.outputs // conv.groups), label)]
-
-
-def add_weight_gradient(packed: Ref, target: Ref, conv: Conv, order: int = FORWARD, label: str = "") -> list[Launch]:
+def add_weight_gradient(packed: Region, target: Region, conv: Conv, order: int = FORWARD) -> Launch:
     """target (OIHW) += the packed gradient."""
-    return [Launch(_add, (packed, target, *_sizes(conv), order), label)]
+    return _add(packed=packed, target=target, sizes=_sizes(conv), order=order)
 
 
-def add_bias_gradient(packed: Ref, target: Ref, conv: Conv, label: str = "") -> list[Launch]:
-    return [Launch(_add_bias, (packed, target, conv.groups, conv.outputs // conv.groups), label)]
+def pack_bias(source: Region, packed: Region, conv: Conv) -> Launch:
+    """A bias to whole blocks."""
+    return _pack_bias(source=source, packed=packed, sizes=_sizes(conv))
 
 
-def _sizes(conv: Conv) -> tuple[int, int, int, int]:
-    return conv.groups, conv.outputs // conv.groups, conv.inputs // conv.groups, conv.cells
+def add_bias_gradient(packed: Region, target: Region, conv: Conv) -> Launch:
+    """target += the packed gradient of a bias."""
+    return _add_bias(packed=packed, target=target, sizes=_sizes(conv))
 
 
 @entry
-def _pack(row: int, tid: int, nth: int) -> None:
-    source, target, groups, outs, ins, cells, order = (
-        arg(row, 0), arg(row, 1), arg(row, 2), arg(row, 3), arg(row, 4), arg(row, 5), arg(row, 6),
-    )  # fmt: skip
+def _pack(
+    tid: int, nth: int, source: Read[Region], packed: Write[Region], factor: Read[Region], sizes: Sizes, order: int
+) -> None:
+    groups, outs, ins, cells = sizes.groups, sizes.outs, sizes.ins, sizes.cells
     out_blocks = (outs + 15) // 16
     lanes = ins if order == 2 else 16
     in_blocks = 1 if order == 2 else (ins + 15) // 16
     block_bytes = lanes * cells * 64
-    units = groups * out_blocks * in_blocks
-    for unit in range(units * tid // nth, units * (tid + 1) // nth):
+    for unit in share(groups * out_blocks * in_blocks, tid, nth):
         ib, rest = unit % in_blocks, unit // in_blocks
         ob, group = rest % out_blocks, rest // out_blocks
         here_out, here_in = min(16, outs - ob * 16), min(lanes, ins - ib * lanes)
         place = (group * in_blocks + ib) * out_blocks + ob if order == 1 else unit
-        start = target + place * block_bytes
+        start = packed + place * block_bytes
         if here_in < lanes:
             zero(start, block_bytes)
         first = source + ((group * outs + ob * 16) * ins + ib * lanes) * cells * 4
-        factor = arg(row, 7) + rest * 64 if arg(row, 7) != 0 else 0
+        scale = factor + rest * 64 if factor else 0
         columns = here_in * cells
         cell_step, lane_step = (64, cells * 64) if order == 2 else (1024, 64)
         for column in range(0, columns, 16):
             spread_block(
                 first + column * 4, ins * cells * 4, start, column, cells, cell_step, lane_step, here_out,
-                min(16, columns - column), factor,
+                min(16, columns - column), scale,
             )  # fmt: skip
         if order == 1:
             for cell in range(cells):
@@ -93,15 +112,12 @@ def _pack(row: int, tid: int, nth: int) -> None:
 
 
 @entry
-def _add(row: int, tid: int, nth: int) -> None:
-    source, target, groups, outs, ins, cells, order = (
-        arg(row, 0), arg(row, 1), arg(row, 2), arg(row, 3), arg(row, 4), arg(row, 5), arg(row, 6),
-    )  # fmt: skip
+def _add(tid: int, nth: int, packed: Read[Region], target: Update[Region], sizes: Sizes, order: int) -> None:
+    groups, outs, ins, cells = sizes.groups, sizes.outs, sizes.ins, sizes.cells
     out_blocks = (outs + 15) // 16
     lanes = ins if order == 2 else 16
     in_blocks = 1 if order == 2 else (ins + 15) // 16
-    units = groups * out_blocks * in_blocks
-    for unit in range(units * tid // nth, units * (tid + 1) // nth):
+    for unit in share(groups * out_blocks * in_blocks, tid, nth):
         ib, rest = unit % in_blocks, unit // in_blocks
         ob, group = rest % out_blocks, rest // out_blocks
         here_out, here_in = min(16, outs - ob * 16), min(lanes, ins - ib * lanes)
@@ -110,9 +126,27 @@ def _add(row: int, tid: int, nth: int) -> None:
         cell_step, lane_step = (64, cells * 64) if order == 2 else (1024, 64)
         for column in range(0, columns, 16):
             collect_block(
-                source + unit * lanes * cells * 64, column, cells, cell_step, lane_step, first + column * 4,
+                packed + unit * lanes * cells * 64, column, cells, cell_step, lane_step, first + column * 4,
                 ins * cells * 4, here_out, min(16, columns - column),
             )  # fmt: skip
+
+
+@entry
+def _pack_bias(tid: int, nth: int, source: Read[Region], packed: Write[Region], sizes: Sizes) -> None:
+    lanes = (sizes.outs + 15) // 16 * 16
+    for group in share(sizes.groups, tid, nth):
+        flat, block = floats(source + group * sizes.outs * 4, sizes.outs), floats(packed + group * lanes * 4, lanes)
+        for o in range(lanes):
+            block[o] = flat[o] if o < sizes.outs else 0
+
+
+@entry
+def _add_bias(tid: int, nth: int, packed: Read[Region], target: Update[Region], sizes: Sizes) -> None:
+    lanes = (sizes.outs + 15) // 16 * 16
+    for group in share(sizes.groups, tid, nth):
+        block, flat = floats(packed + group * lanes * 4, lanes), floats(target + group * sizes.outs * 4, sizes.outs)
+        for o in range(sizes.outs):
+            flat[o] += block[o]
 
 
 def _place(b: Any, start: Any, first: Any, i: int, cells: Any, cell_step: Any, lane_step: Any) -> Any:
@@ -178,27 +212,3 @@ def collect_block(
         return context.get_dummy_value()
 
     return types.void(*[types.intp] * 9), codegen
-
-
-@entry
-def _pack_bias(row: int, tid: int, nth: int) -> None:
-    if tid > 0:
-        return
-    groups, outs = arg(row, 2), arg(row, 3)
-    lanes = (outs + 15) // 16 * 16
-    flat, packed = floats(arg(row, 0), groups * outs), floats(arg(row, 1), groups * lanes)
-    for group in range(groups):
-        for o in range(lanes):
-            packed[group * lanes + o] = flat[group * outs + o] if o < outs else 0
-
-
-@entry
-def _add_bias(row: int, tid: int, nth: int) -> None:
-    if tid > 0:
-        return
-    groups, outs = arg(row, 2), arg(row, 3)
-    lanes = (outs + 15) // 16 * 16
-    packed, flat = floats(arg(row, 0), groups * lanes), floats(arg(row, 1), groups * outs)
-    for group in range(groups):
-        for o in range(outs):
-            flat[group * outs + o] += packed[group * lanes + o]

@@ -1,0 +1,203 @@
+"""Forward and data gradient by the tile, which are one kernel.
+
+A line of pixels of the target is summed from lines of the source times 16 x 16 blocks of weights, over blocks of source
+channels and cells of the kernel. A strided data gradient is one such sum for each phase of the bottom's places.
+Packed weights lie as [group][target block][source block][kh][kw][16 of the source][16 of the target] (see `weights`).
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from netc.fast.convolution.geometry import Conv, Taps
+from netc.fast.machine.access import Access, Mode, box
+from netc.fast.machine.emit import LANES, tile
+from netc.fast.machine.launch import Launch, Ref, Region, together
+from netc.fast.machine.layout import NO_BLOB, PIXEL, Blocked, Plain
+from netc.fast.machine.operands import Entry, entry
+from netc.fast.machine.tiles import cut_line, cut_line_with
+from netc.jit import kernel
+
+TARGET_PIXELS = 200  # a band of lines that stays in the first-level cache with its weights
+LARGE_WEIGHTS = 1 << 20  # more than this many bytes: one pass over the images for each group of output channels
+
+
+def forward(
+    x: Blocked, weights: Region, bias: Region, y: Blocked, conv: Conv, relu: bool = False, add: Blocked = NO_BLOB
+) -> list[Launch]:
+    """y = x * weights + bias (+ add, whose lines, planes and images are as far apart as y's), clipped at 0 for ReLU."""
+    assert not add.inner or (add.line, add.plane, add.image) == (y.line, y.plane, y.image)
+    return together(_sums(x, weights, bias, y, conv, conv.taps(0), conv.taps(1), relu, add))
+
+
+def forward_first(x: Plain, weights: Region, bias: Region, y: Blocked, conv: Conv, relu: bool = False) -> list[Launch]:
+    """The first layer, of few channels, from a padded NCHW array; weights lie as [out block][in][kh][kw][16]."""
+    return together(_sums(x, weights, bias, y, conv, conv.taps(0), conv.taps(1), relu, NO_BLOB))
+
+
+def data_gradient(
+    dy: Blocked, weights: Region, bias: Region, dx: Blocked, conv: Conv, add: bool = False
+) -> list[Launch]:
+    """dx (+)= what dy gives it. Weights are packed the other way: [group][in block][out block][kh][kw][out][in].
+
+    bias: of a Deconvolution, for which dx is the top.
+    """
+    added, turned = dx if add else NO_BLOB, conv.adjoint
+    phases = [(down, across) for down in conv.back_taps(0) for across in conv.back_taps(1)]
+    return together([x for phase in phases for x in _sums(dy, weights, bias, dx, turned, *phase, False, added)])
+
+
+def vector_groups(total: int, vectors: int) -> list[tuple[int, int, int]]:
+    """`total` blocks as groups of `vectors`, then one group of what is left: (first block, groups, blocks a group)."""
+    found = [(0, total // vectors, vectors)] if total >= vectors else []
+    if total % vectors:
+        found.append((total - total % vectors, 1, total % vectors))
+    return found
+
+
+class Planes(NamedTuple):
+    """How a source lies: bytes between images, planes (of a channel or a block of 16) and lines; lines of a plane."""
+
+    image: int
+    plane: int
+    line: int
+    h: int
+
+
+class Sums(NamedTuple):
+    """What a launch does: of each group all `ins` source planes; of its `outs` blocks of the target `parts` runs of
+    as many as a tile has, from block `first` on. kh, kw: the kernel. A line has `full` whole tiles; `band` lines are
+    gone over together; with `large` weights these are read once over all images."""
+
+    groups: int
+    ins: int
+    outs: int
+    first: int
+    parts: int
+    kh: int
+    kw: int
+    full: int
+    band: int
+    large: int
+
+
+def _sums(
+    source: Blocked | Plain, weights: Region, bias: Region, y: Blocked, conv: Conv, down: Taps, across: Taps,
+    relu: bool, add: Blocked,
+) -> list[Launch]:  # fmt: skip
+    """The sums of `conv` (as seen from its target) for all of the target's places that the taps say."""
+    pixel, ins, unroll = (PIXEL, conv.in_blocks, LANES) if isinstance(source, Blocked) else (4, conv.inputs, 1)
+    large = conv.groups * conv.out_blocks * ins * conv.cells * unroll * PIXEL > LARGE_WEIGHTS
+    cut = cut_line(across.places, conv.out_blocks)
+    found = []
+    for first, count, vectors in vector_groups(conv.out_blocks, cut.vectors):
+        part = cut if vectors == cut.vectors else cut_line_with(across.places, vectors)
+        band = max(1, min(down.places, TARGET_PIXELS // across.places))
+        sums = Sums(conv.groups, ins, conv.out_blocks, first, count, *conv.kernel, part.full, band, large)
+        tiles = _lines(part.rows, part.rest, vectors, unroll, across.step * pixel)
+        launch = tiles(
+            source=source.inner, planes=Planes(source.image, source.plane, source.line, source.h), weights=weights,
+            bias=bias, y=y, add=add.inner, down=down, across=across, sums=sums, relu=relu,
+        )  # fmt: skip
+        found.append(launch)
+    return found
+
+
+@functools.cache
+def _lines(rows: int, rest: int, vectors: int, unroll: int, a_row: int) -> Entry[...]:
+    """Lines of pixels, cut into tiles of `rows` pixels and one of `rest`, by `vectors` blocks.
+
+    unroll: source channels of a plane; a_row: bytes from a pixel's first source to the next pixel's.
+    """
+    last = rest or rows
+    pixel, cell = unroll * 4, unroll * 64  # bytes of a source's pixel, and of a cell's weights of one source plane
+
+    @entry
+    def body(
+        tid: int, nth: int, source: Ref, planes: Planes, weights: Region, bias: Region, y: Blocked, add: Ref,
+        down: Taps, across: Taps, sums: Sums, relu: bool,
+    ) -> None:  # fmt: skip
+        b_in = sums.kh * sums.kw * cell
+        b_out = sums.ins * b_in
+        b_down, b_across = down.skip * sums.kw * cell, across.skip * cell
+        a_down, a_across = down.reach * planes.line, across.reach * pixel
+        c_row = across.stride * 64
+        corner = source + down.first * planes.line + across.first * pixel
+        target = y.inner + sums.first * y.plane + down.start * y.line + across.start * 64
+        block = weights + (down.cell * sums.kw + across.cell) * cell + sums.first * b_out
+        more = add - y.inner if add else -1
+        bands = (down.places + sums.band - 1) // sums.band
+        spots, first_spot, outs = y.n * bands, 0, sums.parts * sums.groups
+        begin, end = spots * outs * tid // nth, spots * outs * (tid + 1) // nth
+        if sums.large and y.n % nth == 0:  # whole images a thread: what it reads it has mostly written itself
+            first_spot, spots = spots * tid // nth, spots // nth
+            begin, end = 0, spots * outs
+        for item in range(begin, end):
+            if sums.large:
+                out, spot = item // spots, first_spot + item % spots
+            else:
+                spot, out = item // outs, item % outs
+            n, top = spot // bands, spot % bands * sums.band
+            group, out = out // sums.parts, out % sums.parts * vectors
+            a_start = corner + n * planes.image + group * sums.ins * planes.plane
+            c_start = target + n * y.image + (group * sums.outs + out) * y.plane
+            b = block + (group * sums.outs + out) * b_out
+            bias_at = bias + (group * sums.outs + sums.first + out) * 64 if bias else 0
+            for line in range(top, min(top + sums.band, down.places)):
+                first, taps = _inside(down.first + line * down.step, down.reach, down.taps, planes.h)
+                a, c = a_start + line * down.step * planes.line + first * a_down, c_start + line * down.stride * y.line
+                b_first = b + first * b_down
+                for _ in range(sums.full):
+                    tile(
+                        rows, vectors, unroll, a_row, a, b_first, c, bias_at, more, relu, c_row, b_out, y.plane,
+                        sums.ins, planes.plane, b_in, taps, a_down, b_down, across.taps, a_across, b_across,
+                    )  # fmt: skip
+                    a += rows * a_row
+                    c += rows * c_row
+                if rest > 0:
+                    tile(
+                        last, vectors, unroll, a_row, a, b_first, c, bias_at, more, relu, c_row, b_out, y.plane,
+                        sums.ins, planes.plane, b_in, taps, a_down, b_down, across.taps, a_across, b_across,
+                    )  # fmt: skip
+
+    @body.touches
+    def _(o: Any) -> Iterator[Access]:
+        s, planes, down, across = o.sums, o.planes, o.down, o.across
+        b_in = s.kh * s.kw * cell
+        pixels, outs = s.full * rows + rest, s.parts * vectors
+        reached = (down.first + t * down.step + j * down.reach for t in range(down.places) for j in range(down.taps))
+        ins = s.ins if any(0 <= line < planes.h for line in reached) else 0
+        corner = o.source + (down.first * planes.line + across.first * pixel)
+        yield box(
+            "read", corner, pixel, (o.y.n, planes.image), (s.groups, s.ins * planes.plane),
+            (down.places, down.step * planes.line), (pixels, a_row), (ins, planes.plane),
+            (down.taps, down.reach * planes.line), (across.taps, across.reach * pixel),
+        )  # fmt: skip
+        block = o.weights + ((down.cell * s.kw + across.cell) * cell + s.first * s.ins * b_in)
+        yield box(
+            "read", block, cell, (s.groups, s.outs * s.ins * b_in), (outs, s.ins * b_in), (s.ins, b_in),
+            (down.taps, down.skip * s.kw * cell), (across.taps, across.skip * cell),
+        )  # fmt: skip
+        yield box("read", o.bias + s.first * PIXEL, PIXEL, (s.groups, s.outs * PIXEL), (outs, PIXEL))
+        modes: tuple[tuple[Mode, Ref], ...] = ("read", o.add), ("write", o.y.inner)
+        for mode, place in modes:
+            start = place + (s.first * o.y.plane + down.start * o.y.line + across.start * PIXEL)
+            yield box(
+                mode, start, PIXEL, (o.y.n, o.y.image), (s.groups, s.outs * o.y.plane), (outs, o.y.plane),
+                (down.places, down.stride * o.y.line), (pixels, across.stride * PIXEL),
+            )  # fmt: skip
+
+    return body
+
+
+@kernel
+def _inside(start: int, step: int, taps: int, height: int) -> tuple[int, int]:
+    """The first tap whose line start + tap * step is in 0..height-1, and how many are (the others meet zeros)."""
+    first, count = 0, 0
+    for tap in range(taps):
+        if 0 <= start + tap * step < height:
+            first = tap if count == 0 else first
+            count += 1
+    return first, count
