@@ -15,6 +15,7 @@ from netc import files
 from netc.api.meter import Meter
 from netc.errors import Code, Diagnostic, NetError
 from netc.layer import Array
+from netc.schema.names import json_in_utf8
 from netc.solve.events import Events, Step, TestResult
 
 NOT_WRITTEN = Code(
@@ -98,7 +99,9 @@ class MetricsFile(Events):
 
     def write(self, kind: str, iteration: int, values: Mapping[str, Any]) -> None:
         """Append one line."""
-        line = json.dumps(finite({"kind": kind, "iteration": iteration, **values}), allow_nan=False) + "\n"
+        line = (
+            json.dumps(json_in_utf8(finite({"kind": kind, "iteration": iteration, **values})), allow_nan=False) + "\n"
+        )
         with suppress(OSError):
             file = files.open_to_append(self.path) if self._stream is None else self._stream
             try:

@@ -19,6 +19,7 @@ from rich.text import Text
 
 from netc.cli._streams import not_printed
 from netc.errors import Diagnostic, NetError, visible
+from netc.schema.names import json_in_utf8
 
 COLOURS = {"error": "bold red", "warning": "bold yellow"}
 _plain: dict[str, Any] = {"soft_wrap": True, "highlight": False, "markup": False, "emoji": False}
@@ -78,7 +79,7 @@ def _coloured(diagnostic: Diagnostic) -> Text:
 
 def print_json(value: Any) -> None:
     """One JSON value on one line of stdout."""
-    line(json.dumps(value))
+    line(json.dumps(json_in_utf8(value)))
 
 
 def line(text: str) -> None:

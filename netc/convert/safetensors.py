@@ -1,4 +1,7 @@
-"""Weights as safetensors: blob I of layer L is the array `L/I`; what else netc knows stands in the metadata."""
+"""Weights as safetensors: blob I of layer L is the array `L/I`; what else netc knows stands in the metadata.
+
+Names of arrays are UTF-8, so other bytes in a layer's name are escapes there; the list of layers has them as they are.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ import numpy as np
 from netc.convert.codes import BAD_SAFETENSORS, MISSING_PACKAGE, NAMES_CLASH
 from netc.errors import Diagnostic, NetError
 from netc.layer import Array
+from netc.schema.names import as_utf8
 from netc.schema.weights import LayerWeights, Weights, read_file
 from netc.untrusted import library
 
@@ -25,14 +29,15 @@ def dump(weights: Weights, net: str) -> bytes:
     """
     arrays = dict[str, Array]()
     for layer in weights.layers:
-        if f"{layer.name}/0" in arrays and layer.blobs:
+        name = as_utf8(layer.name)
+        if f"{name}/0" in arrays and layer.blobs:
             message = f'two layers with parameters are called "{layer.name}"'
             raise NetError(Diagnostic(NAMES_CLASH, message, help=NAMES_CLASH.fix))
-        arrays |= {f"{layer.name}/{i}": np.array(blob) for i, blob in enumerate(layer.blobs)}
+        arrays |= {f"{name}/{i}": np.array(blob) for i, blob in enumerate(layer.blobs)}
     order = [[layer.name, layer.type] for layer in weights.layers]
-    metadata = {"format": "netc", "name": weights.name, "layers": json.dumps(order)}
+    metadata = {"format": "netc", "name": as_utf8(weights.name), "layers": json.dumps(order)}
     if net:
-        metadata["net"] = net
+        metadata["net"] = as_utf8(net)
     data: bytes = _package().save(arrays, metadata)
     return data
 
@@ -63,14 +68,14 @@ def _metadata(data: bytes) -> dict[str, str]:
 def _layers(metadata: dict[str, str], arrays: Iterable[str]) -> list[tuple[str, str]]:
     """Names and types, in order: those of the metadata, then layers that it does not name."""
     listed = [(str(name), str(type)) for name, type in json.loads(metadata.get("layers", "[]"))]
-    known = {name for name, _ in listed}
+    known = {as_utf8(name) for name, _ in listed}
     others = dict.fromkeys(key.rpartition("/")[0] for key in arrays if key.rpartition("/")[2].isdigit())
     return listed + [(name, "") for name in others if name and name not in known]
 
 
 def _blobs(path: Path, layer: str, arrays: dict[str, Array]) -> tuple[Array, ...]:
     blobs: list[Array] = []
-    while (array := arrays.get(f"{layer}/{len(blobs)}")) is not None:
+    while (array := arrays.get(f"{as_utf8(layer)}/{len(blobs)}")) is not None:
         if array.dtype.kind != "f":
             raise NetError(Diagnostic(BAD_SAFETENSORS, f"{path}: {layer}/{len(blobs)} holds {array.dtype}, not floats"))
         blobs.append(array)

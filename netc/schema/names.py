@@ -1,9 +1,43 @@
-"""Names of layers, which are labels: two layers may have the same one, as in Caffe."""
+"""Names of layers and blobs. They are bytes to Caffe, and labels: two layers may have the same one.
+
+In memory a name is text in which each byte that is no UTF-8 (names in GBK or Latin-1 have some) is a lone surrogate
+(`surrogateescape`), so that it is written as it was read. Formats that take only UTF-8 get `as_utf8`.
+"""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+
+def as_utf8(name: str) -> str:
+    """A name for formats that take only UTF-8: its other bytes become escapes, `\\xbe`."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def json_in_utf8(value: Any) -> Any:
+    """A value for JSON whose texts and keys are `as_utf8`."""
+    if isinstance(value, str):
+        return as_utf8(value)
+    if isinstance(value, Mapping):
+        return {json_in_utf8(key): json_in_utf8(inner) for key, inner in value.items()}
+    return [json_in_utf8(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def as_distinct_utf8(names: Iterable[str]) -> dict[str, str]:
+    """`as_utf8` of each name, with underscores where two would become the same."""
+    names = list(dict.fromkeys(names))
+    found = {name: name for name in names if as_utf8(name) == name}
+    taken = set(found)
+    for name in names:
+        if name not in found:
+            made = as_utf8(name)
+            while made in taken:
+                made += "_"
+            found[name] = made
+            taken.add(made)
+    return found
 
 
 class Keys:

@@ -68,11 +68,11 @@ def write_weights(file: BinaryIO, layers: Iterable[LayerWeights]) -> None:
     with _h5py().File(file, "w") as out:
         data = out.create_group("data")
         for layer in layers:
-            group = data.require_group(_key(layer.name))
+            group = _made(data, layer.name)
             for index, blob in enumerate(layer.blobs):
                 group.create_dataset(str(index), data=np.asarray(blob))
             for index, blob in enumerate(layer.diffs):
-                out.require_group(_key(f"diff/{layer.name}")).create_dataset(str(index), data=np.asarray(blob))
+                _made(out, f"diff/{layer.name}").create_dataset(str(index), data=np.asarray(blob))
 
 
 def write_state(file: BinaryIO, state: SolverState, training: bytes) -> None:
@@ -159,7 +159,7 @@ class _File:
 
     def inside(self, group: Any, name: str) -> Any:
         for part in name.split("/"):
-            if _key(part) not in group:
+            if not _has(group, part):
                 return {}
             group = self.group(group, part)
         return group
@@ -194,12 +194,11 @@ class _File:
         return int(found.reshape(-1)[0])
 
     def member(self, parent: Any, name: str) -> Any:
-        key = _key(name)
-        if key not in parent:
+        if not _has(parent, name):
             raise self.bad(f"it has no {name}")
-        if not isinstance(parent.get(key, getlink=True), _h5py().HardLink):
+        if parent.id.links.get_info(_bytes(name)).type != _h5py().h5l.TYPE_HARD:
             raise self.bad(f"{name} is a link to something else")
-        return parent[key]
+        return parent[_key(name)]
 
     def bad(self, reason: str) -> NetError:
         return NetError(Diagnostic(BAD_HDF5, f"{self.path}: {reason}"))
@@ -207,11 +206,26 @@ class _File:
 
 def _key(name: str) -> str | bytes:
     """A name as h5py takes it: text, or bytes if it is no UTF-8 (names are bytes to Caffe)."""
-    data = name.encode("utf-8", "surrogateescape")
     try:
-        return data.decode()
+        return _bytes(name).decode()
     except UnicodeDecodeError:
-        return data
+        return _bytes(name)
+
+
+def _bytes(name: str) -> bytes:
+    return name.encode("utf-8", "surrogateescape")
+
+
+def _has(group: Any, name: str) -> bool:
+    """Whether a group has a member; h5py's own `in` takes only UTF-8."""
+    return bool(isinstance(group, _h5py().Group) and name and group.id.links.exists(_bytes(name)))
+
+
+def _made(group: Any, name: str) -> Any:
+    """The group of a name with slashes inside of a group; made if it is not there."""
+    for part in name.split("/"):
+        group = group[_key(part)] if _has(group, part) else group.create_group(_key(part))
+    return group
 
 
 def _name(key: str | bytes) -> str:

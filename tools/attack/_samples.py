@@ -44,7 +44,7 @@ from tools.attack import _damage
 from tools.attack._damage import Damage, Random
 
 NET = """name: "small"
-layer { name: "data" type: "Digits" top: "data" top: "label" digits_param { split: "test" shuffle: true } }
+layer { name: "data" type: "Digits" top: "data" top: "label" digits_param { batch_size: 4 shuffle: true } }
 layer { name: "conv" type: "Convolution" bottom: "data" top: "conv" convolution_param { num_output: 2 kernel_size: 3 } }
 layer { name: "drop" type: "Dropout" bottom: "conv" top: "conv" }
 layer { name: "ip" type: "InnerProduct" bottom: "conv" top: "ip" inner_product_param { num_output: 10 } }

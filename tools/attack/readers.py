@@ -48,7 +48,7 @@ def _child(folder: Path, tally: Tally, indices: range, seed: int) -> int:
     child = multiprocessing.get_context("fork").Process(target=_work, args=(folder, theirs, indices, seed))
     child.start()
     theirs.close()
-    at = indices.start
+    at, ready = indices.start, False
     try:
         while at < indices.stop:
             if not ours.poll(STUCK):
@@ -59,8 +59,13 @@ def _child(folder: Path, tally: Tally, indices: range, seed: int) -> int:
                 name, failure = ours.recv()
             except EOFError:
                 child.join()
+                if not ready:
+                    raise RuntimeError("the sound files could not be made") from None
                 tally.fail(f"{_told(seed, at)}: the process ended with code {child.exitcode}")
                 return at + 1
+            ready = ready or not name
+            if not name:
+                continue
             tally.add(name)
             if failure:
                 tally.fail(f"{_told(seed, at)}: {failure}")
@@ -101,6 +106,7 @@ def _work(folder: Path, results: Connection, indices: range, seed: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + _LIMIT,) * 2)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signal.signal(signal.SIGPROF, _slow)
+    results.send(("", ""))
     for index in indices:
         name, how, data = damaged(found, seed, index)
         path = folder / found[name].file

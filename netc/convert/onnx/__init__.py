@@ -14,8 +14,9 @@ from netc.convert.onnx import channels, pointwise, sequences, shaping, windows
 from netc.convert.onnx.writer import OPSET, LayerWriter, Operation, Write, Writer
 from netc.errors import Diagnostic, NetError, Report
 from netc.graph import Node
-from netc.layer import LayerType
+from netc.layer import LayerType, Shape
 from netc.run.net import Net
+from netc.schema.names import as_distinct_utf8, as_utf8
 
 WRITERS: dict[LayerType, Write] = {
     **windows.WRITERS,
@@ -98,19 +99,24 @@ def _model(net: Net, writer: Writer, names: dict[int, str], inputs: list[int], o
     helper, number = onnx.helper, onnx.TensorProto.FLOAT
     values, shapes = net.graph.values, net.plan.shapes
     given = {values[v].name for v in inputs}
-    results = []
+    results: list[tuple[str, Shape]] = []
     for value in outputs:
         name = values[value].name
         if names[value] != name:  # the layer made nothing: a Dropout, say
             name = writer.unique(name) if name in given else name
             writer.operations.append(Operation("Identity", [names[value]], [name], {}))
-        results.append(helper.make_tensor_value_info(name, number, shapes[value]))
+        results.append((name, shapes[value]))
+    used = [name for o in writer.operations for name in (*o.inputs, *o.outputs)]
+    text = as_distinct_utf8([*used, *writer.arrays, *(names[v] for v in inputs), *(name for name, _ in results)])
     graph = helper.make_graph(
-        [helper.make_node(o.type, o.inputs, o.outputs, **o.attributes) for o in writer.operations],
-        net.graph.name or "net",
-        [helper.make_tensor_value_info(names[v], number, shapes[v]) for v in inputs],
-        results,
-        [onnx.numpy_helper.from_array(np.asarray(array), name) for name, array in writer.arrays.items()],
+        [
+            helper.make_node(o.type, [text[n] for n in o.inputs], [text[n] for n in o.outputs], **o.attributes)
+            for o in writer.operations
+        ],
+        as_utf8(net.graph.name) or "net",
+        [helper.make_tensor_value_info(text[names[v]], number, shapes[v]) for v in inputs],
+        [helper.make_tensor_value_info(text[name], number, shape) for name, shape in results],
+        [onnx.numpy_helper.from_array(np.asarray(array), text[name]) for name, array in writer.arrays.items()],
     )
     made = helper.make_model(
         graph, producer_name="netc", opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION
