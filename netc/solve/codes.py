@@ -120,3 +120,21 @@ NAMES_CLASH = Code(
     example='snapshot_format: HDF5  # layers "ip" and "ip/0"',
     fix="Rename one of the layers, or write snapshots in the usual format (snapshot_format: BINARYPROTO).",
 )
+TORN = Code(
+    "SOL015",
+    "an iteration was broken off in the middle of its update",
+    why="Some of the parameters, and of what the update rule remembers, are those of after the iteration, others those "
+    "of before. Going on, or writing a snapshot, would silently give another run. (A first interrupt waits for the end "
+    "of the iteration; this takes a second one, or an exception of a layer's own code in backward.)",
+    example="try: solver.step(1)  # Ctrl-C twice\nexcept KeyboardInterrupt: solver.step(1)",
+    fix="Restore the last snapshot (`solver.restore(...)`), or make a new solver.",
+)
+TWO_THREADS = Code(
+    "SOL016",
+    "one solver is used by two threads at once",
+    why="Two threads that train, test or write a snapshot with one solver would mix their iterations; a snapshot in "
+    "the middle of an update would hold parameters of two iterations.",
+    example="threading.Timer(60, solver.snapshot).start(); solver.solve()",
+    fix="`request_snapshot()` and `request_stop()` may be called from any thread; they take effect after the iteration "
+    "that runs. To use the net meanwhile, see `Net.replica`.",
+)

@@ -21,6 +21,7 @@ from netc.solve.events import Events, Step, TestResult
 from netc.solve.inspect import Sizes, first_not_finite
 from netc.solve.locks import Claim
 from netc.solve.update import Updater
+from netc.solve.whole import Position, Whole
 
 MOST_SKIPPED = 10
 
@@ -95,6 +96,7 @@ class Solver:
         self.last_snapshot: snapshots.Paths | None = None
         self.on_nan = on_nan
         self.skipped = 0
+        self._whole = Whole()
         self._lock = lock
         self._claim: Claim | None = None
         self._request: Literal["stop", "snapshot"] | None = None
@@ -182,19 +184,21 @@ class Solver:
     def step(self, count: int) -> None:
         """Run this many iterations, with the tests and snapshots that fall between them, unless a stop is requested.
 
-        Early stopping is left to the caller. From the first iteration on the prefix is this process's (SNP029), until
-        `release`, or the solver is gone.
+        Early stopping is left to the caller. What an interrupt raises is raised after the iteration that runs, and the
+        solver goes on from there; after a second one, which is raised at once, it may refuse to (SOL015). From the
+        first iteration on the prefix is this process's (SNP029), until `release`, or the solver is gone.
         """
         with self._writing():
             self._run(count, early_stop=False)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """While the net trains: the prefix is claimed if snapshots will be written."""
-        if self.p.snapshot or self.p.snapshot_after_train:
-            self.claim()
-        with self._claim.running() if self._claim else nullcontext():
-            yield
+        """While the net trains: no other thread does, and the prefix is claimed if snapshots will be written."""
+        with self._whole.alone():
+            if self.p.snapshot or self.p.snapshot_after_train:
+                self.claim()
+            with self._claim.running() if self._claim else nullcontext():
+                yield
 
     def _run(self, count: int, early_stop: bool) -> None:
         self._ended, self._stopped = None, False
@@ -225,14 +229,17 @@ class Solver:
         p = self.p
         display = bool(p.display) and self.iteration % p.display == 0
         sizes = Sizes(self.net) if display and p.debug_info else None
-        if self.updater.releases and not sizes:
-            outputs, loss, rate = self._learn()
-        else:
-            outputs, loss, rate = self._learn_keeping(sizes)
-        self.iteration += 1
+        with self._whole.iteration(self.net):
+            if self.updater.releases and not sizes:
+                outputs, loss, rate = self._learn()
+            else:
+                outputs, loss, rate = self._learn_keeping(sizes)
+            if loss is not None:
+                self.losses = [*self.losses, loss][-p.average_loss :]
+            self.iteration += 1
+            self._whole.end()
         if loss is None:
             return
-        self.losses = [*self.losses, loss][-p.average_loss :]
         if sizes:
             sizes.parameters("update")
             self.events.sized(sizes.found)
@@ -244,6 +251,7 @@ class Solver:
         if loss is None:
             return outputs, None, 0.0
         self.skipped = 0
+        self._whole.torn = self.iteration
         return outputs, loss, self.updater.backward(self.iteration)
 
     def _learn_keeping(self, sizes: Sizes | None) -> tuple[dict[str, Array], float | None, float]:
@@ -256,6 +264,7 @@ class Solver:
         if sizes:
             sizes.parameters("parameter")
             sizes.parameters("gradient")
+        self._whole.torn = self.iteration
         return outputs, loss, self.updater.apply(self.iteration)
 
     def _gradients(self) -> tuple[dict[str, Array], float | None]:
@@ -301,25 +310,35 @@ class Solver:
     # ------------------------------------------------------------ tests
 
     def test_all(self) -> None:
-        """Test every test net, unless a stop is requested meanwhile.
+        """Test every test net, unless a stop is requested, or an exception raised, meanwhile.
 
         Then everything is where it was before, so that a run that goes on tests the same batches.
         """
-        before = [(t.net, snapshots.places(t.net), t.net.iteration) for t in self.tests]
+        before = [Position(t.net) for t in self.tests]
         best, waited, results = self.best, self.waited, len(self.results)
+        whole = False
+        try:
+            with self._whole.alone():
+                whole = self._test_each()
+        finally:
+            if not whole:
+                for position in before:
+                    position.restore()
+                self.best, self.waited = best, waited
+                del self.results[results:]
+        if not whole:
+            self._stop()
+
+    def _test_each(self) -> bool:
+        """Whether no stop was requested."""
         for index in range(len(self.tests)):
             result = self.test(index)
             if result is None:
-                for net, places, iteration in before:
-                    snapshots.place(net, places)
-                    net.iteration = iteration
-                self.best, self.waited = best, waited
-                del self.results[results:]
-                self._stop()
-                return
+                return False
             self.events.tested(result)
             self.results.append(result)
             self._consider_stopping(result)
+        return True
 
     def test(self, index: int = 0) -> TestResult | None:
         """Average a test net's outputs over its batches, detections by `Averages`; None if a stop was requested."""
@@ -373,14 +392,17 @@ class Solver:
     def snapshot(self) -> snapshots.Paths | None:
         """Write weights and state; returns their paths, or None without a snapshot_prefix.
 
-        Raises NetError(SNP005, SNP020) if they cannot be written, SNP029 if another run uses the prefix.
+        Raises NetError(SNP005, SNP020) if they cannot be written, SNP029 if another run uses the prefix, SOL015 after
+        an update that was broken off.
         """
         if not self.prefix:
             return None
-        self.claim()
-        self.last_snapshot = snapshots.write(self)
-        self.events.snapshot(*self.last_snapshot)
-        return self.last_snapshot
+        with self._whole.alone():
+            self._whole.check()
+            self.claim()
+            self.last_snapshot = snapshots.write(self)
+            self.events.snapshot(*self.last_snapshot)
+            return self.last_snapshot
 
     def _try_snapshot(self) -> None:
         """In the middle of a run a full disk is no reason to lose the run: it is reported, and tried again later."""
@@ -408,4 +430,7 @@ class Solver:
 
     def restore(self, state: str | Path) -> None:
         """Go on from a snapshot's state file, and the weights that it names; raises NetError (SNP...)."""
-        resume.restore(self, Path(state))
+        with self._whole.alone():
+            self.updater.settle()
+            resume.restore(self, Path(state))
+            self._whole.end()

@@ -130,6 +130,12 @@ class Updater:
         list(self._pool.map(self._update, (self._chunks[t::threads] for t in range(threads))))
         return rate
 
+    def settle(self) -> None:
+        """Wait for threads of an update that was broken off."""
+        if self._pool is not None:
+            self._pool.shutdown()
+            self._pool = None
+
     def _update(self, chunks: list[Chunk]) -> None:
         for c in chunks:
             prepare(c.data, c.diff, c.numbers)
