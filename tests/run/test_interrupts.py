@@ -6,8 +6,8 @@ import os
 import random
 import signal
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -20,8 +20,18 @@ from tests.fast.test_walk import table
 from tests.run import torn
 from tests.run.common import make
 from tests.run.test_fast import CAFFENET, LENET
+from tools.attack.interrupts import interrupted
 
 PASS = ("run/net.py", "run/fast.py", "run/reference.py", "machine/walk.py")
+
+
+@pytest.fixture(autouse=True)
+def raising() -> Iterator[None]:
+    """Ctrl-C (which a shell's background jobs ignore) and the timer's signal raise KeyboardInterrupt."""
+    before = {s: signal.signal(s, signal.default_int_handler) for s in (signal.SIGINT, signal.SIGALRM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def filled(text: str, phase: str = "TRAIN", **options: object) -> Net:
@@ -98,48 +108,15 @@ def test_values_of_a_torn_pass_are_gone() -> None:
         assert value is None or np.array_equal(value, wanted), at
 
 
-@contextmanager
-def signals(seed: int, most: float) -> Iterator[list[int]]:
-    """SIGINT to this process at random moments, at most so many seconds apart."""
-    chance, end, sent = random.Random(seed), threading.Event(), [0]
-
-    def send() -> None:
-        while not end.wait(chance.uniform(0, most)):
-            sent[0] += 1
-            os.kill(os.getpid(), signal.SIGINT)
-
-    thread = threading.Thread(target=send)
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        thread.start()
-        yield sent
-    finally:
-        while thread.is_alive():
-            try:
-                end.set()
-                thread.join()
-            except KeyboardInterrupt:
-                pass
-        signal.signal(signal.SIGINT, before)
-
-
 def test_real_signals_at_random_moments() -> None:
-    net = filled(LENET)
-    wanted, caught, wrong = results(net), 0, 0
-    with signals(3, 0.004):
-        while caught < 200:
-            try:
-                results(net)
-            except KeyboardInterrupt:
-                caught += 1
-                while True:
-                    try:
-                        wrong += results(net) != wanted
-                        break
-                    except KeyboardInterrupt:
-                        caught += 1
-    assert wrong == 0
-    assert results(net) == wanted
+    net, chance, hits = filled(LENET), random.Random(3), 0
+    wanted = results(net)
+    start = time.perf_counter()
+    results(net)
+    seconds = time.perf_counter() - start
+    while hits < 40:
+        hits += interrupted(lambda: results(net), chance.uniform(0, seconds))
+        assert results(net) == wanted
 
 
 # ---------------------------------------------------------------- holding

@@ -13,7 +13,7 @@ import pytest
 from netc.errors import NetError
 from netc.solve import Solver, Step
 from tests.run import torn
-from tests.run.test_interrupts import signals
+from tests.run.test_interrupts import raising
 from tests.solve.common import bits
 from tests.solve.test_solver import build
 
@@ -21,6 +21,7 @@ STEP = (
     "solve/solver.py", "solve/update.py", "run/net.py", "run/fast.py", "run/reference.py", "machine/walk.py",
     "layers/batch_norm.py",
 )  # fmt: skip
+__all__ = ["raising"]  # a fixture
 TESTED = "test_interval: 4 "
 LENGTH = 12
 
@@ -99,22 +100,6 @@ def test_an_exception_before_the_update_takes_the_step_back() -> None:
     assert solver.iteration == 3
     solver.step(LENGTH - 3)
     assert state(solver) == wanted
-
-
-@pytest.mark.parametrize("kept", [True, False])
-def test_real_interrupts_that_the_caller_catches(kept: bool) -> None:
-    wanted = whole(TESTED, tests=1, keep_gradients=kept)
-    caught = 0
-    for seed in range(10):
-        solver = build(TESTED, tests=1, keep_gradients=kept)[0]
-        with signals(seed, 0.02):
-            while solver.iteration < LENGTH and solver._whole.torn is None:  # two in one step may tear it
-                try:
-                    solver.step(LENGTH - solver.iteration)
-                except KeyboardInterrupt:
-                    caught += 1
-        assert solver._whole.torn is not None or state(solver) == wanted
-    assert caught
 
 
 def test_an_interrupt_waits_for_the_end_of_the_iteration() -> None:

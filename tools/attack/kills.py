@@ -1,15 +1,14 @@
-"""Kill a training run at random moments, and compare it with a run that never stopped: `python -m tools.kills`.
+"""Kill a training run at random moments, and compare it with a run that never stopped.
 
 The net reads two sources (an LMDB with random crops, mirror images, rotation, contrast, noise and cut-out, and a
 shuffled HDF5 file), has Dropout and BatchNorm, and is trained by Adam with snapshots. First one run goes through.
 Then runs are started and killed (SIGKILL: no handler runs) at moments drawn from the time that the whole run took, each
 going on from the newest state file that is there; a run that came to its end makes place for a fresh one. After every
-kill, all snapshots written since must be, byte for byte, those of the first run. Exit code 1 if one is not.
+kill, all snapshots written since must be, byte for byte, those of the first run.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import random
 import shutil
@@ -27,6 +26,9 @@ import numpy as np
 
 import netc
 from netc.data.writing import array_items, make
+from tools.attack import Tally
+
+ITERATIONS, EVERY = 200, 5  # of a whole run; between snapshots
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(netc.__file__).parent.parent)}
 NET = """
@@ -104,15 +106,15 @@ def snapshots(folder: Path) -> set[str]:
     return {path.name for path in folder.glob("run_iter_*")}
 
 
-def kills(base: Path, whole: Path, seconds: float, options: argparse.Namespace) -> Iterator[Kill]:
+def kills(base: Path, whole: Path, seconds: float, executor: str, chance: random.Random) -> Iterator[Kill]:
     """Start, kill, compare, go on; endlessly."""
-    chance, folder = random.Random(options.seed), base / "killed"
+    folder = base / "killed"
     while True:
-        if not folder.exists() or (folder / f"run_iter_{options.iterations}.solverstate").exists():
+        if not folder.exists() or (folder / f"run_iter_{ITERATIONS}.solverstate").exists():
             shutil.rmtree(folder, ignore_errors=True)
             shutil.copytree(base / "data", folder)
         before, moment = snapshots(folder), chance.uniform(0, seconds)
-        process = start(folder, options.executor)
+        process = start(folder, executor)
         try:
             process.wait(moment)
         except subprocess.TimeoutExpired:
@@ -124,46 +126,38 @@ def kills(base: Path, whole: Path, seconds: float, options: argparse.Namespace) 
             yield Kill(moment, newest(folder), len(new), len(list(folder.glob(".run_iter_*.tmp"))), tuple(wrong))
         elif ended or wrong:
             said = (folder / "log").read_text(errors="replace")[-2000:]
-            raise SystemExit(f"a run ended with {ended}; differing snapshots: {wrong}\n{said}")
+            yield Kill(moment, newest(folder), len(new), 0, tuple(wrong) or (f"ended with {ended}: {said}",))
 
 
-def main() -> int:
-    """Print a line for each kill, and the sum."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kills", type=int, default=100)
-    parser.add_argument("--iterations", type=int, default=200, help="of a whole run")
-    parser.add_argument("--every", type=int, default=5, help="iterations between snapshots")
-    parser.add_argument("--executor", default="fast", choices=("fast", "reference"))
-    parser.add_argument("--seed", type=int, default=1, help="of the moments")
-    options = parser.parse_args()
+def run(count: int, seed: int) -> Tally:
+    """Kill `count` runs, on the fast and the reference executor by turns."""
+    tally = Tally()
+    for number, executor in enumerate(("fast", "reference")):
+        share = count // 2 + (count % 2 if number == 0 else 0)
+        if share:
+            _run(tally, share, executor, random.Random(seed + number))
+    return tally
+
+
+def _run(tally: Tally, count: int, executor: str, chance: random.Random) -> None:
     with tempfile.TemporaryDirectory() as name:
         base = Path(name)
         (base / "data").mkdir()
-        prepare(base / "data", options.iterations, options.every)
+        prepare(base / "data", ITERATIONS, EVERY)
         whole = shutil.copytree(base / "data", base / "whole")
-        start(whole, options.executor).wait()  # compiles
+        start(whole, executor).wait()  # compiles
         for path in snapshots(whole):
             (whole / path).unlink()
         began = time.monotonic()
-        if start(whole, options.executor).wait():
-            raise SystemExit((whole / "log").read_text(errors="replace"))
-        found = _table(kills(base, whole, time.monotonic() - began, options), options.kills)
-    print(f"\n{len(found)} kills, {sum(k.new for k in found)} snapshot files compared, ", end="")
-    print(f"{sum(k.unfinished > 0 for k in found)} kills left a file unfinished, ", end="")
-    print(f"{sum(len(k.wrong) for k in found)} files differ")
-    return int(any(k.wrong for k in found))
-
-
-def _table(kills: Iterator[Kill], count: int) -> list[Kill]:
-    print(f"{'kill':>4} {'after s':>8}  {'newest state':<26} {'new files':>9} {'cut':>4}  result")
-    found = []
-    for number, kill in zip(range(1, count + 1), kills, strict=False):
-        result = "differs: " + ", ".join(kill.wrong) if kill.wrong else "same bits"
-        state = kill.state or "none yet"
-        print(f"{number:>4} {kill.moment:>8.2f}  {state:<26} {kill.new:>9} {kill.unfinished:>4}  {result}", flush=True)
-        found.append(kill)
-    return found
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        if start(whole, executor).wait():
+            tally.fail((whole / "log").read_text(errors="replace"))
+            return
+        seconds = time.monotonic() - began
+        for _, kill in zip(range(count), kills(base, whole, seconds, executor, chance), strict=False):
+            tally.add("kills")
+            tally.add("snapshot files compared", kill.new)
+            tally.add("kills that left a file unfinished", int(kill.unfinished > 0))
+            if kill.wrong:
+                tally.fail(
+                    f"{executor}, killed after {kill.moment:.2f} s, {kill.state or 'no state yet'}: {kill.wrong}"
+                )
