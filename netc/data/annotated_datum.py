@@ -10,6 +10,7 @@ import numpy as np
 from netc.data.bad import BadRecordError
 from netc.data.datum import Datum
 from netc.data.datum import parse as parse_datum
+from netc.data.labels import label_problem
 from netc.layer import Array
 from netc.schema.record import Record
 from netc.schema.registry import base_schema
@@ -65,6 +66,9 @@ def _rows(groups: list[Record]) -> Iterator[tuple[float, ...]]:
 def _checked(rows: list[tuple[float, ...]]) -> Array:
     if len(rows) > MOST_BOXES:
         raise BadRecordError(f"it has {len(rows):,} boxes")
+    for label, number, *_ in rows:
+        if problem := label_problem(label, "class") or label_problem(number, "the object's number"):
+            raise BadRecordError(problem)
     boxes = np.array(rows, np.float32).reshape(-1, 7)
     bad = np.flatnonzero(~np.isfinite(boxes).all(1))
     if len(bad):

@@ -22,6 +22,7 @@ from netc.data.codes import NOT_DATA
 from netc.data.datum import encode_file
 from netc.data.dense_images import Pair
 from netc.data.images import decode_image, encode_image, read_bytes
+from netc.data.labels import EXACT, label_problem
 from netc.data.lists import read_text
 from netc.data.paths import beside
 from netc.data.resize import resize
@@ -31,7 +32,6 @@ from netc.layer import Array
 from netc.untrusted import library
 
 _MOST_BYTES = 1 << 24
-_MOST_CLASS = 1 << 24  # boxes are stored as floats, which hold whole numbers exactly so far
 _ITEM = re.compile(r"item\s*\{([^{}]*)\}")
 _NAME, _LABEL = re.compile(r'\bname\s*:\s*"([^"]*)"'), re.compile(r"\blabel\s*:\s*(-?\d+)")
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
@@ -59,7 +59,7 @@ def read_label_map(path: Path) -> dict[str, int]:
     items = [(_NAME.search(item), _LABEL.search(item)) for item in _ITEM.findall(text)]
     found = {name[1]: _class(label[1]) for name, label in items if name and label}
     if bad := next((name for name, label in found.items() if label is None), None):
-        raise NetError(Diagnostic(NOT_DATA, f'{path} gives class "{bad}" a number beyond {_MOST_CLASS:,}'))
+        raise NetError(Diagnostic(NOT_DATA, f'{path} gives class "{bad}" a number beyond {EXACT:,}'))
     if not found:
         raise NetError(Diagnostic(NOT_DATA, f'{path} is no label map: it has no item {{ name: "..." label: ... }}'))
     return {name: label for name, label in found.items() if label is not None}
@@ -67,7 +67,7 @@ def read_label_map(path: Path) -> dict[str, int]:
 
 def _class(text: str) -> int | None:
     """The number of a class, or None if floats do not hold it exactly."""
-    return int(text) if len(text) < 12 and abs(int(text)) <= _MOST_CLASS else None
+    return int(text) if len(text) < 12 and abs(int(text)) <= EXACT else None
 
 
 def box_items(pairs: Sequence[Pair], options: BoxOptions) -> list[Item]:
@@ -153,8 +153,8 @@ def _lines(text: str) -> Iterator[Row]:
             label, *corners = int(words[0]), *map(float, words[1:])
         except ValueError:
             raise BadRecordError(f"line {index + 1} is not a class and four numbers") from None
-        if abs(label) > _MOST_CLASS:
-            raise BadRecordError(f"line {index + 1} has class {label}; floats are exact up to {_MOST_CLASS:,}")
+        if problem := label_problem(label, "class"):
+            raise BadRecordError(f"line {index + 1}: {problem}")
         if len(corners) != 4:
             raise BadRecordError(f"line {index + 1} is not a class and four numbers")
         yield _row(index, label, corners, False)

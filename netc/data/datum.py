@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from netc.data.bad import BadRecordError
+from netc.data.labels import label_problem
 from netc.layer import Array
 from netc.schema.scan import BYTES, FIXED32, VARINT, WireError, encode_bytes, encode_key, encode_varint, scan, signed
 
@@ -39,6 +40,8 @@ def parse(data: bytes) -> Datum:
     except WireError as error:
         raise BadRecordError(f"it is not a Datum: {error.message}") from None
     label = numbers[5]
+    if problem := label_problem(label):
+        raise BadRecordError(problem)
     if numbers[7]:
         if not content:
             raise BadRecordError("it says that it holds an encoded image, but has no data")

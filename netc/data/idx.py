@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 
 from netc.data.codes import BAD_ARRAY, BROKEN, MISSING_DATA, NOT_DATA
+from netc.data.labels import labels_problem
 from netc.data.order import Order, Ticket
 from netc.data.paths import find
 from netc.data.reading import Reading, blamed, problem
@@ -105,6 +106,8 @@ def read_images(images: Path, labels: Path | None, *, shape_only: bool = False) 
     if numbers.shape != pixels.shape[:1]:
         have = f"{labels} has {format_shape(numbers.shape)} labels"
         raise NetError(Diagnostic(BAD_ARRAY, f"{images} has {len(pixels):,} images, {have}"))
+    if problem := labels_problem(numbers):
+        raise NetError(Diagnostic(BAD_ARRAY, f"{labels}: {problem}"))
     return pixels, numbers
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from netc.data.codes import BAD_LIST, NOT_DATA
+from netc.data.labels import label_problem
 from netc.errors import Diagnostic, NetError, Report, Source, Span
 from netc.files import read_regular
 
@@ -69,9 +70,7 @@ def _label_problem(name: str, label: str) -> str:
         value = int(label)
     except ValueError:
         return f'the label "{label}" is not a whole number'
-    if abs(value) > 1 << 24:
-        return f"the label {value} is too large: beyond 16,777,216 whole numbers are not exact as float"
-    return ""
+    return label_problem(value)
 
 
 def read_folder(path: Path) -> tuple[list[Listed], list[str]]:

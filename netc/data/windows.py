@@ -12,6 +12,7 @@ from netc.data.bad import BadRecordError
 from netc.data.codes import BAD_LIST, BAD_TRANSFORM, MEAN_FILE, MISSING_DATA, NO_RECORDS
 from netc.data.draws import Draws
 from netc.data.images import decode_image, read_bytes
+from netc.data.labels import label_problem
 from netc.data.lists import read_text
 from netc.data.order import Order, Ticket
 from netc.data.paths import beside, find
@@ -73,6 +74,8 @@ def _of_image(words: Iterator[str]) -> list[Window]:
         x1, y1, x2, y2 = [int(next(words)) for _ in range(4)]
         if not (0 <= x1 <= x2 < sizes[2] and 0 <= y1 <= y2 < sizes[1]):
             raise ValueError(f"the window {x1} {y1} {x2} {y2} is not inside {image}, {sizes[1]} x {sizes[2]}")
+        if problem := label_problem(label, "class"):
+            raise ValueError(problem)
         found.append(Window(image, label, overlap, (x1, y1, x2, y2)))
     return found
 
