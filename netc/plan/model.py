@@ -5,8 +5,10 @@ Each pass of `netc/plan/` fills in one part of it; the executors only read it. O
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import Literal
 
 from netc.errors import Diagnostic
@@ -153,6 +155,28 @@ class Plan:
     late: tuple[int, ...] = ()
     late_buffers: tuple[dict[str, int], ...] = ()
     kept: bool = False
+
+    def is_over(self, slot: int, at: int) -> bool:
+        """Whether, after step `at`, something else has been written to a slot's storage: in place, say."""
+        first, writes = self.slots[slot].first, self._writes[self.slots[slot].storage]
+        return any(first < step <= at and writer != slot for step, writer in writes)
+
+    @cached_property
+    def _writes(self) -> dict[int, list[tuple[int, int]]]:
+        """By storage: the steps that write there, and the slot that each writes."""
+        found: dict[int, list[tuple[int, int]]] = {slot.storage: [] for slot in self.slots}
+        for at, step in enumerate((*self.forward, *self.backward)):
+            slots: Iterable[int | None] = (step.target,)
+            if step.kind == "backward":
+                slots = step.bottom_diffs
+            elif step.kind == "forward":
+                where = self.late if step.reader >= 0 else self.data
+                skipped = step.layer in self.skipped
+                slots = () if skipped else (where[v] for v in self.graph.nodes[step.layer].tops)
+            for slot in slots:
+                if slot is not None:
+                    found[self.slots[slot].storage].append((at, slot))
+        return found
 
     @property
     def end(self) -> int:

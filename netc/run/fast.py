@@ -135,6 +135,7 @@ class Fast:
         self._clock = np.zeros(2, np.int64)
         self._setup: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None  # tables: check, and pack
         self.at = NOWHERE  # the last group that was run
+        self._step = -1  # the last step of the plan that was
         self._segments: dict[tuple[str, int, int], list[Segment]] = {}
         self._value_of_diff = {slot: v for v, slot in enumerate(self.plan.diff) if slot is not None}
         self._backward_of = {s.layer: s for s in self.plan.backward if s.kind == "backward"}
@@ -212,6 +213,8 @@ class Fast:
         if key not in self._segments:
             self._segments[key] = self.cut([i for i in items if first <= i.layer <= last])
         self.walk(self._segments[key])
+        fused = (layer for layer, head in self.program.fused.items() if first <= head <= last)
+        self._step = max(last, *fused, -1) if name == "forward" else self.plan.end - 1
 
     def walk(self, segments: Iterable[Segment]) -> None:
         """Run segments one after the other."""
@@ -298,7 +301,7 @@ class Fast:
     def _read(self, slot: int) -> Array | None:
         """The slot's array as plain, from whichever layout is alive."""
         home = self.program.homes.get(slot)
-        if home is None:
+        if home is None or self.plan.is_over(slot, self._step):
             return None
         holds = self.program.holds[slot]  # the other layout may be from before the last write
         if home.plain is not None and "plain" in holds and self._alive(home.plain.base.array):

@@ -145,7 +145,8 @@ class Reference:
         }
 
     def _alive(self, slot: int) -> bool:
-        return self.plan.slots[slot].first <= self.at <= self.plan.slots[slot].last
+        alive = self.plan.slots[slot].first <= self.at <= self.plan.slots[slot].last
+        return alive and not self.plan.is_over(slot, self.at)
 
     def _diff(self, slot: int) -> Array:
         """A gradient, in the shape that its value has now."""

@@ -67,7 +67,7 @@ SOURCES: dict[str, Callable[[Path, int], float]] = {
 @pytest.mark.parametrize("source", SOURCES)
 def test_a_label_is_exact_or_refused(source: str, tmp_path: Path) -> None:
     assert SOURCES[source](tmp_path, 1 << 24) == 1 << 24
-    with pytest.raises((BadRecordError, NetError), match="16,777,217 is too large|16777217 is too large") as caught:
+    with pytest.raises((BadRecordError, NetError), match="16777217 is too large") as caught:
         SOURCES[source](tmp_path, (1 << 24) + 1)
     if isinstance(caught.value, NetError):
         assert caught.value.diagnostics[0].code in (BAD_LIST, BAD_ARRAY)

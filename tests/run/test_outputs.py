@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from netc.api.definition import loads
+from netc.errors import NetError
 from netc.graph import State, build
 from netc.plan import plan
 from netc.run import Net
@@ -46,3 +47,21 @@ def test_outputs_outlive_the_last_step(end: str, executor: str, training: bool) 
     assert kept.keys() == planned.keys()
     for key, array in kept.items():
         np.testing.assert_allclose(planned[key], array, rtol=1e-5, atol=1e-6, err_msg=key)
+
+
+@pytest.mark.parametrize("executor", ["reference", "fast"])
+def test_a_blob_that_was_worked_on_in_place_is_gone(executor: str) -> None:
+    """And not, under its name, the values of the blob that is there now."""
+    definition = loads(
+        "x = Input() { shape { dim: [2, 3, 4, 4] } }\nc = Convolution(x) { num_output: 16 kernel_size: 3 }\n"
+        "f = Flatten(c)\nd = TanH(c)\ns = Softmax(d)"
+    )
+    net = Net(plan(build(definition.record, definition.types, State("TEST")), training=False), executor=executor)
+    net.set_input("x", np.random.default_rng(0).normal(size=(2, 3, 4, 4)))
+    net.forward()
+    assert net.blobs["f"].shape == (2, 64)
+    with pytest.raises(NetError) as caught:
+        net.blobs["d"]
+    assert caught.value.diagnostics[0].code.id == "RUN012"
+    net.forward(end="d")
+    np.testing.assert_allclose(net.blobs["d"], np.tanh(net.blobs["c"]), atol=1e-6)

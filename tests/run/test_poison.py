@@ -32,7 +32,7 @@ from netc.run.fast import Fast
 from netc.solve import Solver, compiled
 from tests.plan.random_nets import random_net
 from tests.run.common import planned, solver_record
-from tests.run.random_nets import RandomNet
+from tools.attack._nets import RandomNet
 
 NETS = {
     "lenet": """

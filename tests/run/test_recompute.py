@@ -7,14 +7,14 @@ from random import Random
 import pytest
 
 from netc.fast.program.verify import verify
+from netc.layer import Array
 from netc.plan.model import Plan
 from netc.run import Net
 from netc.run.fast import Fast
 from tests.plan.random_nets import random_net
-from tests.run.common import planned
-from tests.run.random_nets import RandomNet
-from tests.run.test_fast_random import Found, fill, run
+from tests.run.common import fill, planned, run
 from tests.run.test_random_nets import passes
+from tools.attack._nets import RandomNet
 
 
 def some_layers(plan: Plan, random: Random) -> set[int]:
@@ -52,9 +52,9 @@ def test_any_layers_of_random_nets_on_the_fast_executor(seed: int) -> None:
             assert array.tobytes() == found[name].tobytes(), (seed, name)
 
 
-def fast_run(plan: Plan, seed: int) -> Found:
+def fast_run(plan: Plan, seed: int) -> dict[str, Array]:
     net = Net(plan, seed=seed, executor="fast", threads=2)
-    fill([net], seed)
+    fill(net, seed)
     if isinstance(net.executor, Fast):
         verify(net.executor.program)
     return run(net)

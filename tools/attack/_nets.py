@@ -6,6 +6,7 @@ branches, chains in place, shared parameters, several losses, batches of 1 to 9.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import prod
 from random import Random
 
@@ -30,9 +31,12 @@ class RandomNet:
         self.count = 0
         for _ in range(1 + self.chance(0.15)):
             self.input((random.choice(CHANNELS), random.randint(4, 13), random.randint(4, 13)))
-        for _ in range(random.randint(2, 8)):
-            random.choice(STEPS)(self)
+        self.grow()
         self.losses()
+
+    def grow(self) -> None:
+        for _ in range(self.random.randint(2, 8)):
+            self.random.choice(STEPS)(self)
 
     @property
     def text(self) -> str:
@@ -55,7 +59,7 @@ class RandomNet:
         found = fits[-1] if self.chance(0.7) else self.random.choice(fits)
         return found, self.blobs[found]
 
-    def layer(self, kind: str, bottoms: list[str], tops: dict[str, Shape], fields: str = "") -> None:
+    def layer(self, kind: str, bottoms: list[str], tops: Mapping[str, Shape], fields: str = "") -> None:
         blobs = " ".join([*(f'bottom: "{b}"' for b in bottoms), *(f'top: "{t}"' for t in tops)])
         self.lines.append(f'layer {{ name: "{self.name(kind.lower())}" type: "{kind}" {blobs} {fields} }}')
         self.unread = [b for b in self.unread if b not in bottoms]
@@ -65,13 +69,17 @@ class RandomNet:
 
     def input(self, shape: Shape, stem: str = "data") -> str:
         name = self.name(stem)
-        dims = " ".join(f"dim: {d}" for d in (self.batch, *shape))
-        self.lines.append(
-            f'layer {{ name: "{name}" type: "Input" top: "{name}" input_param {{ shape {{ {dims} }} }} }}'
-        )
+        self.input_of(name, (self.batch, *shape))
         if stem == "data":
             self.blobs[name] = shape
         return name
+
+    def input_of(self, name: str, shape: Shape) -> None:
+        """An input of any shape, the batch included."""
+        dims = " ".join(f"dim: {d}" for d in shape)
+        self.lines.append(
+            f'layer {{ name: "{name}" type: "Input" top: "{name}" input_param {{ shape {{ {dims} }} }} }}'
+        )
 
     def like(self, shape: Shape, name: str, most: int) -> list[str]:
         """The blob `name` and others of its shape; convolutions make them where there are none."""
