@@ -125,6 +125,10 @@ class Several(Events):
         for listener in self.listeners:
             listener.sized(sizes)
 
+    def testing(self, iteration: int, net: int) -> None:
+        for listener in self.listeners:
+            listener.testing(iteration, net)
+
     def test_batch(self, net: int, batch: int, batches: int) -> None:
         for listener in self.listeners:
             listener.test_batch(net, batch, batches)
@@ -140,6 +144,10 @@ class Several(Events):
     def stopped(self, reason: str) -> None:
         for listener in self.listeners:
             listener.stopped(reason)
+
+    def finished(self) -> None:
+        for listener in self.listeners:
+            listener.finished()
 
     def warned(self, diagnostic: Diagnostic) -> None:
         for listener in self.listeners:

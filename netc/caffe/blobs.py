@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from netc.caffe.errors import FIXED_SHAPE, refuse
 from netc.layer import Array, Shape, format_shape
 
 if TYPE_CHECKING:
@@ -85,30 +84,56 @@ class NetBlob(Blob):
 
 
 class ParamBlob(Blob):
-    """A parameter blob of a layer. Gradients add up over backward passes until `clear_param_diffs`."""
+    """A parameter blob of a layer. Gradients add up over backward passes until `clear_param_diffs`.
+
+    It may be given another shape (net surgery): the same values in another shape are still the layer's; more or fewer
+    are written by `save`, but the layer cannot run with them (RUN062) until the blob has as many values as before.
+    """
 
     def __init__(self, engine: Engine, layer: int, position: int) -> None:
         self._engine, self._layer, self._position = engine, layer, position
         self._zeros: Array | None = None
+        self._wanted: Shape | None = None  # the shape that a script gave it
+        self._apart: Blob | None = None  # what it holds if that is another number of values
+
+    def _own(self) -> tuple[Array, Array]:
+        blob = self._engine.parameters.of_layer(self._layer)[self._position]
+        if blob.diff is not None:
+            return blob.data, blob.diff
+        if self._zeros is None:
+            self._zeros = np.zeros_like(blob.data)
+        return blob.data, self._zeros
 
     @property
     def data(self) -> Array:
-        return self._engine.parameters.of_layer(self._layer)[self._position].data
+        if self._apart is not None:
+            return self._apart.data
+        data, _ = self._own()
+        return data if self._wanted is None else data.reshape(self._wanted)
 
     @property
     def diff(self) -> Array:
-        blob = self._engine.parameters.of_layer(self._layer)[self._position]
-        if blob.diff is not None:
-            return blob.diff
-        if self._zeros is None:
-            self._zeros = np.zeros_like(blob.data)
-        return self._zeros
+        if self._apart is not None:
+            return self._apart.diff
+        _, diff = self._own()
+        return diff if self._wanted is None else diff.reshape(self._wanted)
 
     def reshape(self, *shape: int) -> None:
-        """Raise CaffeError(RUN062) if the shape is another."""
-        if tuple(shape) != self.shape:
-            message = f"a parameter of shape {format_shape(self.shape)} cannot become {format_shape(tuple(shape))}"
-            raise refuse(FIXED_SHAPE, message)
+        """Give the blob another shape; the values that still fit stay."""
+        wanted, (data, diff) = tuple(int(size) for size in shape), self._own()
+        held = (self.data, self.diff)
+        place = self._layer, self._position
+        if prod(wanted) == data.size:
+            for own, values in zip((data, diff), held, strict=True):
+                own.reshape(-1)[...] = resized(values, (data.size,))
+            self._apart = None
+            self._engine.misfits.pop(place, None)
+        else:
+            apart = self._apart = Blob(wanted)
+            for array, values in zip((apart.data, apart.diff), held, strict=True):
+                array[...] = resized(values, wanted)
+            self._engine.misfits[place] = f"{format_shape(wanted)}, and needs {format_shape(data.shape)}"
+        self._wanted = None if wanted == data.shape else wanted
 
 
 def resized(array: Array, shape: Shape) -> Array:

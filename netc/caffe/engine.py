@@ -19,6 +19,7 @@ from netc.api.fed import FedNet
 from netc.api.planner import Planner
 from netc.caffe import modes
 from netc.caffe.blobs import resized
+from netc.caffe.errors import FIXED_SHAPE, refuse
 from netc.caffe.sums import Sums
 from netc.caffe.versions import Versions
 from netc.errors import Diagnostic, NetError, Report
@@ -52,6 +53,7 @@ class Engine(FedNet):
     ) -> None:
         self.planner = planner
         self.hooks: dict[str, list[Hook]] = {}
+        self.misfits: dict[tuple[int, int], str] = {}  # parameters that scripts gave another number of values
         self.asked: dict[str, Array] = {}  # blobs that got another shape since the last pass
         self.changed: list[Callable[[], object]] = []  # called when parameters lie in other arrays than before
         self._kept: Parameters | None = None
@@ -154,6 +156,10 @@ class Engine(FedNet):
             return self._run_forward(first, last)
 
     def _run_forward(self, first: int, last: int) -> float:
+        for (layer, position), shapes in self.misfits.items():
+            if first <= layer <= last:
+                name = self.graph.nodes[layer].name
+                raise refuse(FIXED_SHAPE, f'layer "{name}": parameter {position} has shape {shapes}')
         self.settle(last)
         self._refuse_empty(first, last)
         self.loss = 0.0

@@ -25,10 +25,11 @@ NOT_MEMORY_DATA = Code(
 )
 FIXED_SHAPE = Code(
     "RUN062",
-    "this blob cannot be reshaped",
-    why="A parameter's shape follows from its layer's fields; a learned value has no place in another shape.",
-    example='net.params["conv1"][0].reshape(64, 3, 5, 5)',
-    fix="Change the layer's fields and load the net again.",
+    "a layer cannot run with a parameter of this shape",
+    why="A parameter's shape follows from its layer's fields. A script may give it another number of values and save "
+    "them, as net surgery does, but the layer has no use for them.",
+    example='net.params["conv1"][0].reshape(64, 3, 5, 5); net.forward()  # conv1 has a kernel of 3',
+    fix="Save the net, change the layer's fields, and load what was saved.",
 )
 NO_PILLOW = Code(
     "RUN063",

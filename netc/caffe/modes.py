@@ -9,10 +9,15 @@ from typing import Any
 
 from netc.caffe.errors import ONE_MACHINE, refuse
 from netc.catalogue import catalogue
+from netc.solve.caffe_log import glog
 from netc.writes import Where
 
-_LOG = logging.getLogger("caffe")
+LOG = logging.getLogger("caffe")
 _next_seed = 0
+_LINES = logging.getLogger("netc.caffe_log")  # Caffe's own lines, which `init_log` sends to stderr
+_LINES.propagate = False
+_LINES.setLevel(logging.CRITICAL)  # nothing until then
+_LEVELS = {"I": logging.INFO, "W": logging.WARNING, "E": logging.ERROR}
 _writes: Where = "here"
 
 
@@ -78,13 +83,25 @@ def allow_python(yes: bool = True) -> None:
     python.allow(yes)
 
 
-def init_log(prefix: str = "", to_stderr: bool = True) -> None:
-    """Nothing to do: messages go to the Python logger `caffe`, which a program sets up as it likes."""
+def init_log(level: int = 0, stderr: bool = True) -> None:
+    """Write Caffe's log to stderr from now on, as Caffe does: messages of this level and above (0: all, 1: warnings).
+
+    Without it, or without `stderr`, messages only go to the Python logger `caffe`.
+    """
+    _LINES.handlers = [logging.StreamHandler()] if stderr else []
+    _LINES.setLevel(list(_LEVELS.values())[min(max(int(level), 0), 2)] if stderr else logging.CRITICAL)
 
 
 def log(text: str) -> None:
-    """A line for the Python logger `caffe`."""
-    _LOG.info("%s", text)
+    """A line for the Python logger `caffe`, and for Caffe's log."""
+    LOG.info("%s", text)
+    log_line(text)
+
+
+def log_line(text: str, severity: str = "I") -> None:
+    """A line of Caffe's log, if `init_log` has asked for it."""
+    if _LINES.isEnabledFor(_LEVELS[severity]):
+        _LINES.log(_LEVELS[severity], "%s", glog(text, severity))
 
 
 # ---------------------------------------------------------------- several devices

@@ -6,6 +6,7 @@ import os
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from netc.errors import NetError
 from netc.graph import State
 from netc.layer import Array
 from netc.run.codes import NOTHING_LOADED
+from netc.schema.weights import LayerWeights
 from netc.schema.weights_write import write_weights
 from netc.solve import hdf5
 from netc.solve.files import write_message, write_whole
@@ -190,14 +192,22 @@ class Net(Passes):
     def save(self, filename: PathLike) -> None:
         """Write the parameters, with the net, as a `.caffemodel`."""
         graph = self._engine.graph
-        layers = run.weights_of(self._engine).layers
+        layers = self._weights()
         definition = graph.record.replace(layer=tuple(node.record for node in graph.nodes))
         with as_pycaffe_raises():
             write_message(Path(filename), lambda file: write_weights(file, graph.name, layers, definition))
 
+    def _weights(self, diffs: bool = False) -> tuple[LayerWeights, ...]:
+        """All layers' parameters, in the shapes that the script sees."""
+        pairs = zip(run.weights_of(self._engine).layers, self._param_blobs, strict=True)
+        return tuple(
+            replace(w, blobs=tuple(b.data for b in own), diffs=tuple(b.diff for b in own) if diffs else ())
+            for w, own in pairs
+        )
+
     def save_hdf5(self, filename: PathLike, write_diff: bool = False) -> None:
         """Write the parameters, and their gradients if asked for, as HDF5."""
-        layers = run.weights_of(self._engine, write_diff).layers
+        layers = self._weights(write_diff)
         with as_pycaffe_raises():
             write_whole(Path(filename), lambda file: hdf5.write_weights(file, layers))
 

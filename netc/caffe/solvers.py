@@ -17,25 +17,32 @@ from netc.caffe.net import Net, planner_of
 from netc.layer import Array
 from netc.plan.model import Plan
 from netc.schema.record import Record
-from netc.solve.events import Events, Step, TestResult
+from netc.solve.caffe_log import CaffeLog
+from netc.solve.events import Step, TestResult
 from netc.solve.update import Updater, rule_name
 
 Callback = Callable[[], object]
 
 
-class _Log(Events):
-    """Tells the Python logger `caffe` what Caffe prints: losses, rates and tests."""
+class _Log(CaffeLog):
+    """Caffe's log (see `init_log`), and the same in short for the Python logger `caffe`."""
+
+    def __init__(self) -> None:
+        super().__init__(modes.log_line)
 
     def stepped(self, step: Step) -> None:
+        super().stepped(step)
         if step.display:
-            modes.log(f"Iteration {step.iteration - 1}, loss = {step.average_loss:g}, lr = {step.rate:g}")
+            modes.LOG.info(f"Iteration {step.iteration - 1}, loss = {step.average_loss:g}, lr = {step.rate:g}")
 
     def tested(self, result: TestResult) -> None:
+        super().tested(result)
         for name, value in result.outputs.items():
-            modes.log(f"Iteration {result.iteration}, test net {result.net}: {name} = {value.mean():g}")
+            modes.LOG.info(f"Iteration {result.iteration}, test net {result.net}: {name} = {value.mean():g}")
 
     def snapshot(self, weights: Path, state: Path) -> None:
-        modes.log(f"Snapshot in {weights} and {state}")
+        super().snapshot(weights, state)
+        modes.LOG.info(f"Snapshot in {weights} and {state}")
 
 
 class _Loop(solve.Solver):
@@ -163,7 +170,9 @@ def _loop(job: Job, record: Record, lock: bool) -> _Loop:
     if record.has("weights"):
         load_files(net, [file for files in record.weights for file in files.split(",")])
     prefix = None if record.has("snapshot_prefix") else str(job.path.with_suffix(""))
-    loop = _Loop(record, net, tests, events=_Log(), snapshot_prefix=prefix, lock=lock)
+    log = _Log()
+    log.watch(net.graph.name, record.lr_policy, net.graph, [test.net.graph for test in tests])
+    loop = _Loop(record, net, tests, events=log, snapshot_prefix=prefix, lock=lock)
     loop.callbacks = []
     net.changed.append(loop.renew_updater)
     return loop

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
@@ -17,13 +17,15 @@ from netc.solve.inspect import Size
 
 
 class Progress(Events):
-    """Hears what the solver tells. Bars only on a terminal; messages go to stderr either way.
+    """Hears what the solver tells. Bars only on a terminal; messages go to stderr either way, unless `quiet`.
 
     `meter` measures the rates that are shown; it must hear of everything before this does.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, quiet: bool = False) -> None:
         self.interrupted = False
+        self._quiet = quiet
+        self._say: Callable[[str], object] = (lambda _: None) if quiet else _output.say
         self.meter: Meter | None = None
         self.last_tests: dict[int, TestResult] = {}
         self.written: tuple[Path, Path] | None = None
@@ -37,7 +39,7 @@ class Progress(Events):
             TimeRemainingColumn(),
             console=_output.err,
             transient=True,
-            disable=not _output.err.is_terminal,
+            disable=quiet or not _output.err.is_terminal,
         )
         self._task = self._bars.add_task("training", total=None, note="", start=False)
 
@@ -81,11 +83,11 @@ class Progress(Events):
         self._bars.update(self._task, completed=step.iteration, note=note)
         if step.display:
             line = f"iteration {step.iteration - 1}: loss {step.average_loss:.6g}, lr {step.rate:.4g}"
-            _output.say(line + (f", {shown(rates)}" if rates else ""))
+            self._say(line + (f", {shown(rates)}" if rates else ""))
 
     def sized(self, sizes: Sequence[Size]) -> None:
         for size in sizes:
-            _output.say(f"  {size_line(size)}")
+            self._say(f"  {size_line(size)}")
 
     def test_batch(self, net: int, batch: int, batches: int) -> None:
         self._bars.update(self._task, note=f"test {batch} of {batches}")
@@ -97,17 +99,18 @@ class Progress(Events):
             for name, v in result.outputs.items()
         )
         net = f" net {result.net}" if result.net else ""
-        _output.say(f"iteration {result.iteration}: test{net}: {values}")
+        self._say(f"iteration {result.iteration}: test{net}: {values}")
 
     def snapshot(self, weights: Path, state: Path) -> None:
         self.written = (weights, state)
-        _output.say(f"wrote {weights} and {state}")
+        self._say(f"wrote {weights} and {state}")
 
     def stopped(self, reason: str) -> None:
-        _output.say(f"stopped: {reason}")
+        self._say(f"stopped: {reason}")
 
     def warned(self, diagnostic: Diagnostic) -> None:
-        _output.show([diagnostic])
+        if not self._quiet:
+            _output.show([diagnostic])
 
 
 def shown(rates: Rates) -> str:

@@ -25,6 +25,7 @@ from netc.cli._signals import Signals
 from netc.cli._weights import loading_options, show_loaded
 from netc.errors import Code, Diagnostic, NetError
 from netc.solve import Events, Step
+from netc.solve.caffe_log import CaffeLog, glog
 
 OVERFIT_ITERATIONS = 200
 
@@ -72,6 +73,13 @@ NOT_FED = Code(
 @click.option("--layers", type=click.Path(path_type=Path, exists=True), multiple=True, help="Your own layer file.")
 @executor_options
 @budget_option
+@click.option(
+    "--log",
+    type=click.Choice(["netc", "caffe"]),
+    default="netc",
+    show_default=True,
+    help="caffe: the lines that Caffe writes to stderr, for scripts that parse and plot them.",
+)
 @click.option("--json", "as_json", is_flag=True, help="A last line of JSON on stdout.")
 def command(
     file: Path,
@@ -89,6 +97,7 @@ def command(
     overfit_batch: int | None,
     ignore_lock: bool,
     layers: tuple[Path, ...],
+    log: str,
     as_json: bool,
     **run_options: Any,
 ) -> int:
@@ -106,7 +115,7 @@ def command(
     changes = {"max_iter": iterations, "random_seed": seed, "weights": () if snapshot else None}
     start = time.perf_counter()
     with ExitStack() as stack:
-        progress = stack.enter_context(Progress())
+        progress = stack.enter_context(Progress(quiet=log == "caffe"))
         events = Several(progress)
         solver = Solver(
             file,
@@ -129,6 +138,8 @@ def command(
             solver.restore(snapshot)
         solver.check_snapshots()
         listeners = _Listeners(solver, events, progress, fresh=not solver.loaded)
+        if log == "caffe":
+            listeners.caffe_log()
         if not overfit_batch or metrics:
             listeners.metrics(Path("/dev/stdout") if metrics == STDOUT else metrics)
         if tensorboard:
@@ -208,6 +219,13 @@ class _Listeners:
             return
         self.file = file
         self.events.listeners.append(file)
+
+    def caffe_log(self) -> None:
+        """Caffe's lines on stderr."""
+        log = CaffeLog(lambda message, severity: _output.say(glog(message, severity)))
+        tests = [test.net.graph for test in self.solver.tests]
+        log.watch(self.solver.net.graph.name, self.solver.p.lr_policy, self.solver.net.graph, tests)
+        self.events.listeners.append(log)
 
     @contextmanager
     def tensorboard(self, directory: Path) -> Iterator[None]:

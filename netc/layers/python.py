@@ -88,6 +88,11 @@ class Layer:
     phase: int
     blobs: Blobs
 
+    @property
+    def param_str_(self) -> str:
+        """`param_str` as Caffe called it at first."""
+        return self.param_str
+
     def setup(self, bottom: list[Blob], top: list[Blob]) -> None:
         """Check the number of blobs, read `param_str`, add parameters."""
 

@@ -49,6 +49,9 @@ class Events:
     def sized(self, sizes: Sequence[Size]) -> None:
         """With debug_info, in iterations that are displayed: how large values, gradients and updates are."""
 
+    def testing(self, iteration: int, net: int) -> None:
+        """A test of a test net starts."""
+
     def test_batch(self, net: int, batch: int, batches: int) -> None:
         """One batch of a test is done."""
 
@@ -60,6 +63,9 @@ class Events:
 
     def stopped(self, reason: str) -> None:
         """Training ends before max_iter."""
+
+    def finished(self) -> None:
+        """Training has come to max_iter, and the last snapshot and test are done."""
 
     def warned(self, diagnostic: Diagnostic) -> None:
         """Something is suspicious."""

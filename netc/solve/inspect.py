@@ -18,13 +18,17 @@ class Size:
     """The mean absolute value of a blob, as Caffe's debug_info gives it.
 
     kind "forward": a top's values; "backward": a bottom's gradient; "parameter" and "gradient": of a parameter blob;
-    "update": what is subtracted from it.
+    "update": what is subtracted from it. position: which of the layer's tops, bottoms or parameter blobs. count: of its
+    values; squares: their sum.
     """
 
     kind: Kind
     layer: str
     blob: str
     mean_abs: float
+    position: int = 0
+    count: int = 0
+    squares: float = 0.0
 
 
 class Sizes:
@@ -37,22 +41,24 @@ class Sizes:
     def __call__(self, kind: Literal["forward", "backward"], layer: int, call: Call) -> None:
         node, values = self.net.graph.nodes[layer], self.net.graph.values
         if kind == "forward":
-            tops = zip(node.tops, call.tops, strict=True)
-            self.found += [Size(kind, node.name, values[v].name, _mean_abs(a)) for v, a in tops]
+            tops = enumerate(zip(node.tops, call.tops, strict=True))
+            self.found += [_size(kind, node.name, values[v].name, i, a) for i, (v, a) in tops]
             return
-        bottoms = zip(node.bottoms, call.bottom_diffs, strict=False)
-        self.found += [Size(kind, node.name, values[v].name, _mean_abs(a)) for v, a in bottoms if a is not None]
+        bottoms = enumerate(zip(node.bottoms, call.bottom_diffs, strict=False))
+        self.found += [_size(kind, node.name, values[v].name, i, a) for i, (v, a) in bottoms if a is not None]
 
     def parameters(self, kind: Kind) -> None:
         """Add the parameters' values ("parameter") or gradients (any other kind; after the update these hold it)."""
         for blob in self.net.parameters.all:
             array = blob.data if kind == "parameter" else blob.diff
             if array is not None:
-                self.found.append(Size(kind, blob.owner, blob.param.name, _mean_abs(array)))
+                self.found.append(_size(kind, blob.owner, blob.param.name, blob.param.position, array))
 
 
-def _mean_abs(array: Array) -> float:
-    return float(np.abs(array, dtype=np.float64).mean()) if array.size else 0.0
+def _size(kind: Kind, layer: str, blob: str, position: int, array: Array) -> Size:
+    values = np.abs(array, dtype=np.float64).reshape(-1)
+    mean = float(values.mean()) if values.size else 0.0
+    return Size(kind, layer, blob, mean, position, values.size, float(values @ values))
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,6 +180,7 @@ class Solver:
             return
         if self.p.test_interval and self.iteration % self.p.test_interval == 0:
             self.test_all()
+        self.events.finished()
 
     def step(self, count: int) -> None:
         """Run this many iterations, with the tests and snapshots that fall between them, unless a stop is requested.
@@ -332,6 +333,7 @@ class Solver:
     def _test_each(self) -> bool:
         """Whether no stop was requested."""
         for index in range(len(self.tests)):
+            self.events.testing(self.iteration, index)
             result = self.test(index)
             if result is None:
                 return False

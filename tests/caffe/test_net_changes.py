@@ -94,9 +94,35 @@ def test_blobs_that_are_no_inputs_get_their_shape_from_the_net(file: File) -> No
     assert net.blobs["conv"].data.shape == (1, 2)
     net.forward()
     assert net.blobs["conv"].shape == (5, 11, 8, 9)
-    with pytest.raises(RuntimeError, match="RUN062"):
-        net.params["ip"][0].reshape(3, 4)
-    net.params["ip"][0].reshape(*net.params["ip"][0].shape)
+
+
+def test_parameters_in_other_shapes(file: File, tmp_path: Path) -> None:
+    """Net surgery: what a script makes of a parameter is what it saves."""
+    net, path = caffe.Net(file(DEPLOY), caffe.TEST), tmp_path / "w.caffemodel"
+    weights = net.params["ip"][0]
+    values, before = weights.data.copy(), net.forward()["prob"].copy()
+    weights.reshape(2, 3, 1, 1)  # the same values: the layer runs on
+    weights.data[...] *= 2
+    weights.reshape(*values.shape)
+    np.testing.assert_array_equal(weights.data, 2 * values)
+    weights.data[...] = values
+    weights.reshape(3, 3)
+    assert (weights.shape, weights.count, weights.diff.shape) == ((3, 3), 9, (3, 3))
+    np.testing.assert_array_equal(weights.data, [*values, [0, 0, 0]])
+    weights.data[2] = 7
+    for run in (net.forward, lambda: net.forward(start="ip", end="ip")):
+        with pytest.raises(RuntimeError, match="RUN062"):
+            run()
+    net.forward(end="pool")
+    net.save(path)
+    wider = caffe.Net(file(DEPLOY.replace("num_output: 2", "num_output: 3"), "wide.prototxt"), caffe.TEST)
+    net.params["ip"][1].reshape(3)
+    net.save(path)
+    wider.copy_from(path)
+    np.testing.assert_array_equal(wider.params["ip"][0].data, weights.data)
+    weights.reshape(*values.shape)
+    net.params["ip"][1].reshape(2)
+    np.testing.assert_array_equal(net.forward()["prob"], before)
 
 
 def test_dropout_draws_anew_and_is_kept_for_backward(file: File) -> None:

@@ -21,6 +21,7 @@ class Times(caffe.Layer):  # type: ignore[misc]
     """Multiplies by the number in its param_str."""
 
     def setup(self, bottom: Blobs, top: Blobs) -> None:
+        assert self.param_str_ == self.param_str  # as Caffe called it at first
         self.value = float(self.param_str)
 
     def reshape(self, bottom: Blobs, top: Blobs) -> None:
