@@ -12,6 +12,7 @@ from netc.api.fed import FedNet
 from netc.api.planner import Planner
 from netc.api.recent import Recent
 from netc.errors import Diagnostic, NetError, suggest
+from netc.graph import Node
 from netc.layer import Array, Shape
 from netc.plan.model import Plan
 from netc.run.codes import UNKNOWN_BLOB
@@ -26,7 +27,7 @@ class Varying(Protocol):
     """A source whose batches may have other shapes each time."""
 
     def upcoming(self) -> tuple[Shape, ...]:
-        """The shapes of the tops in the next batch."""
+        """The shapes of the tops in the next batch, () if they are as planned."""
 
 
 class SizedNet(FedNet):
@@ -119,10 +120,7 @@ class SizedNet(FedNet):
         """Have a plan of what runs, for what the data gives next."""
         varying: dict[str, Shape] = {}
         for node in self.graph.nodes[first : last + 1]:
-            feed = self.feeds.get(node.key)
-            if isinstance(feed, Varying):
-                names = (self.graph.values[v].name for v in node.tops)
-                varying |= zip(names, feed.upcoming(), strict=False)
+            varying |= upcoming(self, node)
         planned = {self.graph.values[v].name: shape for v, shape in enumerate(self.plan.shapes)}
         changed = {name: shape for name, shape in varying.items() if planned.get(name) != shape}
         whole, now = len(self.graph.nodes), len(self.plan.graph.nodes)
@@ -184,6 +182,17 @@ class SizedNet(FedNet):
         twin._begin(self._asked)
         twin._given |= {name: array for name, array in given.items() if name not in twin._given}
         return twin
+
+
+def upcoming(net: run.Net, node: Node) -> dict[str, Shape]:
+    """The shapes that a source has for the tops of a data layer next, by blob; none if they are as ever.
+
+    Only where the batch is one record: others are one shape.
+    """
+    feed, planned = net.feeds.get(node.key), node.tops and node.tops[0] < len(net.plan.shapes)
+    if not planned or not isinstance(feed, Varying) or net.plan.shapes[node.tops[0]][:1] != (1,):
+        return {}
+    return dict(zip((net.graph.values[v].name for v in node.tops), feed.upcoming(), strict=False))
 
 
 def _key(plan: Plan) -> tuple[Any, ...]:

@@ -17,6 +17,7 @@ import numpy as np
 from netc import run
 from netc.api.fed import FedNet
 from netc.api.planner import Planner
+from netc.api.sized import upcoming
 from netc.caffe import modes
 from netc.caffe.blobs import resized
 from netc.caffe.errors import FIXED_SHAPE, refuse
@@ -58,6 +59,7 @@ class Engine(FedNet):
         self.changed: list[Callable[[], object]] = []  # called when parameters lie in other arrays than before
         self._kept: Parameters | None = None
         self.given: dict[str, tuple[Shape, ...]] = {}  # tops of Python layers that are not as planned at first
+        self._followed: dict[str, Shape] = {}  # of tops of data layers whose source has another shape each time
         self._spare: dict[int, Call] = {}  # of layers that are not planned now
         self._beyond: dict[str, tuple[Array, Array]] = {}  # values and gradients of blobs that are not planned now
         try:
@@ -161,6 +163,7 @@ class Engine(FedNet):
                 name = self.graph.nodes[layer].name
                 raise refuse(FIXED_SHAPE, f'layer "{name}": parameter {position} has shape {shapes}')
         self.settle(last)
+        self._follow_data(first, last)
         self._refuse_empty(first, last)
         self.loss = 0.0
         for a, b in self._pieces(first, last, "forward", self._python.union(self._held)):
@@ -252,6 +255,15 @@ class Engine(FedNet):
                 self.versions.show_first(name)
                 self.values_of(name)[...] = asked[name]
 
+    def _follow_data(self, first: int, last: int) -> None:
+        """Take the shapes that data layers of the range have next (batches of one image of any size)."""
+        found: dict[str, Shape] = {}
+        for node in self.graph.nodes[first : last + 1]:
+            found |= upcoming(self, node)
+        if any(self.values_of(name).shape != shape for name, shape in found.items()):
+            self._followed |= found
+            self._fit(self._input_shapes(), last)
+
     def _input_shapes(self) -> dict[str, Shape]:
         """The shapes that the blobs have which a script fills, by name."""
         now, fed = {self.graph.values[v].name: a.shape for v, a in self._storage.inputs.items()}, self.feeds
@@ -270,6 +282,7 @@ class Engine(FedNet):
 
         given: the shapes of tops that Python layers have just made. What those from `layer` on had made is forgotten.
         """
+        inputs = {**inputs, **self._followed}
         nodes = {n.key: n for n in self.graph.nodes}
         kept = {n: shapes for n, shapes in self.given.items() if nodes[n].index < layer or not nodes[n].bottoms}
         given = {**kept, **(given or {})}

@@ -54,6 +54,7 @@ class DatumReader:
         first, image = first_record(opening.record, file, lambda raw: _readable(opening.record, raw))
         self._transform = Transform(opening, image.shape)
         self.slow = first.image is None or self._transform.slow
+        self.varies = opening.record.data_param.batch_size == 1 and self._transform.any_size
 
     @property
     def shapes(self) -> tuple[Shape, ...]:
@@ -66,13 +67,21 @@ class DatumReader:
         with self._lock:
             return f"record {self._file.read(record)[0].decode('utf-8', 'replace')!r} of {self._file.path.parent}"
 
-    def fetch(self, record: int) -> bytes:
+    def fetch(self, record: int) -> bytes | tuple[Datum, Array]:
         with self._lock:
-            return self._file.read(record)[1]
+            raw = self._file.read(record)[1]
+        return self._made(raw) if self.varies else raw
 
-    def fill(self, item: bytes, ticket: Ticket, rows: Sequence[Array]) -> None:
-        datum = parse(item)
-        self._transform(image_of(datum, self._colour), rows[0][0], ticket)
+    def _made(self, raw: bytes) -> tuple[Datum, Array]:
+        datum = parse(raw)
+        return datum, image_of(datum, self._colour)
+
+    def shapes_of(self, item: tuple[Datum, Array]) -> tuple[Shape, ...]:
+        return (item[1].shape, ())[: len(self.shapes)]
+
+    def fill(self, item: bytes | tuple[Datum, Array], ticket: Ticket, rows: Sequence[Array]) -> None:
+        datum, image = self._made(item) if isinstance(item, bytes) else item
+        self._transform(image, rows[0][0], ticket)
         if self._labels:
             rows[1][0] = datum.label
 

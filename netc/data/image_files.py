@@ -50,6 +50,8 @@ class FileReader:
         self._files = files
         self._labels = len(opening.record.top) > 1
         self._transform = Transform(opening, _first(opening.record, files))
+        one = _parameter(opening.record).batch_size == 1 and not all(files.size)
+        self.varies = one and self._transform.any_size
 
     @property
     def shapes(self) -> tuple[Shape, ...]:
@@ -61,13 +63,17 @@ class FileReader:
     def name(self, record: int) -> str:
         return str(self._files.path(record))
 
-    def fetch(self, record: int) -> int:
-        return record
+    def fetch(self, record: int) -> tuple[int, Array | None]:
+        return record, self._files.image(self._files.path(record)) if self.varies else None
 
-    def fill(self, item: int, ticket: Ticket, rows: Sequence[Array]) -> None:
-        self._transform(self._files.image(self._files.path(item)), rows[0][0], ticket)
+    def shapes_of(self, item: tuple[int, Array]) -> tuple[Shape, ...]:
+        return (item[1].shape, ())[: len(self.shapes)]
+
+    def fill(self, item: tuple[int, Array | None], ticket: Ticket, rows: Sequence[Array]) -> None:
+        record, image = item
+        self._transform(self._files.image(self._files.path(record)) if image is None else image, rows[0][0], ticket)
         if self._labels:
-            rows[1][0] = self._files.listed[item].label
+            rows[1][0] = self._files.listed[record].label
 
 
 def _first(record: Record, files: Files) -> Shape:

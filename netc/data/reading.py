@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -51,6 +51,19 @@ class Reader(Protocol):
 
     def fill(self, item: Any, ticket: Ticket, rows: Sequence[Array]) -> None:
         """Write a record into its row of each top (first axis 1); called by any thread. Raises BadRecordError."""
+
+
+@runtime_checkable
+class Varying(Protocol):
+    """A reader whose records may have shapes of their own, where a batch is one record.
+
+    varies: whether they do; `fetch` then makes the record, so that its shape is known.
+    """
+
+    varies: bool
+
+    def shapes_of(self, item: Any) -> tuple[Shape, ...]:
+        """Of a fetched record in each top, without the batch axis."""
 
 
 class Batch(NamedTuple):
@@ -101,8 +114,25 @@ class Reading:
             raise
         self._ready.append(self._thread.submit(self._prepare, self._size))
         self.give(out, batch.tops)
-        self._free.append(batch.tops)
+        if not self._varies(self._size):
+            self._free.append(batch.tops)
         self._state, self.records = batch.state, batch.records
+
+    def upcoming(self) -> tuple[Shape, ...]:
+        """The shapes of the tops in the next batch, for batches of one record; () if they are always the same."""
+        if not self._varies(1):
+            return ()
+        if self._size != 1:
+            self._start_again(1)
+        while len(self._ready) < self._ahead:
+            self._ready.append(self._thread.submit(self._prepare, 1))
+        try:
+            return tuple(top.shape for top in self._ready[0].result().tops)
+        except NetError:
+            return ()  # `next` says what is wrong
+
+    def _varies(self, size: int) -> bool:
+        return size == 1 and isinstance(self.reader, Varying) and self.reader.varies
 
     def give(self, out: Sequence[Array], tops: Sequence[Array]) -> None:
         """Copy a batch into the layer's tops."""
@@ -140,6 +170,26 @@ class Reading:
         self._ready.clear()
 
     def _prepare(self, size: int) -> Batch:
+        return self._prepare_one() if self._varies(size) else self._prepare_like(size)
+
+    def _prepare_one(self) -> Batch:
+        """A batch of one record, in its own shape."""
+        bad = set[int]()
+        while len(bad) < len(self.reader):
+            (ticket,) = self.order.walk(1)
+            try:
+                item = self.reader.fetch(ticket.record)
+                assert isinstance(self.reader, Varying)
+                tops = [np.empty((1, *shape), np.float32) for shape in self.reader.shapes_of(item)]
+                self.reader.fill(item, ticket, tops)
+            except BadRecordError as error:
+                self._refuse(ticket.record, str(error))
+                bad.add(ticket.record)
+                continue
+            return Batch(tops, self.order.state(), [ticket.record])
+        raise NetError(problem(self.layer, NO_RECORDS, "all records are bad"))
+
+    def _prepare_like(self, size: int) -> Batch:
         tops = self._free.popleft() if self._free else [np.empty((size, *s), np.float32) for s in self.reader.shapes]
         records, bad = [0] * size, set()
         slots = list(range(size))

@@ -99,7 +99,7 @@ class Transform:
         for step in (self.sizing, self._spoil):
             if step is not None:
                 image = step(np.ascontiguousarray(image.transpose(1, 2, 0)), draws).transpose(2, 0, 1)
-        self._check_size(image)
+        self._check_size(image, out.shape)
         mirror = self._mirror and draws is not None and draws.below(MIRROR, 2) == 1
         target = out[:, :, ::-1] if mirror else out
         window = self._window(image, draws)
@@ -133,7 +133,13 @@ class Transform:
         height, width = self._crop
         return f"crop_size: {height}" if height == width else f"crop_h: {height} crop_w: {width}"
 
-    def _check_size(self, image: Array) -> None:
+    @property
+    def any_size(self) -> bool:
+        """Whether images keep the size that they have."""
+        resizes = self.sizing is not None or (self._augment is not None and self._augment.resizes)
+        return not (all(self._crop) or resizes or self._mean_image)
+
+    def _check_size(self, image: Array, shape: Shape) -> None:
         channels, height, width = image.shape
         if channels != self.shape[0]:
             raise BadRecordError(f"it has {channels} channels, the batch {self.shape[0]}")
@@ -144,8 +150,8 @@ class Transform:
         if all(self._crop):
             if height < self._crop[0] or width < self._crop[1]:
                 raise BadRecordError(f"it is {height} x {width}, smaller than {self._crop_text()}")
-        elif (height, width) != self.shape[1:]:
-            wanted = " x ".join(map(str, self.shape[1:]))
+        elif (height, width) != shape[1:]:
+            wanted = " x ".join(map(str, shape[1:]))
             raise BadRecordError(f"it is {height} x {width}, the batch {wanted}, and there is no crop_size")
 
 
