@@ -41,8 +41,6 @@ _FIELDS: dict[str, dict[str, str]] = {
         "LayerParameter": "annotated_data_param detection_evaluate_param detection_output_param multibox_loss_param "
         "norm_param permute_param prior_box_param video_data_param",
         "NetParameter": "item",
-        "SolverParameter": "plateau_winsize",
-        "SolverState": "minimum_loss iter_last_event",
     },
     FAST_RCNN: {"LayerParameter": "roi_pooling_param smooth_l1_loss_param"},
     RFCN: {
@@ -88,7 +86,6 @@ _FIELDS: dict[str, dict[str, str]] = {
     YOLO: {
         "LayerParameter": "region_loss_param reorg_param segmentation_evaluate_param yolo_detection_output_param "
         "yolo_seg_param yolov3_detection_output_param yolov3_param lane_data_param assisted_excitation_param",
-        "SolverParameter": "stagelr stageiter",
         "TransformationParameter": "geometry_param",
         "AnnotatedDataParameter": "yolo_data_type yolo_data_jitter single_class seg_scales train_diffcult "
         "iters_label_map_file",

@@ -6,6 +6,7 @@ four sizes instead of a shape, with unpacked or double values are read as well.
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from os import PathLike
 
@@ -15,7 +16,7 @@ from netc.schema import codes
 from netc.schema.blobs import Array, BlobError, blob
 from netc.schema.bvlc.legacy import V1_TYPES
 from netc.schema.formats import recognize
-from netc.schema.scan import BYTES, VARINT, WireError, scan, signed
+from netc.schema.scan import BYTES, FIXED32, VARINT, WireError, scan, signed
 from netc.schema.upgrade_v0 import V0_TYPES
 
 FilePath = str | PathLike[str]
@@ -55,6 +56,8 @@ class SolverState:
     learned_net: str = ""
     current_step: int = 0
     history: tuple[Array, ...] = ()
+    minimum_loss: float | None = None
+    iter_last_event: int = 0
 
 
 def read_weights(path: FilePath) -> Weights:
@@ -90,6 +93,7 @@ def read_solver_state(path: FilePath) -> SolverState:
 def parse_solver_state(data: bytes, path: str = "<bytes>") -> SolverState:
     """The state in the bytes of a SolverState message; `path` is the name diagnostics show."""
     iter, learned_net, current_step = None, "", 0
+    minimum, last_event = None, 0
     history: list[Array] = []
     with Reading(path, data, "a solver state (.solverstate)"):
         for number, wire, start, end in scan(data):
@@ -101,9 +105,13 @@ def parse_solver_state(data: bytes, path: str = "<bytes>") -> SolverState:
                 history.append(blob(data, start, end, f"history {len(history)}")[0])
             elif number == 4 and wire == VARINT:
                 current_step = signed(start, 32)
+            elif number == 5 and wire == FIXED32:
+                minimum = float(struct.unpack("<f", data[start:end])[0])
+            elif number == 6 and wire == VARINT:
+                last_event = signed(start, 32)
         if iter is None and not history:
             raise WireError("it holds neither an iteration nor a history", 0)
-    return SolverState(iter or 0, learned_net, current_step, tuple(history))
+    return SolverState(iter or 0, learned_net, current_step, tuple(history), minimum, last_event)
 
 
 def read_blob(path: FilePath) -> Array:

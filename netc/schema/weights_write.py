@@ -15,7 +15,7 @@ from netc.errors import Diagnostic, NetError
 from netc.schema import codes
 from netc.schema.blobs import HALF, RAW_DATA, RAW_DIFF, Array
 from netc.schema.record import Record
-from netc.schema.scan import BYTES, VARINT, encode_bytes, encode_key, encode_varint, scan
+from netc.schema.scan import BYTES, FIXED32, VARINT, encode_bytes, encode_key, encode_varint, scan
 from netc.schema.weights import LayerWeights, SolverState
 from netc.schema.wire import encode
 
@@ -81,6 +81,9 @@ def write_solver_state(file: BinaryIO, state: SolverState) -> int:
     for array in state.history:
         message.nest(3, blob_message(array))
     message.add(encode_key(4, VARINT) + encode_varint(state.current_step))
+    if state.minimum_loss is not None:
+        message.add(encode_key(5, FIXED32) + np.array(state.minimum_loss, "<f4").tobytes())
+        message.add(encode_key(6, VARINT) + encode_varint(state.iter_last_event))
     return _write(file, message)
 
 

@@ -80,6 +80,9 @@ def write_state(file: BinaryIO, state: SolverState, training: bytes) -> None:
     with _h5py().File(file, "w") as out:
         out.create_dataset("iter", data=np.array([state.iter], np.int32))
         out.create_dataset("current_step", data=np.array([state.current_step], np.int32))
+        if state.minimum_loss is not None:
+            out.create_dataset("minimum_loss", data=np.array([state.minimum_loss], np.float32))
+            out.create_dataset("iter_last_event", data=np.array([state.iter_last_event], np.int32))
         name = state.learned_net.encode("utf-8", "surrogateescape")
         out.create_dataset("learned_net", data=np.array(name, f"S{len(name) + 1}"))  # Caffe needs the zero at the end
         history = out.create_group("history")
@@ -110,8 +113,10 @@ def read_state(path: Path) -> tuple[SolverState, bytes]:
             file.array(file.root, key).tobytes() if key in file.root else b"" for key in ("learned_net", "training")
         )
         numbers = [file.number(file.root, key) for key in ("iter", "current_step")]
+        minimum = float(file.array(file.root, "minimum_loss").flat[0]) if "minimum_loss" in file.root else None
+        last_event = file.number(file.root, "iter_last_event") if minimum is not None else 0
     learned_net = name.rstrip(b"\0").decode("utf-8", "surrogateescape")
-    return SolverState(numbers[0], learned_net, numbers[1], history), training
+    return SolverState(numbers[0], learned_net, numbers[1], history, minimum, last_event), training
 
 
 def read_array(path: Path, name: str) -> Array | None:

@@ -1,6 +1,7 @@
 """The learning rate of an iteration: the policies of Caffe's solver, cosine, and a linear warm-up before any of them.
 
-A rate is a pure function of the solver's fields and the iteration, so resuming needs no state for it. Formulas: Caffe's
+A rate is a pure function of the solver's fields and the iteration, so resuming needs no state for it; but for plateau,
+whose steps `plateau` counts. Formulas: Caffe's
 `SGDSolver::GetLearningRate`; cosine, Loshchilov & Hutter 2017 (without restarts); warm-up, Goyal et al. 2017.
 """
 
@@ -13,16 +14,25 @@ from typing import Any
 
 from netc.errors import Report, suggest
 from netc.schema.record import Record
-from netc.solve.codes import BAD_VALUE, MISSING, UNKNOWN_NAME
+from netc.solve.codes import BAD_VALUE, MISSING, UNKNOWN_NAME, UNUSED
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A learning-rate policy: its formula for people, the fields it needs, and the rate before warm-up."""
+    """A learning-rate policy: its formula for people, the fields it needs, the rate before warm-up, and further fields.
+
+    rate: of the fields, the iteration, and how many plateaus there have been.
+    """
 
     formula: str
     needs: tuple[str, ...]
-    rate: Callable[[Any, int], float]
+    rate: Callable[[Any, int, int], float]
+    also: tuple[str, ...] = ("base_lr",)
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The fields that the rate depends on."""
+        return *self.needs, *self.also
 
 
 def steps_done(stepvalue: tuple[int, ...], iteration: int) -> int:
@@ -36,52 +46,72 @@ def steps_done(stepvalue: tuple[int, ...], iteration: int) -> int:
     return done
 
 
-def _inv(p: Any, i: int) -> float:
+def _inv(p: Any, i: int, _: int) -> float:
     return float(p.base_lr * (1 + p.gamma * i) ** -p.power)
 
 
-def _poly(p: Any, i: int) -> float:
-    return float(p.base_lr * max(0.0, 1 - i / max(p.max_iter, 1)) ** p.power)
+def _poly(p: Any, i: int, _: int) -> float:
+    return float(p.min_lr + (p.base_lr - p.min_lr) * max(0.0, 1 - i / max(p.max_iter, 1)) ** p.power)
 
 
-def _sigmoid(p: Any, i: int) -> float:
+def _sigmoid(p: Any, i: int, _: int) -> float:
     exponent = -p.gamma * (i - p.stepsize)
     return float(p.base_lr / (1 + math.exp(min(exponent, 700.0))))
 
 
-def _cosine(p: Any, i: int) -> float:
+def _multifixed(p: Any, i: int, _: int) -> float:
+    stage = next((s for s, last in enumerate(p.stageiter) if i <= last), len(p.stageiter) - 1)
+    return float(p.stagelr[stage])
+
+
+def _cosine(p: Any, i: int, _: int) -> float:
     share = min(i / max(p.max_iter, 1), 1.0)
     return float(p.min_lr + (p.base_lr - p.min_lr) * (1 + math.cos(math.pi * share)) / 2)
 
 
 POLICIES: dict[str, Policy] = {
-    "fixed": Policy("base_lr", (), lambda p, i: p.base_lr),
+    "fixed": Policy("base_lr", (), lambda p, i, _: p.base_lr),
     "step": Policy(
         "base_lr gamma^floor(iter / stepsize)",
         ("gamma", "stepsize"),
-        lambda p, i: p.base_lr * p.gamma ** (i // p.stepsize),
+        lambda p, i, _: p.base_lr * p.gamma ** (i // p.stepsize),
     ),
-    "exp": Policy("base_lr gamma^iter", ("gamma",), lambda p, i: p.base_lr * p.gamma**i),
+    "exp": Policy("base_lr gamma^iter", ("gamma",), lambda p, i, _: p.base_lr * p.gamma**i),
     "inv": Policy("base_lr (1 + gamma iter)^-power", ("gamma", "power"), _inv),
     "multistep": Policy(
         "base_lr gamma^(number of stepvalue passed)",
         ("gamma",),
-        lambda p, i: p.base_lr * p.gamma ** steps_done(p.stepvalue, i),
+        lambda p, i, _: p.base_lr * p.gamma ** steps_done(p.stepvalue, i),
+        ("base_lr", "stepvalue"),
     ),
-    "poly": Policy("base_lr (1 - iter / max_iter)^power", ("power", "max_iter"), _poly),
+    "poly": Policy(
+        "min_lr + (base_lr - min_lr) (1 - iter / max_iter)^power",
+        ("power", "max_iter"),
+        _poly,
+        ("base_lr", "min_lr"),
+    ),
+    "plateau": Policy(
+        "base_lr gamma^(how often the loss has not fallen for plateau_winsize iterations)",
+        ("gamma", "plateau_winsize"),
+        lambda p, i, plateaus: p.base_lr * p.gamma**plateaus,
+    ),
+    "multifixed": Policy("the stagelr of the first stageiter not passed", ("stagelr", "stageiter"), _multifixed, ()),
     "sigmoid": Policy("base_lr / (1 + exp(-gamma (iter - stepsize)))", ("gamma", "stepsize"), _sigmoid),
-    "cosine": Policy("min_lr + (base_lr - min_lr) (1 + cos(pi iter / max_iter)) / 2", ("max_iter",), _cosine),
+    "cosine": Policy(
+        "min_lr + (base_lr - min_lr) (1 + cos(pi iter / max_iter)) / 2", ("max_iter",), _cosine, ("base_lr", "min_lr")
+    ),
 }
 
 
-def learning_rate(p: Any, iteration: int) -> float:
+def learning_rate(p: Any, iteration: int, plateaus: int = 0) -> float:
     """The rate of an iteration (counted from 0) by a SolverParameter that `check` has nothing against.
 
+    plateaus: how many there have been so far, which only the policy plateau asks for.
     In the first `warmup_iter` iterations it grows linearly from `warmup_start_lr` to `base_lr`, as in Intel's Caffe.
     """
     if iteration < p.warmup_iter:
         return float(p.warmup_start_lr + (p.base_lr - p.warmup_start_lr) * iteration / p.warmup_iter)
-    return float(POLICIES[p.lr_policy or "fixed"].rate(p, iteration))
+    return float(POLICIES[p.lr_policy or "fixed"].rate(p, iteration, plateaus))
 
 
 def check(p: Record, report: Report) -> None:
@@ -93,7 +123,7 @@ def check(p: Record, report: Report) -> None:
         help = f'did you mean "{close}"?' if close else f"the policies are {', '.join(POLICIES)}"
         report.error(UNKNOWN_NAME, f'there is no lr_policy "{name}"', p.span_of("lr_policy"), help=help)
         return
-    if not p.has("base_lr"):
+    if not p.has("base_lr") and (name != "multifixed" or p.warmup_iter):
         report.error(MISSING, "base_lr, the learning rate, is missing", p.span)
     for field in policy.needs:
         message = f'lr_policy "{name}" needs {field}: {policy.formula}'
@@ -101,6 +131,8 @@ def check(p: Record, report: Report) -> None:
             report.warning(MISSING, f"{message}; without it, it is 0", p.span_of("lr_policy"))
         elif not p.has(field):
             report.error(MISSING, message, p.span_of("lr_policy"))
+    _check_lists(p, name, report)
+    _check_unused(p, name, report)
     least = {"stepsize": 1, "max_iter": 0, "warmup_iter": 0}
     if name != "sigmoid":  # which falls only with a gamma below 0
         least["gamma"] = 0
@@ -110,3 +142,24 @@ def check(p: Record, report: Report) -> None:
     if name == "multistep" and list(p.stepvalue) != sorted(p.stepvalue):
         message = "stepvalue does not grow from one to the next: a step that comes too late is taken at once"
         report.warning(BAD_VALUE, message, p.span_of("stepvalue"))
+
+
+def _check_lists(p: Record, name: str, report: Report) -> None:
+    if name == "multifixed" and len(p.stagelr) != len(p.stageiter):
+        message = f"{len(p.stagelr)} stagelr for {len(p.stageiter)} stageiter: each stage has both"
+        report.error(BAD_VALUE, message, p.span_of("stageiter"))
+    if min(p.plateau_winsize, default=1) < 1:
+        report.error(BAD_VALUE, "plateau_winsize must be at least 1", p.span_of("plateau_winsize"))
+
+
+_OF_POLICIES = ("gamma", "power", "stepsize", "stepvalue", "plateau_winsize", "stagelr", "stageiter", "min_lr")
+
+
+def _check_unused(p: Record, name: str, report: Report) -> None:
+    """Fields of other policies: Caffe's change nothing there either; netc's own is a mistake."""
+    for field in _OF_POLICIES:
+        if p.has(field) and field not in POLICIES[name].reads:
+            users = " and ".join(f'"{other}"' for other, policy in POLICIES.items() if field in policy.reads)
+            message = f'lr_policy "{name}" does not use {field}: {users} do'
+            say = report.error if field == "min_lr" else report.warning
+            say(UNUSED, message, p.span_of(field))

@@ -17,6 +17,7 @@ from netc.run import Net
 from netc.run.weights import fits, load_own, load_weights
 from netc.schema.weights import SolverState
 from netc.solve.codes import INCOMPLETE, NO_WEIGHTS, OTHER_SEED, WRONG_STATE
+from netc.solve.plateau import Plateau
 from netc.solve.snapshots import checksum, place, places, read_state, read_weights
 from netc.untrusted import library
 
@@ -44,6 +45,8 @@ def restore(solver: Solver, path: Path) -> None:
             load = load_weights if training is None else load_own
             load(solver.net, weights, source=str(found))
     solver.iteration = state.iter
+    if state.minimum_loss is not None:
+        solver.updater.plateau = Plateau(state.minimum_loss, state.iter_last_event, state.current_step)
     for blobs, arrays in zip(solver.updater.history, history, strict=True):
         for index, blob in blobs.items():
             blob[...] = arrays[index].reshape(blob.shape)

@@ -82,7 +82,9 @@ def write(solver: Solver) -> Paths:
     assert solver.prefix is not None
     at, net = paths(solver.prefix, solver.iteration, solver.p.snapshot_format), solver.net
     layers = weights_of(net, bool(solver.p.snapshot_diff)).layers
-    state = SolverState(solver.iteration, str(at.weights), _current_step(solver), tuple(_history(solver)))
+    plateau = solver.updater.plateau
+    minimum = (plateau.minimum, plateau.since) if solver.p.lr_policy == "plateau" else (None, 0)
+    state = SolverState(solver.iteration, str(at.weights), _current_step(solver), tuple(_history(solver)), *minimum)
     training = encode(_signed(state, _training(solver, checksum(layers))))
     if solver.p.snapshot_format == "HDF5":
         write_whole(at.weights, lambda file: hdf5.write_weights(file, layers))
@@ -139,6 +141,8 @@ def _current_step(solver: Solver) -> int:
     p, last = solver.p, max(solver.iteration - 1, 0)
     if p.lr_policy == "step":
         return int(last // p.stepsize)
+    if p.lr_policy == "plateau":
+        return solver.updater.plateau.steps
     return steps_done(p.stepvalue, last) if p.lr_policy == "multistep" else 0
 
 

@@ -252,6 +252,7 @@ class Solver:
         if loss is None:
             return outputs, None, 0.0
         self.skipped = 0
+        self._look(loss)
         self._whole.torn = self.iteration
         return outputs, loss, self.updater.backward(self.iteration)
 
@@ -265,8 +266,15 @@ class Solver:
         if sizes:
             sizes.parameters("parameter")
             sizes.parameters("gradient")
+        self._look(loss)
         self._whole.torn = self.iteration
         return outputs, loss, self.updater.apply(self.iteration)
+
+    def _look(self, loss: float) -> None:
+        """Whether the loss, averaged with the last ones, has come to a plateau."""
+        if self.p.lr_policy == "plateau":
+            recent = [*self.losses, loss][-self.p.average_loss :]
+            self.updater.plateau.look(self.iteration, sum(recent) / len(recent), self.p.plateau_winsize)
 
     def _gradients(self) -> tuple[dict[str, Array], float | None]:
         """Forward and backward over iter_size batches: the last outputs and the mean loss, None for "skip"."""

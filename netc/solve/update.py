@@ -17,6 +17,7 @@ from netc.layer import Array
 from netc.run import Net, Parameter
 from netc.schema.record import Record
 from netc.solve.codes import BAD_VALUE, UNKNOWN_NAME
+from netc.solve.plateau import Plateau
 from netc.solve.policies import learning_rate
 from netc.solve.rule import Moment, Rule
 from netc.solve.rules import rules
@@ -101,6 +102,7 @@ class Updater:
         self._release = release and not needs_all_gradients(p) and net.release_gradients(self._rows)
         self._pool: ThreadPoolExecutor | None = None
         self._chunks: list[Chunk] = []
+        self.plateau = Plateau()
 
     @property
     def releases(self) -> bool:
@@ -168,7 +170,7 @@ class Updater:
 
     def _prepare(self, iteration: int, scale: float) -> float:
         """Set every parameter's numbers; returns the learning rate."""
-        p, rate = self.p, learning_rate(self.p, iteration)
+        p, rate = self.p, learning_rate(self.p, iteration, self.plateau.steps)
         for blob in self.net.learned:
             decay = p.weight_decay * blob.param.decay_mult
             added = 0.0 if self.rule.decoupled else decay

@@ -7,6 +7,7 @@ import pytest
 
 from netc.errors import Report
 from netc.schema.registry import base_schema
+from netc.solve.plateau import Plateau
 from netc.solve.policies import POLICIES, check, learning_rate, steps_done
 
 
@@ -27,6 +28,11 @@ def solver(**fields: Any) -> Any:
         ({"lr_policy": "multistep", "gamma": 0.1, "stepvalue": (5, 8)}, 100, 0.001),
         ({"lr_policy": "poly", "power": 2.0, "max_iter": 100}, 50, 0.025),
         ({"lr_policy": "poly", "power": 2.0, "max_iter": 100}, 100, 0.0),
+        ({"lr_policy": "poly", "power": 2.0, "max_iter": 100, "min_lr": 0.02}, 50, 0.02 + 0.08 / 4),
+        ({"lr_policy": "multifixed", "stagelr": (1.0, 0.5, 0.1), "stageiter": (3, 6, 9)}, 3, 1.0),
+        ({"lr_policy": "multifixed", "stagelr": (1.0, 0.5, 0.1), "stageiter": (3, 6, 9)}, 4, 0.5),
+        ({"lr_policy": "multifixed", "stagelr": (1.0, 0.5, 0.1), "stageiter": (3, 6, 9)}, 99, 0.1),
+        ({"lr_policy": "plateau", "gamma": 0.5, "plateau_winsize": (3,)}, 7, 0.1),
         ({"lr_policy": "sigmoid", "gamma": 0.1, "stepsize": 10}, 20, 0.1 / (1 + math.exp(-1))),
         ({"lr_policy": "sigmoid", "gamma": -0.1, "stepsize": 10}, 20, 0.1 / (1 + math.exp(1))),
         ({"lr_policy": "multistep", "gamma": 0.1, "stepvalue": (8, 5)}, 8, 0.01),
@@ -64,6 +70,11 @@ def test_at_most_one_step_is_passed_per_iteration() -> None:
         ),
         ({"lr_policy": "sigmoid", "gamma": -0.1, "stepsize": 5}, [], ""),
         ({"base_lr": None}, ["SOL011"], "base_lr"),
+        ({"min_lr": 0.001}, ["SOL017"], 'error[SOL017]: lr_policy "fixed" does not use min_lr: "poly" and "cosine" do'),
+        ({"gamma": 0.1}, ["SOL017"], 'warning[SOL017]: lr_policy "fixed" does not use gamma'),
+        ({"lr_policy": "plateau", "gamma": 0.1}, ["SOL011"], "needs plateau_winsize"),
+        ({"lr_policy": "plateau", "gamma": 0.1, "plateau_winsize": (0,)}, ["SOL012"], "at least 1"),
+        ({"lr_policy": "multifixed", "stagelr": (1.0,), "stageiter": (1, 2)}, ["SOL012"], "1 stagelr for 2 stageiter"),
     ],
 )
 def test_refused(fields: dict[str, Any], codes: list[str], words: str) -> None:
@@ -75,3 +86,14 @@ def test_refused(fields: dict[str, Any], codes: list[str], words: str) -> None:
 
 def test_every_policy_tells_its_formula() -> None:
     assert all(policy.formula for policy in POLICIES.values())
+
+
+def test_the_rate_falls_at_each_plateau() -> None:
+    """SSD: a window of 2, then of 3 iterations without a smaller loss; a smaller one starts it anew."""
+    plateau, steps = Plateau(), []
+    for i, loss in enumerate([5.0, 4.0, 4.0, 4.5, 3.0, 3.0, 3.5, 3.2, 3.0, 9.0]):
+        plateau.look(i, loss, (2, 3))
+        steps.append(plateau.steps)
+    assert steps == [0, 0, 0, 1, 1, 1, 1, 2, 2, 2]
+    fields = solver(lr_policy="plateau", gamma=0.5, plateau_winsize=(2, 3))
+    assert learning_rate(fields, 9, plateau.steps) == pytest.approx(0.025)

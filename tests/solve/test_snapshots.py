@@ -284,3 +284,26 @@ def test_what_a_layer_remembers_is_in_the_snapshot(tmp_path: Path) -> None:
     feed(resumed, 3)
     resumed.solve()
     assert bits(resumed.net) == bits(whole.net)
+
+
+@pytest.mark.parametrize("format", ["BINARYPROTO", "HDF5"])
+def test_a_plateau_goes_on_where_it_was(tmp_path: Path, format: str) -> None:
+    if format == "HDF5":
+        pytest.importorskip("h5py", reason="the extra data is not installed")
+
+    def start(folder: Path) -> tuple[Solver, Log]:
+        folder.mkdir(exist_ok=True)
+        text = f"snapshot: 4 average_loss: 2 snapshot_format: {format}"
+        base = 'base_lr: 0.5 lr_policy: "plateau" gamma: 0.5 plateau_winsize: [1, 2, 1, 3] max_iter: 12 '
+        return build(text, base=base, snapshot_prefix=str(folder / "net"))
+
+    whole, log = start(tmp_path)
+    whole.solve()
+    rates = [s.rate for s in log.steps]
+    assert len(set(rates)) > 2
+    resumed, again = start(tmp_path / "again")
+    resumed.restore(tmp_path / f"net_iter_4.solverstate{'.h5' if format == 'HDF5' else ''}")
+    resumed.solve()
+    assert [s.rate for s in again.steps] == rates[4:]
+    assert bits(resumed.net) == bits(whole.net)
+    assert resumed.updater.plateau == whole.updater.plateau

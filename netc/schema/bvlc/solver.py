@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from netc.schema.declare import Enum, Message, optional, repeated
-from netc.schema.forks import SSD
+from netc.schema.forks import SSD, YOLO
 
 CPU = "netc runs on the CPU"
 _NETS = (
@@ -39,7 +39,9 @@ _RUN = (
 )
 _RATE = (
     optional("base_lr", 5, "float", doc="Learning rate at the start."),
-    optional("lr_policy", 8, "string", doc="fixed, step, exp, inv, multistep, poly or sigmoid."),
+    optional(
+        "lr_policy", 8, "string", doc="fixed, step, exp, inv, multistep, poly, sigmoid, cosine, plateau, multifixed."
+    ),
     optional("gamma", 9, "float", doc="Factor of the policies step, exp, inv, multistep, sigmoid."),
     optional("power", 10, "float", doc="Exponent of the policies inv and poly."),
     optional("stepsize", 13, "int32", doc="Iterations a step takes (policies step and sigmoid)."),
@@ -59,13 +61,14 @@ _UPDATE = (
 _NETC = (
     optional("warmup_iter", 1001, "int32", 0, "Iterations in which the rate grows linearly.", origin="netc"),
     optional("warmup_start_lr", 1002, "float", 0.0, "The rate that the warm-up starts from.", origin="netc"),
-    optional("min_lr", 1003, "float", 0.0, "The rate that the policy cosine ends at.", origin="netc"),
+    optional("min_lr", 1003, "float", 0.0, "The rate that the policies cosine and poly end at.", origin="netc"),
     optional("weight_decay_l1", 1004, "float", 0.0, "Strength of L1 in regularization_type L1L2.", origin="netc"),
     optional("clip_gradients_value", 1005, "float", -1.0, "Largest absolute value of a gradient.", origin="netc"),
     optional("early_stop", 1006, "EarlyStop", doc="Stop when a test output gets no better.", origin="netc"),
 )
 # The fork's own numbers, 41, 42 and 44, are BVLC's layer_wise_reduce and weights.
 _SSD = (
+    repeated("plateau_winsize", 43, "int32", "Iterations without a smaller loss (policy plateau).", origin=SSD),
     optional("eval_type", 1041, "string", "classification", "classification, or detection: test by mAP.", origin=SSD),
     optional(
         "ap_version", 1042, "string", "Integral", "How it is computed: 11point, MaxIntegral, Integral.", origin=SSD
@@ -73,10 +76,15 @@ _SSD = (
     optional("show_per_class_result", 1044, "bool", False, "Report each class's average precision too.", origin=SSD),
 )
 
+_YOLO = (
+    repeated("stagelr", 1050, "float", "The rate of each stage (policy multifixed).", origin=YOLO),
+    repeated("stageiter", 1051, "int32", "The last iteration of each stage (policy multifixed).", origin=YOLO),
+)
+
 MESSAGES = (
     Message(
         "SolverParameter",
-        _NETS + _RUN + _RATE + _UPDATE + _NETC + _SSD,
+        _NETS + _RUN + _RATE + _UPDATE + _NETC + _SSD + _YOLO,
         (
             Enum("SnapshotFormat", {"HDF5": 0, "BINARYPROTO": 1}, "File format of snapshots."),
             Enum("SolverMode", {"CPU": 0, "GPU": 1}, "Where Caffe computes."),
@@ -94,7 +102,9 @@ MESSAGES = (
             optional("iter", 1, "int32", doc="Iterations done."),
             optional("learned_net", 2, "string", doc="Path of the weight file written with this state."),
             repeated("history", 3, "BlobProto", "The update rule's memory, parameter by parameter."),
-            optional("current_step", 4, "int32", 0, "Steps of the learning rate done (policy multistep)."),
+            optional("current_step", 4, "int32", 0, "Steps of the learning rate done (policies multistep, plateau)."),
+            optional("minimum_loss", 5, "float", 1e38, "The smallest smoothed loss (policy plateau).", origin=SSD),
+            optional("iter_last_event", 6, "int32", 0, "When it was, or the rate fell (policy plateau).", origin=SSD),
             optional("training", 1001, "TrainingState", doc="What exact resume needs besides.", origin="netc"),
         ),
         doc="What training needs to go on from a snapshot, besides the weights.",
