@@ -333,6 +333,8 @@ class LayerType:
 
     param: the field of LayerParameter that holds this type's fields ("convolution_param"), None if it has none; declare
         it with `own` if BVLC's schema does not have it.
+    also: other messages of LayerParameter that the type reads ("transform_param", "loss_param"...). One that stands in
+        the file and is neither this nor `param` is reported (PLN021).
     tops: an Arity, or "same" for as many as bottoms.
     differentiable: per bottom, the last entry repeated; a bool for all. False: never gets a gradient (labels).
     loss: top 0 is a loss (weight 1 unless the file says otherwise).
@@ -351,6 +353,7 @@ class LayerType:
     backward: Callable[[Call], None] | None = None
     param: str | None = None
     own: Param | None = None
+    also: tuple[str, ...] = ()
     bottoms: Arity = ONE
     tops: Arity | Literal["same"] = ONE
     differentiable: bool | tuple[bool, ...] = True

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 
-def image_shape(transform: Any, *, crop: int = 0, resize: tuple[int, int] = (0, 0), gray: bool = False) -> Any:
+def image_shape(transform: Any, *, resize: tuple[int, int] = (0, 0), gray: bool = False) -> Any:
     """Channels, height and width of images, or None if only the data knows them.
 
-    transform: the TransformationParameter. crop: the layer's own old `crop_size`. resize: height and width that images
-    are resized to before they are cropped. Channels are 1 with `force_gray` or `gray`, else 3.
+    transform: the TransformationParameter. resize: height and width that images are resized to before they are cropped.
+    Channels are 1 with `force_gray` or `gray`, else 3.
     """
     channels = 1 if transform.force_gray or (gray and not transform.force_color) else 3
-    if side := transform.crop_size or crop:
+    if side := transform.crop_size:
         return channels, int(side), int(side)
     if transform.crop_h and transform.crop_w:
         return channels, int(transform.crop_h), int(transform.crop_w)

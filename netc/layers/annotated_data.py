@@ -97,7 +97,9 @@ MESSAGES = (
         "AnnotatedDataParameter",
         (
             repeated("batch_sampler", 1, "BatchSampler", "Random parts of the image to use instead.", origin=SSD),
-            optional("label_map_file", 2, "string", doc="Names of the labels.", origin=SSD),
+            optional(
+                "label_map_file", 2, "string", doc="Names of the labels.", origin=SSD, ignored="labels are numbers"
+            ),
             optional("anno_type", 3, "AnnotatedDataParameter.AnnotationType", "BBOX", "Kind of note.", origin=SSD),
             *_YOLO,
             optional("max_boxes", 1001, "uint32", MOST_BOXES, "Rows of the second top for each image.", origin="netc"),
@@ -127,7 +129,7 @@ def setup(site: Site) -> Setup:
             "batch_size",
             help=MISSING_FIELD.fix,
         )
-    image = image_shape(site.record.transform_param, crop=p.crop_size)
+    image = image_shape(site.record.transform_param)
     if image is None:
         message = f'the data "{p.source}" is not there, and no crop_size or resize_param says how large its images are'
         help = f"give the shape with --input {site.record.top[0]}={p.batch_size}x3xHEIGHTxWIDTH"
@@ -141,6 +143,10 @@ ANNOTATED_DATA = LayerType(
     __doc__,
     setup,
     param="data_param",
+    also=(
+        "annotated_data_param",
+        "transform_param",
+    ),
     own=Param(
         optional("annotated_data_param", 200, "AnnotatedDataParameter", doc="Boxes and samples.", origin=SSD), MESSAGES
     ),

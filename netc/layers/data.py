@@ -11,7 +11,7 @@ Gradient:
     None.
 
 Caffe notes:
-    The old fields `scale`, `mean_file`, `crop_size` and `mirror` mean what they mean in `transform_param`.
+    The old fields `scale`, `mean_file`, `crop_size` and `mirror` are ignored, as in Caffe (SCH026).
 """
 
 from netc.kernels.image_shape import image_shape
@@ -25,7 +25,7 @@ def setup(site: Site) -> Setup:
     p = site.p
     if not p.batch_size:
         site.refuse(MISSING_FIELD, "needs batch_size, the number of images in a batch", "batch_size")
-    image = image_shape(site.record.transform_param, crop=p.crop_size)
+    image = image_shape(site.record.transform_param)
     if image is None:
         message = f'the data "{p.source}" is not there, and no crop_size says how large its images are'
         help = f"give the shape with --input {site.record.top[0]}={p.batch_size}x3xHEIGHTxWIDTH"
@@ -38,6 +38,7 @@ DATA = LayerType(
     __doc__,
     setup,
     param="data_param",
+    also=("transform_param",),
     bottoms=NONE,
     tops=Arity(1, 2),
     source=True,
@@ -50,7 +51,7 @@ DATA = LayerType(
             tops=2,
         ),
         Example(
-            'data_param { source: "x" batch_size: 2 crop_size: 8 } transform_param { force_gray: true }', inputs=()
+            'data_param { source: "x" batch_size: 2 } transform_param { crop_size: 8 force_gray: true }', inputs=()
         ),
         Example('data_param { source: "x" batch_size: 2 } transform_param { resize_param { height: 8 width: 9 } }', ()),
     ),

@@ -69,6 +69,7 @@ DENSE_IMAGE_DATA = LayerType(
     __doc__,
     setup,
     param="dense_image_data_param",
+    also=("transform_param",),
     own=Param(
         optional("dense_image_data_param", 2191, "DenseImageDataParameter", doc="Fields of the layer.", origin=SEGNET),
         (PARAMETER,),

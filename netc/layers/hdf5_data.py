@@ -11,15 +11,18 @@ Gradient:
     None.
 
 Caffe notes:
-    With `shuffle` files and the rows within a file are shuffled, but rows of different files are not mixed.
+    With `shuffle` files and the rows within a file are shuffled, but rows of different files are not mixed. A
+    `transform_param` is refused, as in Caffe.
 """
 
-from netc.layer import ANY, MISSING_FIELD, NONE, SHAPE_UNKNOWN, Example, LayerType, Refused, Setup, Site
+from netc.layer import ANY, MISSING_FIELD, NONE, SHAPE_UNKNOWN, UNSUPPORTED, Example, LayerType, Refused, Setup, Site
 from netc.role import Role
 
 
 def setup(site: Site) -> Setup:
     p = site.p
+    if site.record.has("transform_param"):
+        site.refuse(UNSUPPORTED, "does not transform data, as in Caffe; take `transform_param` out", "transform_param")
     if site.given is None:
         if not p.batch_size:
             site.refuse(MISSING_FIELD, "needs batch_size, the number of rows in a batch", "batch_size")
@@ -34,6 +37,7 @@ HDF5_DATA = LayerType(
     __doc__,
     setup,
     param="hdf5_data_param",
+    also=("transform_param",),
     bottoms=NONE,
     tops=ANY,
     source=True,
@@ -49,5 +53,6 @@ HDF5_DATA = LayerType(
     refuses=(
         Refused(SHAPE_UNKNOWN, 'hdf5_data_param { source: "x" batch_size: 2 }', bottoms=(), tops=2),
         Refused(MISSING_FIELD, 'hdf5_data_param { source: "x" }', bottoms=(), tops=2),
+        Refused(UNSUPPORTED, "transform_param { scale: 2 }", bottoms=(), tops=2),
     ),
 )

@@ -53,6 +53,7 @@ IDX_DATA = LayerType(
     __doc__,
     setup,
     param="idx_data_param",
+    also=("transform_param",),
     own=Param(
         optional("idx_data_param", 1106, "IDXDataParameter", doc="Fields of IDXData.", origin="netc"), (PARAMETER,)
     ),

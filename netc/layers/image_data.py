@@ -12,7 +12,7 @@ Gradient:
     None.
 
 Caffe notes:
-    The old fields `scale`, `mean_file`, `crop_size` and `mirror` mean what they mean in `transform_param`. Either both
+    The old fields `scale`, `mean_file`, `crop_size` and `mirror` are ignored, as in Caffe (SCH026). Either both
     or none of `new_height` and `new_width` must be given.
 """
 
@@ -30,7 +30,7 @@ def setup(site: Site) -> Setup:
     if bool(p.new_height) != bool(p.new_width):
         site.refuse(BAD_FIELD, "needs both new_height and new_width, or none of them", "new_height", "new_width")
     resize = (int(p.new_height), int(p.new_width))
-    image = image_shape(site.record.transform_param, crop=p.crop_size, resize=resize, gray=not p.is_color)
+    image = image_shape(site.record.transform_param, resize=resize, gray=not p.is_color)
     if image is None:
         message = f'the list "{p.source}" is not there, and no crop_size or new_height says how large its images are'
         help = f"give the shape with --input {site.record.top[0]}={p.batch_size}x3xHEIGHTxWIDTH"
@@ -43,6 +43,7 @@ IMAGE_DATA = LayerType(
     __doc__,
     setup,
     param="image_data_param",
+    also=("transform_param",),
     bottoms=NONE,
     tops=Arity(2, 2),
     source=True,

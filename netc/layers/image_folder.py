@@ -69,6 +69,7 @@ IMAGE_FOLDER = LayerType(
     __doc__,
     setup,
     param="image_folder_param",
+    also=("transform_param",),
     own=Param(
         optional("image_folder_param", 1105, "ImageFolderParameter", doc="Fields of ImageFolder.", origin="netc"),
         (PARAMETER,),

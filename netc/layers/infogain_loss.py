@@ -160,6 +160,7 @@ INFOGAIN_LOSS = LayerType(
     forward,
     backward,
     param="infogain_loss_param",
+    also=("loss_param",),
     bottoms=Arity(2, 3),
     tops=Arity(1, 2),
     differentiable=(True, False, False),

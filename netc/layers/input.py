@@ -51,6 +51,7 @@ INPUT = LayerType(
     __doc__,
     setup,
     param="input_param",
+    also=("transform_param",),
     bottoms=NONE,
     tops=ANY,
     source=True,

@@ -35,6 +35,7 @@ MEMORY_DATA = LayerType(
     __doc__,
     setup,
     param="memory_data_param",
+    also=("transform_param",),
     bottoms=NONE,
     tops=Arity(2, 2),
     source=True,

@@ -389,6 +389,7 @@ MULTI_BOX_LOSS = LayerType(
     forward,
     backward,
     param="multibox_loss_param",
+    also=("loss_param",),
     own=Param(optional("multibox_loss_param", 201, _NAME, origin=ORIGIN), (PARAMETER,)),
     origin=ORIGIN,
     bottoms=Arity(4, 4),

@@ -161,6 +161,10 @@ SOFTMAX_FOCAL_LOSS = LayerType(
     forward,
     backward,
     param="focal_loss_param",
+    also=(
+        "loss_param",
+        "softmax_param",
+    ),
     own=OWN,
     bottoms=Arity(2, 2),
     tops=Arity(1, 2),

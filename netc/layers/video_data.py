@@ -21,26 +21,37 @@ from netc.role import Role
 from netc.schema.declare import Enum, Message, optional
 
 SSD, SEGMENTS = "SSD (weiliu89/caffe)", "yjxiong/caffe"
+NO_READER = "netc reads no videos"
 
 PARAMETER = Message(
     "VideoDataParameter",
     (
-        optional("video_type", 1001, "VideoDataParameter.VideoType", "WEBCAM", "WEBCAM or VIDEO.", origin=SSD),
-        optional("device_id", 2, "int32", 0, "Number of the camera.", origin=SSD),
+        optional(
+            "video_type",
+            1001,
+            "VideoDataParameter.VideoType",
+            "WEBCAM",
+            "WEBCAM or VIDEO.",
+            origin=SSD,
+            ignored=NO_READER,
+        ),
+        optional("device_id", 2, "int32", 0, "Number of the camera.", origin=SSD, ignored=NO_READER),
         optional("video_file", 3, "string", doc="Path of the video.", origin=SSD),
-        optional("skip_frames", 1004, "uint32", 0, "Frames left out between two.", origin=SSD),
+        optional("skip_frames", 1004, "uint32", 0, "Frames left out between two.", origin=SSD, ignored=NO_READER),
         optional("source", 1, "string", doc="Text file with a video in each line.", origin=SEGMENTS),
         optional("batch_size", 4, "uint32", 0, "Items in a batch.", origin=SEGMENTS),
-        optional("rand_skip", 7, "uint32", 0, "Skip up to this many lines at the start.", origin=SEGMENTS),
-        optional("shuffle", 8, "bool", False, "Shuffle the lines every epoch.", origin=SEGMENTS),
+        optional(
+            "rand_skip", 7, "uint32", 0, "Skip up to this many lines at the start.", origin=SEGMENTS, ignored=NO_READER
+        ),
+        optional("shuffle", 8, "bool", False, "Shuffle the lines every epoch.", origin=SEGMENTS, ignored=NO_READER),
         optional("new_height", 9, "uint32", 0, "Resize frames to this height; 0: as they are.", origin=SEGMENTS),
         optional("new_width", 10, "uint32", 0, "Resize frames to this width; 0: as they are.", origin=SEGMENTS),
         optional("new_length", 11, "uint32", 1, "Frames in an item.", origin=SEGMENTS),
         optional("num_segments", 12, "uint32", 1, "Parts of a video that an item is drawn from.", origin=SEGMENTS),
         optional("modality", 13, "VideoDataParameter.Modality", "FLOW", "RGB or FLOW.", origin=SEGMENTS),
-        optional("name_pattern", 14, "string", doc="Names of the frames' files.", origin=SEGMENTS),
-        optional("encoded", 15, "bool", False, "Frames are packed into one file.", origin=SEGMENTS),
-        optional("root_folder", 16, "string", "", "Put before every path.", origin=SEGMENTS),
+        optional("name_pattern", 14, "string", doc="Names of the frames' files.", origin=SEGMENTS, ignored=NO_READER),
+        optional("encoded", 15, "bool", False, "Frames are packed into one file.", origin=SEGMENTS, ignored=NO_READER),
+        optional("root_folder", 16, "string", "", "Put before every path.", origin=SEGMENTS, ignored=NO_READER),
     ),
     (
         Enum("VideoType", {"WEBCAM": 0, "VIDEO": 1}, "What frames are read from."),
@@ -74,6 +85,10 @@ VIDEO_DATA = LayerType(
     __doc__,
     setup,
     param="video_data_param",
+    also=(
+        "data_param",
+        "transform_param",
+    ),
     own=Param(
         optional("video_data_param", 207, "VideoDataParameter", doc="Fields of the layer.", origin=SSD), (PARAMETER,)
     ),

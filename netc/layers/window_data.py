@@ -36,6 +36,7 @@ WINDOW_DATA = LayerType(
     __doc__,
     setup,
     param="window_data_param",
+    also=("transform_param",),
     bottoms=NONE,
     tops=Arity(2, 2),
     source=True,

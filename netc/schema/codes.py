@@ -118,6 +118,15 @@ SOLVER_TYPE_TWICE = Code(
     'base_lr: 0.1\ntype: "Adam"\nsolver_type: SGD',
     'Keep `type: "Adam"`.',
 )
+OLD_TRANSFORM = Code(
+    "SCH026",
+    "old transformation field in a layer of today's form",
+    "scale, mean_file, crop_size and mirror stood in the data layers' own messages before `transform_param` existed. "
+    "Caffe moves them there in layers of the old form (`layers`); in a `layer` it reads and forgets them. netc does "
+    "the same, and says so.",
+    'layer { name: "data" type: "Data" top: "data" data_param { source: "train_lmdb" batch_size: 64 scale: 0.0039 } }',
+    "Write `transform_param { scale: 0.0039 }` beside `data_param`.",
+)
 NOT_A_SOLVER = Code(
     "SCH025",
     "a net where a solver is expected, or the other way round",

@@ -12,6 +12,7 @@ from netc.errors import Note, Report, Span
 from netc.schema import codes
 from netc.schema.bvlc.legacy import V1_PARAMETERS, V1_TYPES
 from netc.schema.damage import Damage
+from netc.schema.old_transform import drop_old_transforms
 from netc.schema.record import Record
 from netc.schema.registry import Schema
 from netc.schema.upgrade_fork import upgrade_fork_fields
@@ -64,7 +65,7 @@ def upgrade_net(record: Record, report: Report) -> Record:
         record = _upgrade_layers(record, schema, report)
     if record.has("input"):
         record = _upgrade_inputs(record, schema, report)
-    record = upgrade_fork_fields(record)
+    record = drop_old_transforms(upgrade_fork_fields(record), report)
     if any(layer.values.get("type") == "BatchNorm" and len(layer.param) == 3 for layer in record.layer):
         record = with_field(record, "layer", tuple(_freeze_batch_norm(layer) for layer in record.layer))
     if record.has("solver"):

@@ -99,3 +99,20 @@ def test_an_input_without_a_shape_beside_a_layer_that_makes_it() -> None:
     _, found = net(f'input: "data" input: "label" {layer}')
     assert [(d.code.id, d.severity) for d in found] == [("SCH022", "error")]
     assert "`label`" in found[0].message
+
+
+@pytest.mark.parametrize(("type", "param"), [("Data", "data_param"), ("ImageData", "image_data_param")])
+def test_old_transformation_fields_in_a_layer_of_today(type: str, param: str) -> None:
+    """Caffe reads them in `layers` only."""
+    fields = 'source: "x" batch_size: 2 scale: 0.5 mirror: true'
+    record, found = net(f'layer {{ name: "d" type: "{type}" top: "d" {param} {{ {fields} }} }}')
+    assert [(d.code.id, d.severity) for d in found] == [("SCH026", "warning")]
+    assert "`scale`, `mirror`" in found[0].message
+    assert found[0].span is not None
+    assert found[0].span.source.text[found[0].span.start : found[0].span.end] == "0.5"
+    assert set(getattr(record.layer[0], param).values) == {"source", "batch_size"}
+    old = "DATA" if type == "Data" else "IMAGE_DATA"
+    record, found = net(f'layers {{ name: "d" type: {old} top: "d" {param} {{ {fields} }} }}')
+    assert not found
+    assert record.layer[0].transform_param.scale == 0.5
+    assert record.layer[0].transform_param.mirror

@@ -6,6 +6,7 @@ from netc.schema.declare import Enum, Field, Message, optional, repeated
 from netc.schema.forks import GREENTEA, SSD
 
 _OLD = "transform_param"
+_SEEN = "netc sees it from the files"
 
 
 def _moved(scale: int, mean_file: int, crop_size: int, mirror: int) -> tuple[Field, ...]:
@@ -67,7 +68,7 @@ MESSAGES = (
             optional("source", 1, "string", doc="Path of the database."),
             optional("batch_size", 4, "uint32", doc="Images in a batch."),
             optional("rand_skip", 7, "uint32", 0, "Skip up to this many records at the start."),
-            optional("backend", 8, "DataParameter.DB", "LEVELDB", "Kind of database."),
+            optional("backend", 8, "DataParameter.DB", "LEVELDB", "Kind of database.", ignored=_SEEN),
             *_moved(2, 3, 5, 6),
             optional("force_encoded_color", 9, "bool", False, "Decode images to 3 channels."),
             optional("prefetch", 10, "uint32", 4, "Batches read ahead."),

@@ -80,7 +80,9 @@ MESSAGES = (
             optional("module", 1, "string", doc="Python module that has the layer."),
             optional("layer", 2, "string", doc="Class of the layer."),
             optional("param_str", 3, "string", "", "Text handed to the layer."),
-            optional("share_in_parallel", 4, "bool", False, "One layer for all solvers that train together."),
+            optional(
+                "share_in_parallel", 4, "bool", False, "One layer for several GPUs.", ignored="netc runs on the CPU"
+            ),
         ),
         doc="A layer written in Python.",
     ),

@@ -35,7 +35,9 @@ _RUN = (
     optional("device_id", 18, "int32", 0, "Number of the GPU.", ignored=CPU),
     optional("random_seed", 20, "int64", -1, "Seed of every random number; negative: a fresh one each run."),
     optional("debug_info", 23, "bool", False, "Report mean absolute values of blobs, gradients and updates."),
-    optional("layer_wise_reduce", 41, "bool", True, "Overlap communication with backward when several machines train."),
+    optional(
+        "layer_wise_reduce", 41, "bool", True, "Overlap communication of several GPUs with backward.", ignored=CPU
+    ),
 )
 _RATE = (
     optional("base_lr", 5, "float", doc="Learning rate at the start."),

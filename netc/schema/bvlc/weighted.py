@@ -6,6 +6,7 @@ from netc.schema.declare import Enum, Field, Message, optional, repeated
 from netc.schema.forks import DEEPLAB, GREENTEA
 
 KERNELS = "netc has kernels of its own"
+UNROLLED = "netc unrolls no net"
 ENGINE = Enum("Engine", {"DEFAULT": 0, "CAFFE": 1, "CUDNN": 2}, "Implementation in Caffe; ignored by netc.")
 
 PADDING = Enum(
@@ -155,7 +156,7 @@ MESSAGES = (
         (
             optional("num_output", 1, "uint32", 0, "Size of the hidden state and of the output."),
             *fillers(2, 3),
-            optional("debug_info", 4, "bool", False, "Report values of the unrolled net."),
+            optional("debug_info", 4, "bool", False, "Report values of the unrolled net.", ignored=UNROLLED),
             optional("expose_hidden", 5, "bool", False, "The hidden states are bottoms and tops too."),
         ),
         doc="RNN and LSTM.",
