@@ -102,7 +102,7 @@ class WideNet(RandomNet):
         smooth = example.gradient and kind.backward is not None
         for top in tops:
             shape = shapes[top]
-            if shape[:1] == (self.batch,) and fixed and smooth and not kind.loss and 0 < prod(shape) < 3000:
+            if len(shape) > 1 and shape[0] == self.batch and fixed and smooth and not kind.loss and 0 < prod(shape) < 3000:
                 self.blobs[top] = shape[1:]
                 self.unread.append(top)
             elif smooth and not kind.loss and self.chance(0.7):
