@@ -102,7 +102,8 @@ class WideNet(RandomNet):
         smooth = example.gradient and kind.backward is not None
         for top in tops:
             shape = shapes[top]
-            if len(shape) > 1 and shape[0] == self.batch and fixed and smooth and not kind.loss and 0 < prod(shape) < 3000:
+            usual = len(shape) > 1 and shape[0] == self.batch and 0 < prod(shape) < 3000
+            if usual and fixed and smooth and not kind.loss:
                 self.blobs[top] = shape[1:]
                 self.unread.append(top)
             elif smooth and not kind.loss and self.chance(0.7):
