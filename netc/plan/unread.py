@@ -24,8 +24,9 @@ UNREAD = Code(
 
 
 def unread(draft: Draft) -> None:
-    """Report the messages that nothing reads (PLN021)."""
-    for node in draft.graph.nodes:
+    """Report the messages that nothing reads (PLN021); a layer that is refused says so itself, where it matters."""
+    planned = (node for node, setup in zip(draft.graph.nodes, draft.setups, strict=True) if setup is not None)
+    for node in planned:
         for name in unread_messages(node):
             own = f"it reads `{node.type.param}`" if node.type.param else "it has no message of its own"
             message = f'layer "{node.name}" ({node.type.name}): does not read `{name}`; {own}'
