@@ -12,6 +12,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable
+from importlib import import_module
 from types import FrameType
 from typing import Any
 
@@ -20,9 +21,7 @@ NAMES = (
     "CONT", "TSTP",
 )  # fmt: skip
 NUMBERS = tuple(number for name in NAMES if (number := getattr(signal, f"SIG{name}", None)) is not None)
-# without what turns numbers into enumerations: ten times as fast
-_get: Callable[[int], Any] = getattr(signal.getsignal, "__wrapped__", signal.getsignal)
-_set: Callable[[int, Any], Any] = getattr(signal.signal, "__wrapped__", signal.signal)
+_signal: Any = import_module("_signal")  # `signal` without turning numbers into enumerations: ten times as fast
 
 
 class _Handler:
@@ -62,11 +61,11 @@ class Held:
         if threading.current_thread() is not threading.main_thread() or (outer is not None and outer.open):
             return
         for number in NUMBERS:
-            own = _get(number)
+            own = _signal.getsignal(number)
             if callable(own):
                 handler = _Handler(own.own if isinstance(own, _Handler) else own, self)  # one that an exception left
                 self.handlers.append((number, handler))
-                _set(number, handler)
+                _signal.signal(number, handler)
         Held.current = self
         self.open = True  # until here handlers raise as ever, and what is in their place is harmless
 
@@ -75,7 +74,7 @@ class Held:
             return
         self.open = False
         for number, handler in self.handlers:
-            if _get(number) is handler:
-                _set(number, handler.own)
+            if _signal.getsignal(number) is handler:
+                _signal.signal(number, handler.own)
         if self.error is not None:
             raise self.error
