@@ -338,8 +338,8 @@ class Engine(FedNet):
         for key, buffer in fresh.state.items():
             if key in state and state[key].shape == buffer.shape:
                 buffer[...] = state[key]
-        calls = self._spare | dict(enumerate(self._calls))
-        for layer, call in enumerate(fresh._calls):
+        calls = self._spare | self._calls
+        for layer, call in fresh._calls.items():
             call.memory = calls.pop(layer).memory
         fresh._spare = calls
         self.__dict__.update(fresh.__dict__)
@@ -360,12 +360,12 @@ class Engine(FedNet):
     # ------------------------------------------------------------ Python layers
 
     @property
-    def _calls(self) -> list[Call]:
+    def _calls(self) -> dict[int, Call]:
         return cast(Reference, self.executor).calls
 
     def python_layer(self, layer: int) -> Any:
         """The object of a Python layer."""
-        return instance(self._calls[layer] if layer < len(self._calls) else self._spare[layer])
+        return instance(self._calls.get(layer) or self._spare[layer])
 
     def _forward_python(self, layer: int) -> float:
         """Run a Python layer, which may give its tops other shapes each time; returns its weighted loss."""

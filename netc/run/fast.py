@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby
 from math import prod
 from time import sleep
@@ -27,14 +27,12 @@ from netc.fast.program.lower import Lowered, lower
 from netc.fast.program.model import Item, Updates
 from netc.fast.program.verify import verify
 from netc.jit import compile_all
-from netc.kernels.philox import stream
-from netc.layer import Array, Call, Shape
+from netc.layer import Array, Call, Setup, Shape
 from netc.plan.model import Step
 from netc.run.arena import aligned_bytes
-from netc.run.codes import NO_DATA
 from netc.run.executor import Executor, Storage
-from netc.run.reference import Reference, as_of, moved, run_again
-from netc.run.reference import _one_thread as one_thread
+from netc.run.reference import Reference
+from netc.run.steps import Steps, one_thread
 from netc.run.turns import Holder, Only
 
 
@@ -111,7 +109,7 @@ class Packed:
                 self._packing.drop(me)
 
 
-class Fast:
+class Fast(Steps):
     """Runs a lowered plan. Owns the arena, the tables and the threads.
 
     first: one whose program this one runs too, on blobs of its own (the storage's parameters are the first one's).
@@ -120,8 +118,7 @@ class Fast:
     def __init__(
         self, storage: Storage, threads: int | None = None, updates: Updates | None = None, first: Fast | None = None
     ) -> None:
-        self.storage = storage
-        self.plan = storage.plan
+        super().__init__(storage)
         self.team = Team(threads or thread_count())
         if first is None:
             self.program: Lowered = lower(self.plan, self.team.threads, exact(), updates)
@@ -137,15 +134,9 @@ class Fast:
         self.at = NOWHERE  # the last group that was run
         self._step = -1  # the last step of the plan that was
         self._segments: dict[tuple[str, int, int], list[Segment]] = {}
-        self._value_of_diff = {slot: v for v, slot in enumerate(self.plan.diff) if slot is not None}
-        self._backward_of = {s.layer: s for s in self.plan.backward if s.kind == "backward"}
-        self.calls: dict[int, Call] = {}
-        self.late: dict[int, Call] = {}  # of backward
-        for item in (*self.program.forward, *self.program.backward):
-            if item.step is not None and item.step.kind in ("forward", "backward"):
-                layer = item.step.layer
-                self.calls[layer] = self.calls.get(layer) or self._call(layer)
-                self.late[layer] = self.late.get(layer) or self._late(layer)
+        steps = [item.step for item in (*self.program.forward, *self.program.backward) if item.step is not None]
+        for layer in sorted({step.layer for step in steps if step.kind in ("forward", "backward")}):
+            self._bind(layer)
         for buffer in self.state().values():
             buffer[...] = 0
 
@@ -239,48 +230,6 @@ class Fast:
                 segments += [Segment(i.group, step=i.step) for i in part]
         return segments
 
-    def _do(self, step: Step) -> None:
-        if step.kind == "forward" and step.reader >= 0:
-            run_again(self.plan, step.layer, self.calls[step.layer], self.late[step.layer])
-        elif step.kind == "forward":
-            self._forward(step.layer)
-        elif step.kind == "backward":
-            backward = self.plan.graph.nodes[step.layer].type.backward
-            if backward is not None:
-                backward(as_of(self.calls[step.layer], self.late[step.layer]))
-        elif step.kind == "add":
-            target = self._slot(step.target)
-            np.add(target, self._slot(step.source), out=target)
-        else:
-            value = self._value_of_diff.get(step.target, -1)
-            self._slot(step.target)[...] = self.storage.seeds.get(value, step.weight)
-
-    def _forward(self, layer: int) -> None:
-        node, call = self.plan.graph.nodes[layer], self.calls[layer]
-        if node.type.source and node.type.forward is None:
-            self._feed(layer)
-            return
-        call.iteration, call.seed = self.storage.iteration, self.storage.seed
-        if node.type.forward is not None:
-            node.type.forward(call)
-
-    def _feed(self, layer: int) -> None:
-        node, call = self.plan.graph.nodes[layer], self.calls[layer]
-        feed = self.storage.feeds.get(node.key)
-        if feed is not None:
-            feed.next(call.tops)
-            return
-        for value, top in zip(node.tops, call.tops, strict=True):
-            if value not in self.storage.inputs:
-                message = f'layer "{node.name}" ({node.type.name}) has no source to fill its tops'
-                raise NetError(Diagnostic(NO_DATA, message, node.record.span))
-            top[...] = self.storage.inputs[value]
-
-    def _loss(self, layer: int) -> float:
-        node = self.plan.graph.nodes[layer]
-        pairs = zip(node.loss_weights, node.tops, strict=False)
-        return sum(w * float(self._slot(self.plan.data[v]).sum(dtype=np.float64)) for w, v in pairs if w)
-
     # ------------------------------------------------------------ arrays
 
     def value(self, index: int) -> Array | None:
@@ -349,53 +298,25 @@ class Fast:
         assert target.flags.c_contiguous
         return int(target.ctypes.data)
 
-    # ------------------------------------------------------------ calls of reference kernels
+    # ------------------------------------------------------------ what layers' own kernels see
 
-    def _call(self, layer: int) -> Call:
-        node, planned = self.plan.graph.nodes[layer], self.plan.layers[layer]
-        blobs, step = self.storage.parameters.of_layer(layer), self._backward_of.get(layer)
-        skipped = layer in self.plan.skipped  # its values may have no plain arrays, and only its backward runs
-        names = [b.name for b in planned.setup.buffers if (layer, b.name) in self.program.buffers]
-        return Call(
-            record=node.record,
-            p=getattr(node.record, node.type.param) if node.type.param else node.record,
-            setup=planned.setup,
-            phase=self.plan.graph.state.phase,
-            bottoms=() if skipped else self._plains(self.plan.data[v] for v in node.bottoms),
-            tops=() if skipped else self._plains(self.plan.data[v] for v in node.tops),
-            params=tuple(b.data for b in blobs),
-            buffers={name: self._buffer(layer, name) for name in names},
-            bottom_diffs=tuple(None if s is None else self._slot(s) for s in step.bottom_diffs) if step else (),
-            top_diffs=self._plains(step.top_diffs) if step else (),
-            param_diffs=tuple(b.diff for b in blobs),
-            seed=self.storage.seed,
-            stream=stream(node.key, -1),
-            writes=self.storage.writes,
-        )
+    def _data(self, value: int) -> Array:
+        return self._slot(self.plan.data[value])
 
-    def _late(self, layer: int) -> Call:
-        """The call of backward: arrays that have a second life there, where the layer's own kernels use them."""
-        early, node = self.calls[layer], self.plan.graph.nodes[layer]
-        if layer in self.plan.skipped or not moved(self.plan, layer):
-            return early
+    def _late_data(self, value: int, early: Array) -> Array:
+        """In its second place only where the layer's own kernels use it."""
+        home = self.program.homes.get(self.plan.late[value])
+        return early if home is None or home.plain is None else self._slot(self.plan.late[value])
 
-        def arrays(values: Iterable[int], before: tuple[Array, ...]) -> tuple[Array, ...]:
-            slots = [self.plan.late[v] for v in values]
-            homes = [self.program.homes.get(slot) for slot in slots]
-            there = [home is not None and home.plain is not None for home in homes]
-            return tuple(self._slot(s) if t else a for s, t, a in zip(slots, there, before, strict=True))
+    def _diff(self, slot: int) -> Array:
+        return self._slot(slot)
 
-        buffers = {
-            name: self._view(array, early.buffers[name].shape, early.buffers[name].dtype)
-            for (of, name), array in self.program.late_buffers.items()
-            if of == layer
+    def _buffers(self, layer: int, setup: Setup) -> dict[str, Array]:
+        return {b.name: self._buffer(layer, b.name) for b in setup.buffers if (layer, b.name) in self.program.buffers}
+
+    def _late_buffers(self, layer: int, early: Call) -> dict[str, Array]:
+        late = {name: array for (of, name), array in self.program.late_buffers.items() if of == layer}
+        return {
+            name: self._view(late[name], buffer.shape, buffer.dtype) if name in late else buffer
+            for name, buffer in early.buffers.items()
         }
-        return replace(
-            early,
-            bottoms=arrays(node.bottoms, early.bottoms),
-            tops=arrays(node.tops, early.tops),
-            buffers={**early.buffers, **buffers},
-        )
-
-    def _plains(self, slots: Iterable[int]) -> tuple[Array, ...]:
-        return tuple(self._slot(slot) for slot in slots)

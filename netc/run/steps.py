@@ -1,0 +1,176 @@
+"""Steps of a plan by the layers' own kernels: what both executors do alike, on arrays that each has in its own way."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+from netc.errors import Diagnostic, NetError
+from netc.kernels.philox import stream
+from netc.layer import Array, Call, Setup
+from netc.plan.model import Step
+from netc.run.codes import NO_DATA
+from netc.run.executor import Storage
+
+
+class Steps(ABC):
+    """Calls of layers' own kernels. `calls` has the one of each layer, bound to memory once; `late` that of backward.
+
+    The two are one, except where arrays have a second life in backward (`Plan.late`).
+    """
+
+    def __init__(self, storage: Storage) -> None:
+        self.storage = storage
+        self.plan = storage.plan
+        self.calls: dict[int, Call] = {}
+        self.late: dict[int, Call] = {}
+        self._value_of_diff = {slot: value for value, slot in enumerate(self.plan.diff) if slot is not None}
+        self._backward_of = {s.layer: s for s in self.plan.backward if s.kind == "backward"}
+
+    # ------------------------------------------------------------ arrays, which executors have
+
+    @abstractmethod
+    def _data(self, value: int) -> Array:
+        """A value, as forward sees it."""
+
+    @abstractmethod
+    def _late_data(self, value: int, early: Array) -> Array:
+        """The same as backward sees it; early: as forward does."""
+
+    @abstractmethod
+    def _diff(self, slot: int) -> Array:
+        """A gradient."""
+
+    @abstractmethod
+    def _buffers(self, layer: int, setup: Setup) -> dict[str, Array]:
+        """A layer's buffers."""
+
+    @abstractmethod
+    def _late_buffers(self, layer: int, early: Call) -> dict[str, Array]:
+        """The same as backward sees them."""
+
+    # ------------------------------------------------------------ calls
+
+    def _bind(self, layer: int) -> None:
+        """Make a layer's calls."""
+        self.calls[layer] = self._call(layer, self.plan.layers[layer].setup)
+        self.late[layer] = self._late(layer)
+
+    def _call(self, layer: int, setup: Setup) -> Call:
+        node, step = self.plan.graph.nodes[layer], self._backward_of.get(layer)
+        blobs = self.storage.parameters.of_layer(layer)
+        return Call(
+            record=node.record,
+            p=getattr(node.record, node.type.param) if node.type.param else node.record,
+            setup=setup,
+            phase=self.plan.graph.state.phase,
+            bottoms=self._values(layer, node.bottoms),
+            tops=self._values(layer, node.tops),
+            params=tuple(b.data for b in blobs),
+            buffers=self._buffers(layer, setup),
+            bottom_diffs=tuple(None if s is None else self._diff(s) for s in step.bottom_diffs) if step else (),
+            top_diffs=tuple(self._diff(s) for s in step.top_diffs) if step else (),
+            param_diffs=tuple(b.diff for b in blobs),
+            seed=self.storage.seed,
+            stream=stream(node.key, -1),
+            writes=self.storage.writes,
+        )
+
+    def _values(self, layer: int, values: Iterable[int]) -> tuple[Array, ...]:
+        """A layer's bottoms or tops; none where only its backward runs, which looks at gradients."""
+        return () if layer in self.plan.skipped else tuple(map(self._data, values))
+
+    def _late(self, layer: int) -> Call:
+        """The call of backward; the same one where nothing of it has moved."""
+        node, early = self.plan.graph.nodes[layer], self.calls[layer]
+        values = (*node.bottoms, *node.tops)
+        buffers = self.plan.late_buffers[layer] != self.plan.buffers[layer]
+        moved = buffers or any(self.plan.late[v] != self.plan.data[v] for v in values)
+        if layer in self.plan.skipped or not moved:
+            return early
+        return replace(
+            early,
+            bottoms=tuple(map(self._late_data, node.bottoms, early.bottoms)),
+            tops=tuple(map(self._late_data, node.tops, early.tops)),
+            buffers=self._late_buffers(layer, early),
+        )
+
+    # ------------------------------------------------------------ steps
+
+    def _do(self, step: Step) -> None:
+        if step.kind == "forward" and step.reader >= 0:
+            self._forward_again(step.layer)
+        elif step.kind == "forward":
+            self._forward(step.layer)
+        elif step.kind == "backward":
+            backward = self.plan.graph.nodes[step.layer].type.backward
+            if backward is not None:
+                backward(self._as_drawn(step.layer))
+        elif step.kind == "add":
+            target = self._diff(step.target)
+            np.add(target, self._diff(step.source), out=target)
+        else:
+            value = self._value_of_diff.get(step.target, -1)
+            self._diff(step.target)[...] = self.storage.seeds.get(value, step.weight)
+
+    def _forward(self, layer: int) -> None:
+        node, call = self.plan.graph.nodes[layer], self.calls[layer]
+        if layer in self.plan.skipped:
+            return
+        if node.type.source and node.type.forward is None:
+            self._feed(layer)
+            return
+        call.seed, call.iteration = self.storage.seed, self.storage.iteration
+        if node.type.forward is not None:
+            node.type.forward(call)
+
+    def _forward_again(self, layer: int) -> None:
+        """Run a layer's forward in backward: the same numbers; what it keeps for later (statistics) stays as it is."""
+        forward, late = self.plan.graph.nodes[layer].type.forward, self.late[layer]
+        if forward is None or layer in self.plan.skipped:
+            return
+        params = zip(self.plan.layers[layer].setup.params, late.params, strict=True)
+        kept = [(array, array.copy()) for blob, array in params if not blob.learned]
+        forward(self._as_drawn(layer))
+        for array, values in kept:
+            array[...] = values
+
+    def _as_drawn(self, layer: int) -> Call:
+        """The call of backward, with the random draws that forward made."""
+        early, late = self.calls[layer], self.late[layer]
+        late.iteration, late.seed = early.iteration, early.seed
+        return late
+
+    def _feed(self, layer: int) -> None:
+        node, call = self.plan.graph.nodes[layer], self.calls[layer]
+        feed = self.storage.feeds.get(node.name)
+        if feed is not None:
+            feed.next(call.tops)
+            return
+        for value, top in zip(node.tops, call.tops, strict=True):
+            if value not in self.storage.inputs:
+                message = f'layer "{node.name}" ({node.type.name}) has no source to fill its tops'
+                raise NetError(Diagnostic(NO_DATA, message, node.record.span))
+            top[...] = self.storage.inputs[value]
+
+    def _loss(self, layer: int) -> float:
+        """The weighted sum of a layer's tops, as far as they are losses."""
+        node = self.plan.graph.nodes[layer]
+        pairs = zip(node.loss_weights, node.tops, strict=False)
+        return sum(w * float(self._data(v).sum(dtype=np.float64)) for w, v in pairs if w)
+
+
+@cache
+def _controller() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+def one_thread() -> Any:
+    """`with one_thread():` BLAS uses one thread, so that sums are made in one order whatever the machine."""
+    return _controller().limit(limits=1, user_api="blas")
