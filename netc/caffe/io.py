@@ -13,9 +13,12 @@ import numpy as np
 
 from netc.caffe.errors import BAD_IMAGE, NO_PILLOW, refuse
 from netc.caffe.proto import caffe_pb2
-from netc.data.images import MOST_BYTES
-from netc.files import open_regular
+from netc.data.bad import BadRecordError
+from netc.data.images import MOST_BYTES, opened
+from netc.files import read_regular
 from netc.layer import Array, Shape
+from netc.schema.blobs import blob as read_blob
+from netc.schema.scan import WireError
 
 # ---------------------------------------------------------------- messages and arrays
 
@@ -23,6 +26,12 @@ from netc.layer import Array, Shape
 def blobproto_to_array(blob: Any, return_diff: bool = False) -> Array:
     """The values (or the gradient) of a BlobProto, in its shape, old or new. Raises ValueError if they do not fit."""
     name = "diff" if return_diff else "data"
+    if blob.HasField(f"raw_{name}"):  # NVCaffe's
+        data = blob.SerializeToString()
+        try:
+            return np.array(read_blob(data, 0, len(data), "the blob")[return_diff], np.float64)
+        except WireError as error:
+            raise ValueError(error.message) from None
     values = getattr(blob, name) or getattr(blob, f"double_{name}")
     old = ("num", "channels", "height", "width")
     shape = [getattr(blob, axis) for axis in old] if any(blob.HasField(axis) for axis in old) else blob.shape.dim
@@ -184,13 +193,13 @@ def load_image(filename: Any, color: bool = True) -> Array:
     0.7154 G + 0.0721 B. Raises CaffeError(RUN063, RUN064).
     """
     try:
-        pillow: Any = import_module("PIL.Image")
+        import_module("PIL.Image")
     except ImportError:
         raise refuse(NO_PILLOW, "Pillow is not installed") from None
     try:
-        with open_regular(filename, MOST_BYTES) as file, pillow.open(file) as image:
+        with opened(read_regular(filename, MOST_BYTES)) as image:
             values = _values(image)
-    except (OSError, ValueError, SyntaxError, pillow.DecompressionBombError) as error:
+    except (OSError, BadRecordError) as error:
         raise refuse(BAD_IMAGE, f"{filename} cannot be read: {error}") from None
     if color:
         return np.repeat(values, 3, axis=2) if values.shape[2] == 1 else values

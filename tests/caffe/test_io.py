@@ -265,3 +265,14 @@ def test_detector_with_context(files: tuple[str, str]) -> None:
     np.testing.assert_allclose(corner[0, 0], means[::-1] / 2, rtol=1e-6)  # the mean, as an image has it
     plain = caffe.Detector(*files, context_pad=1)
     assert plain.crop(image, np.array([0, 0, 8, 8]))[0, 0].tolist() == [0, 0, 0]
+
+
+def test_raw_blobs_of_nvcaffe() -> None:
+    blob = caffe_pb2.BlobProto()
+    blob.shape.dim.extend([1, 2])
+    blob.raw_data_type = 2  # FLOAT16
+    blob.raw_data = np.array([0.5, -2], np.float16).tobytes()
+    np.testing.assert_array_equal(io.blobproto_to_array(blob), [[0.5, -2]])
+    blob.raw_data += b"x"
+    with pytest.raises(ValueError, match="5 bytes of FLOAT16"):
+        io.blobproto_to_array(blob)

@@ -24,7 +24,7 @@ from tools.attack._samples import REFUSALS, Kind, kinds
 
 SECONDS = 5  # of the processor, for one file
 PEAK = 512 << 20  # bytes in memory
-STUCK = 60  # seconds after which a file is a hang, whatever it does
+STUCK = 300  # seconds (on a busy machine) after which a file is a hang, whatever it does
 _LIMIT = 3 << 30  # bytes of addresses beyond what the process has: a fault must not take the machine with it
 _SILENT = "more memory than there is"  # refused, but only because of that limit
 
