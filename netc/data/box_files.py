@@ -95,9 +95,7 @@ def box_record(pair: Pair, options: BoxOptions) -> bytes:
 
 def read_boxes(path: Path, classes: Mapping[str, int], height: int, width: int) -> Array:
     """The boxes (as in `Annotated`) of an image of this size, objects of a class numbered. Raises BadRecordError."""
-    data = read_bytes(path)
-    if len(data) > _MOST_BYTES:
-        raise BadRecordError(f"it has {len(data):,} bytes")
+    data = read_bytes(path, _MOST_BYTES)
     if path.suffix.lower() == ".xml":
         root = _xml(data)
         height, width = (_number(root, f"size/{side}", own) for side, own in (("height", height), ("width", width)))

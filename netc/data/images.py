@@ -33,10 +33,10 @@ def read_image(path: Path, colour: Colour) -> Array:
     return decode_image(read_bytes(path), colour)
 
 
-def read_bytes(path: Path) -> bytes:
-    """The bytes of a file. Raises BadRecordError."""
+def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
+    """The bytes of a file of at most so many. Raises BadRecordError."""
     try:
-        return read_regular(path, MOST_BYTES)
+        return read_regular(path, most)
     except (OSError, ValueError) as error:
         raise BadRecordError(f"it cannot be read: {(getattr(error, 'strerror', '') or str(error)).lower()}") from None
 

@@ -24,6 +24,7 @@ from tools.attack._samples import REFUSALS, Kind, kinds
 
 SECONDS = 5  # of the processor, for one file
 PEAK = 512 << 20  # bytes in memory
+LONGEST = 4 << 20  # bytes of a file: what a long text takes as objects is no fault
 STUCK = 300  # seconds (on a busy machine) after which a file is a hang, whatever it does
 _LIMIT = 3 << 30  # bytes of addresses beyond what the process has: a fault must not take the machine with it
 _SILENT = "more memory than there is"  # refused, but only because of that limit
@@ -94,7 +95,7 @@ def damaged(found: dict[str, Kind], seed: int, index: int) -> tuple[str, str, by
         except Exception:  # damage that knows a format, on what another damage left of it
             data = BLIND[0](data, rng)
         how.append(damage.__name__)
-    return name, "+".join(how), data
+    return name, "+".join(how), data[:LONGEST]
 
 
 def _work(folder: Path, results: Connection, indices: range, seed: int) -> None:
