@@ -6,7 +6,7 @@ from netc.api.definition import loads
 from netc.api.deploy import Deployed, deploy
 from netc.api.planning import plan
 from netc.errors import NetError
-from netc.schema.wire import to_text
+from netc.schema.text import to_text
 
 DATA = """
 layer {
