@@ -3,13 +3,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check format bench schemas clean
+.PHONY: demo test test-user check format bench schemas clean
 
 demo: $(VENV)/demo  ## train nets/digits.net on real handwritten digits
 	$(BIN)/netc train nets/digits.net
 
 test: $(VENV)/dev  ## the whole test suite
 	$(BIN)/python -m pytest -n 2
+
+test-user: $(VENV)/dev  ## as root: the tests of files and faults as an ordinary user
+	$(BIN)/python -m tools.ordinary_user
 
 check: $(VENV)/dev  ## lint, types and tests
 	$(BIN)/ruff check .
