@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 
 from netc.fast.convolution.weights import pack_bias
-from netc.fast.machine.launch import Ref
-from netc.fast.machine.layout import Halo, blocked, blocks, plain
+from netc.fast.machine.launch import NOTHING, Ref
+from netc.fast.machine.layout import NO_BLOB, Halo, blocked, blocks, plain
 from netc.fast.machine.moves import unpack
-from netc.fast.old.kernels import winograd
-from netc.fast.old.nothing import NOTHING
+from netc.fast.winograd import cut, launches
 
 from .harness import Bench
 from .test_conv import blob, make, reference
@@ -62,21 +61,23 @@ class Layer:
         y, dx = (blocked(0, s, Halo(1, 0, 0, 2)) for s in (self.top, self.bottom))
         y, dx = (blocked(bench.new(b.n * b.image // 4), (b.n, b.c, b.h, b.w), b.halo) for b in (y, dx))
         other = replace(y, base=Ref(bench.new(y.n * y.image // 4, add or 0)))
-        w, shift = Ref(bench.put(self.w)), Ref(bench.new(conv.groups * blocks(conv.outputs // conv.groups) * 16))
-        forward, backward = (Ref(bench.new(winograd.weight_bytes(conv) // 4)) for _ in range(2))
-        scratch = Ref(bench.new(winograd.scratch_bytes(conv, threads) // 4))
-        sizes = [winograd.workspace_bytes(c, n, threads) for c in (conv, winograd.turned(conv))]
-        works = [Ref(bench.new(s // 4)) for s in (*sizes, winograd.gradient_workspace_bytes(conv, n, threads))]
+        w = bench.region(bench.put(self.w))
+        shift = bench.region(bench.new(conv.groups * blocks(conv.outputs // conv.groups) * 16))
+        forward, backward = (bench.region(bench.new(launches.weight_bytes(conv) // 4)) for _ in range(2))
+        scratch = bench.region(bench.new(launches.scratch_bytes(conv, threads) // 4))
+        sizes = [launches.workspace_bytes(c, n, threads) for c in (conv, launches.turned(conv))]
+        sizes.append(launches.gradient_workspace_bytes(conv, n, threads))
+        works = [bench.region(bench.new(size // 4)) for size in sizes]
         outs = [bench.new(int(np.prod(s)), 1) for s in (self.top, self.bottom, self.w.shape)]
-        factors = NOTHING if factor is None else Ref(bench.put(factor))
-        rows += [*more, pack_bias(bench.region(bench.put(self.bias)), bench.region(shift.array), conv)]
-        rows += winograd.transform_weights(w, forward, scratch, conv, factor=factors)
-        rows += winograd.transform_weights(w, backward, scratch, conv, backward=True)
-        added = None if add is None else other
-        rows += winograd.forward(x, forward, shift if bias else NOTHING, y, conv, works[0], relu, added)
-        rows += winograd.data_gradient(dy, backward, dx, conv, works[1])
-        rows += winograd.data_gradient(dy, backward, dx, conv, works[1], add=True) if repeat else []
-        rows += winograd.weight_gradient(x, dy, Ref(outs[2]), conv, works[2])
+        factors = NOTHING if factor is None else bench.region(bench.put(factor))
+        rows += [*more, pack_bias(bench.region(bench.put(self.bias)), shift, conv)]
+        rows += launches.transform_weights(w, forward, scratch, conv, factor=factors)
+        rows += launches.transform_weights(w, backward, scratch, conv, backward=True)
+        added = NO_BLOB if add is None else other
+        rows += launches.forward(x, forward, shift if bias else NOTHING, y, conv, works[0], relu, added)
+        rows += launches.data_gradient(dy, backward, dx, conv, works[1])
+        rows += launches.data_gradient(dy, backward, dx, conv, works[1], add=True) if repeat else []
+        rows += launches.weight_gradient(x, dy, bench.region(outs[2]), conv, works[2])
         rows += [unpack(y, plain(outs[0], self.top)), unpack(dx, plain(outs[1], self.bottom))]
         bench.run(rows, threads)
         shapes = self.top, self.bottom, self.w.shape
@@ -92,7 +93,7 @@ def check(found, wanted):
 @pytest.mark.parametrize("case", CASES, ids=names)
 def test_convolution_and_its_gradients(case):
     layer = Layer(*case, threads=2)
-    assert winograd.supported(layer.conv)
+    assert cut.supported(layer.conv)
     y, dx, dw = layer.wanted()
     found, bench, targets = layer.found()
     for a, b in zip(found, (y, dx, dw + 1), strict=True):
@@ -127,8 +128,8 @@ def test_output_channels_are_multiplied_by_a_factor():
 
 @pytest.fixture
 def small_workspace(monkeypatch):
-    monkeypatch.setattr(winograd, "CHUNK_BYTES", (1 << 18, 1 << 18))
-    monkeypatch.setattr(winograd, "OWN_BYTES", 1 << 18)
+    monkeypatch.setattr(cut, "CHUNK_BYTES", (1 << 18, 1 << 18))
+    monkeypatch.setattr(cut, "OWN_BYTES", 1 << 18)
 
 
 MANY = [case(3, 16, 32, (19, 22)), case(3, 130, 48, (9, 13)), case(3, 16, 16, (13, 15), (2, 2), kernel=5)]
@@ -138,8 +139,8 @@ MANY = [case(3, 16, 32, (19, 22)), case(3, 130, 48, (9, 13)), case(3, 16, 16, (1
 @pytest.mark.parametrize("case", MANY, ids=names)
 def test_any_number_of_threads_gives_the_same_bits(case):
     n, conv = case
-    assert winograd.cut(conv, n).own == (conv.inputs == 16)
-    assert winograd.gradient_chunk(conv, n) < winograd.tiles(conv, n)
+    assert cut.cut(conv, n).own == (conv.inputs == 16)
+    assert cut.gradient_chunk(conv, n) < cut.tiles(conv, n)
     first, *rest = (Layer(n, conv, threads).found()[0] for threads in (1, 2, 3))
     for other in rest:
         for a, b in zip(first, other, strict=True):
@@ -150,11 +151,11 @@ def test_any_number_of_threads_gives_the_same_bits(case):
 
 
 def test_what_is_not_supported():
-    assert not winograd.supported(make(16, 16, (8, 8), (3, 3), stride=(2, 2)))
-    assert not winograd.supported(make(16, 16, (8, 8), (3, 3), dilation=(2, 2)))
-    assert not winograd.supported(make(16, 16, (8, 8), (3, 5)))
-    assert not winograd.supported(make(16, 16, (8, 8), (7, 7)))
-    assert not winograd.supported(make(16, 16, (8, 8), (3, 3), groups=2))
+    assert not cut.supported(make(16, 16, (8, 8), (3, 3), stride=(2, 2)))
+    assert not cut.supported(make(16, 16, (8, 8), (3, 3), dilation=(2, 2)))
+    assert not cut.supported(make(16, 16, (8, 8), (3, 5)))
+    assert not cut.supported(make(16, 16, (8, 8), (7, 7)))
+    assert not cut.supported(make(16, 16, (8, 8), (3, 3), groups=2))
 
 
 @pytest.mark.parametrize(
@@ -163,5 +164,5 @@ def test_what_is_not_supported():
 )
 def test_deep_layers_on_few_pixels_stay_direct(n, channels, size, each_step, prepared):
     conv = make(channels, channels, (size, size), (3, 3), pad=(1, 1))
-    assert winograd.faster(conv, n) == each_step
-    assert winograd.faster(conv, n, prepared=True) == prepared
+    assert cut.faster(conv, n) == each_step
+    assert cut.faster(conv, n, prepared=True) == prepared

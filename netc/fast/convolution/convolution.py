@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from netc.fast import eltwise
+from netc.fast import eltwise, winograd
 from netc.fast.convolution import depthwise, groups, lines, parts
 from netc.fast.convolution.geometry import Conv
 from netc.fast.convolution.groups import by_channel, whole
 from netc.fast.convolution.weights import BACKWARD, FIRST, FORWARD, bias_bytes
 from netc.fast.machine.launch import NOTHING, Region
 from netc.fast.machine.layout import NO_BLOB, Blocked
-from netc.fast.old import winograd
 from netc.fast.old.kernels.affine import Affine
 from netc.fast.old.rules import channels
 from netc.fast.program.builder import Builder
@@ -69,7 +68,7 @@ def forward(b: Builder, layer: int) -> None:
     sums = [other for other in b.absorbed(layer) if _is_sum(b, other)]
     add = b.read(_other_operand(b, sums[0], layer)) if sums else NO_BLOB
     if winograd.chosen(b, conv, blob.n):
-        winograd.forward(b, blob, layer, bias or 0, b.write(top), conv, relu, add if sums else None, factor or 0)
+        winograd.forward(b, blob, layer, bias, b.write(top), conv, relu, add, factor)
         return
     weights = parts.weights(b, layer, conv, FORWARD, factor)
     b.emit(lines.forward(blob, weights, bias, b.write(top), conv, relu, add), "convolution")

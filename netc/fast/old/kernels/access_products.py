@@ -8,7 +8,8 @@ from netc.fast.machine.access import Access, Dim, Mode
 from netc.fast.machine.launch import Ref
 from netc.fast.machine.layout import PIXEL, blocks
 from netc.fast.old.kernels.boxes import Given
-from netc.fast.old.kernels.winograd_emit import SIDE, points
+from netc.fast.winograd.points import SIDE
+from netc.fast.winograd.points import point_count as points
 
 BLOCK = 16 * 64
 

@@ -1,4 +1,4 @@
-"""The matrices of Winograd's F(4x4, 3x3) and F(4x4, 5x5), each as the function that multiplies a line of values by it.
+"""The matrices of Winograd's F(4x4, 3x3) and F(4x4, 5x5), each as the function that multiplies vectors by it.
 
 Both make 4 x 4 tops of a square of bottoms: 6 x 6 for a 3 x 3 kernel, interpolating at 0, 1, -1, 2, -2 and infinity,
 8 x 8 for a 5 x 5 kernel, at 1/2 and -1/2 as well. Rounding errors are alike: 2e-6 of the largest value. The functions
@@ -14,7 +14,7 @@ from typing import Any
 
 from netc.fast.machine.emit import constant, multiply_add
 
-Line = Callable[[Any, Sequence[Any]], list[Any]]
+Matrix = Callable[[Any, Sequence[Any]], list[Any]]
 
 
 def _fma(b: Any, factor: float, x: Any, y: Any) -> Any:
@@ -30,6 +30,11 @@ def _both(b: Any, x: Any, y: Any) -> tuple[Any, Any]:
     return b.fadd(x, y), b.fsub(x, y)
 
 
+def _pair(b: Any, factor: float, x: Any, y: Any) -> tuple[Any, Any]:
+    """y plus and minus a multiple of x."""
+    return _fma(b, factor, x, y), _fma(b, -factor, x, y)
+
+
 # ---------------------------------------------------------------- 3 x 3 kernels
 
 
@@ -37,19 +42,14 @@ def _bottoms_3(b: Any, d: Sequence[Any]) -> list[Any]:
     """B^T d: 6 to 6."""
     ones = _both(b, _fma(b, -4, d[2], d[4]), _fma(b, -4, d[1], d[3]))
     near, far = b.fsub(d[4], d[2]), b.fsub(d[3], d[1])
-    return [
-        _fma(b, 4, d[0], _fma(b, -5, d[2], d[4])),
-        *ones,
-        _fma(b, 2, far, near),
-        _fma(b, -2, far, near),
-        _fma(b, 4, d[1], _fma(b, -5, d[3], d[5])),
-    ]
+    first, last = (_fma(b, 4, x, _fma(b, -5, y, z)) for x, y, z in (d[0::2], d[1::2]))
+    return [first, *ones, *_pair(b, 2, far, near), last]
 
 
 def _tops_3(b: Any, m: Sequence[Any]) -> list[Any]:
     """A^T m: 6 to 4."""
-    sum_1, difference_1 = b.fadd(m[1], m[2]), b.fsub(m[1], m[2])
-    sum_2, difference_2 = b.fadd(m[3], m[4]), b.fsub(m[3], m[4])
+    sum_1, difference_1 = _both(b, m[1], m[2])
+    sum_2, difference_2 = _both(b, m[3], m[4])
     return [
         b.fadd(b.fadd(m[0], sum_1), sum_2),
         _fma(b, 2, difference_2, difference_1),
@@ -62,28 +62,14 @@ def _tops_gradient_3(b: Any, y: Sequence[Any]) -> list[Any]:
     """A y: 4 to 6."""
     even, odd = b.fadd(y[0], y[2]), b.fadd(y[1], y[3])
     even_2, odd_2 = _fma(b, 4, y[2], y[0]), _fma(b, 4, y[3], y[1])
-    return [
-        y[0],
-        b.fadd(even, odd),
-        b.fsub(even, odd),
-        _fma(b, 2, odd_2, even_2),
-        _fma(b, -2, odd_2, even_2),
-        y[3],
-    ]
+    return [y[0], *_both(b, even, odd), *_pair(b, 2, odd_2, even_2), y[3]]
 
 
 def _kernel_3(b: Any, g: Sequence[Any]) -> list[Any]:
     """G g: 3 to 6."""
-    even = b.fmul(constant(-1 / 6), b.fadd(g[0], g[2]))
-    even_2 = _fma(b, 1 / 24, g[0], b.fmul(constant(1 / 6), g[2]))
-    return [
-        b.fmul(constant(1 / 4), g[0]),
-        _fma(b, -1 / 6, g[1], even),
-        _fma(b, 1 / 6, g[1], even),
-        _fma(b, 1 / 12, g[1], even_2),
-        _fma(b, -1 / 12, g[1], even_2),
-        g[2],
-    ]
+    even = _times(b, -1 / 6, b.fadd(g[0], g[2]))
+    even_2 = _fma(b, 1 / 24, g[0], _times(b, 1 / 6, g[2]))
+    return [_times(b, 1 / 4, g[0]), *_pair(b, -1 / 6, g[1], even), *_pair(b, 1 / 12, g[1], even_2), g[2]]
 
 
 def _kernel_gradient_3(b: Any, u: Sequence[Any]) -> list[Any]:
@@ -91,8 +77,8 @@ def _kernel_gradient_3(b: Any, u: Sequence[Any]) -> list[Any]:
     sum_1, difference_1 = b.fadd(u[1], u[2]), b.fsub(u[2], u[1])
     sum_2, difference_2 = b.fadd(u[3], u[4]), b.fsub(u[3], u[4])
     return [
-        _fma(b, 1 / 4, u[0], _fma(b, -1 / 6, sum_1, b.fmul(constant(1 / 24), sum_2))),
-        _fma(b, 1 / 6, difference_1, b.fmul(constant(1 / 12), difference_2)),
+        _fma(b, 1 / 4, u[0], _fma(b, -1 / 6, sum_1, _times(b, 1 / 24, sum_2))),
+        _fma(b, 1 / 6, difference_1, _times(b, 1 / 12, difference_2)),
         _fma(b, 1 / 6, b.fsub(sum_2, sum_1), u[5]),
     ]
 
@@ -171,8 +157,8 @@ def _kernel_gradient_5(b: Any, u: Sequence[Any]) -> list[Any]:
 
 
 # by the kernel's size
-BOTTOMS: dict[int, Line] = {3: _bottoms_3, 5: _bottoms_5}
-TOPS: dict[int, Line] = {3: _tops_3, 5: _tops_5}
-TOPS_GRADIENT: dict[int, Line] = {3: _tops_gradient_3, 5: _tops_gradient_5}
-KERNEL: dict[int, Line] = {3: _kernel_3, 5: _kernel_5}
-KERNEL_GRADIENT: dict[int, Line] = {3: _kernel_gradient_3, 5: _kernel_gradient_5}
+BOTTOMS: dict[int, Matrix] = {3: _bottoms_3, 5: _bottoms_5}
+TOPS: dict[int, Matrix] = {3: _tops_3, 5: _tops_5}
+TOPS_GRADIENT: dict[int, Matrix] = {3: _tops_gradient_3, 5: _tops_gradient_5}
+KERNEL: dict[int, Matrix] = {3: _kernel_3, 5: _kernel_5}
+KERNEL_GRADIENT: dict[int, Matrix] = {3: _kernel_gradient_3, 5: _kernel_gradient_5}

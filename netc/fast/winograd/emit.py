@@ -1,0 +1,169 @@
+"""The transforms of Winograd's convolutions as vector code: 16 channels at a time.
+
+A transform multiplies a small square of values by a matrix from the left and by its transpose from the right; the
+matrices are in `matrices`. Squares that reach over the edge of a blob are cut: cells outside are read as zeros and not
+written. `size` is always the kernel's, 3 or 5; there is code for both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from netc.fast.machine.emit import I64, VECTOR_BYTES, at, clip_below, constant, load, pointers, store, variable
+from netc.fast.winograd.matrices import BOTTOMS, KERNEL, KERNEL_GRADIENT, TOPS, TOPS_GRADIENT, Matrix
+from netc.fast.winograd.points import SIDE, point_count, square
+from netc.jit import intrinsic, ir
+from netc.jit import numba_types as types
+
+Read = Callable[[int, int], Any]
+Write = Callable[[int, int, Any], None]
+
+
+def _transform(b: Any, matrix: Matrix, size: int, read: Read, write: Write) -> None:
+    """Write matrix X matrix^T of the `size` x `size` square X: columns first, then rows."""
+    columns = [matrix(b, [read(i, j) for i in range(size)]) for j in range(size)]
+    for i in range(len(columns[0])):
+        for j, vector in enumerate(matrix(b, [column[i] for column in columns])):
+            write(i, j, vector)
+
+
+def _points(b: Any, size: int, first: Any, step: Any) -> list[list[Any]]:
+    """Pointers to the values of a transformed square, `step` bytes apart."""
+    found, wide = [first], square(size)
+    while len(found) < point_count(size):
+        found.append(at(b, found[-1], step))
+    return [found[wide * i : wide * (i + 1)] for i in range(wide)]
+
+
+def _cells(b: Any, first: Any, line: Any, size: int, inside: Sequence[Any], least: int, outside: Any) -> list[Any]:
+    """Pointers to a square of pixels; `outside` for those beyond the first (rows, columns), at least `least` each."""
+    lines = [first]
+    while len(lines) < size:
+        lines.append(at(b, lines[-1], line))
+    row_in, column_in = ([b.icmp_signed("<", ir.Constant(I64, i), n) for i in range(size)] for n in inside)
+    found = []
+    for i, start in enumerate(lines):
+        cells = [at(b, start, VECTOR_BYTES * j) for j in range(size)]
+        for j in range(size):
+            if i >= least:
+                cells[j] = b.select(row_in[i], cells[j], outside)
+            if j >= least:
+                cells[j] = b.select(column_in[j], cells[j], outside)
+        found.append(cells)
+    return found
+
+
+def _by_size(operands: int, emit: Callable[[Any, int, Sequence[Any]], None]) -> Any:
+    """What an intrinsic returns: the size and `operands` more integers; emit(builder, size, those)."""
+
+    def codegen(context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
+        with b.if_else(b.icmp_signed("==", arguments[0], ir.Constant(I64, 3))) as (three, five):
+            with three:
+                emit(b, 3, arguments[1:])
+            with five:
+                emit(b, 5, arguments[1:])
+        return context.get_dummy_value()
+
+    return types.void(*[types.intp] * (1 + operands)), codegen
+
+
+# ---------------------------------------------------------------- pixels to points
+
+
+@intrinsic
+def bottom_square(
+    _context: Any, size: Any, source: Any, line: Any, rows: Any, columns: Any, target: Any, step: Any
+) -> Any:
+    """target = B^T d B of a square of pixels, of which only rows x columns (at least `size` each) are read."""
+    return _by_size(6, lambda b, n, given: _emit_points(b, BOTTOMS, n, (square(n), n), given))
+
+
+@intrinsic
+def top_gradient_square(
+    _context: Any, size: Any, source: Any, line: Any, rows: Any, columns: Any, target: Any, step: Any
+) -> Any:
+    """target = A y A^T of 4 x 4 pixels, of which only rows x columns are read."""
+    return _by_size(6, lambda b, n, given: _emit_points(b, TOPS_GRADIENT, n, (SIDE, 1), given))
+
+
+def _emit_points(
+    b: Any, matrices: Mapping[int, Matrix], size: int, cells: tuple[int, int], given: Sequence[Any]
+) -> None:
+    """cells: how many pixels each way, and how many of them are always there."""
+    source, target = pointers(b, (given[0], given[4]))
+    pixels = _cells(b, source, given[1], cells[0], given[2:4], cells[1], variable(b, constant(0)))
+    found = _points(b, size, target, given[5])
+    _transform(
+        b, matrices[size], cells[0], lambda i, j: load(b, pixels[i][j]), lambda i, j, v: store(b, v, found[i][j])
+    )
+
+
+# ---------------------------------------------------------------- points to pixels
+
+
+@intrinsic
+def top_square(
+    _context: Any, size: Any, source: Any, step: Any, target: Any, line: Any, rows: Any, columns: Any, bias: Any,
+    add: Any, relu: Any,
+) -> Any:  # fmt: skip
+    """A^T m A to the first rows x columns of 4 x 4 pixels.
+
+    bias: the address of a vector to add (0: none); add: how many bytes from the target lies what else is to be added
+    (-1: nothing); relu: whether to clip at 0.
+    """
+    return _by_size(9, _emit_tops)
+
+
+def _emit_tops(b: Any, size: int, given: Sequence[Any]) -> None:
+    source, target, bias = pointers(b, (given[0], given[2], given[6]))
+    (step, line, rows, columns), (add, relu) = [given[i] for i in (1, 3, 4, 5)], given[7:9]
+    zeros, nowhere = variable(b, constant(0)), variable(b, constant(0))
+    found = _points(b, size, source, step)
+    cells = _cells(b, target, line, SIDE, (rows, columns), 1, nowhere)
+    added = b.icmp_signed("!=", add, ir.Constant(I64, -1))
+    start = b.select(added, at(b, target, add), zeros)
+    here = [b.select(added, n, ir.Constant(I64, 1)) for n in (rows, columns)]  # without, all read `zeros`
+    more = _cells(b, start, b.select(added, line, ir.Constant(I64, 0)), SIDE, here, 1, zeros)
+    shift = load(b, b.select(b.icmp_signed("!=", given[6], ir.Constant(I64, 0)), bias, zeros))
+    wanted = b.icmp_signed("!=", relu, ir.Constant(I64, 0))
+    floor = b.select(wanted, constant(0), constant(float("-inf")))
+
+    def write(i: int, j: int, vector: Any) -> None:
+        total = b.fadd(b.fadd(vector, shift), load(b, more[i][j]))
+        store(b, clip_below(b, total, floor), cells[i][j])
+
+    _transform(b, TOPS[size], square(size), lambda i, j: load(b, found[i][j]), write)
+
+
+# ---------------------------------------------------------------- weights
+
+
+@intrinsic
+def kernel_square(_context: Any, size: Any, source: Any, target: Any, step: Any) -> Any:
+    """target = G g G^T of the size x size vectors at `source`."""
+    return _by_size(3, _emit_kernel)
+
+
+def _emit_kernel(b: Any, size: int, given: Sequence[Any]) -> None:
+    source, target = pointers(b, given[:2])
+    found = _points(b, size, target, given[2])
+    _transform(
+        b, KERNEL[size], size, lambda i, j: load(b, source, VECTOR_BYTES * (size * i + j)),
+        lambda i, j, v: store(b, v, found[i][j]),
+    )  # fmt: skip
+
+
+@intrinsic
+def kernel_gradient_square(_context: Any, size: Any, source: Any, step: Any, target: Any) -> Any:
+    """The size x size vectors at `target` = G^T u G of a square of values."""
+    return _by_size(3, _emit_kernel_gradient)
+
+
+def _emit_kernel_gradient(b: Any, size: int, given: Sequence[Any]) -> None:
+    source, target = pointers(b, (given[0], given[2]))
+    found = _points(b, size, source, given[1])
+    _transform(
+        b, KERNEL_GRADIENT[size], square(size), lambda i, j: load(b, found[i][j]),
+        lambda i, j, v: store(b, v, target, VECTOR_BYTES * (size * i + j)),
+    )  # fmt: skip

@@ -1,0 +1,242 @@
+"""The kernels of Winograd convolution, all but those of its weights; `launches` launches them.
+
+Pixels become `Points`, points are multiplied by weights, and the products become pixels again. A chunk of tiles is
+worked on at a time, so that its points stay in a cache.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from typing import Any
+
+from netc.fast.convolution.geometry import BLOCK
+from netc.fast.machine.access import Access, box, of
+from netc.fast.machine.emit import tile
+from netc.fast.machine.launch import Region
+from netc.fast.machine.layout import PIXEL, Blocked
+from netc.fast.machine.lines import Spot, share
+from netc.fast.machine.operands import Entry, entry
+from netc.fast.winograd.emit import bottom_square, top_gradient_square, top_square
+from netc.fast.winograd.points import Points, Tiles, point_count
+from netc.jit import kernel
+
+# ---------------------------------------------------------------- pixels to points and back
+
+
+@kernel(inline="always")
+def _spot(tiles: Tiles, number: int) -> Spot:
+    """Where a tile is: image, line of tiles, tile of the line."""
+    down, across = (tiles.h + 3) // 4, (tiles.w + 3) // 4
+    n, rest = number // (down * across), number % (down * across)
+    return n, rest // across, rest % across
+
+
+@kernel(inline="always")
+def _next(tiles: Tiles, n: int, ty: int, tx: int) -> Spot:
+    """Where the tile after that is, without divisions."""
+    tx += 1
+    if tx * 4 >= tiles.w:
+        tx = 0
+        ty += 1
+        if ty * 4 >= tiles.h:
+            ty = 0
+            n += 1
+    return n, ty, tx
+
+
+@kernel
+def _read(
+    source: int, x: Blocked, tiles: Tiles, target: int, points: Points, first: int, count: int, tops: int
+) -> None:
+    """Transform `count` tiles from number `first` on, of one plane of x, to points from address `target` on.
+
+    tops: whether these are the tops of tiles (for the weight gradient), else the bottoms.
+    """
+    n, ty, tx = _spot(tiles, first)
+    for t in range(count):
+        place = source + n * x.image + ty * 4 * x.line + tx * 256
+        rows, columns = min(4, tiles.h - ty * 4), min(4, tiles.w - tx * 4)
+        if tops:
+            top_gradient_square(points.size, place, x.line, rows, columns, target + t * 64, points.step)
+        else:
+            more = points.size - 1
+            bottom_square(points.size, place, x.line, rows + more, columns + more, target + t * 64, points.step)
+        n, ty, tx = _next(tiles, n, ty, tx)
+
+
+@kernel
+def _write(
+    source: int, points: Points, target: int, y: Blocked, tiles: Tiles, first: int, count: int, bias: int, add: int,
+    relu: int,
+) -> None:  # fmt: skip
+    """The way back, to one plane of y. bias: the address of its 16 floats (0: none); add: as `top_square` takes it."""
+    n, ty, tx = _spot(tiles, first)
+    for t in range(count):
+        place = target + n * y.image + ty * 4 * y.line + tx * 256
+        rows, columns = min(4, tiles.h - ty * 4), min(4, tiles.w - tx * 4)
+        top_square(points.size, source + t * 64, points.step, place, y.line, rows, columns, bias, add, relu)
+        n, ty, tx = _next(tiles, n, ty, tx)
+
+
+@entry
+def read_squares(tid: int, nth: int, x: Blocked, points: Points, tiles: Tiles, tops: bool) -> None:
+    """Bottoms (or tops) of a chunk to points; threads share (channel block, tile)."""
+    at, last = x.blocks * tiles.count * tid // nth, x.blocks * tiles.count * (tid + 1) // nth
+    while at < last:
+        block, t = at // tiles.count, at % tiles.count
+        count = min(last - at, tiles.count - t)
+        target = points.start + (block * points.room + t) * 64
+        _read(x.inner + block * x.plane, x, tiles, target, points, tiles.first + t, count, tops)
+        at += count
+
+
+@read_squares.touches
+def _(o: Any) -> Iterator[Access]:
+    yield o.tiles.touched("read", o.x, 0 if o.tops else o.points.size - 1)
+    yield o.points.touched("write", o.tiles.count)
+
+
+@entry
+def write_squares(
+    tid: int, nth: int, points: Points, y: Blocked, add: Blocked, bias: Region, tiles: Tiles, relu: bool
+) -> None:
+    """Products of a chunk to tops, plus bias and `add`; threads share (channel block, tile)."""
+    more = add.inner - y.inner if add.inner else -1  # as far from each pixel as from the first
+    at, last = y.blocks * tiles.count * tid // nth, y.blocks * tiles.count * (tid + 1) // nth
+    while at < last:
+        block, t = at // tiles.count, at % tiles.count
+        count = min(last - at, tiles.count - t)
+        source, shift = points.start + (block * points.room + t) * 64, bias + block * 64 if bias else 0
+        _write(source, points, y.inner + block * y.plane, y, tiles, tiles.first + t, count, shift, more, relu)
+        at += count
+
+
+@write_squares.touches
+def _(o: Any) -> list[Access]:
+    return [o.points.touched("read", o.tiles.count), *_written(o)]
+
+
+def _written(o: Any) -> list[Access]:
+    return [o.tiles.touched("write", o.y), o.tiles.touched("read", o.add), of("read", o.bias)]
+
+
+# ---------------------------------------------------------------- products
+
+
+@kernel(inline="always")
+def _multiply(
+    rows: int, vectors: int, a: int, b: int, c: int, channels: int, a_in: int, b_out: int, c_out: int
+) -> None:
+    """c = a * b for `rows` tiles (a literal) by `vectors` output blocks (another): whole blocks of input channels, then
+    what is left, rounded up to 4."""
+    whole, rest = channels // 16, (channels % 16 + 3) // 4
+    tile(rows, vectors, 4, 64, a, b, c, 0, -1, 0, 64, b_out, c_out, 1, 0, 0, whole, a_in, 1024, 4, 16, 256)
+    if rest > 0:
+        a, b = a + whole * a_in, b + whole * 1024
+        tile(rows, vectors, 4, 64, a, b, c, 0, 0, 0, 64, b_out, c_out, 1, 0, 0, 1, 0, 0, rest, 16, 256)
+
+
+@functools.cache
+def products(rows: int, vectors: int, odd: bool) -> Entry[...]:
+    """Points times weights, by `rows` tiles and `vectors` output blocks at a time (one more block if `odd`).
+
+    Either all of a chunk at once, threads sharing (point, output blocks), between the kernels above; or each thread
+    takes shares of `per` times `rows` tiles through all three, in a workspace of its own: its part of `work`.
+    """
+
+    @entry
+    def body(
+        tid: int, nth: int, x: Blocked, weights: Points, y: Blocked, add: Blocked, bias: Region, bottoms: Points,
+        results: Points, work: Region, tiles: Tiles, per: int, relu: bool,
+    ) -> None:  # fmt: skip
+        ins, outs = x.blocks, y.blocks
+        points = (weights.size + 3) * (weights.size + 3)
+        groups = (outs + vectors - 1) // vectors
+        units = (tiles.count + rows - 1) // rows
+        more = add.inner - y.inner if add.inner else -1
+        source, target = bottoms.start, results.start
+        first, last = points * groups * tid // nth, points * groups * (tid + 1) // nth
+        unit, end, step = 0, units, units
+        a_in, c_out = bottoms.room * 64, results.room * 64
+        if per > 0:
+            first, last, step = 0, points * groups, per
+            unit, end = units * tid // nth, units * (tid + 1) // nth
+            own = tid * points * (bottoms.step + results.step)
+            source, target = source + own, target + own
+        while unit < end:
+            here = min(step, end - unit)
+            chunk, count = unit * rows, min(here * rows, tiles.count - unit * rows)
+            if per > 0:
+                for block in range(ins):
+                    _read(x.inner + block * x.plane, x, tiles, source + block * a_in, bottoms, chunk, count, 0)
+            for item in range(first, last):
+                point, group = item // groups, item % groups
+                a = source + point * bottoms.step
+                b = weights.start + point * weights.step + group * vectors * ins * 1024
+                c = target + point * results.step + group * vectors * c_out
+                for _ in range(here):
+                    if odd and group == groups - 1:
+                        _multiply(rows, 1, a, b, c, x.c, a_in, ins * 1024, c_out)
+                    else:
+                        _multiply(rows, vectors, a, b, c, x.c, a_in, ins * 1024, c_out)
+                    a += rows * 64
+                    c += rows * 64
+            if per > 0:
+                for block in range(outs):
+                    plane, shift = y.inner + block * y.plane, bias + block * 64 if bias else 0
+                    _write(target + block * c_out, results, plane, y, tiles, chunk, count, shift, more, relu)
+            unit += here
+
+    @body.touches
+    def _(o: Any) -> Iterator[Access]:
+        weights, ins, count = o.weights, o.x.blocks, o.tiles.count
+        depth = (o.x.c + 3) // 4 * 4 * PIXEL
+        yield box("read", weights.start, depth, (point_count(weights.size), weights.step), (o.y.blocks, ins * BLOCK))
+        if o.per > 0:
+            yield of("work", o.work)
+            yield o.tiles.touched("read", o.x, weights.size - 1)
+            yield from _written(o)
+        else:
+            yield o.bottoms.touched("read", count)
+            yield o.results.touched("work", -(-count // rows) * rows)  # what is more than `count` is garbage
+            yield o.results.touched("write", count)
+
+    return body
+
+
+@functools.cache
+def weight_products(lanes: int, vectors: int) -> Entry[...]:
+    """Gradients of transformed weights, by `lanes` input channels and `vectors` output blocks at a time: sums over a
+    chunk's tiles, added to those of the chunks before if `add`.
+
+    Each sum is one thread's: they share (point, output blocks, input block).
+    """
+    parts = 16 // lanes
+
+    @entry
+    def body(
+        tid: int, nth: int, bottoms: Points, tops: Points, sums: Points, tiles: int, channels: int, add: bool
+    ) -> None:
+        ins, groups = bottoms.blocks, tops.blocks // vectors
+        more = 0 if add else -1
+        for item in share((sums.size + 3) * (sums.size + 3) * groups * ins, tid, nth):
+            i, rest = item % ins, item // ins
+            group, point = rest % groups, rest // groups
+            a = bottoms.start + point * bottoms.step + i * bottoms.room * 64
+            b = tops.start + point * tops.step + group * vectors * tops.room * 64
+            c = sums.start + point * sums.step + (group * vectors * ins + i) * 1024
+            for part in range(min(parts, (channels - i * 16 + lanes - 1) // lanes)):
+                tile(
+                    lanes, vectors, 1, 4, a + part * lanes * 4, b, c + part * lanes * 64, 0, more, 0, 64,
+                    tops.room * 64, ins * 1024, 1, 0, 0, 1, 0, 0, tiles, 64, 64,
+                )  # fmt: skip
+
+    @body.touches
+    def _(o: Any) -> list[Access]:
+        sums, depth = o.sums, -(-o.channels // lanes) * lanes * PIXEL
+        dims = (point_count(sums.size), sums.step), (o.tops.blocks, o.bottoms.blocks * BLOCK)
+        made = box("update" if o.add else "write", sums.start, depth, *dims)
+        return [o.bottoms.touched("read", o.tiles), o.tops.touched("read", o.tiles), made]
+
+    return body

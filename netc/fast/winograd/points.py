@@ -1,0 +1,84 @@
+"""What the kernels here work on: tiles of pixels, and the points that squares around these are transformed to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from netc.fast.machine.access import Access, Mode, box
+from netc.fast.machine.launch import Ref, Region
+from netc.fast.machine.layout import PIXEL, Blocked
+
+SIDE = 4  # tops that a tile has each way
+
+
+@dataclass(frozen=True, slots=True)
+class Tiles:
+    """`count` tiles from number `first` on, of images that have h x w tops: they are numbered over (image, line of
+    tiles, tile of the line), and cut at the lower and right edges."""
+
+    h: int
+    w: int
+    first: int
+    count: int
+
+    def touched(self, mode: Mode, blob: Blocked, beyond: int = 0) -> Access:
+        """The pixels of all images that they are of; beyond: how far squares go beyond the tops."""
+        each = -(-self.h // SIDE) * -(-self.w // SIDE)
+        image, end = self.first // each, (self.first + self.count - 1) // each + 1
+        dims = (end - image, blob.image), (blob.blocks, blob.plane), (self.h + beyond, blob.line)
+        return box(mode, blob.inner + image * blob.image, (self.w + beyond) * PIXEL, *dims)
+
+
+@dataclass(frozen=True, slots=True)
+class Points:
+    """Transformed squares of kernels of size x size: [point][block][room][16 floats], points `step` bytes apart.
+
+    Of pixels the blocks are of channels, with room for so many tiles; of weights [out block][in block], with room for
+    16 input channels.
+    """
+
+    start: Ref
+    size: int
+    step: int
+    blocks: int
+    room: int
+
+    def moved(self, to: Callable[[Ref], Ref]) -> Points:
+        return replace(self, start=to(self.start))
+
+    def part(self, first: int, blocks: int) -> Points:
+        """`blocks` blocks of each point, from block `first` on."""
+        return replace(self, start=self.start + first * self.room * PIXEL, blocks=blocks)
+
+    def touched(self, mode: Mode, tiles: int) -> Access:
+        """The first `tiles` tiles of each block."""
+        return box(
+            mode, self.start, tiles * PIXEL, (point_count(self.size), self.step), (self.blocks, self.room * PIXEL)
+        )
+
+
+def square(size: int) -> int:
+    """Bottoms that a tile reads each way, and the side of a transformed square."""
+    return SIDE + size - 1
+
+
+def point_count(size: int) -> int:
+    """How many points a square has: 36 for a 3 x 3 kernel, 64 for a 5 x 5 one."""
+    return square(size) ** 2
+
+
+def points_bytes(size: int, blocks: int, room: int) -> int:
+    """The size of `Points`."""
+    return point_count(size) * _step(blocks, room)
+
+
+def cut_points(memory: Region, size: int, blocks: int, room: int) -> tuple[Points, Region]:
+    """`Points` at the beginning of a region, and the rest of it."""
+    _, rest = memory.cut(points_bytes(size, blocks, room))
+    return Points(memory, size, _step(blocks, room), blocks, room), rest
+
+
+def _step(blocks: int, room: int) -> int:
+    """Bytes between points, such that no two of them fall into one set of a cache."""
+    return -(-blocks * room * PIXEL // 4096) * 4096 + 5 * 64
