@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +14,10 @@ from netc.api.definition import Definition
 from netc.api.made_up import fill_inputs
 from netc.api.planning import plan_state
 from netc.api.session import first_batches, open_feeds
+from netc.data import OnBadRecord
 from netc.errors import Code, Diagnostic, NetError
 from netc.graph import State
-from netc.layer import Array
+from netc.layer import Array, Shape
 from netc.plan.model import Plan
 
 NO_LOSS = Code(
@@ -63,16 +64,25 @@ class Checked:
 
 
 def gradcheck(
-    definition: Definition, *, state: State | None = None, batch: int = 4, values: int = 20, seed: int = 0
+    definition: Definition,
+    *,
+    state: State | None = None,
+    batch: int = 4,
+    inputs: Mapping[str, Shape] | None = None,
+    values: int = 20,
+    seed: int = 0,
+    on_bad_record: OnBadRecord = "stop",
 ) -> Iterator[Checked]:
     """Check the gradient of each learned blob, at up to `values` of its values drawn at random.
 
-    The net runs in float64 on its first batch (of `batch` samples; random numbers where the data is not there); dropout
-    and other draws are the same in every pass. The derivative is (f(x + h) - f(x - h)) / 2h; the error is relative to
-    the larger of the two derivatives, and for tiny ones to a 1e-7th of the largest of the blob.
+    The net runs in float64 on its first batch (of `batch` samples; random numbers where the data is not there);
+    dropout and other draws are the same in every pass. The derivative is (f(x + h) - f(x - h)) / 2h; the error is
+    relative to the larger of the two derivatives, and for tiny ones to a 1e-7th of the largest of the blob.
+    inputs, on_bad_record: as in `Net`.
     Raises NetError: RUN054, and what planning the net raises.
     """
-    net = _net(plan_state(definition, state or State("TRAIN"), training=True, batch=batch), seed)
+    plan = plan_state(definition, state or State("TRAIN"), training=True, batch=batch, inputs=inputs)
+    net = _net(plan, seed, on_bad_record)
     if not net.learned or not any(w for n in net.graph.nodes for w in n.loss_weights):
         message = f'net "{net.graph.name}" has no loss, or no learned parameter'
         raise NetError(Diagnostic(NO_LOSS, message, net.graph.record.span))
@@ -107,8 +117,8 @@ def _excuses(plan: Plan) -> dict[int, str]:
     return found
 
 
-def _net(plan: Plan, seed: int) -> run.Net:
-    feeds = first_batches(open_feeds(plan, seed))
+def _net(plan: Plan, seed: int, on_bad_record: OnBadRecord) -> run.Net:
+    feeds = first_batches(open_feeds(plan, seed, on_bad_record))
     net = run.Net(plan, dtype=np.float64, seed=seed, feeds=feeds)
     fill_inputs(net, seed)
     return net

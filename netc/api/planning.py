@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from netc import data, language
@@ -14,6 +14,7 @@ from netc.graph import Graph, State, build, included
 from netc.layer import Phase, Shape
 from netc.plan import plan as plan_graph
 from netc.plan.model import Plan
+from netc.plan.shapes import source_tops
 from netc.schema.record import Record
 from netc.solve import averages, policies, update
 
@@ -80,34 +81,46 @@ def plan_state(
     )
 
 
-def check(path: PathLike, *, layers: Iterable[Path] = ()) -> tuple[Diagnostic, ...]:
+def check(
+    path: PathLike, *, layers: Iterable[Path] = (), inputs: Mapping[str, Shape] | None = None
+) -> tuple[Diagnostic, ...]:
     """Type and plan a file in each of its phases; returns the warnings.
 
+    inputs: shapes of input or data blobs by name, for each net that has them.
     Raises NetError with all that is wrong: what one stage finds does not keep the later ones from looking.
     """
     path, types, report = Path(path), catalogue(layers), Report()
     document = language.read(path)
     if is_solver(document):
-        _examine_job(document, path, types, report)
+        _examine_job(document, path, types, report, inputs or {})
     else:
-        examine(document, path, types, report)
+        examine(document, path, types, report, inputs)
     report.finish()
     return tuple(report.diagnostics)
 
 
-def examine(document: language.Document, path: Path, types: Catalogue, report: Report) -> tuple[Plan, ...]:
+def examine(
+    document: language.Document,
+    path: Path,
+    types: Catalogue,
+    report: Report,
+    inputs: Mapping[str, Shape] | None = None,
+) -> tuple[Plan, ...]:
     """Type a net file and plan it in each of its states: the plans that can be made; all that is wrong is reported.
 
+    inputs: shapes of input or data blobs by name, for each net that has them.
     Raises NetError if statements cannot be carried out (SYN...).
     """
     definition = typed(document, path, types, report)
     if definition.solver is not None:
         check_solver(definition.solver, report)
     nets = [] if only_declares(document) else [(definition, state) for state in states(definition)]
-    return _examine_nets(nets, report)
+    return _examine_nets(nets, report, inputs or {})
 
 
-def _examine_job(document: language.Document, path: Path, types: Catalogue, report: Report) -> None:
+def _examine_job(
+    document: language.Document, path: Path, types: Catalogue, report: Report, inputs: Mapping[str, Shape]
+) -> None:
     """Type a solver file and plan the nets that it trains and tests."""
     record, warnings = typed_solver(document, types)
     check_solver(record, report)
@@ -118,7 +131,7 @@ def _examine_job(document: language.Document, path: Path, types: Catalogue, repo
         return
     nets = [(job.train, job.train_state), *((t.definition, t.state) for t in job.tests)]
     report.diagnostics += [*job.warnings, *(found for definition, _ in nets for found in definition.warnings)]
-    _examine_nets(nets, report)
+    _examine_nets(nets, report, inputs)
 
 
 def check_solver(record: Record, report: Report) -> None:
@@ -128,18 +141,39 @@ def check_solver(record: Record, report: Report) -> None:
     averages.check(record, report)
 
 
-def _examine_nets(nets: Iterable[tuple[Definition, State]], report: Report) -> tuple[Plan, ...]:
-    plans = []
+def _examine_nets(
+    nets: Iterable[tuple[Definition, State]], report: Report, inputs: Mapping[str, Shape]
+) -> tuple[Plan, ...]:
+    graphs = []
     for definition, state in nets:
         found = Report(list(report.diagnostics))  # what typing found tells the graph which layers are damaged
         try:
-            graph = build(definition.record, definition.types, state, found)
-            plans.append(plan_graph(graph, training=state.phase == "TRAIN", given=given_shapes(graph)))
-            found.diagnostics += plans[-1].warnings
+            graphs.append(build(definition.record, definition.types, state, found))
         except NetError as error:
             found.diagnostics += error.diagnostics
         report.add_new(found.diagnostics)
+    plans = []
+    for graph, shapes in zip(graphs, dealt(inputs, graphs), strict=True):
+        try:
+            training = graph.state.phase == "TRAIN"
+            plans.append(plan_graph(graph, training=training, given=given_shapes(graph), inputs=shapes))
+            report.add_new(plans[-1].warnings)
+        except NetError as error:
+            report.add_new(error.diagnostics)
     return tuple(plans)
+
+
+def dealt(inputs: Mapping[str, Shape], graphs: Sequence[Graph]) -> list[dict[str, Shape]]:
+    """Shapes of blobs that are filled from outside, for each of several nets those that it has.
+
+    What none has is the first net's, whose plan refuses it.
+    """
+    known = [source_tops(graph) for graph in graphs]
+    lost = {name for name in inputs if not any(name in names for names in known)}
+    return [
+        {name: shape for name, shape in inputs.items() if name in names or (name in lost and names is known[0])}
+        for names in known
+    ]
 
 
 def given_shapes(graph: Graph) -> dict[str, tuple[Shape, ...]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from netc.data.codes import BAD_ARRAY, BAD_RECORD
 from netc.data.rows import parse_npy
 from netc.errors import Code, Diagnostic, NetError
 from netc.files import read_regular
-from netc.layer import Array, format_shape
+from netc.layer import Array, Shape, format_shape
 from netc.schema.weights import MOST_BYTES, read_blob
 
 SEVERAL_INPUTS = Code(
@@ -68,9 +68,9 @@ class _Sample:
 class Predictor:
     """Predicts what a net has learned.
 
-    definition: a net that trains, or a deploy net. weights: `.caffemodel` files. How images become inputs is what
-    training stored in the model, or else the data layer's `transform_param`; `mean` (values, or a file), `scale` and
-    `size` (height, width to resize to) replace parts of it.
+    definition: a net that trains, or a deploy net. weights: `.caffemodel` files. inputs: shapes of data blobs. How
+    images become inputs is what training stored in the model, or else the data layer's `transform_param`; `mean`
+    (values, or a file), `scale` and `size` (height, width to resize to) replace parts of it.
     Raises NetError: RUN050, RUN052, and what planning the net and loading the weights raise.
     """
 
@@ -80,13 +80,14 @@ class Predictor:
         weights: Sequence[PathLike],
         *,
         batch: int = 1,
+        inputs: Mapping[str, Shape] | None = None,
         mean: str | None = None,
         scale: float | None = None,
         size: tuple[int, int] | None = None,
         all_heads: bool = False,
         **run_options: Any,
     ) -> None:
-        deployed = deploy(definition, batch=batch, all_heads=all_heads)
+        deployed = deploy(definition, batch=batch, inputs=inputs, all_heads=all_heads)
         self.net = Net(deployed.definition, "TEST", weights=weights, writes="nowhere", **run_options)
         self.loaded = self.net.loaded
         self.shapes = {name: array.shape for name, array in self.net.inputs.items()}

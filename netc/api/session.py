@@ -16,13 +16,14 @@ from netc.api.jobs import Job, load_job
 from netc.api.made_up import fill_inputs
 from netc.api.memory import within
 from netc.api.planner import Planner, Plans
-from netc.api.planning import load
+from netc.api.planning import dealt, load
 from netc.api.preprocess import stored
 from netc.api.sized import SizedNet, Varying
 from netc.errors import Code, Diagnostic, NetError, Report, suggest
-from netc.graph import Graph, State
-from netc.layer import Array, Phase, Shape
+from netc.graph import Graph, Node, State
+from netc.layer import Array, Phase, Shape, format_shape
 from netc.plan.model import Plan
+from netc.run.codes import INPUT_SHAPE
 from netc.schema.record import Record
 from netc.solve.events import Events
 from netc.solve.files import probe
@@ -106,6 +107,7 @@ class Solver(solve.Solver):
         solver = netc.Solver("nets/digits.net")
         solver.solve()
 
+    inputs: shapes of input and data blobs, for each of the nets that has them.
     changes: fields of the solver to set instead of the file's (`max_iter`, `random_seed`...). weights: `.caffemodel`
     files to start from, instead of the solver's own `weights`; reshape: layers that do not fit start fresh; names:
     layer names of the files to the net's.
@@ -122,6 +124,7 @@ class Solver(solve.Solver):
         job: Job | PathLike,
         *,
         layers: Iterable[Path] = (),
+        inputs: Mapping[str, Shape] | None = None,
         events: Events | None = None,
         changes: Mapping[str, Any] | None = None,
         weights: Iterable[PathLike] = (),
@@ -150,12 +153,13 @@ class Solver(solve.Solver):
             return first_batches(found) if overfit else found
 
         planner = Planner(job.train, job.train_state, training=(True,), batch=overfit, fit=fit)
-        net = SizedNet(planner, {}, feeds, seed=seed, **run_options)
+        testers = [Planner(t.definition, t.state, training=(False,)) for t in (() if overfit else job.tests)]
+        shapes, *test_shapes = dealt(inputs or {}, [p.graph for p in (planner, *testers)])
+        net = SizedNet(planner, shapes, feeds, seed=seed, **run_options)
         net.graph = _with_preprocessing(net.plan)
         tests, warnings = [], [*job.warnings, *net.plan.warnings]
-        for test in () if overfit else job.tests:
-            planner = Planner(test.definition, test.state, training=(False,))
-            test_net = SizedNet(planner, {}, feeds, seed=seed, params=net, **run_options)
+        for test, tester, shapes in zip(job.tests, testers, test_shapes, strict=False):
+            test_net = SizedNet(tester, shapes, feeds, seed=seed, params=net, **run_options)
             warnings += test_net.plan.warnings
             tests.append(solve.Test(test_net, test.iterations))
         self.warnings: tuple[Diagnostic, ...] = tuple(dict.fromkeys(warnings))
@@ -261,7 +265,22 @@ def open_feeds(
     for node in plan.graph.nodes:
         if data.has_source(node.record.type) and (required or node.key not in plan.assumed):
             feeds[node.key] = data.open_source(node.record, plan.graph.state.phase, seed, on_bad_record=on_bad_record)
+            _check_shapes(plan, node, feeds[node.key])
     return feeds
+
+
+def _check_shapes(plan: Plan, node: Node, feed: run.Feed) -> None:
+    """Raise NetError(RUN011) if a source cannot fill what the layer's tops were planned as, but for the batch size."""
+    has = data.probe(node.record, plan.graph.state.phase) or ()
+    planned = [plan.shapes[v] for v in node.tops]
+    if isinstance(feed, Varying) and planned[0][:1] == (1,):  # planned anew for each image
+        return
+    for value, shape, given in zip(node.tops, planned, has, strict=False):
+        if shape[1:] != given[1:]:
+            name = plan.graph.values[value].name
+            message = f'the data gives "{name}" the shape {format_shape(given)}, not {format_shape(shape)}'
+            help = "leave the shape to the data, or have the layer crop or resize (crop_size, new_height and new_width)"
+            raise NetError(Diagnostic.of_layer(node.record, INPUT_SHAPE, message, help=help))
 
 
 def time_updater(net: Net) -> Updater:

@@ -51,39 +51,76 @@ OUTPUT = OutputPath()
 file_argument = click.argument("file", type=click.Path(path_type=Path))
 
 
-def net_options(default_phase: str | None, phase_help: str = "") -> Callable[[F], F]:
-    """--phase, --level, --stage, --batch, --input and --layers: which net a file means."""
+def _compose(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """One decorator for several options, which help shows in this order."""
 
     def decorate(function: F) -> F:
-        for option in reversed(
-            (
-                click.option(
-                    "--phase",
-                    type=click.Choice(["TRAIN", "TEST"], case_sensitive=False),
-                    default=default_phase,
-                    show_default=default_phase is not None,
-                    help=f"Which of the file's nets.{phase_help}",
-                ),
-                click.option(
-                    "--level", type=int, default=0, help="Level of the net's state, for min_level/max_level rules."
-                ),
-                click.option("--stage", "stages", multiple=True, help="A stage of the net's state; may be repeated."),
-                click.option("--batch", type=click.IntRange(min=1), help="Batch size instead of the file's."),
-                click.option(
-                    "--input", "inputs", type=ShapeOption(), multiple=True, help="Shape of an input or data blob."
-                ),
-                click.option(
-                    "--layers",
-                    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-                    multiple=True,
-                    help="A Python file with layer types of your own; its code runs.",
-                ),
-            )
-        ):
+        for option in reversed(options):
             function = option(function)
         return function
 
     return decorate
+
+
+def _allow_python(context: click.Context, _param: click.Parameter, value: bool) -> None:
+    """Python layers may run until the command ends."""
+    if value:
+        from netc.layers import python  # noqa: PLC0415 - few nets need it
+
+        before = python.allowed()
+        python.allow()
+        context.call_on_close(lambda: python.allow(before))
+
+
+layers_option = click.option(
+    "--layers",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    multiple=True,
+    help="A Python file with layer types of your own; its code runs.",
+)
+code_options = _compose(
+    layers_option,
+    click.option(
+        "--allow-python",
+        is_flag=True,
+        expose_value=False,
+        callback=_allow_python,
+        help="Let Python layers run the code of the modules that the net names.",
+    ),
+)
+"""--layers and --allow-python: whose code a net may run."""
+input_option = click.option(
+    "--input",
+    "inputs",
+    type=ShapeOption(),
+    multiple=True,
+    help="Shape of an input or data blob; may be repeated.",
+)
+planning_options = _compose(input_option, code_options)
+"""--input, --layers and --allow-python: what every command that plans a net may be told."""
+
+
+def net_options(default_phase: str | None, phase_help: str = "") -> Callable[[F], F]:
+    """--phase, --level, --stage, --batch, and `planning_options`: which net a file means."""
+    return _compose(
+        click.option(
+            "--phase",
+            type=click.Choice(["TRAIN", "TEST"], case_sensitive=False),
+            default=default_phase,
+            show_default=default_phase is not None,
+            help=f"Which of the file's nets.{phase_help}",
+        ),
+        state_options,
+        click.option("--batch", type=click.IntRange(min=1), help="Batch size instead of the file's."),
+        planning_options,
+    )
+
+
+state_options = _compose(
+    click.option("--level", type=int, default=0, help="Level of the net's state, for min_level/max_level rules."),
+    click.option("--stage", "stages", multiple=True, help="A stage of the net's state; may be repeated."),
+)
+"""--level and --stage: the net's state, but for its phase."""
 
 
 def _set_precision(_ctx: click.Context, _param: click.Parameter, value: str | None) -> None:

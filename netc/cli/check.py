@@ -8,22 +8,23 @@ import click
 
 from netc.api import planning
 from netc.cli import _output
-from netc.cli._options import file_argument
+from netc.cli._options import file_argument, planning_options
 from netc.errors import NetError
+from netc.layer import Shape
 from netc.report.diagnostics import as_lsp
 
 
 @click.command("check")
 @file_argument
-@click.option("--layers", type=click.Path(path_type=Path, exists=True), multiple=True, help="Your own layer file.")
+@planning_options
 @click.option("--json", "as_json", is_flag=True, help="Diagnostics as JSON on stdout, ranges in LSP's form.")
-def command(file: Path, layers: tuple[Path, ...], as_json: bool) -> int:
+def command(file: Path, inputs: tuple[tuple[str, Shape], ...], layers: tuple[Path, ...], as_json: bool) -> int:
     """Say everything that is wrong with FILE, a net or a solver, in each of its phases.
 
     Exit code 0 if nothing is wrong (there may be warnings), 1 otherwise.
     """
     try:
-        diagnostics = planning.check(file, layers=layers)
+        diagnostics = planning.check(file, layers=layers, inputs=dict(inputs))
         failed = False
     except NetError as error:
         diagnostics, failed = error.diagnostics, True

@@ -8,7 +8,7 @@ import click
 
 from netc.cli import _output
 from netc.cli._files import say_written, write_bytes
-from netc.cli._options import OUTPUT, ShapeOption
+from netc.cli._options import OUTPUT, planning_options
 from netc.convert import files
 from netc.layer import Shape
 
@@ -18,10 +18,9 @@ from netc.layer import Shape
 @click.argument("target", metavar="OUT", type=OUTPUT)
 @click.option("--weights", "weights", type=click.Path(path_type=Path), multiple=True, help="Parameters, by layer name.")
 @click.option("--batch", type=click.IntRange(min=1), help="Batch size of the ONNX file.")
-@click.option("--input", "inputs", type=ShapeOption(), multiple=True, help="Shape of an input of the ONNX file.")
 @click.option("--to", metavar="ENDING", help="The format, whatever OUT is called: .net, .onnx...; for - (stdout).")
 @click.option("--half", is_flag=True, help="Store parameters in FP16, as OpenCV's shrinkCaffeModel does.")
-@click.option("--layers", type=click.Path(path_type=Path, exists=True), multiple=True, help="Your own layer file.")
+@planning_options
 def command(
     source: Path,
     target: Path,

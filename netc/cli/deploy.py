@@ -10,7 +10,7 @@ from netc.api import planning
 from netc.api.deploy import deploy, names
 from netc.cli import _output
 from netc.cli._files import STDOUT, say_written, write_text
-from netc.cli._options import OUTPUT, ShapeOption, file_argument
+from netc.cli._options import OUTPUT, file_argument, planning_options
 from netc.layer import Shape
 from netc.schema.text import to_text
 
@@ -19,9 +19,8 @@ from netc.schema.text import to_text
 @file_argument
 @click.option("-o", "--output", type=OUTPUT, default=STDOUT, help="File to write, else stdout.")
 @click.option("--batch", type=click.IntRange(min=1), default=1, show_default=True, help="Samples in a batch.")
-@click.option("--input", "inputs", type=ShapeOption(), multiple=True, help="Shape of a data blob.")
 @click.option("--all-heads", is_flag=True, help="Keep heads that only help training, too.")
-@click.option("--layers", type=click.Path(path_type=Path, exists=True), multiple=True, help="Your own layer file.")
+@planning_options
 def command(
     file: Path,
     output: Path,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.table import Table
@@ -11,20 +12,21 @@ from netc.api import planning
 from netc.api.gradcheck import Checked, gradcheck
 from netc.api.metrics import finite
 from netc.cli import _output
-from netc.cli._options import file_argument
+from netc.cli._options import bad_record_option, file_argument, planning_options, state_options
+from netc.data import OnBadRecord
 from netc.graph import State
-from netc.layer import format_shape
+from netc.layer import Shape, format_shape
 
 
 @click.command("gradcheck")
 @file_argument
-@click.option("--level", type=int, default=0, help="Level of the net's state.")
-@click.option("--stage", "stages", multiple=True, help="A stage of the net's state; may be repeated.")
+@state_options
 @click.option("--batch", type=click.IntRange(min=1), default=4, show_default=True, help="Samples in the batch.")
 @click.option("--values", type=click.IntRange(min=1), default=20, show_default=True, help="Values of each blob.")
 @click.option("--tolerance", type=float, default=1e-4, show_default=True, help="Largest relative error.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Of the parameters and of the choice of values.")
-@click.option("--layers", type=click.Path(path_type=Path, exists=True), multiple=True, help="Your own layer file.")
+@planning_options
+@bad_record_option
 @click.option("--json", "as_json", is_flag=True, help="The table as one line of JSON.")
 def command(
     file: Path,
@@ -34,8 +36,10 @@ def command(
     values: int,
     tolerance: float,
     seed: int,
+    inputs: tuple[tuple[str, Shape], ...],
     layers: tuple[Path, ...],
     as_json: bool,
+    on_bad_record: OnBadRecord,
 ) -> int:
     """Check the gradients of FILE's train net numerically, in float64, on a small batch.
 
@@ -47,7 +51,8 @@ def command(
     state = State("TRAIN", level, stages)
     table = Table("blob", "shape", "values", "error", "gradient", "numeric", "", title=f"gradients of {file.name}")
     found: list[Checked] = []
-    for checked in gradcheck(definition, state=state, batch=batch, values=values, seed=seed):
+    options: dict[str, Any] = {"batch": batch, "values": values, "seed": seed, "on_bad_record": on_bad_record}
+    for checked in gradcheck(definition, state=state, inputs=dict(inputs), **options):
         found.append(checked)
         table.add_row(*_row(checked, tolerance))
     wrong = any(c.wrong(tolerance) for c in found)

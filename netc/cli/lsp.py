@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from netc.cli._options import code_options
 from netc.errors import Code, Diagnostic, NetError
 
 NO_PYGLS = Code(
@@ -18,7 +19,7 @@ NO_PYGLS = Code(
 
 
 @click.command("lsp")
-@click.option("--layers", type=click.Path(path_type=Path, exists=True), multiple=True, help="Your own layer file.")
+@code_options
 def command(layers: tuple[Path, ...]) -> None:
     """Speak the Language Server Protocol on stdin and stdout: diagnostics, hover, completion, definition, rename,
     outline, formatting. Editors start this; see tools/vscode.

@@ -15,9 +15,10 @@ from netc.api import planning
 from netc.api.predict import Prediction, Predictor
 from netc.cli import _output
 from netc.cli._files import read_lines, say_written, write_bytes
-from netc.cli._options import OUTPUT, executor_options, file_argument
+from netc.cli._options import OUTPUT, executor_options, file_argument, planning_options
 from netc.cli._weights import show_loaded
 from netc.errors import Code, Diagnostic, NetError
+from netc.layer import Shape
 
 BAD_LABELS = Code(
     "CLI010",
@@ -54,7 +55,7 @@ class SizeOption(click.ParamType):  # type: ignore[type-arg, unused-ignore]
 @click.option("--scale", type=float, help="Scale instead of the model's.")
 @click.option("--resize", type=SizeOption(), help="Resize images to this before the crop.")
 @click.option("--all-heads", is_flag=True, help="Show heads that only help training, too.")
-@click.option("--layers", type=click.Path(path_type=Path, exists=True), multiple=True, help="Your own layer file.")
+@planning_options
 @executor_options
 @click.option("-o", "--output", type=OUTPUT, help="All outputs, as .npz; - for stdout.")
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON for each image.")
@@ -69,6 +70,7 @@ def command(
     scale: float | None,
     resize: tuple[int, int] | None,
     all_heads: bool,
+    inputs: tuple[tuple[str, Shape], ...],
     layers: tuple[Path, ...],
     output: Path | None,
     as_json: bool,
@@ -84,6 +86,7 @@ def command(
         planning.load(file, layers=layers),
         weights.split(","),
         batch=batch or _batch(paths),
+        inputs=dict(inputs),
         mean=mean,
         scale=scale,
         size=resize,

@@ -73,8 +73,11 @@ def command(
         _output.out.print(summary.memory_line(plan))
     if as_json:
         return
-    for name in plan.assumed:
-        _output.say(f"data layer {name}: its source is not there, its shape is assumed; --input {name}=SHAPE sets it")
+    for node in plan.graph.nodes:
+        blobs = [plan.graph.values[v].name for v in node.tops]
+        if node.key in plan.assumed and not any(name in blobs for name, _ in inputs):
+            said = f"its source is not there, its shape is assumed; --input {blobs[0]}=SHAPE sets it"
+            _output.say(f"data layer {node.name}: {said}")
 
 
 def _memory(

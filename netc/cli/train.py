@@ -18,12 +18,21 @@ from netc.api.sanity import Inspection, Inspector, Losses
 from netc.api.session import Solver
 from netc.cli import _output, _sanity
 from netc.cli._files import STDOUT
-from netc.cli._options import OUTPUT, bad_record_option, budget_option, executor_options, file_argument, writes_option
+from netc.cli._options import (
+    OUTPUT,
+    bad_record_option,
+    budget_option,
+    executor_options,
+    file_argument,
+    planning_options,
+    writes_option,
+)
 from netc.cli._progress import Progress
 from netc.cli._records import show_left_out
 from netc.cli._signals import Signals
 from netc.cli._weights import loading_options, show_loaded
 from netc.errors import Code, Diagnostic, NetError
+from netc.layer import Shape
 from netc.solve import Events, Step
 from netc.solve.caffe_log import CaffeLog, glog
 
@@ -70,7 +79,7 @@ NOT_FED = Code(
     help="Train on the first N samples only: can the net learn them by heart? No tests, no snapshots.",
 )
 @click.option("--ignore-lock", is_flag=True, help="Train although another run writes snapshots under the same prefix.")
-@click.option("--layers", type=click.Path(path_type=Path, exists=True), multiple=True, help="Your own layer file.")
+@planning_options
 @executor_options
 @budget_option
 @click.option(
@@ -96,6 +105,7 @@ def command(
     inspect: bool,
     overfit_batch: int | None,
     ignore_lock: bool,
+    inputs: tuple[tuple[str, Shape], ...],
     layers: tuple[Path, ...],
     log: str,
     as_json: bool,
@@ -120,6 +130,7 @@ def command(
         solver = Solver(
             file,
             layers=layers,
+            inputs=dict(inputs),
             events=events,
             changes={k: v for k, v in changes.items() if v is not None},
             weights=weights.split(",") if weights else (),

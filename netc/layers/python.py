@@ -81,6 +81,11 @@ def allow(yes: bool = True) -> None:
     _allowed = yes
 
 
+def allowed() -> bool:
+    """Whether Python layers may run any code."""
+    return _allowed
+
+
 class Layer:
     """What pycaffe's layers inherit from; netc sets the attributes before setup."""
 

@@ -132,7 +132,7 @@ class Plan:
     shapes: of each value of `graph.values`. skipped: layers whose forward is a no-op because tops share storage.
     data: slot index of each value's data; diff: slot index of each value's diff or None.
     recomputed: layers that run again in backward. late, late_buffers: `data` and `buffers` as backward sees them.
-    assumed: data layers whose shapes are assumed because their source is not there.
+    assumed: data layers whose source is not there: the caller has given their shapes, or they are assumed.
     kept: every blob and gradient has memory of its own (`keep`).
     """
 

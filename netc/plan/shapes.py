@@ -122,7 +122,7 @@ def _source(draft: Draft, node: Node, site: Site, batch: BatchSize) -> Setup:
     graph, inputs = draft.graph, draft.options.inputs
     names = [graph.values[v].name for v in node.tops]
     named = {i: inputs[name] for i, name in enumerate(names) if name in inputs}
-    if not named and site.given is None and _reads_a_source(site):
+    if site.given is None and _reads_a_source(site):
         draft.assumed.append(node.key)
     try:
         setup = node.type.setup(site)

@@ -24,7 +24,7 @@ BLOB_REUSED = Code(
     why="The planner lets blobs that are not needed any more share memory, so that a net takes as little as possible. "
     "This blob is not the net's output, and its memory holds other values by now.",
     example='net.forward(); net.blobs["conv1"]',
-    fix="Plan the net with `keep=True` (`--keep`): then every blob and every gradient has memory of its own.",
+    fix="Plan the net with `keep=True`: then every blob and every gradient has memory of its own.",
 )
 UNKNOWN_LAYER = Code(
     "RUN013",

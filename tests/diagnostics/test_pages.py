@@ -17,6 +17,7 @@ PARTS = {
     "LAY104": "read when the net runs",
     "LAY106": "needs --allow-python",
     "LAY113": "written when the net runs",
+    "LAY115": "written when the net runs",
     "LAY330": "a file beside the net",
     "PLN012": "asked for in Python",
     "SCH025": "depends on the command",
