@@ -23,6 +23,8 @@ PARTS = {
     "SCH025": "depends on the command",
     "SOL013": "happens in training",
     "SOL014": "needs the outputs of a test net",
+    "SOL015": "happens in training",
+    "SOL016": "happens in training",
 }
 
 
