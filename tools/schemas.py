@@ -15,7 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from netc.schema.declare import Enum, Field, Message
-from netc.schema.registry import FieldType, Schema, base_schema
+from netc.schema.record import FieldType, Schema
+from netc.schema.registry import base_schema
 
 FOLDER = Path(__file__).resolve().parent.parent / "schemas"
 HEADERS = {

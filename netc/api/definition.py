@@ -12,8 +12,8 @@ from netc.catalogue import Catalogue, catalogue
 from netc.errors import Diagnostic, Report
 from netc.language.tree import Define, Import, Let
 from netc.schema.load import load_net, load_solver
-from netc.schema.record import Record
-from netc.schema.registry import Schema, base_schema
+from netc.schema.record import Record, Schema
+from netc.schema.registry import base_schema
 
 PathLike = str | Path
 

@@ -12,10 +12,10 @@ import numpy as np
 
 from netc.data.bad import BadRecordError
 from netc.data.codes import MEAN_FILE
+from netc.data.find import probe
 from netc.data.images import read_image
 from netc.data.paths import find
 from netc.data.resize import resize
-from netc.data.source import probe
 from netc.errors import Diagnostic, NetError
 from netc.layer import Array, Shape, format_shape
 from netc.plan.model import Plan

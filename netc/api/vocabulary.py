@@ -10,7 +10,7 @@ from netc.errors import NetError, Report
 from netc.language import parse
 from netc.layer import Example, LayerType, Site
 from netc.schema.load import load_net
-from netc.schema.registry import Schema
+from netc.schema.record import Schema
 
 
 class LayerVocabulary:

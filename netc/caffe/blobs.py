@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from math import prod
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from netc.caffe.arrays import resized
+from netc.caffe.engine import Engine
 from netc.layer import Array, Shape, format_shape
-
-if TYPE_CHECKING:
-    from netc.caffe.engine import Engine
 
 
 class Blob:
@@ -134,13 +132,3 @@ class ParamBlob(Blob):
                 array[...] = resized(values, wanted)
             self._engine.misfits[place] = f"{format_shape(wanted)}, and needs {format_shape(data.shape)}"
         self._wanted = None if wanted == data.shape else wanted
-
-
-def resized(array: Array, shape: Shape) -> Array:
-    """An array of another shape with the same values in the same order, as many as fit; zeros after them."""
-    if shape == array.shape:
-        return array
-    out: Array = np.zeros(shape, array.dtype)
-    count = min(out.size, array.size)
-    out.reshape(-1)[:count] = array.reshape(-1)[:count]
-    return out

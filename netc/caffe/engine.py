@@ -19,7 +19,7 @@ from netc.api.fed import FedNet
 from netc.api.planner import Planner
 from netc.api.sized import upcoming
 from netc.caffe import modes
-from netc.caffe.blobs import resized
+from netc.caffe.arrays import resized
 from netc.caffe.errors import FIXED_SHAPE, refuse
 from netc.caffe.sums import Sums
 from netc.caffe.versions import Versions

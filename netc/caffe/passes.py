@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from netc.caffe.blobs import Blob
+from netc.caffe.engine import Engine
 from netc.caffe.errors import PASS_ARGUMENTS, as_pycaffe_raises, refuse
 from netc.errors import suggest
 from netc.layer import Array
 from netc.run.codes import UNKNOWN_BLOB, UNKNOWN_LAYER
-
-if TYPE_CHECKING:
-    from netc.caffe.engine import Engine
 
 
 class Passes:

@@ -11,7 +11,7 @@ from netc.api.planning import check_solver, examine
 from netc.catalogue import Catalogue
 from netc.errors import Diagnostic, NetError, Report, Source
 from netc.plan.model import Plan
-from netc.schema.registry import Schema
+from netc.schema.record import Schema
 
 
 @dataclass(frozen=True)

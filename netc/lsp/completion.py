@@ -16,7 +16,7 @@ from netc.lsp.context import Context, context_at, field_at, messages_at
 from netc.lsp.declarations import declarations, signature
 from netc.lsp.hover import describe_field
 from netc.lsp.identifiers import places
-from netc.schema.registry import FieldType
+from netc.schema.record import FieldType
 from netc.solve.policies import POLICIES
 from netc.solve.rules import rules
 from netc.solve.update import REGULARIZATIONS

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from netc.lsp.analysis import Analysis
-from netc.schema.registry import FieldType, MessageType
+from netc.schema.record import FieldType, MessageType
 
 TOKEN = re.compile(
     r"""(?P<comment>\#[^\n]*)

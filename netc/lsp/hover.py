@@ -10,7 +10,7 @@ from netc.lsp.declarations import describe_file, imported_file, signature
 from netc.lsp.identifiers import Place
 from netc.lsp.rename import blobs_at, maker, named_at
 from netc.report.explain import type_page
-from netc.schema.registry import FieldType
+from netc.schema.record import FieldType
 
 MOST_BLOBS = 6
 

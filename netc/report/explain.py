@@ -11,7 +11,7 @@ from netc.catalogue import Catalogue
 from netc.errors import CODES, Code, suggest
 from netc.layer import Example, LayerType
 from netc.schema.declare import Field
-from netc.schema.registry import MessageType, Schema
+from netc.schema.record import MessageType, Schema
 
 
 def all_codes() -> dict[str, Code]:

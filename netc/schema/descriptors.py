@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
 
 from google.protobuf.descriptor_pb2 import (
     DescriptorProto,
@@ -12,10 +12,10 @@ from google.protobuf.descriptor_pb2 import (
 )
 from google.protobuf.descriptor_pool import DescriptorPool
 
-from netc.schema.declare import Enum, Message
+from netc.schema.declare import Enum, Field, Message
 
-if TYPE_CHECKING:
-    from netc.schema.registry import FieldType, Schema
+Kinds = Callable[[str, str], tuple[str, str]]
+"""By the names of a message and of a field: the field's kind ("message", "enum"...) and its full type name."""
 
 _LABELS = {
     "optional": FieldDescriptorProto.LABEL_OPTIONAL,
@@ -24,21 +24,16 @@ _LABELS = {
 }
 
 
-def build_pool(schema: Schema) -> DescriptorPool:
-    """A pool that holds one proto2 file, `caffe.proto`, with every message and enum of the schema."""
-    pool = DescriptorPool()
-    pool.AddSerializedFile(file_descriptor(schema).SerializeToString())
-    return pool
-
-
-def file_descriptor(schema: Schema, package: str = "caffe", name: str = "caffe.proto") -> FileDescriptorProto:
-    """The schema as the descriptor of one proto2 file."""
-    file = FileDescriptorProto(name=name, package=package, syntax="proto2")
-    for enum in schema.top_enums:
+def build_pool(enums: Iterable[Enum], messages: Iterable[Message], kinds: Kinds) -> DescriptorPool:
+    """A pool that holds one proto2 file, `caffe.proto` of package `caffe`, with these enums and messages."""
+    file = FileDescriptorProto(name="caffe.proto", package="caffe", syntax="proto2")
+    for enum in enums:
         _enum(file.enum_type.add(), enum)
-    for message in schema.messages.values():
-        _message(file.message_type.add(), message, schema, package)
-    return file
+    for message in messages:
+        _message(file.message_type.add(), message, kinds)
+    pool = DescriptorPool()
+    pool.AddSerializedFile(file.SerializeToString())
+    return pool
 
 
 def _enum(out: EnumDescriptorProto, enum: Enum) -> None:
@@ -47,27 +42,27 @@ def _enum(out: EnumDescriptorProto, enum: Enum) -> None:
         out.value.add(name=name, number=number)
 
 
-def _message(out: DescriptorProto, message: Message, schema: Schema, package: str) -> None:
+def _message(out: DescriptorProto, message: Message, kinds: Kinds) -> None:
     out.name = message.name
     for enum in message.enums:
         _enum(out.enum_type.add(), enum)
-    for field in schema.message(message.name).fields.values():
-        _field(out.field.add(), field, package)
+    for field in message.fields:
+        _field(out.field.add(), field, *kinds(message.name, field.name))
 
 
-def _field(out: FieldDescriptorProto, field: FieldType, package: str) -> None:
+def _field(out: FieldDescriptorProto, field: Field, kind: str, type: str) -> None:
     out.name, out.number = field.name, field.tag
-    out.label = _LABELS[field.declaration.label]
-    if field.kind == "message":
-        out.type, out.type_name = FieldDescriptorProto.TYPE_MESSAGE, f".{package}.{field.type}"
-    elif field.kind == "enum":
-        out.type, out.type_name = FieldDescriptorProto.TYPE_ENUM, f".{package}.{field.type}"
+    out.label = _LABELS[field.label]
+    if kind == "message":
+        out.type, out.type_name = FieldDescriptorProto.TYPE_MESSAGE, f".caffe.{type}"
+    elif kind == "enum":
+        out.type, out.type_name = FieldDescriptorProto.TYPE_ENUM, f".caffe.{type}"
     else:
-        out.type = getattr(FieldDescriptorProto, f"TYPE_{field.type.upper()}")
-    if field.declaration.packed:
+        out.type = getattr(FieldDescriptorProto, f"TYPE_{type.upper()}")
+    if field.packed:
         out.options.packed = True
-    if field.declaration.deprecated:
+    if field.deprecated:
         out.options.deprecated = True
-    default = field.declaration.default
+    default = field.default
     if default is not None:
         out.default_value = str(default).lower() if isinstance(default, bool) else str(default)

@@ -9,7 +9,7 @@ from netc.language.tree import Scalar, Value
 from netc.schema import codes
 from netc.schema.confusions import ANYWHERE, FIELDS, WRITE
 from netc.schema.forks import FORK_FIELDS, REPLACEMENTS
-from netc.schema.registry import FieldType, MessageType, Schema
+from netc.schema.record import FieldType, MessageType, Schema
 from netc.schema.values import BadValueError
 
 

@@ -14,7 +14,7 @@ from netc.schema.forks import FLOWNET, GREENTEA, INTEL, JACINTO, NVCAFFE, YJXION
 
 if TYPE_CHECKING:
     from netc.language.tree import Field
-    from netc.schema.registry import FieldType
+    from netc.schema.record import FieldType
 
 _MOST_NOTES = 3
 _ENGINES = ("BatchNormParameter", "ConcatParameter", "EltwiseParameter", "InnerProductParameter", "LayerParameter")

@@ -6,8 +6,7 @@ from netc.errors import Report
 from netc.language.tree import Document
 from netc.schema import codes
 from netc.schema.hints import explain_unknown
-from netc.schema.record import Record
-from netc.schema.registry import Schema
+from netc.schema.record import Record, Schema
 from netc.schema.typing import type_document
 from netc.schema.upgrade import upgrade_net, upgrade_solver
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from netc.errors import Report
-from netc.schema.record import Record
-from netc.schema.registry import Schema
+from netc.schema.record import Record, Schema
 from netc.schema.scan import BYTES, VARINT, encode_bytes, encode_key, encode_varint, scan
 from netc.schema.upgrade import upgrade_net
 from netc.schema.weights import FilePath, Reading, read_file

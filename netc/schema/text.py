@@ -9,8 +9,7 @@ from typing import Any
 from netc.errors import Source, Span
 from netc.language import write
 from netc.language.tree import Block, Field, ListValue, Scalar, Value
-from netc.schema.record import Record
-from netc.schema.registry import FieldType
+from netc.schema.record import FieldType, Record
 
 _NOWHERE = Span(Source("<record>", ""), 0, 0)
 

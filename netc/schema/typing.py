@@ -13,8 +13,7 @@ from netc.schema import codes
 from netc.schema.forks import FORK_REPEATED
 from netc.schema.hints import as_block, explain_unknown
 from netc.schema.ignored import Ignored
-from netc.schema.record import Record
-from netc.schema.registry import FieldType, MessageType
+from netc.schema.record import FieldType, MessageType, Record
 from netc.schema.values import CONVERTERS, BadValueError, wanted
 
 MAX_DEPTH = 100

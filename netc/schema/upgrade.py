@@ -13,8 +13,7 @@ from netc.schema import codes
 from netc.schema.bvlc.legacy import V1_PARAMETERS, V1_TYPES
 from netc.schema.damage import Damage
 from netc.schema.old_transform import drop_old_transforms
-from netc.schema.record import Record
-from netc.schema.registry import Schema
+from netc.schema.record import Record, Schema
 from netc.schema.upgrade_fork import upgrade_fork_fields
 from netc.schema.upgrade_v0 import upgrade_v0
 

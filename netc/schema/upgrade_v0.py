@@ -6,8 +6,7 @@ from typing import Any
 
 from netc.errors import Report, Span, suggest
 from netc.schema import codes
-from netc.schema.record import Record
-from netc.schema.registry import Schema
+from netc.schema.record import Record, Schema
 
 V0_TYPES: dict[str, str] = {
     "accuracy": "ACCURACY",

@@ -14,7 +14,7 @@ from netc.schema import codes
 from netc.schema.bvlc.legacy import V1_TYPES
 from netc.schema.confusions import VALUES
 from netc.schema.forks import FORK_VALUES, VALUE_REPLACEMENTS
-from netc.schema.registry import INTEGER_RANGES, FieldType
+from netc.schema.record import INTEGER_RANGES, FieldType
 
 _INTEGER = re.compile(r"-?\s*(?:0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)\Z")
 _FLOAT = re.compile(r"-?\s*(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[fF]?\Z")

@@ -5,8 +5,7 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-from netc.schema.record import Record
-from netc.schema.registry import FieldType, MessageType, Schema
+from netc.schema.record import FieldType, MessageType, Record, Schema
 from netc.schema.scan import (
     BYTES,
     FIXED32,

@@ -10,8 +10,8 @@ from netc.fast.machine.access import Access, box
 from netc.fast.machine.launch import Launch, Ref
 from netc.fast.machine.memory import floats
 from netc.fast.machine.operands import Entry, entry_with
+from netc.solve.prepare import PREPARED, prepare
 from netc.solve.rule import Rule
-from netc.solve.update import PREPARED, prepare
 
 PIECE = 4096  # values at a time: they, their gradient and their memory stay in the first-level cache or near it
 

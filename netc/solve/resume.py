@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -19,15 +19,13 @@ from netc.schema.weights import SolverState
 from netc.solve.codes import INCOMPLETE, NO_WEIGHTS, OTHER_SEED, WRONG_STATE
 from netc.solve.plateau import Plateau
 from netc.solve.snapshots import checksum, place, places, read_state, read_weights
+from netc.solve.training import Training
 from netc.untrusted import library
-
-if TYPE_CHECKING:
-    from netc.solve.solver import Solver
 
 Places = list[dict[str, Mapping[str, Any]]]  # of each net: where its sources are, by layer
 
 
-def restore(solver: Solver, path: Path) -> None:
+def restore(solver: Training, path: Path) -> None:
     """Put a solver where a snapshot was taken, by netc or by Caffe.
 
     Raises NetError: SNP001 to SNP004 for files that are no snapshots, SNP010, SNP022, SNP023, SNP024 for those that
@@ -56,7 +54,7 @@ def restore(solver: Solver, path: Path) -> None:
         solver.net.iteration = state.iter * solver.p.iter_size
 
 
-def _fitting_history(solver: Solver, state: SolverState, path: Path) -> list[tuple[Array, ...]]:
+def _fitting_history(solver: Training, state: SolverState, path: Path) -> list[tuple[Array, ...]]:
     """The history blobs by kind and parameter; raises NetError(SNP022) if there are others than the rule needs."""
     parameters, kinds = solver.net.parameters.all, len(solver.updater.history)
     if len(state.history) != kinds * len(parameters):
@@ -95,7 +93,7 @@ def _place(source: Any, path: Path) -> Mapping[str, Any]:
 
 
 @contextmanager
-def _moved(solver: Solver, at: Places, path: Path) -> Iterator[None]:
+def _moved(solver: Training, at: Places, path: Path) -> Iterator[None]:
     """Put the sources where they were; back again if that, or what is done within `with`, raises NetError."""
 
     def refuse(reason: str) -> NetError:
@@ -115,7 +113,7 @@ def _moved(solver: Solver, at: Places, path: Path) -> Iterator[None]:
         raise
 
 
-def _nets(solver: Solver) -> list[Net]:
+def _nets(solver: Training) -> list[Net]:
     return [solver.net, *(test.net for test in solver.tests)]
 
 
@@ -130,7 +128,7 @@ def _weights_path(named: str, state: Path) -> Path:
     raise NetError(Diagnostic(NO_WEIGHTS, message))
 
 
-def _go_on(solver: Solver, training: Any) -> None:
+def _go_on(solver: Training, training: Any) -> None:
     if training.seed != solver.net.seed:
         message = f"the snapshot's seed {training.seed} is used, not {solver.net.seed}"
         solver.events.warned(Diagnostic(OTHER_SEED, message, severity="warning"))

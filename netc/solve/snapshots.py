@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Protocol, runtime_checkable
+from typing import Any, BinaryIO, NamedTuple, Protocol, runtime_checkable
 from zlib import crc32
 
 import numpy as np
@@ -22,8 +22,8 @@ from netc.errors import Diagnostic, NetError, Report
 from netc.layer import Array
 from netc.run import Net
 from netc.run.weights import weights_of
-from netc.schema.record import Record
-from netc.schema.registry import MessageType, base_schema
+from netc.schema.record import MessageType, Record
+from netc.schema.registry import base_schema
 from netc.schema.scan import BYTES, WireError, encode_bytes, scan
 from netc.schema.weights import LayerWeights, SolverState, Weights, parse_solver_state, parse_weights
 from netc.schema.weights_write import write_solver_state, write_weights
@@ -32,9 +32,7 @@ from netc.solve import hdf5
 from netc.solve.codes import INCOMPLETE, NO_PREFIX, WRONG_STATE
 from netc.solve.files import probe, read_message, write_message, write_whole
 from netc.solve.policies import steps_done
-
-if TYPE_CHECKING:
-    from netc.solve.solver import Solver
+from netc.solve.training import Training
 
 TRAINING = 1001  # the field of SolverState
 
@@ -77,7 +75,7 @@ def paths(prefix: str, iteration: int, format: str = "BINARYPROTO") -> Paths:
 # ---------------------------------------------------------------- writing
 
 
-def write(solver: Solver) -> Paths:
+def write(solver: Training) -> Paths:
     """Write weights, then state; each is whole or not there. Raises NetError(SNP005, SNP020)."""
     assert solver.prefix is not None
     at, net = paths(solver.prefix, solver.iteration, solver.p.snapshot_format), solver.net
@@ -101,7 +99,7 @@ def write(solver: Solver) -> Paths:
     return at
 
 
-def rescue(solver: Solver) -> Paths | None:
+def rescue(solver: Training) -> Paths | None:
     """Write a snapshot into a new folder for temporary files; None if that cannot be done either."""
     assert solver.prefix is not None
     prefix, folder = solver.prefix, ""
@@ -136,7 +134,7 @@ def _signed(state: SolverState, training: Record) -> Record:
     return plain.replace(state_crc=_crc(state.history, start))
 
 
-def _current_step(solver: Solver) -> int:
+def _current_step(solver: Training) -> int:
     """What Caffe calls current_step, after the last iteration done."""
     p, last = solver.p, max(solver.iteration - 1, 0)
     if p.lr_policy == "step":
@@ -146,14 +144,14 @@ def _current_step(solver: Solver) -> int:
     return steps_done(p.stepvalue, last) if p.lr_policy == "multistep" else 0
 
 
-def _history(solver: Solver) -> Iterator[Array]:
+def _history(solver: Training) -> Iterator[Array]:
     """As in Caffe: the first blob of every parameter (learned or not), then the second of every parameter."""
     for blobs in solver.updater.history:
         for parameter in solver.net.parameters.all:
             yield blobs.get(parameter.param.index, np.zeros_like(parameter.data))
 
 
-def _training(solver: Solver, crc: int) -> Record:
+def _training(solver: Training, crc: int) -> Record:
     best = None if math.isnan(solver.best) else solver.best
     nets = tuple(_net_record(net) for net in (solver.net, *(t.net for t in solver.tests)))
     values = {"seed": solver.net.seed, "loss": tuple(solver.losses), "net": nets, "waited": solver.waited}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,18 +20,11 @@ from netc.solve.codes import MISSING, NO_OUTPUT, NOT_FINITE
 from netc.solve.events import Events, Step, TestResult
 from netc.solve.inspect import Sizes, first_not_finite
 from netc.solve.locks import Claim
+from netc.solve.training import Test, Training
 from netc.solve.update import Updater
 from netc.solve.whole import Position, Whole
 
 MOST_SKIPPED = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Test:
-    """A test net, and how many batches a test takes. The net uses the train net's parameters."""
-
-    net: Net
-    iterations: int
 
 
 class _AbandonedError(Exception):
@@ -57,7 +50,7 @@ class _Start:
             array[...] = before
 
 
-class Solver:
+class Solver(Training):
     """Trains a net as a SolverParameter says.
 
     p: the solver's fields. net: planned with backward. tests: test nets with the train net's parameters.
@@ -81,21 +74,12 @@ class Solver:
         keep_gradients: bool = True,
         lock: bool = True,
     ) -> None:
-        self.p: Any = p
-        self.net = net
-        self.tests = tuple(tests)
-        self.events = events or Events()
-        self.prefix: str | None = p.snapshot_prefix or snapshot_prefix
+        super().__init__(p, net, tests, events or Events(), p.snapshot_prefix or snapshot_prefix)
         self._check()
         self.updater = Updater(p, net, release=not keep_gradients)
-        self.iteration = 0
-        self.losses: list[float] = []
-        self.best = math.nan
-        self.waited = 0
         self.results: list[TestResult] = []
         self.last_snapshot: snapshots.Paths | None = None
         self.on_nan = on_nan
-        self.skipped = 0
         self._whole = Whole()
         self._lock = lock
         self._claim: Claim | None = None

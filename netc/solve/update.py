@@ -19,6 +19,7 @@ from netc.schema.record import Record
 from netc.solve.codes import BAD_VALUE, UNKNOWN_NAME
 from netc.solve.plateau import Plateau
 from netc.solve.policies import learning_rate
+from netc.solve.prepare import PREPARED, prepare
 from netc.solve.rule import Moment, Rule
 from netc.solve.rules import rules
 
@@ -62,8 +63,6 @@ def _unknown(report: Report, field: str, name: str, known: Any, span: Span | Non
 CHUNK = 1 << 18
 """Values updated at a time: small enough to share between threads and to stay in the cache, large enough to be worth a
 call."""
-PREPARED = 4
-"""How many numbers `prepare` takes; the rule's follow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,30 +187,3 @@ def _square_sum(x: Array) -> float:
     for i in range(x.size):
         total += float(x[i]) * float(x[i])
     return total
-
-
-@kernel
-def prepare(data: Array, diff: Array, numbers: Array) -> None:
-    """Make the gradient what the rule takes: scaled, clipped, and with that of l2/2 |data|^2 + l1 |data|.
-
-    numbers: the scale, the largest absolute value (negative: any), l2, l1.
-    """
-    scale, most, l2, l1 = numbers[0], numbers[1], numbers[2], numbers[3]
-    if scale != 1:
-        for i in range(diff.size):
-            diff[i] *= scale
-    if most >= 0:
-        for i in range(diff.size):
-            if diff[i] > most:
-                diff[i] = most
-            elif diff[i] < -most:
-                diff[i] = -most
-    if l2 != 0:
-        for i in range(diff.size):
-            diff[i] += l2 * data[i]
-    if l1 != 0:
-        for i in range(diff.size):
-            if data[i] > 0:
-                diff[i] += l1
-            elif data[i] < 0:
-                diff[i] -= l1

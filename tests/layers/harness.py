@@ -26,8 +26,8 @@ from netc.layer import (
     Site,
 )
 from netc.schema.load import load_net
-from netc.schema.record import Record
-from netc.schema.registry import Schema, base_schema
+from netc.schema.record import Record, Schema
+from netc.schema.registry import base_schema
 
 Array = NDArray[Any]
 

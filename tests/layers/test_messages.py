@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from netc.data.source import source_types
+from netc.data.find import source_types
 from netc.errors import NetError
 from netc.layer import Example, LayerType
 from netc.schema.record import Record

@@ -9,7 +9,8 @@ import sys
 import pytest
 
 from netc.schema.declare import Enum, Message, optional
-from netc.schema.registry import INTEGER_RANGES, FieldType, Schema, base_schema
+from netc.schema.record import INTEGER_RANGES, FieldType, Schema
+from netc.schema.registry import base_schema
 from tools.schemas import caffe_only, files
 
 SCHEMA = base_schema()

@@ -17,7 +17,8 @@ import pytest
 import netc
 from netc.catalogue import catalogue
 from netc.schema.declare import Field, Message
-from netc.schema.registry import MessageType, Schema, base_schema
+from netc.schema.record import MessageType, Schema
+from netc.schema.registry import base_schema
 
 ROOT = Path(netc.__file__).parent
 LEGACY = ("V0LayerParameter", "V1LayerParameter")

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from netc.errors import Report
 from netc.language.parse import parse
 from netc.language.strings import quote
-from netc.schema.record import Record
-from netc.schema.registry import FieldType, MessageType, base_schema
+from netc.schema.record import FieldType, MessageType, Record
+from netc.schema.registry import base_schema
 from netc.schema.scan import WireError
 from netc.schema.text import number, to_text
 from netc.schema.typing import type_document

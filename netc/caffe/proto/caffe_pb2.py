@@ -9,7 +9,7 @@ from typing import Any
 
 from netc.api.definition import schema_of
 from netc.catalogue import catalogue
-from netc.schema.registry import Schema
+from netc.schema.record import Schema
 
 
 @cache

@@ -1,0 +1,44 @@
+"""The state of a training run: what a snapshot holds, and what going on from one sets."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from netc.run import Net
+from netc.schema.record import Record
+from netc.solve.events import Events
+from netc.solve.update import Updater
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """A test net, and how many batches a test takes. The net uses the train net's parameters."""
+
+    net: Net
+    iterations: int
+
+
+class Training:
+    """Nets, the update with its memory, and the counts of a run.
+
+    p: the solver's fields. prefix: where snapshots go. iteration: updates so far. losses: of the last `average_loss`
+    iterations. best, waited: the best result that early stopping watches (NaN: none yet), and the tests since.
+    skipped: updates left out in a row.
+    """
+
+    updater: Updater
+
+    def __init__(self, p: Record, net: Net, tests: Sequence[Test], events: Events, prefix: str | None) -> None:
+        self.p: Any = p
+        self.net = net
+        self.tests = tuple(tests)
+        self.events = events
+        self.prefix = prefix
+        self.iteration = 0
+        self.losses: list[float] = []
+        self.best = math.nan
+        self.waited = 0
+        self.skipped = 0
