@@ -1,4 +1,4 @@
-"""Which family serves a layer type: the `FAMILY` of a file somewhere in `netc/fast/`, found by itself."""
+"""Which family serves a layer type: the one that it brings, or the `FAMILY` of a file somewhere in `netc/fast/`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,17 @@ from functools import cache
 
 import netc.fast
 from netc.fast.program.family import Family
+from netc.layer import LayerType
+
+
+def family_of(type: LayerType) -> Family | None:
+    """The family of a type; None: its layers run on their own kernels."""
+    own: Family | None = type.fast
+    return own or _families().get(type.name)
 
 
 @cache
-def families() -> dict[str, Family]:
+def _families() -> dict[str, Family]:
     """By layer type."""
     found = [vars(importlib.import_module(name)).get("FAMILY") for name in _modules("netc.fast", netc.fast.__path__)]
     return {kind: family for family in found if isinstance(family, Family) for kind in family.types}

@@ -1,14 +1,15 @@
 """Lowering: from a plan to a program of compiled steps on blocked blobs, and of reference kernels for the rest.
 
 A pure function of the plan, the host's features, the precision and the number of threads (which decides only about
-workspace). What it knows of a layer type is in `rules`; a layer without a rule runs on its own kernels.
+workspace). What it knows of layer types are their families; a layer without one runs on its own kernels.
 """
 
 from __future__ import annotations
 
 from netc.fast.program.adding import add, add_up
 from netc.fast.program.builder import Builder
-from netc.fast.program.families import families
+from netc.fast.program.families import family_of
+from netc.fast.program.family import Family
 from netc.fast.program.model import Lowered, Updates
 from netc.fast.program.release import Release
 from netc.plan.allocate import Block, aligned, allocate, lower_bound
@@ -50,8 +51,8 @@ def lower(plan: Plan, threads: int = 1, exact: bool = False, updates: Updates | 
 
 def _accept(b: Builder) -> None:
     for node in b.plan.graph.nodes:
-        rule = families().get(node.type.name)
-        layout = rule.accepts(b, node.index) if rule is not None and node.index not in b.plan.skipped else None
+        family = family_of(node.type)
+        layout = family.accepts(b, node.index) if family is not None and node.index not in b.plan.skipped else None
         if layout is not None:
             b.accepted.add(node.index)
             b.native.update(dict.fromkeys(node.tops, layout))
@@ -61,10 +62,17 @@ def _accept(b: Builder) -> None:
                 b.native[value] = b.native.get(node.bottoms[0], "plain") if same else "plain"
 
 
+def _family(b: Builder, layer: int) -> Family:
+    """The family of a layer that one accepts."""
+    family = family_of(b.plan.graph.nodes[layer].type)
+    assert family is not None
+    return family
+
+
 def _fuse(b: Builder) -> None:
     for node in b.plan.graph.nodes:
         if node.index in b.accepted and node.index not in b.fused:
-            absorb = families()[node.type.name].absorb
+            absorb = _family(b, node.index).absorb
             if absorb is not None:
                 absorb(b, node.index)
 
@@ -82,7 +90,7 @@ def _forward(b: Builder, step: Step) -> None:
         for value in node.tops:
             _skip(b, b.data(value), b.bottom(layer))
     elif layer in b.accepted:
-        families()[node.type.name].forward(b, layer)
+        _family(b, layer).forward(b, layer)
     else:
         inputs = [b.read_plain(b.data(v)).base.array for v in node.bottoms]
         buffers = _buffers(b, layer, back=False)
@@ -137,7 +145,7 @@ def _backward(b: Builder, step: Step) -> None:
         return
     b.layer = step.layer
     head = b.fused.get(step.layer, step.layer)
-    if step.kind == "backward" and head != step.layer and families()[b.plan.graph.nodes[head].type.name].both_ways:
+    if step.kind == "backward" and head != step.layer and _family(b, head).both_ways:
         return  # done with the head's
     if step.kind == "add":
         add(b, step)
@@ -146,7 +154,7 @@ def _backward(b: Builder, step: Step) -> None:
     elif step.layer in b.plan.skipped:
         _skip_back(b, step)
     elif step.layer in b.accepted:
-        families()[b.plan.graph.nodes[step.layer].type.name].backward(b, step)
+        _family(b, step.layer).backward(b, step)
     else:
         _reference_backward(b, step)
 
