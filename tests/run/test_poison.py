@@ -24,6 +24,7 @@ from netc.fast.machine.launch import Launch, Region, bind
 from netc.fast.machine.walk import Team
 from netc.fast.old.kernels import access
 from netc.fast.program.model import External
+from netc.fast.winograd import cut
 from netc.jit import Entry
 from netc.layer import Array
 from netc.plan.model import Plan
@@ -211,6 +212,14 @@ def test_kernels_do_what_is_said_of_them(name: str) -> None:
     net = case(name)
     net.forward()
     assert check(fast_of(net)) > 5
+
+
+def test_so_do_those_of_chunks_that_end_within_an_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cut, "CHUNK_BYTES", (1 << 18, 1 << 18))
+    monkeypatch.setattr(cut, "OWN_BYTES", 0)
+    net = case("winograd")
+    net.forward()
+    assert check(fast_of(net)) > 100
 
 
 @pytest.mark.parametrize("solver", [SOLVER, f'{SOLVER} type: "Adam"'])

@@ -93,7 +93,7 @@ def read_squares(tid: int, nth: int, x: Blocked, points: Points, tiles: Tiles, t
 
 @read_squares.touches
 def _(o: Any) -> Iterator[Access]:
-    yield o.tiles.touched("read", o.x, 0 if o.tops else o.points.size - 1)
+    yield from o.tiles.touched("read", o.x, 0 if o.tops else o.points.size - 1)
     yield o.points.touched("write", o.tiles.count)
 
 
@@ -118,7 +118,7 @@ def _(o: Any) -> list[Access]:
 
 
 def _written(o: Any) -> list[Access]:
-    return [o.tiles.touched("write", o.y), o.tiles.touched("read", o.add), of("read", o.bias)]
+    return [*o.tiles.touched("write", o.y), *o.tiles.touched("read", o.add), of("read", o.bias)]
 
 
 # ---------------------------------------------------------------- products
@@ -195,7 +195,7 @@ def products(rows: int, vectors: int, odd: bool) -> Entry[...]:
         yield box("read", weights.start, depth, (point_count(weights.size), weights.step), (o.y.blocks, ins * BLOCK))
         if o.per > 0:
             yield of("work", o.work)
-            yield o.tiles.touched("read", o.x, weights.size - 1)
+            yield from o.tiles.touched("read", o.x, weights.size - 1)
             yield from _written(o)
         else:
             yield o.bottoms.touched("read", count)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from netc.fast.machine.access import Access, Mode, box
 from netc.fast.machine.launch import Ref, Region
@@ -22,12 +23,26 @@ class Tiles:
     first: int
     count: int
 
-    def touched(self, mode: Mode, blob: Blocked, beyond: int = 0) -> Access:
-        """The pixels of all images that they are of; beyond: how far squares go beyond the tops."""
-        each = -(-self.h // SIDE) * -(-self.w // SIDE)
-        image, end = self.first // each, (self.first + self.count - 1) // each + 1
-        dims = (end - image, blob.image), (blob.blocks, blob.plane), (self.h + beyond, blob.line)
-        return box(mode, blob.inner + image * blob.image, (self.w + beyond) * PIXEL, *dims)
+    def touched(self, mode: Mode, blob: Blocked, beyond: int = 0) -> Iterator[Access]:
+        """Their pixels; beyond: how far squares go beyond the tops."""
+        across = -(-self.w // SIDE)
+        each = across * -(-self.h // SIDE)
+        for start, stop in _runs(self.first, self.first + self.count, each):
+            for first, end in [(start, stop)] if (stop - start) % each == 0 else _runs(start, stop, across):
+                image, y, x = first // each, first % each // across * SIDE, first % across * SIDE
+                count, last = (end - 1) // each + 1 - image, end - 1
+                h = min(self.h, last % each // across * SIDE + SIDE) - y
+                w = min(self.w, last % across * SIDE + SIDE) - x
+                dims = (count, blob.image), (blob.blocks, blob.plane), (h + beyond, blob.line)
+                place = blob.inner + (image * blob.image + y * blob.line + x * PIXEL)
+                yield box(mode, place, (w + beyond) * PIXEL, *dims)
+
+
+def _runs(first: int, end: int, each: int) -> Iterator[tuple[int, int]]:
+    """first..end-1 as what belongs to a whole of `each` that began before, wholes, and the beginning of one."""
+    begun = min(end, -(-first // each) * each)
+    cuts = first, begun, max(begun, end // each * each), end
+    yield from ((a, b) for a, b in pairwise(cuts) if a < b)
 
 
 @dataclass(frozen=True, slots=True)
