@@ -15,7 +15,9 @@ EXACT = 1 << 24
 def label_problem(value: float, what: str = "the label") -> str:
     """Why a label cannot be told from others as a float; "" if it can."""
     if abs(value) > EXACT:
-        return f"{what} {value:.0f} is too large: beyond {EXACT:,} whole numbers are not exact as float"
+        text = str(value) if isinstance(value, int) else f"{value:.0f}"  # an integer may be beyond every float
+        shown = text if len(text) <= 40 else f"{text[:37]}..."
+        return f"{what} {shown} is too large: beyond {EXACT:,} whole numbers are not exact as float"
     return ""
 
 
