@@ -78,6 +78,9 @@ class Role:
     judges: of a loss, the type that makes of its scores what it judges (SoftmaxWithLoss judges a Softmax's output).
     judged_by: the loss that takes scores, and labels, in place of this type.
     probabilities: its top holds probabilities, so no activation follows it in a net that predicts.
+    picks: its top holds numbers of classes (ArgMax).
+    rows: the names of the columns of its first top, a row for each thing found, any number an image: the first column
+        is the image.
     end: nothing that predicts follows it: "measure" (Accuracy) compares with labels, "sink" (Silence) reads and drops.
     sequence: its bottoms' first axis is time and it carries state, so a net's first sizes are not a batch.
     apart: the bottoms that are rows of their own, not one an image (regions): a batch size does not reach them.
@@ -97,6 +100,8 @@ class Role:
     judges: str = ""
     judged_by: str = ""
     probabilities: bool = False
+    picks: bool = False
+    rows: tuple[str, ...] = ()
     end: Literal["", "measure", "sink"] = ""
     sequence: bool = False
     apart: tuple[int, ...] = ()

@@ -11,6 +11,7 @@ import numpy as np
 
 from netc.api.definition import Definition, PathLike
 from netc.api.deploy import deploy
+from netc.api.outputs import Output, outputs
 from netc.api.preprocess import Preprocessing, image_mean, mean_of, of_layer, of_model, read
 from netc.api.session import Net
 from netc.data.array_files import read_npz
@@ -20,6 +21,7 @@ from netc.data.rows import parse_npy
 from netc.errors import Code, Diagnostic, NetError
 from netc.files import read_regular
 from netc.layer import Array, Shape, format_shape
+from netc.plan.shapes import is_apart
 from netc.schema.weights import MOST_BYTES, read_blob
 
 SEVERAL_INPUTS = Code(
@@ -48,11 +50,15 @@ class Prediction:
     source: str
     outputs: dict[str, Array] = field(default_factory=dict)
     problem: Diagnostic | None = None
+    kinds: Mapping[str, Output] = field(default_factory=dict)
 
-    def top(self, name: str, count: int) -> list[tuple[int, float]] | None:
-        """The `count` best classes of an output with their scores, best first; None if it is no list of scores."""
-        scores = self.outputs[name].reshape(-1)
-        if scores.size < 2 or self.outputs[name].shape[:1] != scores.shape:
+    def top(self, name: str, count: int, classes: int | None = None) -> list[tuple[int, float]] | None:
+        """The `count` best classes of an output with their scores, best first; None if it is no list of them.
+
+        classes: a vector of as many values counts as scores, too, though no layer says that it is one.
+        """
+        scores, kind = self.outputs[name].reshape(-1), self.kinds[name].kind
+        if kind != "classes" and (kind != "values" or scores.size != classes):
             return None
         best = np.argsort(-scores, kind="stable")[:count]
         return [(int(i), float(scores[i])) for i in best]
@@ -88,10 +94,10 @@ class Predictor:
         **run_options: Any,
     ) -> None:
         deployed = deploy(definition, batch=batch, inputs=inputs, all_heads=all_heads)
-        self.net = Net(deployed.definition, "TEST", weights=weights, writes="nowhere", **run_options)
-        self.loaded = self.net.loaded
-        self.shapes = {name: array.shape for name, array in self.net.inputs.items()}
-        self.batch = next(iter(self.shapes.values()))[0] if self.shapes else 1
+        self._open(deployed.definition, weights, run_options)
+        if self.batch > 1 and any(o.whose == "mixed" for o in self.kinds.values()):
+            deployed = deploy(definition, batch=1, inputs=inputs, all_heads=all_heads)
+            self._open(deployed.definition, weights, run_options)
         images = [n for n, shape in self.shapes.items() if len(shape) == 4 and shape[1] in (1, 3)]
         self.image_blob = images[0] if images else next(iter(self.shapes), "")
         self.known = True
@@ -100,6 +106,18 @@ class Predictor:
             how = replace(how, mean=_mean(mean, how.channels))
         how = replace(how, scale=how.scale if scale is None else scale, size=size or how.size)
         self.preprocessing = how
+
+    def _open(self, definition: Definition, weights: Sequence[PathLike], run_options: Mapping[str, Any]) -> None:
+        self.net = Net(definition, "TEST", weights=weights, writes="nowhere", **run_options)
+        self.loaded = self.net.loaded
+        self.shapes = {name: array.shape for name, array in self.net.inputs.items()}
+        self.batch = next(iter(self.shapes.values()))[0] if self.shapes else 1
+        self.kinds = outputs(self.net.plan, self.batch)
+        graph = self.net.graph
+        values = [v for n in graph.nodes if n.type.source for v in n.tops]
+        self.regions = {
+            graph.values[v].name for v in values if is_apart(graph, v) and len(self.net.plan.shapes[v]) == 2
+        }
 
     def _how(self, weights: Sequence[Path], data: Any) -> Preprocessing:
         stored = {blob: how for path in weights for blob, how in of_model(path).items()}
@@ -128,16 +146,19 @@ class Predictor:
         good = [s for s in samples if s.problem is None]
         for name, target in self.net.inputs.items():
             target[...] = 0
-            for row, sample in enumerate(good):
+            for row, sample in enumerate(good if name not in self.regions else ()):
                 target[row] = sample.values[name]
-        outputs = self.net.forward() if good else {}
+        for name in self.regions if good else ():
+            self.net.reshape(**{name: good[0].values[name].shape})
+            self.net.set_input(name, good[0].values[name])
+        found = self.net.forward() if good else {}
         row = 0
         for sample in samples:
             if sample.problem is not None:
                 yield Prediction(sample.source, problem=sample.problem)
                 continue
-            mine = {n: a[row] if a.ndim and a.shape[0] == self.batch else a for n, a in outputs.items()}
-            yield Prediction(sample.source, mine)
+            mine = {name: self.kinds[name].of(array, row, self.batch) for name, array in found.items()}
+            yield Prediction(sample.source, mine, kinds=self.kinds)
             row += 1
 
     # ------------------------------------------------------------ samples
@@ -171,10 +192,12 @@ class Predictor:
         if missing := [name for name in self.shapes if name not in arrays]:
             have = ", ".join(arrays) or "none"
             raise BadRecordError(f"it has no array for the input {', '.join(missing)}; it has {have}")
-        rows = {name: self._rows(name, arrays[name]) for name in self.shapes}
+        rows = {name: self._rows(name, arrays[name]) for name in self.shapes if name not in self.regions}
         counts = {len(values) for values in rows.values()}
         if len(counts) > 1:
             raise BadRecordError(f"its arrays have {' and '.join(map(str, sorted(counts)))} rows")
+        rows |= {name: self._regions(name, arrays[name], max(counts, default=1)) for name in self.regions}
+        counts = counts or {1}
         for row in range(counts.pop()):
             yield _Sample(f"{path}[{row}]", {name: values[row] for name, values in rows.items()})
 
@@ -187,6 +210,19 @@ class Predictor:
         if array.dtype.kind not in "fiub" or rows.shape[1:] != shape:
             raise BadRecordError(f'"{name}" is {format_shape(array.shape)} of {array.dtype}; a row is {shape}')
         return list(rows.astype(np.float32))
+
+    def _regions(self, name: str, array: Array, count: int) -> list[Array]:
+        """The regions of each image, which their first column numbers; numbered 0, as images run one by one."""
+        if array.dtype.kind not in "fiu" or array.ndim != 2 or array.shape[1:] != self._shape(name):
+            raise BadRecordError(
+                f'"{name}" is {format_shape(array.shape)} of {array.dtype}; a row is {self._shape(name)}'
+            )
+        found = [array[array[:, 0] == image].astype(np.float32) for image in range(count)]
+        if empty := [str(i) for i, rows in enumerate(found) if not len(rows)]:
+            raise BadRecordError(f'"{name}" has no region of image {", ".join(empty[:8])}')
+        for rows in found:
+            rows[:, 0] = 0
+        return found
 
     def _shape(self, name: str) -> tuple[int, ...]:
         return tuple(self.shapes[name][1:])

@@ -16,6 +16,7 @@ from netc.api.predict import Prediction, Predictor
 from netc.cli import _output
 from netc.cli._files import read_lines, say_written, write_bytes
 from netc.cli._options import OUTPUT, executor_options, file_argument, planning_options
+from netc.cli._predictions import MapFiles, as_data, lines, together
 from netc.cli._weights import show_loaded
 from netc.errors import Code, Diagnostic, NetError
 from netc.layer import Shape
@@ -28,8 +29,6 @@ BAD_LABELS = Code(
     example="netc predict lenet.net --weights lenet.caffemodel --labels imagenet_1000.txt digit.png",
     fix="Give a text file with one line for each class, in the order of the training labels.",
 )
-MOST_VALUES = 1000
-"""Outputs with more values are only described in JSON; --output writes them."""
 
 
 class SizeOption(click.ParamType):  # type: ignore[type-arg, unused-ignore]
@@ -58,6 +57,7 @@ class SizeOption(click.ParamType):  # type: ignore[type-arg, unused-ignore]
 @planning_options
 @executor_options
 @click.option("-o", "--output", type=OUTPUT, help="All outputs, as .npz; - for stdout.")
+@click.option("--maps", type=click.Path(path_type=Path, file_okay=False), help="Write maps of images to this folder.")
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON for each image.")
 def command(
     file: Path,
@@ -73,13 +73,16 @@ def command(
     inputs: tuple[tuple[str, Shape], ...],
     layers: tuple[Path, ...],
     output: Path | None,
+    maps: Path | None,
     as_json: bool,
     **run_options: Any,
 ) -> int:
     """Predict with FILE, a deploy net or the net that was trained, on images, folders of images and .npz files.
 
     PATH may be - for paths on stdin, one a line. Images are prepared as in training. One that cannot be read is
-    reported, and the exit code is 1 then.
+    reported, and the exit code is 1 then. Shown are the best classes of probabilities (of any vector that --labels
+    names the values of), the rows of boxes that the net found in the image, maps in brief (--maps writes them: .npy,
+    and .png of the class at each position), and the numbers of anything else.
     """
     names = read_lines(labels, BAD_LABELS) if labels else None
     predictor = Predictor(
@@ -96,6 +99,7 @@ def command(
     show_loaded(predictor.loaded)
     if not (predictor.known or mean or scale):
         _output.say("nothing says how images were prepared in training: values are 0..255; see --mean, --scale")
+    maps_of = MapFiles(maps) if maps else None
     failed = False
     kept: list[Prediction] = []
     for prediction in predictor(_stdin(paths)):
@@ -104,10 +108,12 @@ def command(
             _output.show([prediction.problem])
             continue
         _check(prediction, names, labels)
+        files = maps_of.write(prediction) if maps_of else {}
         if as_json:
-            _output.print_json({"path": prediction.source, "outputs": _json(prediction, top, names)})
+            _output.print_json({"path": prediction.source, "outputs": as_data(prediction, top, names, files)})
         else:
-            _show(prediction, top, names)
+            for text in lines(prediction, top, names, files):
+                _output.line(text)
         if output is not None:
             kept.append(prediction)
     if output is not None:
@@ -132,43 +138,16 @@ def _stdin(paths: Iterable[str]) -> Iterator[str]:
 
 
 def _check(prediction: Prediction, names: list[str] | None, path: Path | None) -> None:
+    """Refuse a file that does not name each class of the net (CLI010)."""
     for name in prediction.outputs if names is not None else ():
         classes = prediction.outputs[name].size
-        if prediction.top(name, 1) is not None and classes > len(names or ()):
+        if prediction.kinds[name].kind == "classes" and classes > len(names or ()):
             message = f'{path} has {len(names or ())} lines; "{name}" has {classes} classes'
             raise NetError(Diagnostic(BAD_LABELS, message))
 
 
-def _json(prediction: Prediction, top: int, names: list[str] | None) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, array in prediction.outputs.items():
-        best = prediction.top(name, top)
-        if best is not None:
-            found[name] = [{"class": i, **({"label": names[i]} if names else {}), "score": s} for i, s in best]
-        else:
-            values = {"values": array.reshape(-1).tolist()} if array.size <= MOST_VALUES else {}
-            found[name] = {"shape": list(array.shape), **values}
-    return found
-
-
-def _show(prediction: Prediction, top: int, names: list[str] | None) -> None:
-    _output.line(prediction.source)
-    for name, array in prediction.outputs.items():
-        if len(prediction.outputs) > 1:
-            _output.line(f" {name}")
-        best = prediction.top(name, top)
-        if best is None:
-            shown = np.array2string(array.reshape(-1), precision=4, threshold=8)
-            for line in f"  {'x'.join(map(str, array.shape)) or 'scalar'}: {shown}".split("\n"):
-                _output.line(line)
-        for index, score in best or ():
-            _output.line(f"  {score:.4f}  {index}{f'  {names[index]}' if names else ''}")
-
-
 def _write(path: Path, kept: list[Prediction]) -> None:
-    names = kept[0].outputs if kept else ()
-    arrays: dict[str, Any] = {name: np.stack([p.outputs[name] for p in kept]) for name in names}
     out = io.BytesIO()
-    np.savez(out, paths=np.array([p.source for p in kept]), **arrays)
+    np.savez(out, paths=np.array([p.source for p in kept]), **together(kept))
     write_bytes(path, out.getvalue())
     say_written(path)

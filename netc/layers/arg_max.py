@@ -62,7 +62,7 @@ ARG_MAX = LayerType(
     forward,
     param="argmax_param",
     differentiable=False,
-    role=Role("measure"),
+    role=Role("measure", picks=True),
     examples=(
         Example("argmax_param { top_k: 3 }", inputs=(Input((4, 7), "distinct"),)),
         Example("argmax_param { top_k: 2 out_max_val: true }", inputs=(Input((4, 7), "distinct"),)),

@@ -216,7 +216,7 @@ DETECTION_OUTPUT = LayerType(
     origin=ORIGIN,
     bottoms=Arity(3, 4),
     differentiable=False,
-    role=Role("detection"),
+    role=Role("detection", rows=("image", "class", "confidence", "xmin", "ymin", "xmax", "ymax")),
     examples=(
         Example(
             "detection_output_param { num_classes: 3 code_type: CENTER_SIZE keep_top_k: 2 confidence_threshold: 0.25 "

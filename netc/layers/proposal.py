@@ -202,7 +202,7 @@ PROPOSAL = LayerType(
     bottoms=Arity(3, 3),
     tops=Arity(1, 2),
     differentiable=False,
-    role=Role("detection"),
+    role=Role("detection", rows=("image", "x1", "y1", "x2", "y2")),
     examples=(
         Example(f"proposal_param {{ {_FIELDS} }}", inputs=_INPUTS, phase="TEST"),
         Example(
