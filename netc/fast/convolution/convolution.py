@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from netc.fast import eltwise, winograd
+from netc.fast import batch_norm, eltwise, winograd
+from netc.fast.batch_norm.affine import Affine
 from netc.fast.convolution import depthwise, groups, lines, parts
 from netc.fast.convolution.geometry import Conv
 from netc.fast.convolution.groups import by_channel, whole
 from netc.fast.convolution.weights import BACKWARD, FIRST, FORWARD, bias_bytes
 from netc.fast.machine.launch import NOTHING, Region
 from netc.fast.machine.layout import NO_BLOB, Blocked
-from netc.fast.old.kernels.affine import Affine
-from netc.fast.old.rules import channels
 from netc.fast.program.builder import Builder
 from netc.fast.program.family import Family
 from netc.fast.program.fuse import absorb_chain, is_plain_relu
@@ -76,7 +75,7 @@ def forward(b: Builder, layer: int) -> None:
 
 def _bias(b: Builder, layer: int, conv: Conv) -> tuple[Region, Region]:
     """Where the packed bias and the factors of output channels are, with BatchNorm, Scale and Bias folded in."""
-    folded = [i for i in b.absorbed(layer) if b.plan.graph.nodes[i].type.name in channels.FAMILY.types]
+    folded = [i for i in b.absorbed(layer) if b.plan.graph.nodes[i].type.name in batch_norm.FAMILY.types]
     if not folded:
         return parts.bias(b, layer, conv), NOTHING
     laid = parts.laid(conv)
@@ -84,9 +83,9 @@ def _bias(b: Builder, layer: int, conv: Conv) -> tuple[Region, Region]:
     affine = Affine(factor, shift, laid.outputs, laid.groups)
     b.emit_setup(affine.start(), "fold")
     if parts.has_bias(b, layer):
-        b.emit_setup(affine.scale(0, b.param(layer, 1)), "fold")
+        b.emit_setup(affine.scale(NOTHING, b.param(layer, 1)), "fold")
     for other in folded:
-        b.emit_setup(channels.fold(b, other, affine))
+        b.emit_setup(batch_norm.fold(b, other, affine), "fold")
     return shift, factor
 
 
@@ -139,7 +138,7 @@ def absorb(b: Builder, head: int) -> None:
 def _takes(b: Builder, head: int, last: int, reader: int) -> bool:
     if any(_is_sum(b, other) for other in b.absorbed(head)):
         return False
-    return channels.folds(b, reader) or (_is_sum(b, reader) and _can_add(b, head, last, reader))
+    return batch_norm.folds(b, reader) or (_is_sum(b, reader) and _can_add(b, head, last, reader))
 
 
 def _is_sum(b: Builder, layer: int) -> bool:

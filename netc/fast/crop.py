@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from netc.fast.machine.channels import copied
 from netc.fast.machine.layout import Blocked, Halo
 from netc.fast.machine.moves import filled
-from netc.fast.old.kernels import channels as kernels
 from netc.fast.program.builder import Builder
 from netc.fast.program.family import Family
 from netc.fast.program.model import Layout
@@ -38,7 +38,7 @@ def _window(blob: Blocked, start: tuple[int, ...], size: tuple[int, ...]) -> Blo
 def forward(b: Builder, layer: int) -> None:
     x, start, size = b.read(b.bottom(layer)), _starts(b, layer), b.shape(b.top(layer))
     y = b.write(b.top(layer))
-    b.emit(kernels.copied(_window(x, start, size), start[1], y, 0, size[1], "crop"))
+    b.emit(copied(_window(x, start, size), start[1], y, 0, size[1]), "crop")
 
 
 def backward(b: Builder, step: Step) -> None:
@@ -47,7 +47,7 @@ def backward(b: Builder, step: Step) -> None:
         size = b.shape(step.top_diffs[0])
         dx = b.write(target)
         b.emit(filled(dx, 0), "crop gradient")
-        b.emit(kernels.copied(dy, 0, _window(dx, start, size), start[1], size[1], "crop gradient"))
+        b.emit(copied(dy, 0, _window(dx, start, size), start[1], size[1]), "crop gradient")
 
 
 FAMILY = Family(("Crop", "CropCenter"), accepts, forward, backward)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import accumulate
 
-from netc.fast.old.kernels import channels as kernels
+from netc.fast.machine.channels import copied
 from netc.fast.program.builder import Builder
 from netc.fast.program.family import Family
 from netc.fast.program.model import Layout
@@ -26,7 +26,7 @@ def _parts(b: Builder, layer: int) -> list[tuple[int, int]]:
 def forward(b: Builder, layer: int) -> None:
     x = b.read(b.bottom(layer))
     for i, (first, count) in enumerate(_parts(b, layer)):
-        b.emit(kernels.copied(x, first, b.write(b.top(layer, i)), 0, count, "slice"))
+        b.emit(copied(x, first, b.write(b.top(layer, i)), 0, count), "slice")
 
 
 def backward(b: Builder, step: Step) -> None:
@@ -34,7 +34,7 @@ def backward(b: Builder, step: Step) -> None:
         given = [b.read(slot) for slot in step.top_diffs]
         dx = b.write(target)
         for dy, (first, count) in zip(given, _parts(b, step.layer), strict=True):
-            b.emit(kernels.copied(dy, 0, dx, first, count, "slice gradient"))
+            b.emit(copied(dy, 0, dx, first, count), "slice gradient")
 
 
 FAMILY = Family(("Slice",), accepts, forward, backward)

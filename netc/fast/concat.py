@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from itertools import accumulate
 
-from netc.fast.dropout import is_identity
+from netc.fast import dropout
+from netc.fast.machine.channels import copied
 from netc.fast.machine.emit import LANES
-from netc.fast.old.kernels import channels as kernels
 from netc.fast.program.builder import Builder
 from netc.fast.program.family import Family
 from netc.fast.program.model import Layout
@@ -66,7 +66,7 @@ def _written_once(b: Builder, slot: int) -> bool:
     plan = b.plan
     names = [v for v in plan.graph.values if plan.slots[plan.data[v.index]].storage == plan.slots[slot].storage]
     later = [v.producer for v in names if plan.data[v.index] != slot]
-    identities = all(plan.graph.nodes[i].type.name == "Dropout" and is_identity(b, i) for i in later)
+    identities = all(plan.graph.nodes[i].type.name in dropout.FAMILY.types and dropout.is_identity(b, i) for i in later)
     return identities and not b.is_written_late(slot)
 
 
@@ -75,7 +75,7 @@ def forward(b: Builder, layer: int) -> None:
     y = b.write(b.top(layer))
     if layer in b.notes or b.again:
         for x, start in zip(bottoms, _starts(b, layer), strict=True):
-            b.emit(kernels.copied(x, 0, y, start, x.c, "concat"))
+            b.emit(copied(x, 0, y, start, x.c), "concat")
 
 
 def backward(b: Builder, step: Step) -> None:
@@ -85,7 +85,7 @@ def backward(b: Builder, step: Step) -> None:
             continue
         dx = b.write(target)
         if step.layer in b.notes:
-            b.emit(kernels.copied(dy, start, dx, 0, dx.c, "concat gradient"))
+            b.emit(copied(dy, start, dx, 0, dx.c), "concat gradient")
 
 
 FAMILY = Family(("Concat",), accepts, forward, backward)

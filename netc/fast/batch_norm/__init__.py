@@ -1,21 +1,19 @@
 """BatchNorm, BN, Scale and Bias: a factor and a shift for each channel, in nets without backward.
 
-A convolution in front of them takes them into its weights (`fuse`); elsewhere they are one pass. What training needs is
-in `batch_norm`.
+A convolution in front of them takes them into its weights (`fold`); elsewhere they are one pass. What training needs is
+in `training`.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from netc.fast.machine.launch import Launch
-from netc.fast.old.kernels import affine as kernels
-from netc.fast.old.kernels.affine import Affine
-from netc.fast.old.nothing import NOTHING
-from netc.fast.old.rules import batch_norm
+from netc.fast.batch_norm import training
+from netc.fast.batch_norm.affine import Affine, apply
+from netc.fast.machine.launch import NOTHING, Launch
 from netc.fast.program.builder import Builder
 from netc.fast.program.family import Family
-from netc.fast.program.fuse import absorb_chain
+from netc.fast.program.fuse import absorb_chain, is_plain_relu
 from netc.fast.program.model import Layout
 from netc.plan.model import Step
 
@@ -27,13 +25,13 @@ def accepts(b: Builder, layer: int) -> Layout | None:
         return None
     g: Any = planned.setup.geometry
     if node.type.name == "BatchNorm":
-        known = batch_norm.accepts(b, layer) or (g.stored and not planned.needs_backward)
+        known = training.accepts(b, layer) or (g.stored and not planned.needs_backward)
     elif node.type.name == "BN":
         known = g.statistics in ("none", "stored") and len(node.tops) == 1 and not planned.needs_backward
     elif g != (shape[0], shape[1], shape[2] * shape[3]):
         known = False
     else:
-        after = node.type.name == "Scale" and planned.needs_backward and batch_norm.accepts_scale(b, layer)
+        after = node.type.name == "Scale" and planned.needs_backward and training.accepts_scale(b, layer)
         known = after or not planned.needs_backward
     return "blocked" if known else None
 
@@ -43,50 +41,45 @@ def fold(b: Builder, layer: int, affine: Affine) -> list[Launch]:
     node, count = b.plan.graph.nodes[layer], len(b.planned(layer).params)
     params = [b.param(layer, i) for i in range(count)]
     if node.type.name == "BatchNorm":
-        return [affine.statistics(params[0], params[1], params[2], node.record.batch_norm_param.eps, "fold")]
+        return [affine.statistics(params[0], params[1], params[2], node.record.batch_norm_param.eps)]
     if node.type.name == "Bias":
-        return [affine.scale(NOTHING, params[0], "fold")]
-    scale = affine.scale(params[0], params[1] if count > 1 else NOTHING, "fold")
+        return [affine.scale(NOTHING, params[0])]
+    scale = affine.scale(params[0], params[1] if count > 1 else NOTHING)
     if node.type.name == "BN" and count > 2:
-        return [
-            affine.statistics(params[2], params[3], NOTHING, b.planned(layer).setup.geometry.epsilon, "fold"),
-            scale,
-        ]
+        return [affine.statistics(params[2], params[3], NOTHING, b.planned(layer).setup.geometry.epsilon), scale]
     return [scale]
-
-
-def forward(b: Builder, layer: int) -> None:
-    if batch_norm.accepts(b, layer):
-        batch_norm.forward(b, layer)
-        return
-    x = b.read(b.bottom(layer))
-    chain = [layer, *b.absorbed(layer)]
-    affine = Affine(b.new("factors", Affine.nbytes(x.c)), b.new("shifts", Affine.nbytes(x.c)), x.c)
-    b.emit_setup([affine.start("fold")])
-    relu = False
-    for other in chain:
-        if b.plan.graph.nodes[other].type.name == "ReLU":
-            relu = True
-            continue
-        b.emit_setup(fold(b, other, affine))
-    b.emit(kernels.apply(x, b.write(b.top(chain[-1])), affine, relu, "affine"))
-
-
-def backward(b: Builder, step: Step) -> None:
-    batch_norm.backward(b, step)
-
-
-def absorb(b: Builder, head: int) -> None:
-    """Layers of this family and a ReLU; a BatchNorm in training takes a Scale, and with it a ReLU."""
-    if batch_norm.accepts(b, head):
-        batch_norm.absorb(b, head)
-    else:
-        absorb_chain(b, head, lambda _last, reader: folds(b, reader))
 
 
 def folds(b: Builder, layer: int) -> bool:
     """Whether it is a layer that `fold` knows."""
-    return b.plan.graph.nodes[layer].type.name in FAMILY.types and not batch_norm.accepts(b, layer)
+    return b.plan.graph.nodes[layer].type.name in FAMILY.types and not training.accepts(b, layer)
+
+
+def forward(b: Builder, layer: int) -> None:
+    if training.accepts(b, layer):
+        training.forward(b, layer)
+        return
+    x = b.read(b.bottom(layer))
+    affine = Affine(b.new("factors", Affine.nbytes(x.c)), b.new("shifts", Affine.nbytes(x.c)), x.c)
+    b.emit_setup(affine.start(), "fold")
+    chain = [layer, *b.absorbed(layer)]
+    relu = is_plain_relu(b, chain[-1])
+    for other in chain[:-1] if relu else chain:
+        b.emit_setup(fold(b, other, affine), "fold")
+    y = b.write(b.top(chain[-1]))
+    b.emit(apply(x=x, y=y, factor=affine.factor, shift=affine.shift, relu=relu), "affine")
+
+
+def absorb(b: Builder, head: int) -> None:
+    """Layers of this family and a ReLU; a BatchNorm in training takes a Scale, and with it a ReLU."""
+    if training.accepts(b, head):
+        training.absorb(b, head)
+    else:
+        absorb_chain(b, head, lambda _last, reader: folds(b, reader))
+
+
+def backward(b: Builder, step: Step) -> None:
+    training.backward(b, step)
 
 
 FAMILY = Family(("BatchNorm", "BN", "Scale", "Bias"), accepts, forward, backward, absorb, both_ways=True)

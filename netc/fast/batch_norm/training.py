@@ -1,0 +1,309 @@
+"""BatchNorm with the batch's statistics, and the Scale and ReLU that follow it: two passes each way.
+
+Forward goes over the bottom twice: moments, then x-hat and y together. Backward goes over the diff twice: sums of g and
+g x-hat (g being dy where ReLU passed it on), which are the gradients of Scale's bias and factor too, then
+dx = factor / std * (g - mean(g) - x-hat mean(g x-hat)). Sums are in float64: of each image over lines and pixels, then
+over images. So every pass shares its work by images, as convolutions do, and a thread's pixels stay near its core.
+
+The three layers are one step, forward and backward, at BatchNorm's place in the plan. Not with `keep`, where every
+gradient in between is asked for.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from netc.fast.batch_norm.affine import Affine
+from netc.fast.batch_norm.lines import add_gradients, add_moments, gradient_line, normalize_line
+from netc.fast.machine.emit import LANES, POINTER
+from netc.fast.machine.launch import NOTHING, Region
+from netc.fast.machine.layout import NO_BLOB, Blocked
+from netc.fast.machine.lines import line_at, share
+from netc.fast.machine.memory import carray, floats
+from netc.fast.machine.operands import Entry, Read, Update, Write, entry
+from netc.fast.program.builder import Builder
+from netc.fast.program.fuse import is_plain_relu, only_reader
+from netc.jit import intrinsic, kernel
+from netc.jit import numba_types as types
+from netc.plan.model import Step
+
+SUMS_BYTES = 2 * 8 * LANES  # of an image's block: 16 sums and 16 sums of products, float64s
+
+
+class Batch(NamedTuple):
+    """What a batch's sums are of; values: of each channel, over all images."""
+
+    images: int
+    blocks: int
+    channels: int
+    values: int
+
+
+# ---------------------------------------------------------------- sums
+
+
+@intrinsic
+def _doubles_at(_context: Any, address: Any) -> Any:
+    def codegen(_context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
+        return b.inttoptr(arguments[0], POINTER)
+
+    return types.CPointer(types.float64)(types.intp), codegen
+
+
+@kernel
+def _cleared(place: int) -> int:
+    sums = carray(_doubles_at(place), (32,))
+    for i in range(32):
+        sums[i] = 0
+    return place
+
+
+@kernel
+def _over_images(sums: int, images: int, blocks: int, block: int) -> int:
+    """Add a block's sums of all images to those of the first, in order; their place."""
+    total = carray(_doubles_at(sums + block * 256), (32,))
+    for n in range(1, images):
+        part = carray(_doubles_at(sums + (n * blocks + block) * 256), (32,))
+        for i in range(32):
+            total[i] += part[i]
+    return sums + block * 256
+
+
+# ---------------------------------------------------------------- forward
+
+
+@entry
+def _moment_sums(tid: int, nth: int, x: Read[Blocked], sums: Write[Region]) -> None:
+    """sums = those of x and x^2, of each image's blocks."""
+    for item in share(x.n * x.blocks, tid, nth):
+        place = _cleared(sums + item * 256)
+        for line in range(x.h):
+            add_moments(line_at(x, (item // x.blocks, item % x.blocks, line)), x.w, place)
+
+
+@entry
+def _moments(
+    tid: int, nth: int, sums: Update[Region], batch: Batch, mean: Write[Region], inverse: Write[Region],
+    stored_mean: Update[Region], stored_variance: Update[Region], stored_weight: Update[Region], fraction: float,
+    eps: float,
+) -> None:  # fmt: skip
+    """mean and inverse = the batch's means and 1 / standard deviations; also updates the stored sums of both."""
+    count, channels = batch.values, batch.channels
+    means, variances = floats(stored_mean, channels), floats(stored_variance, channels)
+    for block in share(batch.blocks, tid, nth):
+        total = carray(_doubles_at(_over_images(sums, batch.images, batch.blocks, block)), (32,))
+        middles, inverses = floats(mean + block * 64, 16), floats(inverse + block * 64, 16)
+        for lane in range(16):
+            middle = total[lane] / count
+            variance = max(total[16 + lane] / count - middle * middle, 0.0)
+            middles[lane] = middle
+            inverses[lane] = 1.0 / math.sqrt(variance + eps)
+            c = block * 16 + lane
+            if c < channels:
+                unbiased = variance * (count / (count - 1.0)) if count > 1 else variance
+                means[c] = fraction * means[c] + middle
+                variances[c] = fraction * variances[c] + unbiased
+    if tid == 0:
+        weight = floats(stored_weight, 1)
+        weight[0] = fraction * weight[0] + 1
+
+
+@entry
+def _normalize(
+    tid: int, nth: int, x: Read[Blocked], x_hat: Write[Blocked], y: Write[Blocked], mean: Read[Region],
+    inverse: Read[Region], factor: Read[Region], shift: Read[Region], relu: bool,
+) -> None:  # fmt: skip
+    """x_hat, and y = x_hat * factor + shift (clipped at 0) unless nothing follows; x_hat may be x."""
+    for item in share(x.n * x.blocks, tid, nth):
+        n, block = item // x.blocks, item % x.blocks
+        move = block * 64
+        for line in range(x.h):
+            at = n, block, line
+            normalize_line(
+                line_at(x, at), line_at(x_hat, at), line_at(y, at), x.w, mean + move, inverse + move, factor + move,
+                shift + move, relu,
+            )  # fmt: skip
+
+
+# ---------------------------------------------------------------- backward
+
+
+@functools.cache
+def _gradient_sums(relu: bool) -> Entry[...]:
+    """sums = those of g and g x_hat, of each image's blocks."""
+    number = int(relu)
+
+    @entry
+    def body(
+        tid: int, nth: int, x_hat: Read[Blocked], dy: Read[Blocked], sums: Write[Region], factor: Read[Region],
+        shift: Read[Region],
+    ) -> None:  # fmt: skip
+        for item in share(x_hat.n * x_hat.blocks, tid, nth):
+            n, block = item // x_hat.blocks, item % x_hat.blocks
+            place = _cleared(sums + item * 256)
+            for line in range(x_hat.h):
+                at = n, block, line
+                add_gradients(
+                    number, line_at(x_hat, at), line_at(dy, at), x_hat.w, place, factor + block * 64, shift + block * 64
+                )
+
+    return body
+
+
+@entry
+def _gradient_means(
+    tid: int, nth: int, sums: Update[Region], batch: Batch, inverse: Read[Region], factor: Read[Region],
+    scale_gradient: Update[Region], bias_gradient: Update[Region],
+) -> None:  # fmt: skip
+    """Scale's gradients; the place of a block's sums takes the means and the slope: three vectors of floats."""
+    count, channels = batch.values, batch.channels
+    for block in share(batch.blocks, tid, nth):
+        place = _over_images(sums, batch.images, batch.blocks, block)
+        total = carray(_doubles_at(place), (32,))
+        for lane in range(min(16, channels - block * 16)):
+            if scale_gradient:
+                floats(scale_gradient, channels)[block * 16 + lane] += total[16 + lane]
+            if bias_gradient:
+                floats(bias_gradient, channels)[block * 16 + lane] += total[lane]
+        inverses, factors = floats(inverse + block * 64, 16), floats(factor + block * 64, 16)
+        vectors = floats(place, 48)
+        means = total / count
+        for lane in range(16):
+            vectors[lane] = means[lane]
+            vectors[16 + lane] = means[16 + lane]
+            vectors[32 + lane] = factors[lane] * inverses[lane]
+
+
+@functools.cache
+def _gradient(relu: bool) -> Entry[...]:
+    """dx, with what `_gradient_means` left for each block."""
+    number = int(relu)
+
+    @entry
+    def body(
+        tid: int, nth: int, x_hat: Read[Blocked], dy: Read[Blocked], dx: Write[Blocked], means: Read[Region],
+        factor: Read[Region], shift: Read[Region],
+    ) -> None:  # fmt: skip
+        for item in share(dx.n * dx.blocks, tid, nth):
+            n, block = item // dx.blocks, item % dx.blocks
+            for line in range(dx.h):
+                at = n, block, line
+                gradient_line(
+                    number, line_at(x_hat, at), line_at(dy, at), line_at(dx, at), dx.w, means + block * 256,
+                    factor + block * 64, shift + block * 64,
+                )  # fmt: skip
+
+    return body
+
+
+# ---------------------------------------------------------------- the layers
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What backward needs of forward: means and 1 / standard deviations in blocks, and what Scale does."""
+
+    mean: Region
+    inverse: Region
+    affine: Affine
+
+
+def accepts(b: Builder, layer: int) -> bool:
+    """Whether the layer is a BatchNorm in training."""
+    node, g = b.plan.graph.nodes[layer], b.planned(layer).setup.geometry
+    return node.type.name == "BatchNorm" and not g.stored and not g.affine and not b.keep
+
+
+def accepts_scale(b: Builder, layer: int) -> bool:
+    """Whether the layer is a Scale that follows such a BatchNorm, and alone does."""
+    value = b.plan.graph.values[b.plan.graph.nodes[layer].bottoms[0]]
+    head = value.producer
+    trained = head in b.accepted and accepts(b, head) and b.planned(head).needs_backward
+    return trained and len(value.consumers) == 1 and not any(b.plan.graph.nodes[head].loss_weights)
+
+
+def absorb(b: Builder, head: int) -> None:
+    """Let a BatchNorm do the Scale that follows, and with it a ReLU."""
+    consumers = b.plan.graph.values[b.plan.graph.nodes[head].tops[0]].consumers
+    scale = consumers[0][0] if consumers else head
+    if b.plan.graph.nodes[scale].type.name != "Scale" or scale not in b.accepted:
+        return
+    if not b.planned(scale).needs_backward and b.plan.backward_planned:
+        return
+    b.fused[scale] = head
+    relu = only_reader(b, scale)
+    if relu is not None and relu in b.accepted and is_plain_relu(b, relu):
+        b.fused[relu] = head
+
+
+def _followers(b: Builder, layer: int) -> tuple[int | None, bool]:
+    """The Scale layer that is done here, and whether a ReLU is."""
+    relu = [is_plain_relu(b, other) for other in b.absorbed(layer)]
+    return (b.absorbed(layer)[0] if relu and not relu[0] else None), any(relu)
+
+
+def _sums(b: Builder, x: Blocked) -> tuple[Region, Batch]:
+    return b.new("sums", x.n * x.blocks * SUMS_BYTES), Batch(x.n, x.blocks, x.c, x.n * x.h * x.w)
+
+
+def forward(b: Builder, layer: int) -> None:
+    x, last = b.read(b.bottom(layer)), b.last_of(layer)
+    scale, relu = _followers(b, layer)
+    if not b.again:  # else the statistics are there, and must not be counted twice
+        b.notes[layer] = _statistics(b, layer, x, scale)
+    kept: Kept = b.notes[layer]
+    x_hat, y = b.write(b.top(layer)), b.write(b.top(last)) if last != layer else NO_BLOB
+    factor, shift = kept.affine.factor, kept.affine.shift
+    launch = _normalize(
+        x=x, x_hat=x_hat, y=y, mean=kept.mean, inverse=kept.inverse, factor=factor, shift=shift, relu=relu
+    )
+    b.emit(launch, "normalize")
+
+
+def _statistics(b: Builder, layer: int, x: Blocked, scale: int | None) -> Kept:
+    fields: Any = b.plan.graph.nodes[layer].record.batch_norm_param
+    factor, shift, mean, inverse = (
+        b.new(name, Affine.nbytes(x.c)) for name in ("factors", "shifts", "means", "deviations")
+    )
+    affine = Affine(factor, shift, x.c)
+    b.emit(affine.start(), "factors")
+    if scale is not None:
+        bias = b.param(scale, 1) if len(b.planned(scale).params) > 1 else NOTHING
+        b.emit(affine.scale(b.param(scale, 0), bias), "factors")
+    sums, batch = _sums(b, x)
+    moments = _moments(
+        sums=sums, batch=batch, mean=mean, inverse=inverse, stored_mean=b.param(layer, 0),
+        stored_variance=b.param(layer, 1), stored_weight=b.param(layer, 2), fraction=fields.moving_average_fraction,
+        eps=fields.eps,
+    )  # fmt: skip
+    b.emit([_moment_sums(x=x, sums=sums), moments], "moments")
+    return Kept(mean, inverse, affine)
+
+
+def backward(b: Builder, step: Step) -> None:
+    layer, target = step.layer, step.bottom_diffs[0]
+    kept: Kept = b.notes[layer]
+    factor, shift = kept.affine.factor, kept.affine.shift
+    given = b.plan.diff[b.plan.graph.nodes[b.last_of(layer)].tops[0]]
+    assert given is not None
+    scale, relu = _followers(b, layer)
+    wanted = [NOTHING, NOTHING]
+    if scale is not None:
+        for i in range(len(b.planned(scale).params)):
+            wanted[i] = b.param_gradient(scale, i) or NOTHING
+    x_hat, dy = b.read(b.top(layer)), b.read(given)
+    sums, batch = _sums(b, x_hat)
+    launches = [
+        _gradient_sums(relu)(x_hat=x_hat, dy=dy, sums=sums, factor=factor, shift=shift),
+        _gradient_means(
+            sums=sums, batch=batch, inverse=kept.inverse, factor=factor, scale_gradient=wanted[0],
+            bias_gradient=wanted[1],
+        ),
+    ]  # fmt: skip
+    if target is not None:
+        dx, means = b.write(target), sums.part(0, batch.blocks * SUMS_BYTES)
+        launches.append(_gradient(relu)(x_hat=x_hat, dy=dy, dx=dx, means=means, factor=factor, shift=shift))
+    b.emit(launches, "normalize gradient")
