@@ -26,7 +26,9 @@ def make(text, phase="TRAIN", threads=2, keep=False):
     for layer, blobs in nets[0].params.items():
         kind = next(n.type.name for n in planned.graph.nodes if n.name == layer)
         for i, blob in enumerate(blobs):
-            values = rng.uniform(0.5, 1.5, blob.shape) if kind == "BatchNorm" else rng.normal(size=blob.shape) * 0.3
+            values = (
+                rng.uniform(0.5, 1.5, blob.shape) if kind in ("BatchNorm", "BN") else rng.normal(size=blob.shape) * 0.3
+            )
             for net in nets:
                 net.params[layer][i][...] = values
     return nets
@@ -163,6 +165,30 @@ def test_batch_normalization_folds_into_convolutions():
         for blob in net.params["bn0"]:
             np.add(blob, 0.25, out=blob)  # parameters may change at any time
     np.testing.assert_allclose(fast.forward()["loss"], reference.forward()["loss"], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        ("BatchNorm", ""),
+        ("BatchNorm", "batch_norm_param { scale_bias: true eps: 0.01 }"),
+        ("BN", "bn_param { bn_mode: INFERENCE }"),
+        ("BN", "bn_param { eps: 0.01 }"),
+        ("BN", "bn_param { frozen: true }"),
+        ("Scale", ""),
+        ("Scale", "scale_param { bias_term: true }"),
+        ("Bias", ""),
+    ],
+)
+@pytest.mark.parametrize("folded", [True, False])
+def test_stored_factors_and_shifts(kind, fields, folded):
+    """Of a convolution, and of a sum, which cannot take them."""
+    text = data(3, 16, 5, 5) + conv("data", "a", "num_output: 20 kernel_size: 3 bias_term: true")
+    text += "" if folded else conv("data", "b", "num_output: 20 kernel_size: 3") + layer("Eltwise", ["a", "b"], "sum")
+    text += layer(kind, "a" if folded else "sum", "found", fields) + relu("found")
+    fast = compare(text + conv("found", "out", "num_output: 6 kernel_size: 3") + loss("out"), "TEST")
+    labels = [item.launch.label for item in fast.executor.program.forward if item.launch]
+    assert ("affine" in labels) != folded
 
 
 @pytest.mark.parametrize("text", [LENET, INCEPTION])

@@ -210,7 +210,8 @@ class RandomNet:
             return
         top = found[0]
         if self.chance(0.7):
-            top = self.same(found, "BatchNorm", "batch_norm_param { eps: 0.001 }")
+            own = " scale_bias: true" * (self.count % 4 == 0)
+            top = self.same(found, "BatchNorm", f"batch_norm_param {{ eps: 0.001{own} }}")
         for kind, fields in (("Scale", "scale_param { bias_term: true }"), ("Bias", ""), ("ReLU", "")):
             if self.chance(0.6 if kind != "Bias" else 0.1):
                 top = self.same((top, found[1]), kind, fields)

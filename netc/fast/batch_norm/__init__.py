@@ -38,16 +38,18 @@ def accepts(b: Builder, layer: int) -> Layout | None:
 
 def fold(b: Builder, layer: int, affine: Affine) -> list[Launch]:
     """The launches that take the layer into a factor and a shift."""
-    node, count = b.plan.graph.nodes[layer], len(b.planned(layer).params)
-    params = [b.param(layer, i) for i in range(count)]
-    if node.type.name == "BatchNorm":
-        return [affine.statistics(params[0], params[1], params[2], node.record.batch_norm_param.eps)]
+    node = b.plan.graph.nodes[layer]
+    params = [b.param(layer, i) for i in range(len(b.planned(layer).params))]
     if node.type.name == "Bias":
-        return [affine.scale(NOTHING, params[0])]
-    scale = affine.scale(params[0], params[1] if count > 1 else NOTHING)
-    if node.type.name == "BN" and count > 2:
-        return [affine.statistics(params[2], params[3], NOTHING, b.planned(layer).setup.geometry.epsilon), scale]
-    return [scale]
+        return [affine.scale(NOTHING, *params)]
+    launches = []
+    if node.type.name == "BatchNorm":
+        mean, variance, weight, *params = params
+        launches.append(affine.statistics(mean, variance, weight, node.record.batch_norm_param.eps))
+    elif len(params) == 4:  # BN with statistics
+        *params, mean, variance = params
+        launches.append(affine.statistics(mean, variance, NOTHING, b.planned(layer).setup.geometry.epsilon))
+    return [*launches, affine.scale(*params)] if params else launches
 
 
 def folds(b: Builder, layer: int) -> bool:

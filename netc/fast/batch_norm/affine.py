@@ -41,7 +41,7 @@ class Affine:
         """Then (x - mean / weight) / sqrt(variance / weight + eps); the weight is 1 if it is missing."""
         return self._changed(mean=mean, variance=variance, weight=weight, eps=eps)
 
-    def scale(self, scale: Region, bias: Region) -> Launch:
+    def scale(self, scale: Region, bias: Region = NOTHING) -> Launch:
         """Then x * scale + bias; either may be missing."""
         return self._changed(scale=scale, bias=bias)
 
