@@ -18,10 +18,9 @@ from netc.plan.model import Step
 
 
 @kernel(inline="always")
-def _cell(y: Blocked, n: int, block: int, place: int, lane: int) -> int:
-    """The address of a channel's cell, by its number in its plane."""
-    address: int = line_at(y, (n, block, place // y.w)) + place % y.w * 64 + lane * 4
-    return address
+def _cell(y: Blocked, plane: int, place: int, lane: int) -> int:
+    """The address of a channel's cell number `place`, in the plane at an address."""
+    return plane + place // y.w * y.line + place % y.w * 64 + lane * 4
 
 
 @entry
@@ -29,14 +28,15 @@ def _scatter(tid: int, nth: int, x: Read[Blocked], places: Read[Blocked], y: Wri
     """y = 0 but for cell places[i], which gets x[i]."""
     for item in share(x.n * x.blocks, tid, nth):
         n, block = item // x.blocks, item % x.blocks
+        plane = line_at(y, (n, block, 0))
         for line in range(y.h):
-            zero(line_at(y, (n, block, line)), y.w * 64)
+            zero(plane + line * y.line, y.w * 64)
         for line in range(x.h):
             source, cells = line_of(x, (n, block, line)), line_of(places, (n, block, line))
             for i in range(source.size):
                 place = int(cells[i])
                 if place >= 0:
-                    floats(_cell(y, n, block, place, i % 16), 1)[0] = source[i]
+                    floats(_cell(y, plane, place, i % 16), 1)[0] = source[i]
 
 
 @entry
@@ -44,12 +44,13 @@ def _gather(tid: int, nth: int, dx: Write[Blocked], places: Read[Blocked], dy: R
     """dx[i] = dy[places[i]], 0 where there is no place."""
     for item in share(dx.n * dx.blocks, tid, nth):
         n, block = item // dx.blocks, item % dx.blocks
+        plane = line_at(dy, (n, block, 0))
         for line in range(dx.h):
             target, cells = line_of(dx, (n, block, line)), line_of(places, (n, block, line))
             for i in range(target.size):
                 place = int(cells[i])
                 if place >= 0:
-                    target[i] = floats(_cell(dy, n, block, place, i % 16), 1)[0]
+                    target[i] = floats(_cell(dy, plane, place, i % 16), 1)[0]
                 else:
                     target[i] = 0
 

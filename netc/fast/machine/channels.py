@@ -9,7 +9,8 @@ from netc.fast.machine.access import Access, Mode, box
 from netc.fast.machine.emit import LANES
 from netc.fast.machine.launch import Launch
 from netc.fast.machine.layout import PIXEL, Blocked, blocks
-from netc.fast.machine.lines import line_of, share
+from netc.fast.machine.lines import line_at, line_of, share
+from netc.fast.machine.memory import floats
 from netc.fast.machine.operands import entry
 
 
@@ -37,7 +38,7 @@ def _copied(tid: int, nth: int, x: Blocked, y: Blocked, first: int, start: int, 
         while low < high:
             channel = low + first - start
             run = min(high - low, 16 - channel % 16)
-            given = line_of(x, (n, channel // 16, line))
+            given = floats(line_at(x, (n, channel // 16, line)), y.w * 16)
             to, at = low - block * 16, channel % 16
             if run == 16:
                 for i in range(y.w * 16):
