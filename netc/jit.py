@@ -18,6 +18,7 @@ import os
 import sys
 import threading
 import types
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, cast, overload
 
@@ -93,10 +94,9 @@ def kernel(function: Callable[..., Any] | None = None, /, **options: Any) -> Any
     return lambda f: Kernel(f, options)
 
 
-class Entry:
-    """A compiled function that a step table calls by address: `body(row, tid, nth)`, three integers, no result.
+class Entry(ABC):
+    """A function that is compiled once, and called by the address of its machine code.
 
-    `row` is the address of the kernel's row (int64s); `tid` of `nth` says which thread's share of the work to do.
     A body may close over integers only (they are part of numba's cache key, other objects never hit the cache).
     kernels: what the body calls by these names, instead of its module's.
     """
@@ -120,11 +120,9 @@ class Entry:
                 self._compiled = compiled
             return self._compiled
 
+    @abstractmethod
     def callback(self, body: Callable[..., None]) -> Any:
-        """numba's C function of three integers that runs the body."""
-        integer = _numba().types.intp
-        ccallback = importlib.import_module("numba.core.ccallback")
-        return ccallback.CFunc(body, ((integer,) * 3, _numba().types.void), {}, dict(BASE_OPTIONS))
+        """numba's C function that runs the body."""
 
     @property
     def address(self) -> int:
@@ -141,11 +139,6 @@ def compile_all(entries: Iterable[Entry]) -> None:
         _ = one.compiled
     if _on_progress is not None and missing:
         _on_progress(len(missing), len(missing))
-
-
-def entry(function: Callable[..., None]) -> Entry:
-    """Make a function an `Entry`."""
-    return Entry(function)
 
 
 def intrinsic(function: Callable[..., Any]) -> Callable[..., Any]:

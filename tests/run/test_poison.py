@@ -21,8 +21,8 @@ from netc.api.definition import loads
 from netc.fast.machine import checksum
 from netc.fast.machine.access import Access
 from netc.fast.machine.launch import Launch, Region, bind
+from netc.fast.machine.operands import touched
 from netc.fast.machine.walk import Team
-from netc.fast.old.kernels import access
 from netc.fast.program.model import External
 from netc.fast.winograd import cut
 from netc.jit import Entry
@@ -169,7 +169,7 @@ def existing() -> set[str]:
 
 def makes_entries(thing: object) -> bool:
     function = inspect.unwrap(thing) if callable(thing) else None
-    return inspect.isfunction(function) and function.__annotations__.get("return") in ("Entry", "Entry[...]")
+    return inspect.isfunction(function) and function.__annotations__.get("return") == "Entry[...]"
 
 
 def all_modules() -> Iterator[ModuleType]:
@@ -301,7 +301,7 @@ def check(fast: Fast, hidden: Sequence[Array] = ()) -> int:
 
 def check_row(row: Launch, memory: Memory, team: Team, hidden: Sequence[Array] = ()) -> None:
     """Run it on what is there, then with garbage in place of all that it does not say it reads."""
-    table, uses = bind([row], memory.address), access.of(row, team.threads)
+    table, uses = bind([row], memory.address), touched(row)
     reads, writes = ([u for u in uses if u.mode != other] for other in ("write", "read"))
     before, behind = ([x.copy() for x in arrays] for arrays in (memory.buffers, hidden))
     team.run(table)

@@ -226,20 +226,6 @@ def _emit_epilogue(b: Any, sums: list[list[Any]], c: list[Any], c_row: Any, add:
             store(b, clip_below(b, b.load(row[v], typ=VECTOR), floor), place)
 
 
-# ---------------------------------------------------------------- rows of the step table
-
-
-@intrinsic
-def arg(_context: Any, row: Any, index: Any) -> Any:
-    """Entry `index` of the row of a step table at address `row`."""
-
-    def codegen(_context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
-        address = b.add(arguments[0], b.shl(arguments[1], ir.Constant(I64, 3)))
-        return b.load(b.inttoptr(address, POINTER), typ=I64)
-
-    return types.intp(types.intp, types.intp), codegen
-
-
 # ---------------------------------------------------------------- moving between layouts
 
 

@@ -67,16 +67,16 @@ Argument = int | Ref
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """One kernel on its arguments. `wait`: all threads must have ended it before the next one starts.
+    """One kernel on its operands (`netc.fast.machine.operands`); arguments: the same as they stand in the table.
 
-    operands: the same by name, of kernels that declare them (`netc.fast.machine.operands`).
+    wait: all threads must have ended it before the next one starts.
     """
 
     kernel: Entry
+    operands: Mapping[str, Any]
     arguments: tuple[Argument, ...]
     label: str = ""
     wait: bool = True
-    operands: Mapping[str, Any] | None = None
 
     @property
     def places(self) -> list[Ref]:
@@ -85,9 +85,7 @@ class Launch:
 
     def shift(self, moved: Callable[[Ref], Ref]) -> Launch:
         """The same on other memory: with every reference replaced."""
-        operands = self.operands
-        if operands is not None:
-            operands = {n: x.moved(moved) if hasattr(x, "moved") else x for n, x in operands.items()}
+        operands = {n: x.moved(moved) if hasattr(x, "moved") else x for n, x in self.operands.items()}
         arguments = tuple(moved(a) if isinstance(a, Ref) and a else a for a in self.arguments)
         return replace(self, arguments=arguments, operands=operands)
 

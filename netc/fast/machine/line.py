@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from netc.jit import ccallback, ir, numba
+from netc.jit import BASE_OPTIONS, ccallback, ir, numba
 from netc.jit import numba_types as types
 
 I64, F32 = ir.IntType(64), ir.FloatType()
-OPTIONS = {"error_model": "numpy"}
 
 
 class Fields(types.Type):  # type: ignore[misc]
@@ -45,7 +44,7 @@ def _field(_context: Any, b: Any, kind: Fields, value: Any, name: str) -> Any:
 
 def callback(body: Callable[..., None], operands: Sequence[Any]) -> Any:
     """numba's C function of (line, tid, nth) that calls body(tid, nth, *operands), which are of these types."""
-    return _Callback(body, ((types.intp, types.intp, *operands), types.void), {}, OPTIONS)
+    return _Callback(body, ((types.intp, types.intp, *operands), types.void), {}, dict(BASE_OPTIONS))
 
 
 class _Callback(ccallback.CFunc):  # type: ignore[misc]

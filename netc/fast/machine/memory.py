@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from netc.fast.machine.emit import F32, I64, POINTER
-from netc.jit import intrinsic, ir, kernel, numba
+from netc.fast.machine.emit import POINTER
+from netc.jit import intrinsic, kernel, numba
 from netc.jit import numba_types as types
 
 carray = numba.carray
@@ -40,17 +40,6 @@ def _integer_pointer(_context: Any, address: Any) -> Any:
 def integers(address: Any, count: int) -> Any:
     """`count` int64s at an address, as an array."""
     return carray(_integer_pointer(address), (count,))
-
-
-@intrinsic
-def float_of(_context: Any, row: Any, index: Any) -> Any:
-    """Entry `index` of a row, which holds the bits of a float32."""
-
-    def codegen(_context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
-        address = b.add(arguments[0], b.shl(arguments[1], ir.Constant(I64, 3)))
-        return b.load(b.inttoptr(address, POINTER), typ=F32)
-
-    return types.float32(types.intp, types.intp), codegen
 
 
 @kernel

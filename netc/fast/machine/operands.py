@@ -84,7 +84,7 @@ class Entry(jit.Entry, Generic[P]):
             wrong = sorted(given.keys() ^ self.operands.keys()) or "operands without names"
             raise TypeError(f"{self.function.__qualname__}: {wrong}")
         arguments = [a for name, operand in self.operands.items() for a in operand.arguments(given[name])]
-        return Launch(self, tuple(arguments), operands=given)
+        return Launch(self, given, tuple(arguments))
 
     @functools.cached_property
     def operands(self) -> dict[str, Operand]:
@@ -110,6 +110,12 @@ class Entry(jit.Entry, Generic[P]):
                 yield of(operand.mode, operands[name])
             elif hasattr(operands[name], "moved"):
                 raise TypeError(f"{self.function.__qualname__} does not say what it does with {name}")
+
+
+def touched(launch: Launch) -> list[Access]:
+    """What a launch reads and writes."""
+    assert isinstance(launch.kernel, Entry)
+    return [access for access in launch.kernel.accesses(launch.operands) if not access.empty]
 
 
 def _operand(hint: Any) -> Operand:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from netc.fast.machine.emit import I64, POINTER, arg
+from netc.fast.machine.emit import I64, POINTER
 from netc.fast.machine.launch import HEADER, WIDTH
 from netc.jit import cgutils, intrinsic, ir, kernel
 from netc.jit import numba_types as types
@@ -72,6 +72,17 @@ def atomic_load(_context: Any, address: Any) -> Any:
 
 
 @intrinsic
+def _word(_context: Any, line: Any, index: Any) -> Any:
+    """Word `index` of a line of the table."""
+
+    def codegen(_context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
+        address = b.add(arguments[0], b.shl(arguments[1], ir.Constant(I64, 3)))
+        return b.load(b.inttoptr(address, POINTER), typ=I64)
+
+    return types.intp(types.intp, types.intp), codegen
+
+
+@intrinsic
 def pause(_context: Any) -> Any:
     """Tell the processor that this is a spin loop."""
 
@@ -104,8 +115,8 @@ def walk(table: int, first: int, last: int, tid: int, nth: int, state: int, give
             return
     for index in range(first, last):
         row = table + index * LINE
-        call_entry(arg(row, 0), row + FIRST, tid, nth)
-        if nth > 1 and (arg(row, 1) != 0 or index == last - 1):
+        call_entry(_word(row, 0), row + FIRST, tid, nth)
+        if nth > 1 and (_word(row, 1) != 0 or index == last - 1):
             passed += nth
             atomic_add(counter, 1)
             spins = 0

@@ -20,8 +20,7 @@ from numpy.typing import NDArray
 
 from netc.errors import Code, Diagnostic, NetError
 from netc.fast.machine.access import Access
-from netc.fast.machine.launch import Ref
-from netc.fast.old.kernels import access
+from netc.fast.machine.operands import touched
 from netc.fast.program.cells import Box, Cells, Marks, box
 from netc.fast.program.codes import NOT_WRITTEN, OUTSIDE_ARRAY, OVERLAP, RACE
 from netc.fast.program.model import Item, Lowered
@@ -32,10 +31,9 @@ Used = tuple[Item, list[Access]]
 def verify(program: Lowered) -> None:
     """Raise NetError(RUN021..RUN024) unless all of the above holds."""
     places(program)
-    setup = [(item, _uses(program, item)) for item in program.setup]
+    setup = [(item, _uses(item)) for item in program.setup]
     forward, backward, releasing = (
-        [(item, _uses(program, item)) for item in items]
-        for items in (program.forward, program.backward, program.releasing)
+        [(item, _uses(item)) for item in items] for items in (program.forward, program.backward, program.releasing)
     )
     for item, accesses in (*setup, *forward, *backward, *releasing):
         for one in accesses:
@@ -73,15 +71,9 @@ def _arrays(item: Item) -> Iterator[int]:
     yield from (use.at.array for use in item.uses)
 
 
-def _uses(program: Lowered, item: Item) -> list[Access]:
-    """What an item reads and writes; of a kernel of which nothing is known, that it may write all of its arrays."""
-    if item.launch is None:
-        return [use for use in item.uses if not use.empty]
-    try:
-        return access.of(item.launch, program.threads)
-    except access.UnknownKernelError:
-        whole = (Access("work", Ref(array), program.memory[array].nbytes) for array in _arrays(item))
-        return [one for one in whole if not one.empty]
+def _uses(item: Item) -> list[Access]:
+    """What an item reads and writes."""
+    return [use for use in item.uses if not use.empty] if item.launch is None else touched(item.launch)
 
 
 def _inside(program: Lowered, item: Item, one: Access) -> None:
@@ -194,10 +186,10 @@ def _side_by_side(program: Lowered, cells: dict[int, Cells], used: Sequence[Used
     for number, (_, accesses) in enumerate(used, 1):
         for one in accesses:
             users.setdefault(one.at.array, []).append((number, one))
-    for array, touched in users.items():
-        changed = any(one.mode != "read" for _, one in touched)
-        if changed and touched[0][0] != touched[-1][0] and _overlap([one for _, one in touched]):
-            _alone(program, cells[array], used, touched)
+    for array, uses in users.items():
+        changed = any(one.mode != "read" for _, one in uses)
+        if changed and uses[0][0] != uses[-1][0] and _overlap([one for _, one in uses]):
+            _alone(program, cells[array], used, uses)
 
 
 def _overlap(boxes: Sequence[Access]) -> bool:
