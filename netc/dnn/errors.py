@@ -1,0 +1,59 @@
+"""The codes of the OpenCV interface, and errors as its scripts catch them: `cv2.error` where OpenCV is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
+
+from netc.errors import Code, Diagnostic, NetError
+
+NO_INPUT = Code(
+    "RUN080",
+    "the net has been given no input",
+    why="`forward` runs the net on what `setInput` has given it, and nothing was given yet for one of its inputs.",
+    example='net = dnn.readNetFromCaffe("deploy.prototxt", "model.caffemodel"); net.forward()',
+    fix="net.setInput(blob); net.forward()",
+)
+BAD_BLOB = Code(
+    "RUN081",
+    "the array is no blob",
+    why="An input, or a parameter of a layer, is an array of numbers; a parameter has as many values as the layer's "
+    "fields say. The message says what was given.",
+    example="net.setInput(None)",
+    fix="net.setInput(dnn.blobFromImage(image, 1.0, (300, 300), (104, 177, 123)))",
+)
+EMPTY = Code(
+    "RUN082",
+    "the net is empty",
+    why="`Net()` has no layers. Nets come from `readNetFromCaffe`.",
+    example="dnn.Net().forward()",
+    fix='net = dnn.readNetFromCaffe("deploy.prototxt", "model.caffemodel")',
+)
+
+
+def _base() -> Any:
+    try:
+        return import_module("cv2").error
+    except (ImportError, AttributeError):
+        return Exception
+
+
+error: type[NetError] = type("error", (NetError, _base()), {"__doc__": "A NetError that is OpenCV's `cv2.error` too."})
+
+
+def refuse(code: Code, message: str, help: str | None = None) -> NetError:
+    """The error to raise."""
+    return error(Diagnostic(code, message, help=help))
+
+
+@contextmanager
+def as_opencv_raises() -> Iterator[None]:
+    """Within `with`, netc's errors become `cv2.error`s with the same diagnostics."""
+    try:
+        yield
+    except error:
+        raise
+    except NetError as found:
+        raise error(found.diagnostics) from found.__cause__

@@ -1,0 +1,169 @@
+"""netc.dnn's nets where no number of OpenCV's is needed: buffers, errors, what is written and read."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from netc import dnn
+from netc.errors import NetError
+from tools.opencv_golden import FOLDER, blob, read
+
+PROTO, MODEL = (FOLDER / "branches.prototxt", FOLDER / "branches.caffemodel")
+
+
+def code_of(error: pytest.ExceptionInfo[NetError]) -> str:
+    return error.value.diagnostics[0].code.id
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, lambda data: np.frombuffer(data, np.uint8)])
+def test_reads_buffers(kind: Any) -> None:
+    net = dnn.readNetFromCaffe(bufferProto=kind(PROTO.read_bytes()), bufferModel=kind(MODEL.read_bytes()))
+    positional = dnn.readNetFromCaffe(kind(PROTO.read_bytes()), kind(MODEL.read_bytes()))
+    named = dnn.readNetFromCaffe(prototxt=str(PROTO), caffeModel=MODEL)
+    outputs = []
+    for each in (net, positional, named):
+        each.setInput(blob(1, 1, 3, 12, 12))
+        outputs.append(each.forward())
+    assert np.array_equal(outputs[0], outputs[1])
+    assert np.array_equal(outputs[0], outputs[2])
+
+
+def test_reads_a_net_without_weights() -> None:
+    net = dnn.readNetFromCaffe(str(FOLDER / "colour.prototxt"))
+    net.setInput(blob(1, 1, 1, 8, 8))
+    assert net.forward().shape == (1, 2, 4, 4)
+
+
+def test_outputs_are_copies() -> None:
+    net = read(dnn, "branches")
+    net.setInput(blob(1, 1, 3, 12, 12))
+    first = net.forward()
+    kept = first.copy()
+    first[...] = 7
+    assert np.array_equal(net.forward(), kept)
+    net.setInput(blob(2, 1, 3, 12, 12))
+    assert not np.array_equal(net.forward(), kept)
+
+
+def test_an_input_may_change_after_it_was_set() -> None:
+    net, array = read(dnn, "branches"), blob(1, 1, 3, 12, 12)
+    net.setInput(array)
+    wanted = net.forward()
+    net.setInput(array)
+    array[...] = 0
+    assert np.array_equal(net.forward(), wanted)
+
+
+def test_parameters_are_written_before_and_after_a_pass() -> None:
+    early, late = read(dnn, "colour"), read(dnn, "colour")
+    new = blob(9, 2, 7, 1, 1)
+    late.setInput(blob(8, 1, 1, 14, 18))
+    before = late.forward()
+    for net in (early, late):
+        net.getLayer(net.getLayerId("class8_ab")).blobs = [new]
+        net.setInput(blob(8, 1, 1, 14, 18))
+    assert np.array_equal(early.forward(), late.forward())
+    assert not np.allclose(late.forward(), before)
+    late.setParam("class8_ab", 0, new * 2)
+    np.testing.assert_allclose(late.forward(), early.forward() * 2, rtol=1e-5)
+    assert np.array_equal(late.getParam("class8_ab"), new * 2)
+
+
+def test_a_layer_without_parameters_has_none() -> None:
+    net = read(dnn, "branches")
+    assert net.getLayer(2).name == "relu"
+    assert net.getLayer("relu_1").blobs == ()
+    assert (net.getLayer(0).name, net.getLayer(0).type, net.getLayer(0).blobs) == ("_input", "", ())
+    assert net.getLayersCount("ReLU") == 2
+
+
+REFUSALS = {
+    "RUN080": lambda net: net.forward(),
+    "RUN081": lambda net: net.setInput(None),
+    "RUN010": lambda net: net.setInput(blob(1, 1, 3, 12, 12), "dat"),
+    "RUN013": lambda net: net.getLayer("con"),
+}
+
+
+@pytest.mark.parametrize("code", REFUSALS)
+def test_refuses(code: str) -> None:
+    with pytest.raises(dnn.error) as error:
+        REFUSALS[code](read(dnn, "branches"))
+    assert code_of(error) == code
+
+
+@pytest.mark.parametrize("given", [[], [np.zeros((6, 3, 3, 3))], [np.zeros((6, 3, 3, 2)), np.zeros(6)], ["x", "y"]])
+def test_refuses_blobs_that_do_not_fit_and_writes_none(given: Any) -> None:
+    net = read(dnn, "branches")
+    before = net.getLayer("conv").blobs
+    with pytest.raises(dnn.error) as error:
+        net.getLayer("conv").blobs = given
+    assert code_of(error) == "RUN081"
+    assert all(np.array_equal(a, b) for a, b in zip(before, net.getLayer("conv").blobs, strict=True))
+
+
+@pytest.mark.parametrize(
+    "ask", [lambda n: n.forward("prb"), lambda n: n.forward(["prob", "x"]), lambda n: n.getLayer(99)]
+)
+def test_refuses_unknown_layers(ask: Any) -> None:
+    net = read(dnn, "branches")
+    net.setInput(blob(1, 1, 3, 12, 12))
+    with pytest.raises(dnn.error) as error:
+        ask(net)
+    assert code_of(error) == "RUN013"
+
+
+def test_a_shape_that_no_layer_can_take_is_refused_and_the_net_goes_on() -> None:
+    net = read(dnn, "branches")
+    net.setInput(blob(1, 1, 3, 12, 12))
+    wanted = net.forward()
+    net.setInput(blob(1, 1, 4, 12, 12))
+    with pytest.raises(dnn.error):
+        net.forward()
+    net.setInput(blob(1, 1, 3, 12, 12))
+    assert np.array_equal(net.forward(), wanted)
+
+
+def test_an_empty_net_has_nothing() -> None:
+    assert dnn.Net().empty()
+    assert dnn.Net().getLayerNames() == ()
+    with pytest.raises(dnn.error) as error:
+        dnn.Net().forward()
+    assert code_of(error) == "RUN082"
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(dnn.error, match="no such file"):
+        dnn.readNetFromCaffe(str(tmp_path / "deploy.prototxt"))
+    with pytest.raises(dnn.error):
+        dnn.readNetFromCaffe(str(PROTO), str(tmp_path / "x.caffemodel"))
+
+
+def test_names_that_are_not_built_are_not_there() -> None:
+    with pytest.raises(AttributeError, match="readNetFromDarknet"):
+        dnn.readNetFromDarknet  # noqa: B018
+    assert {"readNetFromCaffe", "DNN_TARGET_CPU"} <= set(dir(dnn))
+    assert (dnn.DNN_BACKEND_OPENCV, dnn.DNN_TARGET_CUDA) == (3, 6)
+
+
+def test_errors_are_opencvs_where_it_is_there(tmp_path: Path) -> None:
+    """In a process with a module cv2 that has an `error`."""
+    (tmp_path / "cv2.py").write_text("class error(Exception): pass\n")
+    script = (
+        "import cv2\nfrom netc import dnn\n"
+        "try: dnn.readNetFromCaffe('nope.prototxt')\nexcept cv2.error as e: print('caught', type(e).__name__)"
+    )
+    path = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+    done = subprocess.run([sys.executable, "-c", path + script], capture_output=True, text=True, check=True)
+    assert done.stdout == "caught error\n"
+
+
+def test_retrieves_several_outputs() -> None:
+    net = read(dnn, "branches")
+    net.setInput(blob(1, 1, 3, 12, 12))
+    pairs = zip(net.forwardAndRetrieve(["prob", "extra"]), net.forward(["prob", "extra"]), strict=True)
+    assert all(np.array_equal(one[0], other) for one, other in pairs)
