@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import cached_property
 from importlib import import_module
 from typing import Any
 
@@ -53,7 +55,7 @@ def measure(
     kept = rule.histories if rule is not None else 0
 
     def found(plan: Plan) -> Usage:
-        if executor != "fast" or any(layer.setup.dynamic for layer in plan.layers):
+        if not lowered(plan, executor):
             return of_plan(plan, kept)
         fast: Any = import_module("netc.run.fast")  # costly to import
         lowering: Any = import_module("netc.fast.program.usage")
@@ -63,6 +65,36 @@ def measure(
         return usage
 
     return found
+
+
+def lowered(plan: Plan, executor: str) -> bool:
+    """Whether the fast executor runs the plan if asked to; where sizes depend on values the reference one does."""
+    return executor == "fast" and not any(layer.setup.dynamic for layer in plan.layers)
+
+
+@dataclass(frozen=True)
+class Planned(Plan):
+    """A plan that knows what it will take. solver: that of a training run."""
+
+    solver: Record | None = None
+
+    @cached_property
+    def memory(self) -> Usage:
+        """All that a net of this plan takes on the executor that will run it, in bytes; found when first asked for.
+
+        It is what `netc train` (or a `netc.Solver` with keep_gradients=False) takes if backward is planned, and what a
+        `netc.Net` takes if not: parameters, gradients, the solver's history, and the arena with all blobs, their
+        gradients, packed parameters and workspace. The executor is the fast one, on as many threads as it will have, or
+        the reference one for a net that keeps every blob. Arrays that the caller fills, batches that data sources read
+        ahead and test nets come on top. Nothing is allocated or compiled. Raises NetError(RUN070).
+        """
+        return measure("reference" if self.kept else "fast", solver=self.solver)(self)
+
+
+def planned(plan: Plan, definition: Definition) -> Planned:
+    """The plan of a definition's net, with the solver that trains it."""
+    solver = solver_of(definition) if plan.backward_planned else None
+    return Planned(**{f.name: getattr(plan, f.name) for f in fields(plan)}, solver=solver)
 
 
 def _updates(rule: Rule) -> Callable[..., Any]:

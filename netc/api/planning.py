@@ -8,6 +8,7 @@ from pathlib import Path
 from netc import data, language
 from netc.api.definition import Definition, PathLike, is_solver, only_declares, typed, typed_solver
 from netc.api.jobs import make_job
+from netc.api.memory import Planned, planned
 from netc.catalogue import Catalogue, catalogue
 from netc.errors import Diagnostic, NetError, Report
 from netc.graph import Graph, State, build, included
@@ -41,8 +42,8 @@ def plan(
     training: bool | None = None,
     keep: bool = False,
     recompute: Collection[int] = (),
-) -> Plan:
-    """Plan a net: shapes, receptive fields, counts, memory; nothing is allocated.
+) -> Planned:
+    """Plan a net: shapes, receptive fields, counts, memory; nothing is allocated. `.memory` is all that it will take.
 
     batch: batch size instead of the file's. inputs: shapes of input or data blobs by name. training: plan backward too
     (default: in phase TRAIN). keep: every blob keeps its own memory, for inspection. recompute: layers (by index) that
@@ -51,7 +52,7 @@ def plan(
     """
     if not isinstance(definition, Definition):
         definition = load(definition)
-    return plan_state(
+    found = plan_state(
         definition,
         State(phase, level, tuple(stages)),
         batch=batch,
@@ -60,6 +61,7 @@ def plan(
         keep=keep,
         recompute=recompute,
     )
+    return planned(found, definition)
 
 
 def plan_state(

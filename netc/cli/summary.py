@@ -16,6 +16,7 @@ from netc.errors import NetError
 from netc.layer import Phase, Shape
 from netc.plan.budget import Fit, Make
 from netc.plan.model import Plan
+from netc.plan.usage import fixed, readable
 from netc.report import memory as memory_report
 from netc.report import summary
 from netc.schema.record import Record
@@ -51,6 +52,7 @@ def command(
     A data layer whose source is not there is planned from its batch size and crop size; --input says otherwise.
     --memory shows the planned peak of training (or, with --phase TEST, of inference) and what is alive then; --budget
     says what would run again in backward to stay within it, and how much longer a step would take. Nothing is compiled.
+    The JSON's memory.reference_arena is the arena that the reference executor would take, whichever will run.
     """
     with_memory = with_memory or budget is not None
     if with_memory and context.get_parameter_source("phase") is ParameterSource.DEFAULT:
@@ -70,7 +72,7 @@ def command(
         _output.print_json(summary.summarize(plan))
     else:
         _output.out.print(summary.table(plan))
-        _output.out.print(summary.memory_line(plan))
+        _output.out.print(_line(plan, executor))
     if as_json:
         return
     for node in plan.graph.nodes:
@@ -78,6 +80,19 @@ def command(
         if node.key in plan.assumed and not any(name in blobs for name, _ in inputs):
             said = f"its source is not there, its shape is assumed; --input {blobs[0]}=SHAPE sets it"
             _output.say(f"data layer {node.name}: {said}")
+
+
+def _line(plan: Plan, executor: str) -> str:
+    """What the plan alone says of memory; lowering it for the fast executor takes a moment, and is for --memory."""
+    if not memory.lowered(plan, executor):
+        return f"memory: {memory.measure(executor)(plan)}"
+    parameters = readable(fixed(plan, 0)["parameters"])
+    return f"memory: parameters {parameters}; --memory shows all that the fast executor takes"
+
+
+def _with_usage(found: dict[str, Any], usage: dict[str, Any]) -> dict[str, Any]:
+    """The summary of a net, with all that is known of its memory."""
+    return {**found, "memory": {**usage, **found["memory"]}}
 
 
 def _memory(
@@ -93,7 +108,7 @@ def _memory(
         except NetError as error:
             problem = error
     if as_json and problem is None:
-        _output.print_json({**summary.summarize(plan), "usage": memory_report.as_json(usage, fit)})
+        _output.print_json(_with_usage(summary.summarize(plan), memory_report.as_json(usage, fit)))
     elif not as_json:
         _output.out.print(memory_report.totals(usage))
         _output.out.print(memory_report.curve(usage))

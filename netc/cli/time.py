@@ -18,7 +18,7 @@ from netc.api.session import Net, time_updater
 from netc.cli import _output
 from netc.cli._options import budget_option, executor_options, file_argument, net_options
 from netc.layer import Phase, Shape
-from netc.report.summary import readable
+from netc.plan.usage import readable
 from netc.solve.update import Updater
 
 
@@ -122,4 +122,4 @@ def peak_bytes(net: Net, updater: Updater | None) -> int:
     """Bytes of the net itself: the arena, the parameters, and their gradients if these have memory of their own."""
     learned = sum(b.data.nbytes for b in net.learned) if updater is not None and not updater.releases else 0
     parameters = sum(b.data.nbytes for b in net.parameters.all)
-    return int(getattr(net.executor, "planned_bytes", net.plan.memory.planned_bytes)) + parameters + learned
+    return net.executor.planned_bytes + parameters + learned

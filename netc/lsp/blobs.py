@@ -13,7 +13,7 @@ from netc.layer import elements, format_shape
 from netc.lsp.analysis import Analysis
 from netc.plan.counts import count_layer
 from netc.plan.model import Plan
-from netc.report.summary import readable
+from netc.plan.usage import readable
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,7 @@ def _plan(draft: Draft) -> Plan:
         forward=tuple(draft.forward),
         backward=tuple(draft.backward),
         skipped=frozenset(draft.skipped),
-        memory=draft.memory,
+        reference_arena=draft.arena,
         assumed=tuple(draft.assumed),
         warnings=(*graph.warnings, *draft.report.diagnostics),
         recomputed=frozenset(step.layer for step in draft.backward if step.kind == "forward"),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from netc.errors import Report
 from netc.graph import Graph
 from netc.layer import Setup, Shape
-from netc.plan.model import Field, Memory, Param, SlotKind, Step
+from netc.plan.model import ArenaSize, Field, Param, SlotKind, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Draft:
     recomputed: set[int] = field(default_factory=set)
     late: list[int] = field(default_factory=list)
     late_buffers: list[dict[str, int]] = field(default_factory=list)
-    memory: Memory = field(default_factory=lambda: Memory(0, 0, 0))
+    arena: ArenaSize = field(default_factory=lambda: ArenaSize(0, 0, 0))
 
     @property
     def steps(self) -> int:

@@ -1,4 +1,4 @@
-"""Offsets of all arrays in one arena: storages with their lifetimes, placed by best fit."""
+"""Offsets of all arrays in the reference arena: storages with their lifetimes, placed by best fit."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from itertools import accumulate
 
 from netc.plan.allocate import Block, aligned, allocate, lower_bound
 from netc.plan.draft import Draft
-from netc.plan.model import Memory
+from netc.plan.model import ArenaSize
 
 
 def memory(draft: Draft) -> None:
-    """Fill in every array's offset, and the report of the arena."""
+    """Fill in every array's offset, and the size of the arena."""
     members: dict[int, list[int]] = {}
     for index, array in enumerate(draft.arrays):
         members.setdefault(array.storage, []).append(index)
@@ -26,7 +26,7 @@ def memory(draft: Draft) -> None:
     for offset, indices in zip(offsets, members.values(), strict=True):
         for index in indices:
             draft.arrays[index].offset = offset
-    draft.memory = Memory(planned, lower_bound(blocks), _unshared(draft))
+    draft.arena = ArenaSize(planned, lower_bound(blocks), _unshared(draft))
 
 
 def _merged(spans: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:

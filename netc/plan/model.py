@@ -117,8 +117,8 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
-    """The arena: its planned size, the largest set of bytes alive at one step, and what separate arrays would take."""
+class ArenaSize:
+    """Bytes of an arena: as planned, the largest set alive at one step, and what separate arrays would take."""
 
     planned_bytes: int
     lower_bound_bytes: int
@@ -134,6 +134,8 @@ class Plan:
     recomputed: layers that run again in backward. late, late_buffers: `data` and `buffers` as backward sees them.
     assumed: data layers whose source is not there: the caller has given their shapes, or they are assumed.
     kept: every blob and gradient has memory of its own (`keep`).
+    reference_arena: the arena that `slots` lie in, which the reference executor takes. The fast one has an arena of its
+    own: `memory` of what `netc.plan` gives is about the one that will run.
     """
 
     graph: Graph
@@ -148,7 +150,7 @@ class Plan:
     forward: tuple[Step, ...]
     backward: tuple[Step, ...]
     skipped: frozenset[int]
-    memory: Memory
+    reference_arena: ArenaSize
     assumed: tuple[str, ...] = ()
     warnings: tuple[Diagnostic, ...] = ()
     recomputed: frozenset[int] = frozenset()

@@ -1,4 +1,4 @@
-"""What a net needs memory for, step by step. Sizes are bytes; nothing is allocated."""
+"""What a net needs memory for, step by step, on whichever executor. Sizes are bytes; nothing is allocated."""
 
 from __future__ import annotations
 
@@ -52,6 +52,24 @@ class Usage:
     arrays: tuple[Live, ...]
     steps: tuple[str, ...]
 
+    def __str__(self) -> str:
+        parts = ", ".join(f"{name} {readable(count)}" for name, count in self.parts.items() if count)
+        return f"{self.executor} executor, {readable(self.total)}: {parts}"
+
+    @property
+    def parts(self) -> dict[str, int]:
+        """What the total is made of, by what it is for: bytes, those of the arena as they are at its peak."""
+        alive = {kind: sum(a.nbytes for a in self.alive if a.kind == kind) for kind in ("blob", "gradient", "buffer")}
+        return {
+            "parameters": self.parameters,
+            "gradients of parameters": self.gradients,
+            "solver history": self.history,
+            "blobs": alive["blob"],
+            "gradients in the arena": alive["gradient"],
+            "buffers of layers": alive["buffer"],
+            "workspace and packed parameters": self.arena - sum(alive.values()),
+        }
+
     @property
     def total(self) -> int:
         """The planned peak of everything."""
@@ -78,8 +96,18 @@ class Usage:
         return sorted((a for a in self.arrays if a.first <= at <= a.last), key=lambda a: -a.nbytes)
 
 
+def readable(count: int) -> str:
+    """Bytes with a unit, powers of 1000."""
+    size = float(count)
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"
+
+
 def of_plan(plan: Plan, histories: int = 0, scale: int = 1) -> Usage:
-    """The memory of a plan on the reference executor. histories: blobs that the solver keeps for each learned one.
+    """What the reference executor takes. histories: blobs that the solver keeps for each learned one.
 
     scale: 2 for float64.
     """
@@ -90,7 +118,7 @@ def of_plan(plan: Plan, histories: int = 0, scale: int = 1) -> Usage:
     arrays = [live for members in stored.values() for live in _lives(plan, members, scale, max(0, len(steps) - 1))]
     return Usage(
         executor="reference",
-        arena=plan.memory.planned_bytes * scale,
+        arena=plan.reference_arena.planned_bytes * scale,
         arrays=tuple(arrays),
         steps=tuple(label(plan, step) for step in steps) or ("nothing",),
         **fixed(plan, histories, scale),

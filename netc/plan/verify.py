@@ -30,7 +30,7 @@ def _producers(plan: Plan) -> None:
 
 def _places(plan: Plan) -> None:
     for slot in plan.slots:
-        if slot.offset < 0 or slot.offset + slot.nbytes > plan.memory.planned_bytes:
+        if slot.offset < 0 or slot.offset + slot.nbytes > plan.reference_arena.planned_bytes:
             raise PlanError(f'"{slot.name}" lies outside the arena')
         if slot.first > slot.last:
             raise PlanError(f'"{slot.name}" is never alive')

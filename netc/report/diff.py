@@ -126,16 +126,16 @@ def _flat(record: Record, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _totals(plan: Plan) -> dict[str, Any]:
-    total, memory = count_net(plan), plan.memory
+    total, arena = count_net(plan), plan.reference_arena
     values = plan.graph.values
     return {
         "layers": len(plan.graph.nodes),
         "parameters": total.parameters,
         "blob_values": total.blob_values,
         "macs": total.macs,
-        "planned_bytes": memory.planned_bytes,
-        "lower_bound_bytes": memory.lower_bound_bytes,
-        "unshared_bytes": memory.unshared_bytes,
+        "reference_arena_bytes": arena.planned_bytes,
+        "lower_bound_bytes": arena.lower_bound_bytes,
+        "unshared_bytes": arena.unshared_bytes,
         "inputs": {values[v].name: list(plan.shapes[v]) for v in plan.graph.inputs},
         "outputs": {values[v].name: list(plan.shapes[v]) for v in plan.graph.outputs},
     }
@@ -182,9 +182,9 @@ _LABELS = {
     "macs": "multiply-adds",
     "receptive_field": "sees",
     "layers": "layers",
-    "planned_bytes": "bytes of blobs, planned",
-    "lower_bound_bytes": "bytes of blobs, lower bound",
-    "unshared_bytes": "bytes of blobs, without sharing",
+    "reference_arena_bytes": "bytes of the reference arena",
+    "lower_bound_bytes": "bytes of it alive at once",
+    "unshared_bytes": "bytes of it without sharing",
     "inputs": "inputs",
     "outputs": "outputs",
 }

@@ -9,8 +9,7 @@ from rich.text import Text
 
 from netc.layer import format_shape
 from netc.plan.budget import Fit
-from netc.plan.usage import Usage
-from netc.report.summary import readable
+from netc.plan.usage import Usage, readable
 
 BARS = " ▁▂▃▄▅▆▇█"
 WIDTH = 72
@@ -23,26 +22,12 @@ def totals(usage: Usage) -> Table:
     out.add_column("what", no_wrap=True)
     out.add_column("bytes", justify="right", no_wrap=True)
     out.add_column("share", justify="right", no_wrap=True)
-    for name, count in _parts(usage).items():
+    for name, count in usage.parts.items():
         if count:
             out.add_row(name, readable(count), f"{count / max(1, usage.total):.0%}")
     out.add_section()
     out.add_row("planned peak", readable(usage.total), "", style="bold")
     return out
-
-
-def _parts(usage: Usage) -> dict[str, int]:
-    by_kind = {kind: sum(a.nbytes for a in usage.alive if a.kind == kind) for kind in ("blob", "gradient", "buffer")}
-    rest = usage.arena - sum(by_kind.values())
-    return {
-        "parameters": usage.parameters,
-        "gradients of parameters": usage.gradients,
-        "solver history": usage.history,
-        "blobs": by_kind["blob"],
-        "gradients in the arena": by_kind["gradient"],
-        "buffers of layers": by_kind["buffer"],
-        "workspace, packed parameters": rest,
-    }
 
 
 def at_peak(usage: Usage) -> Table:

@@ -13,11 +13,11 @@ from netc.plan.model import Field, Plan
 
 
 def summarize(plan: Plan) -> dict[str, Any]:
-    """The plan as JSON-able data: the machine output of `netc summary --json`, specified in the README."""
+    """The plan as JSON-able data: the machine output of `netc summary --json`."""
     graph = plan.graph
     shapes = {v.index: list(plan.shapes[v.index]) for v in graph.values}
     total = count_net(plan)
-    memory = plan.memory
+    arena = plan.reference_arena
     return {
         "name": graph.name,
         "phase": graph.state.phase,
@@ -28,9 +28,11 @@ def summarize(plan: Plan) -> dict[str, Any]:
         "blob_values": total.blob_values,
         "macs": total.macs,
         "memory": {
-            "planned_bytes": memory.planned_bytes,
-            "lower_bound_bytes": memory.lower_bound_bytes,
-            "unshared_bytes": memory.unshared_bytes,
+            "reference_arena": {
+                "planned_bytes": arena.planned_bytes,
+                "lower_bound_bytes": arena.lower_bound_bytes,
+                "unshared_bytes": arena.unshared_bytes,
+            }
         },
         "assumed": list(plan.assumed),
     }
@@ -94,24 +96,3 @@ def _sees(fields: tuple[Field | None, ...]) -> str:
     if field is None:
         return ""
     return "all" if field.whole else format_shape(field.size)
-
-
-def memory_line(plan: Plan) -> str:
-    """One line on the arena."""
-    m = plan.memory
-    kind = "training" if plan.backward_planned else "inference"
-    saved = 1 - m.planned_bytes / m.unshared_bytes if m.unshared_bytes else 0.0
-    return (
-        f"memory of blobs ({kind}): {readable(m.planned_bytes)} planned, lower bound {readable(m.lower_bound_bytes)}, "
-        f"{readable(m.unshared_bytes)} without sharing ({saved:.0%} saved)"
-    )
-
-
-def readable(count: int) -> str:
-    """Bytes with a unit, powers of 1000."""
-    size = float(count)
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000 or unit == "GB":
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    raise AssertionError

@@ -37,7 +37,7 @@ class Arena:
         self.plan = plan
         self.dtype = dtype
         self.scale = max(1, dtype.itemsize // 4)
-        self.memory = aligned_bytes(plan.memory.planned_bytes * self.scale)
+        self.memory = aligned_bytes(plan.reference_arena.planned_bytes * self.scale)
 
     def view(self, slot: int, shape: Shape | None = None) -> Array:
         """The slot as an array, of a smaller shape if one is given (its first values); raises NetError(RUN017)."""

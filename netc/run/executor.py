@@ -53,6 +53,10 @@ class Executor(Protocol):
     state: the buffers that layers keep from one iteration to the next, by layer index and name.
     """
 
+    @property
+    def planned_bytes(self) -> int:
+        """The size of its arena, of which it allocates all that it does not share with others."""
+
     def replica(self, storage: Storage) -> Executor:
         """One that runs the same on blobs of its own; the storage's parameters are the same arrays."""
 

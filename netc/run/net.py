@@ -47,8 +47,8 @@ class Program:
 
     @property
     def planned_bytes(self) -> int:
-        """The memory that it takes, without the parameters."""
-        return int(getattr(self.executor, "planned_bytes", self.plan.memory.planned_bytes))
+        """The size of its arena."""
+        return self.executor.planned_bytes
 
 
 class Net:

@@ -29,6 +29,11 @@ class Reference(Steps):
             buffer[...] = 0
         self._watch = Watch(self.arena) if debug else None
 
+    @property
+    def planned_bytes(self) -> int:
+        """The size of the arena: blobs, gradients and buffers."""
+        return self.arena.memory.nbytes
+
     def replica(self, storage: Storage) -> Reference:
         """The same plan on blobs of its own. The storage's parameters are this one's."""
         return Reference(storage, self._watch is not None)

@@ -71,7 +71,7 @@ def test_layers_fields_and_what_follows(run: Run, tmp_path: Path) -> None:
     assert found["totals"]["layers"] == [5, 6]
     assert found["totals"]["parameters"] == [112 + 64 * 10 + 10, 304 + 16 * 10 + 10]
     assert found["totals"]["outputs"] == [{"ip": [2, 10]}, {"p": [2, 10]}]
-    assert found["totals"]["planned_bytes"][0] > found["totals"]["planned_bytes"][1]
+    assert found["totals"]["reference_arena_bytes"][0] > found["totals"]["reference_arena_bytes"][1]
 
 
 def test_text(run: Run, tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def together(of: Plan, one: tuple[str, int], other: tuple[str, int]) -> bool:
 def test_training_is_close_to_the_lower_bound(net: object, least: float) -> None:
     assert callable(net)
     found = planned(net())
-    memory = found.memory
+    memory = found.reference_arena
     assert memory.lower_bound_bytes <= memory.planned_bytes <= 1.05 * memory.lower_bound_bytes
     assert memory.unshared_bytes > least * memory.planned_bytes
     Run(found).check()
@@ -54,7 +54,7 @@ def test_a_net_of_700_layers_is_near_the_bound() -> None:
     graph = graph_of(residual(52))
     assert len(graph.nodes) > 600
     found = plan(graph)
-    assert found.memory.planned_bytes <= 1.05 * found.memory.lower_bound_bytes
+    assert found.reference_arena.planned_bytes <= 1.05 * found.reference_arena.lower_bound_bytes
 
 
 def test_layers_run_in_place_wherever_they_may() -> None:

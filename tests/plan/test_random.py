@@ -15,7 +15,7 @@ def test_plans_hold_what_their_steps_read(first: int) -> None:
         plans = [planned(text), planned(text, share=False), planned(text, keep=True), planned(text, training=False)]
         for each in plans:
             Run(each).check()
-        shared, apart, kept, test = (p.memory for p in plans)
+        shared, apart, kept, test = (p.reference_arena for p in plans)
         assert shared.lower_bound_bytes <= shared.planned_bytes <= 1.25 * shared.lower_bound_bytes
         assert shared.planned_bytes <= kept.planned_bytes <= apart.planned_bytes == apart.unshared_bytes
         assert test.lower_bound_bytes <= shared.lower_bound_bytes
