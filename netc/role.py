@@ -81,6 +81,7 @@ class Role:
     picks: its top holds numbers of classes (ArgMax).
     rows: the names of the columns of its first top, a row for each thing found, any number an image: the first column
         is the image.
+    drops: in training it sets a part of its top to zero at random (Dropout).
     end: nothing that predicts follows it: "measure" (Accuracy) compares with labels, "sink" (Silence) reads and drops.
     sequence: its bottoms' first axis is time and it carries state, so a net's first sizes are not a batch.
     apart: the bottoms that are rows of their own, not one an image (regions): a batch size does not reach them.
@@ -101,6 +102,7 @@ class Role:
     judged_by: str = ""
     probabilities: bool = False
     picks: bool = False
+    drops: bool = False
     rows: tuple[str, ...] = ()
     end: Literal["", "measure", "sink"] = ""
     sequence: bool = False

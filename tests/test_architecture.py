@@ -192,7 +192,7 @@ NAMED = {
     "netc/data/image_files.py": {"ImageData", "ImageFolder"},
     "netc/data/windows.py": {"WindowData"},
     "netc/dnn/detections.py": {"DetectionOutput"},
-    "netc/plan/lint.py": {"BatchNorm", "Scale"},
+    "netc/plan/lints/norm.py": {"BatchNorm", "Scale"},
     "netc/schema/forks.py": {"Axpy", "CenterLoss", "Interp", "ShuffleChannel"},
     "netc/solve/averages.py": {"DetectionEvaluate"},
 }

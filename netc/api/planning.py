@@ -14,6 +14,7 @@ from netc.errors import Diagnostic, NetError, Report
 from netc.graph import Graph, State, build, included
 from netc.layer import Phase, Shape
 from netc.plan import plan as plan_graph
+from netc.plan.lints.learning import unlearned
 from netc.plan.model import Plan
 from netc.plan.shapes import source_tops
 from netc.schema.record import Record
@@ -133,7 +134,9 @@ def _examine_job(
         return
     nets = [(job.train, job.train_state), *((t.definition, t.state) for t in job.tests)]
     report.diagnostics += [*job.warnings, *(found for definition, _ in nets for found in definition.warnings)]
-    _examine_nets(nets, report, inputs)
+    plans = _examine_nets(nets, report, inputs)
+    for plan in (p for p in plans if p.graph.state.phase == "TRAIN"):
+        report.add_new(unlearned(plan))
 
 
 def check_solver(record: Record, report: Report) -> None:

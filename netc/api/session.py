@@ -22,6 +22,8 @@ from netc.api.sized import SizedNet, Varying
 from netc.errors import Code, Diagnostic, NetError, Report, suggest
 from netc.graph import Graph, Node, State
 from netc.layer import Array, Phase, Shape, format_shape
+from netc.plan.lints.learning import unlearned
+from netc.plan.lints.zeros import ZEROS
 from netc.plan.model import Plan
 from netc.run.codes import INPUT_SHAPE
 from netc.schema.record import Record
@@ -157,17 +159,18 @@ class Solver(solve.Solver):
         shapes, *test_shapes = dealt(inputs or {}, [p.graph for p in (planner, *testers)])
         net = SizedNet(planner, shapes, feeds, seed=seed, **run_options)
         net.graph = _with_preprocessing(net.plan)
-        tests, warnings = [], [*job.warnings, *net.plan.warnings]
+        tests, warnings = [], [*job.warnings, *net.plan.warnings, *unlearned(net.plan)]
         for test, tester, shapes in zip(job.tests, testers, test_shapes, strict=False):
             test_net = SizedNet(tester, shapes, feeds, seed=seed, params=net, **run_options)
             warnings += test_net.plan.warnings
             tests.append(solve.Test(test_net, test.iterations))
-        self.warnings: tuple[Diagnostic, ...] = tuple(dict.fromkeys(warnings))
         prefix = None if record.has("snapshot_prefix") else str(job.path.with_suffix(""))
         options: dict[str, Any] = {"on_nan": on_nan, "keep_gradients": keep_gradients, "lock": lock}
         super().__init__(record, net, tests, events=events, snapshot_prefix=prefix, **options)
         self.job = job
         self.loaded = load_files(net, tuple(weights) or _weights(job, record), reshape=reshape, names=names)
+        started = [w for w in warnings if not (self.loaded and w.code is ZEROS)]
+        self.warnings: tuple[Diagnostic, ...] = tuple(dict.fromkeys(started))
 
     def check_snapshots(self) -> None:
         """Raise NetError(SNP020) if the run will write snapshots and cannot: better now than after hours."""

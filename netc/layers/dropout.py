@@ -90,7 +90,7 @@ DROPOUT = LayerType(
     forward,
     backward,
     param="dropout_param",
-    role=Role("activation", space="same"),
+    role=Role("activation", drops=True, space="same"),
     examples=(
         Example("dropout_param { dropout_ratio: 0.4 }"),
         Example("dropout_param { dropout_ratio: 0.4 }", phase="TEST"),

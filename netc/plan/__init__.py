@@ -10,7 +10,7 @@ from netc.layer import Shape
 from netc.plan.again import again
 from netc.plan.draft import Draft, Options
 from netc.plan.gradients import gradients
-from netc.plan.lint import lint
+from netc.plan.lints import lint
 from netc.plan.memory import memory
 from netc.plan.model import Layer, Plan, Slot
 from netc.plan.params import params

@@ -13,7 +13,7 @@ MISSING = Code(
     "SOL011",
     "the solver lacks a field that it needs",
     why="The learning-rate policy or the update rule has no sensible default for it. (Without "
-    "gamma or power Caffe goes on with 0: that is a warning.)",
+    "gamma or power Caffe goes on with 0, and multistep without stepvalue never steps: those are warnings.)",
     example='lr_policy: "step" base_lr: 0.01 gamma: 0.1  # no stepsize',
     fix='lr_policy: "step" base_lr: 0.01 gamma: 0.1 stepsize: 10000',
 )

@@ -139,6 +139,9 @@ def check(p: Record, report: Report) -> None:
     for field, low in least.items():
         if p.has(field) and getattr(p, field) < low:
             report.error(BAD_VALUE, f"{field} must be at least {low}", p.span_of(field))
+    if name == "multistep" and not p.stepvalue:
+        message = 'lr_policy "multistep" has no stepvalue: the rate stays base_lr'
+        report.warning(MISSING, message, p.span_of("lr_policy"), help="add stepvalue: ITERATION for each step")
     if name == "multistep" and list(p.stepvalue) != sorted(p.stepvalue):
         message = "stepvalue does not grow from one to the next: a step that comes too late is taken at once"
         report.warning(BAD_VALUE, message, p.span_of("stepvalue"))
