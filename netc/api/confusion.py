@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
@@ -20,8 +21,8 @@ NO_SCORES = Code(
     "RUN053",
     "scores and labels of the net cannot be compared",
     why="Precision, recall and the confusion matrix compare the class of the largest score with the label. The blobs "
-    "are those that the net's Accuracy layer reads, or those that `--scores` and `--labels` name: scores with a value "
-    "for each class along axis 1, and one label for each position.",
+    "are those that the net's Accuracy layer (or else a loss over classes) reads, or those that `--scores` and "
+    "`--labels` name: scores with a value for each class along axis 1, and one label for each position.",
     example="netc test lenet.net --weights lenet.caffemodel --scores ip2 --labels labels  # the blob is called label",
     fix="Name two blobs of the net; `netc summary` shows them with their shapes.",
 )
@@ -60,6 +61,18 @@ class Classes:
         pairs = zip(self.precision, self.recall, strict=True)
         return [2 * p * r / (p + r) if p + r else (0.0 if p + r == 0 else float("nan")) for p, r in pairs]
 
+    @property
+    def iou(self) -> list[float]:
+        """Intersection over union of each class: right, of what has the label or was given it; NaN without any."""
+        right, union = self.matrix.diagonal(), self.matrix.sum(axis=0) + self.counts - self.matrix.diagonal()
+        return [_share(r, u) for r, u in zip(right, union, strict=True)]
+
+    @property
+    def mean_iou(self) -> float:
+        """The mean of `iou` over the classes that have one."""
+        known = [share for share in self.iou if not math.isnan(share)]
+        return _share(sum(known), len(known))
+
 
 def _share(part: Any, whole: Any) -> float:
     return float(part) / float(whole) if whole else float("nan")
@@ -68,9 +81,10 @@ def _share(part: Any, whole: Any) -> float:
 class Confusion:
     """Counts, batch by batch, what a net gives to samples of each label.
 
-    scores, labels: blob names; without them the blobs of the net's first Accuracy layer (with its axis and
-    ignore_label). A net planned with `keep` is counted by `add` after each pass; for another one this is an observer
-    (of the reference executor) that counts as the Accuracy layer runs. Raises NetError(RUN053) if the two blobs do not
+    scores, labels: blob names; without them the blobs of the net's first Accuracy layer, or else of its first loss
+    over classes (with its axis and ignore_label). `positions`: there are several labels a sample, as in a segmentation.
+    A net planned with `keep` is counted by `add` after each pass; for another one this is an observer
+    (of the reference executor) that counts as that layer runs. Raises NetError(RUN053) if the two blobs do not
     fit.
     """
 
@@ -81,9 +95,11 @@ class Confusion:
         axis = 1
         graph = net.graph
         if scores is None or labels is None:
-            node = next(n for n in graph.nodes if _compares(net.plan, n))
+            node = _comparing(net.plan)
+            assert node is not None
             p, self._layer = getattr(node.record, str(node.type.param)), node.index
-            axis, self.ignore = p.axis, p.ignore_label if p.has("ignore_label") else None
+            axis = node.record.softmax_param.axis if node.type.loss else p.axis
+            self.ignore = p.ignore_label if p.has("ignore_label") else None
             self._scores, self._labels = node.bottoms[:2]
         else:
             self._scores, self._labels = (_value(graph, name) for name in (scores, labels))
@@ -95,11 +111,12 @@ class Confusion:
             raise NetError(Diagnostic(NO_SCORES, message))
         self.matrix = np.zeros((shape[self.axis],) * 2, np.int64)
         self.outside = 0  # labels that are no class
+        self.positions = prod(label_shape) > prod(label_shape[:1])
 
     @staticmethod
     def possible(plan: Plan) -> bool:
-        """Whether a layer compares scores with labels (Accuracy), so that the blobs need not be named."""
-        return any(_compares(plan, n) for n in plan.graph.nodes)
+        """Whether a layer compares scores with labels (Accuracy, a loss), so that the blobs need not be named."""
+        return _comparing(plan) is not None
 
     def __call__(self, kind: str, layer: int, call: Call) -> None:
         if layer == self._layer and kind == "forward":
@@ -129,8 +146,12 @@ class Confusion:
         return Classes(self.matrix.copy())
 
 
-def _compares(plan: Plan, node: Node) -> bool:
-    return node.type.role.end == "measure" and plan.layers[node.index].setup.bottom_holds(1).kind == "labels"
+def _comparing(plan: Plan) -> Node | None:
+    """The layer whose scores and labels are compared: rather a measure than a loss."""
+    fitting = [n for n in plan.graph.nodes if plan.layers[n.index].setup.bottom_holds(1).kind == "labels"]
+    measures = (n for n in fitting if n.type.role.end == "measure")
+    losses = (n for n in fitting if n.type.loss and "softmax_param" in n.type.also and n.type.param == "loss_param")
+    return next(measures, None) or next(losses, None)
 
 
 def _value(graph: Graph, name: str) -> int:

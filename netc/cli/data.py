@@ -92,6 +92,7 @@ def images(
         folder, prefix = source, f"{source}/"
     else:
         listed, folder, prefix = lists.read_list(source), source.parent, root
+        lists.check_whole(source, listed)
     if shuffle:
         listed = [listed[i] for i in permutation(len(listed), seed, 0)]
     options = writing.ImageOptions(folder, prefix, resize, "gray" if gray else "color", store)

@@ -29,8 +29,8 @@ SHOWN = 20
 NO_CONFUSION = Code(
     "CLI011",
     "no classes to compare",
-    why="The confusion matrix needs scores and labels: those that an Accuracy layer of the net reads, or the blobs "
-    "that `--scores` and `--labels` name.",
+    why="The confusion matrix needs scores and labels: those that an Accuracy layer or a loss over classes reads, "
+    "or the blobs that `--scores` and `--labels` name.",
     example="netc test deploy.prototxt --weights w.caffemodel --confusion matrix.csv",
     fix="netc test train_val.prototxt --weights w.caffemodel --scores fc8 --labels label --confusion matrix.csv",
 )
@@ -49,8 +49,8 @@ BAD_NAMES = Code(
 @click.option("--weights", required=True, help=".caffemodel files (separated by commas), by layer name.")
 @loading_options
 @click.option("--iterations", type=click.IntRange(min=1), default=50, show_default=True, help="Batches to run.")
-@click.option("--scores", metavar="BLOB", help="Scores of the classes (default: what the Accuracy layer reads).")
-@click.option("--labels", metavar="BLOB", help="Labels to compare with (default: what the Accuracy layer reads).")
+@click.option("--scores", metavar="BLOB", help="Scores of the classes (default: what Accuracy or the loss reads).")
+@click.option("--labels", metavar="BLOB", help="Labels to compare with (default: what Accuracy or the loss reads).")
 @click.option("--class-names", type=click.Path(path_type=Path), help="A text file that names class N in line N.")
 @click.option("--confusion", type=OUTPUT, help="Write the confusion matrix as CSV.")
 @click.option(
@@ -87,8 +87,9 @@ def command(
     """Run FILE's net on --weights and average each output over the batches.
 
     For a detector (a net with a DetectionEvaluate layer) the mean average precision, and that of each class.
-    For a classifier (a net with an Accuracy layer, or with --scores and --labels) also precision and recall of each
-    class, and the confusion matrix.
+    For a classifier (a net with an Accuracy layer or a loss over classes, or with --scores and --labels) also precision
+    and recall of each class, and the confusion matrix; for a segmentation, where each position has a label, also the
+    intersection over union (IoU) of each class and its mean.
     """
     if (scores is None) != (labels is None):
         raise click.UsageError("--scores and --labels go together")
@@ -114,7 +115,7 @@ def command(
         _output.say(f"no data for {', '.join(unfed)}: they are zero", "yellow")
     compared = Confusion(net, scores, labels) if scores or Confusion.possible(net.plan) else None
     if compared is None and (confusion or class_names):
-        raise NetError(Diagnostic(NO_CONFUSION, f'net "{net.graph.name}" has no Accuracy layer'))
+        raise NetError(Diagnostic(NO_CONFUSION, f'net "{net.graph.name}" compares no classes with labels'))
     shown = _names(class_names, len(compared.matrix)) if compared else []
     means = _run(net, iterations, compared, keep, ap_version)
     show_left_out([net])
@@ -126,7 +127,7 @@ def command(
         return
     _show_means(net, means, iterations)
     if compared:
-        _show_classes(compared.classes, shown)
+        _show_classes(compared.classes, shown, compared.positions)
         if compared.outside:
             _output.say(f"{compared.outside} labels are no class of the net and were not counted", "yellow")
 
@@ -157,7 +158,9 @@ def _json(classes: Classes) -> dict[str, Any]:
             "precision": classes.precision,
             "recall": classes.recall,
             "f1": classes.f1,
+            "iou": classes.iou,
         },
+        "mean_iou": classes.mean_iou,
         **({"confusion": classes.matrix.tolist()} if len(classes.matrix) <= 100 else {}),
     }
 
@@ -170,17 +173,23 @@ def _show_means(net: Net, means: dict[str, Any], iterations: int) -> None:
     _output.out.print(table)
 
 
-def _show_classes(classes: Classes, names: list[str]) -> None:
+def _show_classes(classes: Classes, names: list[str], positions: bool) -> None:
     order = list(range(len(names)))
     title = "classes"
     if len(order) > SHOWN:
         order = sorted((i for i in order if classes.counts[i]), key=lambda i: classes.recall[i])[:10]
         title = f"the {len(order)} classes of {len(names)} with the lowest recall"
-    table = Table("class", "samples", "precision", "recall", "F1", title=title, title_justify="left")
+    counted = "positions" if positions else "samples"
+    table = Table("class", counted, "precision", "recall", "F1", title=title, title_justify="left")
+    if positions:
+        table.add_column("IoU")
     for i in order:
-        numbers = (classes.precision[i], classes.recall[i], classes.f1[i])
+        numbers = [classes.precision[i], classes.recall[i], classes.f1[i], *([classes.iou[i]] if positions else ())]
         table.add_row(names[i], str(classes.counts[i]), *("-" if math.isnan(v) else f"{v:.4f}" for v in numbers))
     _output.out.print(table)
+    if positions:
+        known = sum(not math.isnan(share) for share in classes.iou)
+        _output.line(f"mean IoU {classes.mean_iou:.4f} over {known} classes, {classes.accuracy:.4f} of positions right")
     if len(names) <= SHOWN:
         matrix = Table("label", *names, title="confusion: a row for each label", title_justify="left")
         for name, row in zip(names, classes.matrix, strict=True):

@@ -30,6 +30,12 @@ class Files(NamedTuple):
     colour: Colour
     size: tuple[int, int]  # height and width that images are resized to, or zeros
 
+    @property
+    def label_shape(self) -> Shape:
+        """() if each image has one label, or how many there are."""
+        several = len(self.listed[0].more) if self.listed else 0
+        return (several + 1,) if several else ()
+
     def path(self, index: int) -> Path:
         return beside(self.prefix + self.listed[index].path, self.folder)
 
@@ -55,7 +61,7 @@ class FileReader:
 
     @property
     def shapes(self) -> tuple[Shape, ...]:
-        return (self._transform.shape, ())[: 2 if self._labels else 1]
+        return (self._transform.shape, self._files.label_shape)[: 2 if self._labels else 1]
 
     def __len__(self) -> int:
         return len(self._files.listed)
@@ -67,13 +73,14 @@ class FileReader:
         return record, self._files.image(self._files.path(record)) if self.varies else None
 
     def shapes_of(self, item: tuple[int, Array]) -> tuple[Shape, ...]:
-        return (item[1].shape, ())[: len(self.shapes)]
+        return (item[1].shape, self._files.label_shape)[: len(self.shapes)]
 
     def fill(self, item: tuple[int, Array | None], ticket: Ticket, rows: Sequence[Array]) -> None:
         record, image = item
         self._transform(self._files.image(self._files.path(record)) if image is None else image, rows[0][0], ticket)
         if self._labels:
-            rows[1][0] = self._files.listed[record].label
+            labels = self._files.listed[record].labels
+            rows[1][0] = labels if self._files.label_shape else labels[0]
 
 
 def _first(record: Record, files: Files) -> Shape:
@@ -127,7 +134,7 @@ def _probe(record: Record, phase: Phase) -> tuple[Shape, ...] | None:
         return None
     shape = transformed(record, _first(record, files))
     size = int(p.batch_size)
-    return ((size, *shape), (size,))[: len(record.top)]
+    return ((size, *shape), (size, *files.label_shape))[: len(record.top)]
 
 
 IMAGE_DATA = SourceType("ImageData", _open, _probe)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,30 +18,71 @@ _MOST_BYTES = 1 << 29  # of a text file: lists of ten million images have fewer
 
 
 class Listed(NamedTuple):
-    """An image file and its label."""
+    """An image file and its labels: several, or one that is no whole number, where a list has them."""
 
     path: str
-    label: int
+    label: float
+    more: tuple[float, ...] = ()
+
+    @property
+    def labels(self) -> tuple[float, ...]:
+        return (self.label, *self.more)
 
 
 def read_list(path: Path) -> list[Listed]:
-    """The lines of an ImageData list: a path, which may have spaces, and a label after the last one.
+    """The lines of an ImageData list: a path, which may have spaces, and its labels after it.
 
+    As in Caffe the last word is the label; but if the first line has several numbers after the name of an image file
+    ("a.png 1 0.5"), they all are, and each line has as many.
     Raises NetError: DAT009 with all lines that make no sense, DAT012 if it is no text file.
     """
     source = read_text(path)
-    found, report = [], Report()
+    found: list[Listed] = []
+    report, count = Report(), 0
     for number, line in enumerate(source.text.split("\n"), 1):
         if not line.strip():
             continue
-        name, _, label = line.rstrip("\r\t ").rpartition(" ")
-        reason = _label_problem(name.strip(), label)
+        count = count or _labels_in(line)
+        name, *labels = line.strip().rsplit(maxsplit=count)
+        reason = _labels_problem(name if len(labels) == count else "", labels, count)
         if reason:
             bad_line(report, source, number, reason)
         else:
-            found.append(Listed(name.strip(), int(label)))
+            first, *more = map(_number, labels)
+            found.append(Listed(name, first, tuple(more)))
     report.finish()
     return found
+
+
+def _labels_in(line: str) -> int:
+    """How many labels a line has: a path may end in numbers, too, but not after the ending of an image file."""
+    words = line.split()
+    count = next((i for i, word in enumerate(reversed(words)) if not _is_number(word)), 0)
+    return count if count > 1 and Path(words[-count - 1]).suffix.lower() in SUFFIXES else 1
+
+
+def _is_number(word: str) -> bool:
+    try:
+        return math.isfinite(float(word)) and "_" not in word
+    except ValueError:
+        return False
+
+
+def _number(word: str) -> float:
+    """A label: an int where it is written as one, so that none is rounded unseen."""
+    try:
+        return int(word)
+    except ValueError:
+        return float(word)
+
+
+def check_whole(path: Path, listed: Sequence[Listed]) -> None:
+    """Refuse a list whose labels a Datum cannot hold: it has one whole number. Raises NetError(DAT009)."""
+    wrong = next((entry for entry in listed if entry.more or not isinstance(entry.label, int)), None)
+    if wrong is not None:
+        shown = " ".join(map(str, wrong.labels))
+        message = f"{path}: the labels of {wrong.path} are {shown}; a record of a database has one whole number"
+        raise NetError(Diagnostic(BAD_LIST, message, help="train on the list (ImageData), or keep the labels in HDF5"))
 
 
 def read_text(path: Path) -> Source:
@@ -63,14 +106,14 @@ def bad_line(report: Report, source: Source, number: int, reason: str) -> None:
         report.error(BAD_LIST, f"line {number} of {source.path}: {reason}", span)
 
 
-def _label_problem(name: str, label: str) -> str:
+def _labels_problem(name: str, labels: Sequence[str], count: int) -> str:
     if not name:
-        return "it needs a path, a space and a label"
-    try:
-        value = int(label)
-    except ValueError:
-        return f'the label "{label}" is not a whole number'
-    return label_problem(value)
+        several = f"it needs a path and {count} labels, as the first line has"
+        return several if count > 1 else "it needs a path, a space and a label"
+    wrong = next((label for label in labels if not _is_number(label)), None)
+    if wrong is not None:
+        return f'the label "{wrong}" is not a number'
+    return next((problem for label in labels if (problem := label_problem(_number(label)))), "")
 
 
 def read_folder(path: Path) -> tuple[list[Listed], list[str]]:

@@ -176,12 +176,13 @@ def _encoded(data: bytes, decode: bool) -> Shape:
 
 
 def _files(listed: list[Listed], folder: Path, decode: bool) -> Iterator[Record]:
-    def look(path: Path, label: int) -> Looked:
-        return Looked(_encoded(read_bytes(path), decode), (label,))
+    def look(path: Path, entry: Listed) -> Looked:
+        label = entry.label if not entry.more else None  # only classes are counted: one whole number
+        return Looked(_encoded(read_bytes(path), decode), (label,) if isinstance(label, int) else ())
 
     for entry in listed:
         path = beside(entry.path, folder)
-        yield str(path), partial(look, path, entry.label)
+        yield str(path), partial(look, path, entry)
 
 
 def _list(path: Path, decode: bool) -> Dataset:

@@ -281,9 +281,9 @@ def image_record(entry: Listed, options: ImageOptions) -> bytes:
     data = read_bytes(beside(options.prefix + entry.path, options.folder))
     pixels = decode_image(data, options.colour)
     if options.store == "file":
-        return encode_file(data, entry.label)
+        return encode_file(data, int(entry.label))
     if options.size:
         pixels = resize(pixels, *options.size)
     if options.store == "raw":
-        return encode(pixels.transpose(2, 0, 1), entry.label)
-    return encode_file(encode_image(pixels, options.store), entry.label)
+        return encode(pixels.transpose(2, 0, 1), int(entry.label))
+    return encode_file(encode_image(pixels, options.store), int(entry.label))

@@ -2,17 +2,20 @@
 
 Computes:
     Batches of images, resized to `new_height` x `new_width` if given and transformed as `transform_param` says, and
-    their labels. Each line of `source` is a path (after `root_folder`) and a label.
+    their labels. Each line of `source` is a path (after `root_folder`) and a label; or several, in all lines as many as
+    in the first, after the name of an image file: `a.png 1 0.5`.
 
 Shapes:
-    batch_size x channels x height x width, and batch_size; 3 channels, 1 with `is_color: false`. Where the files are
-    not there the sizes are assumed from `crop_size`, or else `new_height` and `new_width`.
+    batch_size x channels x height x width, and batch_size (x labels, if each image has several); 3 channels, 1 with
+    `is_color: false`. Where the files are not there the sizes are assumed from `crop_size`, or else `new_height` and
+    `new_width`.
 
 Gradient:
     None.
 
 Caffe notes:
-    The old fields `scale`, `mean_file`, `crop_size` and `mirror` are ignored, as in Caffe (SCH026). Either both
+    Caffe reads one whole number a line (3.7 as 3); here labels are the numbers that are written. The
+    old fields `scale`, `mean_file`, `crop_size` and `mirror` are ignored, as in Caffe (SCH026). Either both
     or none of `new_height` and `new_width` must be given.
 """
 

@@ -79,3 +79,33 @@ def test_blobs_that_cannot_be_compared(scores: str, labels: str) -> None:
 
 def test_csv() -> None:
     assert as_csv(Classes(np.array([[1, 2], [0, 3]])), ["a", "b"]) == 'label,"a","b"\n"a",1,2\n"b",0,3\n'
+
+
+def test_intersection_over_union() -> None:
+    found = Classes(np.array([[8, 2, 0], [0, 5, 0], [0, 0, 0]]))
+    assert found.iou == pytest.approx([8 / 10, 5 / 7, math.nan], nan_ok=True)
+    assert found.mean_iou == pytest.approx((8 / 10 + 5 / 7) / 2)
+    assert math.isnan(Classes(np.zeros((2, 2), int)).mean_iou)
+
+
+def test_a_segmentation_is_compared_where_its_loss_reads_it() -> None:
+    made = Net(
+        loads("""
+        layer { name: "in" type: "Input" top: "x" input_param { shape { dim: [2, 3, 2, 2] } } }
+        layer { name: "gt" type: "Input" top: "gt" input_param { shape { dim: [2, 1, 2, 2] } } }
+        layer { name: "loss" type: "SoftmaxWithLoss" bottom: "x" bottom: "gt" top: "loss"
+          loss_param { ignore_label: 255 } }
+        """),
+        keep=True,
+    )
+    given = np.array([[[0, 1], [1, 2]], [[0, 0], [2, 2]]])
+    made.set_input("x", (np.arange(3)[:, None, None] == given[:, None]).astype(np.float32))
+    made.set_input("gt", np.array([[[[0, 1], [0, 255]]], [[[0, 0], [2, 1]]]], np.float32))
+    counted = Confusion(made)
+    made.forward()
+    counted.add()
+    assert counted.positions
+    assert not Confusion(net(keep=True)).positions
+    assert counted.matrix.tolist() == [[3, 1, 0], [0, 1, 1], [0, 0, 1]]
+    assert counted.classes.iou == pytest.approx([3 / 4, 1 / 3, 1 / 2])
+    assert (counted.outside, counted.classes.accuracy) == (0, pytest.approx(5 / 7))

@@ -12,6 +12,7 @@ from PIL import Image
 from netc.data import open_source, probe
 from netc.data.bad import BadRecordError
 from netc.data.images import decode_image, encode_image, read_image
+from netc.data.lists import Listed, check_whole
 from netc.data.resize import resize
 from netc.errors import NetError
 from tests.data.common import batches, images, layer, read, refused, same
@@ -177,18 +178,62 @@ def test_all_images_missing(tmp_path: Path) -> None:
 
 def test_lines_that_make_no_sense_are_all_named(tmp_path: Path) -> None:
     path = tmp_path / "list.txt"
-    path.write_text("a.png 0\nb.png one\n\nnolabel\nc.png 3.5\nd.png 99999999999\n")
+    path.write_text("a.png 0\nb.png one\n\nnolabel\nc.png 3.x\nd.png 99999999999\n")
     record = data(path)
     with pytest.raises(NetError) as caught:
         open_source(record, "TRAIN", 1)
     messages = [d.message.partition("list.txt: ")[2] for d in caught.value.diagnostics]
     assert messages == [
-        'the label "one" is not a whole number',
+        'the label "one" is not a number',
         "it needs a path, a space and a label",
-        'the label "3.5" is not a whole number',
+        'the label "3.x" is not a number',
         "the label 99999999999 is too large: beyond 16,777,216 whole numbers are not exact as float",
     ]
     assert {d.code.id for d in caught.value.diagnostics} == {"DAT009"}
+
+
+@pytest.mark.parametrize(
+    ("text", "labels"),
+    [
+        ("0.png 3.5\n1.png -2\n", [3.5, -2]),
+        ("0.png 1 0.5 -3e-1\n1.png 4 5 6\n", [[1, 0.5, -0.3], [4, 5, 6]]),
+        ("0.png 7\n1.png 16777216\n", [7, 16777216]),
+        ("a 2 5\n0.png 4\n", [5, 4]),  # a path may end in a number
+        ("my 1 0.png 6 8\n1.png 2 3\n", [[6, 8], [2, 3]]),
+    ],
+)
+def test_several_labels_and_floats(text: str, labels: list[float], tmp_path: Path) -> None:
+    path = tmp_path / "list.txt"
+    path.write_text(text)
+    for name in ("0.png", "1.png", "my 1 0.png"):
+        save(tmp_path / name, np.zeros((4, 4, 3), np.uint8))
+    save(tmp_path / "a.png", np.zeros((4, 4, 3), np.uint8)).rename(tmp_path / "a 2")
+    record = data(path, "batch_size: 2")
+    expected = np.array(labels, np.float32)
+    shapes = probe(record, "TRAIN")
+    assert shapes is not None
+    assert shapes[1] == expected.shape
+    out = [np.zeros(shape, np.float32) for shape in shapes]
+    open_source(record, "TRAIN", 1).next(out)
+    np.testing.assert_array_equal(out[1], expected)
+
+
+def test_each_line_has_as_many_labels(tmp_path: Path) -> None:
+    path = tmp_path / "list.txt"
+    path.write_text("0.png 1 2\n1.png 3\n")
+    with pytest.raises(NetError) as caught:
+        open_source(data(path), "TRAIN", 1)
+    (found,) = caught.value.diagnostics
+    assert found.code.id == "DAT009"
+    assert "2 labels, as the first line has" in found.message
+
+
+def test_a_database_takes_one_whole_number(tmp_path: Path) -> None:
+    for labels in ((3.5,), (1, 2)):
+        with pytest.raises(NetError) as caught:
+            check_whole(tmp_path, [Listed("a.png", 1), Listed("b.png", labels[0], labels[1:])])
+        assert caught.value.diagnostics[0].code.id == "DAT009"
+    check_whole(tmp_path, [Listed("a.png", 1)])
 
 
 def test_what_is_no_list(tmp_path: Path) -> None:
