@@ -37,9 +37,10 @@ def unlearned(plan: Plan) -> tuple[Diagnostic, ...]:
 
 
 def _unlearned(graph: Graph, params: Sequence[Param], backward: bool) -> tuple[Diagnostic, ...]:
-    """Nothing to say of a net of which some layers are missing (they are refused), or that Python gives gradients."""
+    """Nothing to say of a net of which layers are missing (some are refused, or only data), or with Python in it."""
     whole = len(graph.nodes) == sum(included(layer, graph.state) for layer in graph.record.layer)
-    if backward or not whole or any(n.type.role.foreign for n in graph.nodes):
+    computes = any(n.bottoms for n in graph.nodes)
+    if backward or not whole or not computes or any(n.type.role.foreign for n in graph.nodes):
         return ()
     if not params:
         said, help = "no layer of the net has parameters", "add layers that learn, such as InnerProduct"
