@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import prod
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal, NoReturn, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,7 @@ MOST_AXES = 32
 """That a blob may have, as in Caffe."""
 Array = NDArray[Any]
 Phase = Literal["TRAIN", "TEST"]
+T = TypeVar("T")
 
 
 # ---------------------------------------------------------------- what setup says
@@ -97,7 +98,7 @@ class Setup:
         this instead of a mistake in what lies before the layer. Empty where it is the derivative.
     macs: multiply-adds of one forward pass over the whole batch.
     holds: what each bottom may hold, the last entry repeated; empty: any numbers. Made-up data keeps to it.
-    geometry: whatever the type's own kernels want to have worked out once.
+    geometry: whatever the type's own kernels want to have worked out once; `known` gives it by its type.
     """
 
     tops: tuple[Shape, ...]
@@ -111,11 +112,17 @@ class Setup:
     macs: int = 0
     window: Window | None = None
     holds: tuple[Holds, ...] = ()
-    geometry: Any = None
+    geometry: object = None
 
     def bottom_holds(self, bottom: int) -> Holds:
         """What the bottom at this index may hold."""
         return self.holds[min(bottom, len(self.holds) - 1)] if self.holds else ANYTHING
+
+    def known(self, kind: type[T]) -> T:
+        """The geometry, which is of this type; raises TypeError if it is of another."""
+        if not isinstance(self.geometry, kind):
+            raise TypeError(f"the layer's geometry is {self.geometry!r}, not of type {kind.__name__}")
+        return self.geometry
 
 
 # ---------------------------------------------------------------- what setup is given
@@ -237,9 +244,13 @@ class Call:
     writes: Writes = field(default_factory=Writes)  # where it may write files
 
     @property
-    def g(self) -> Any:
-        """The geometry that `setup` worked out."""
+    def g(self) -> object:
+        """The geometry that `setup` worked out; `known` tells type checkers what it is."""
         return self.setup.geometry
+
+    def known(self, kind: type[T]) -> T:
+        """The geometry that `setup` worked out, which is of this type; raises TypeError if it is of another."""
+        return self.setup.known(kind)
 
     def resize_top(self, index: int, shape: Shape) -> Array:
         """For `dynamic` layers: the true shape of a top, at most the planned one; returns the array to fill."""

@@ -26,6 +26,7 @@ from netc.caffe.versions import Versions
 from netc.errors import Diagnostic, NetError, Report
 from netc.graph import Node
 from netc.layer import Array, Call, Shape, format_shape
+from netc.layers.dummy_data import DummyDataGeometry
 from netc.layers.python import forward_in_any_shape, instance
 from netc.plan.model import Plan
 from netc.run.codes import NO_BACKWARD, PARAMETER_SHAPE
@@ -402,6 +403,5 @@ def _constant_tops(node: Node, plan: Plan) -> tuple[int, ...]:
     """The tops of a DummyData layer that Caffe fills only once, so that a script's own values stay in them."""
     if node.type.role.fed != "fillers":
         return ()
-    fillers = plan.layers[node.index].setup.geometry
-    kinds = zip(node.tops, fillers, strict=True)
-    return tuple(v for v, filler in kinds if isinstance(filler, int | float) or filler.type == "constant")
+    constant = plan.layers[node.index].setup.known(DummyDataGeometry).constant
+    return tuple(value for value, once in zip(node.tops, constant, strict=True) if once)

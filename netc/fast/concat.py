@@ -12,11 +12,12 @@ from netc.fast.machine.emit import LANES
 from netc.fast.program.builder import Builder
 from netc.fast.program.family import Family
 from netc.fast.program.model import Layout
+from netc.kernels.geometry import Along
 from netc.plan.model import Step
 
 
 def accepts(b: Builder, layer: int) -> Layout | None:
-    node, axis = b.plan.graph.nodes[layer], b.planned(layer).setup.geometry
+    node, axis = b.plan.graph.nodes[layer], b.planned(layer).setup.known(Along).axis
     channels = axis == 1 and len(node.bottoms) > 1 and len(b.plan.shapes[node.bottoms[0]]) == 4
     if not channels or not any(b.native.get(v) == "blocked" for v in node.bottoms):
         return None

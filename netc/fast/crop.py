@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from netc.fast.machine.channels import copied
 from netc.fast.machine.layout import Blocked, Halo
@@ -11,13 +10,13 @@ from netc.fast.machine.moves import filled
 from netc.fast.program.builder import Builder
 from netc.fast.program.family import Family
 from netc.fast.program.model import Layout
+from netc.kernels.geometry import CropGeometry
 from netc.plan.model import Step
 
 
 def _starts(b: Builder, layer: int) -> tuple[int, ...]:
     """Where the top begins along each axis."""
-    g: Any = b.planned(layer).setup.geometry
-    return tuple(part.start or 0 for part in g)
+    return tuple(part.start or 0 for part in b.planned(layer).setup.known(CropGeometry).parts)
 
 
 def accepts(b: Builder, layer: int) -> Layout | None:

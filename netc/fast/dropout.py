@@ -6,8 +6,6 @@ the same zeros.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from netc.fast.machine.launch import NOTHING, Launch, Region
@@ -19,6 +17,7 @@ from netc.fast.machine.operands import Read, Write, entry
 from netc.fast.program.builder import Builder
 from netc.fast.program.family import Family
 from netc.fast.program.model import Layout
+from netc.kernels.geometry import DropoutGeometry
 from netc.kernels.philox import block, stream
 from netc.plan.model import Step
 
@@ -86,14 +85,14 @@ def _masked(
 # ---------------------------------------------------------------- the layer
 
 
-def _geometry(b: Builder, layer: int) -> Any:
-    return b.planned(layer).setup.geometry
+def _geometry(b: Builder, layer: int) -> DropoutGeometry:
+    return b.planned(layer).setup.known(DropoutGeometry)
 
 
 def is_identity(b: Builder, layer: int) -> bool:
     """Whether the layer's top is its bottom."""
     g = _geometry(b, layer)
-    return bool(g.threshold == 0 and g.factor == 1)
+    return g.threshold == 0 and g.factor == 1
 
 
 def accepts(b: Builder, layer: int) -> Layout | None:

@@ -16,6 +16,7 @@ from netc.fast.program.family import Family
 from netc.fast.program.fuse import absorb_relu
 from netc.fast.program.model import Layout
 from netc.fast.relu import relu
+from netc.kernels.geometry import EltwiseGeometry
 from netc.plan.model import Step
 
 MOST = 256  # bottoms that a byte tells apart
@@ -100,9 +101,9 @@ def accepts(b: Builder, layer: int) -> Layout | None:
     return "plain" if b.is_flat(b.bottom(layer)) else None
 
 
-def _factors(b: Builder, layer: int) -> tuple[float, ...]:
-    factors: tuple[float, ...] = b.planned(layer).setup.geometry
-    return factors
+def factors(b: Builder, layer: int) -> tuple[float, ...]:
+    """What each bottom is multiplied by in a sum."""
+    return b.planned(layer).setup.known(EltwiseGeometry).factors
 
 
 def forward(b: Builder, layer: int) -> None:
@@ -128,9 +129,9 @@ def forward(b: Builder, layer: int) -> None:
 
 
 def _sum(b: Builder, layer: int, bottoms: list[Blocked], y: Blocked, clip: bool) -> None:
-    factors = _factors(b, layer)
-    total, weight = bottoms[0], factors[0]
-    for i, (x, factor) in enumerate(zip(bottoms[1:], factors[1:], strict=True), 2):
+    weights = factors(b, layer)
+    total, weight = bottoms[0], weights[0]
+    for i, (x, factor) in enumerate(zip(bottoms[1:], weights[1:], strict=True), 2):
         b.emit(combined(total, x, y, weight, factor, clip and i == len(bottoms)), "sum")
         total, weight = y, 1.0
 
@@ -154,7 +155,7 @@ def backward(b: Builder, step: Step) -> None:
         if operation == "MAX":
             b.emit(chosen(dy, dx, b.kept[step.layer, "index"], number), "maximum gradient")
             continue
-        factor = _factors(b, step.layer)[number]
+        factor = factors(b, step.layer)[number]
         if factor != 1 or not b.same_place(target, step.top_diffs[0]):
             b.emit(scaled(dy, dx, factor), "sum gradient")
 

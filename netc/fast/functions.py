@@ -35,6 +35,8 @@ from netc.fast.program.family import Family
 from netc.fast.program.model import Layout
 from netc.jit import intrinsic, kernel
 from netc.jit import numba_types as types
+from netc.kernels.geometry import ExpGeometry, LogGeometry, PowerGeometry
+from netc.layer import Setup
 from netc.plan.model import Step
 
 
@@ -248,38 +250,43 @@ class Known:
     constants: tuple[float, ...] = ()
 
 
-def _known_elu(p: Any, _g: Any) -> Known | None:
+def _known_elu(p: Any, _setup: Setup) -> Known | None:
     return Known("elu", (p.alpha,)) if p.alpha >= 0 else None
 
 
-def _known_power(p: Any, constant: bool) -> Known | None:
+def _known_power(p: Any, setup: Setup) -> Known | None:
     name = POWERS.get(p.power)
-    return Known(name, (p.scale, p.shift)) if name and not constant else None
+    return Known(name, (p.scale, p.shift)) if name and not setup.known(PowerGeometry).constant else None
 
 
-def _known_log(p: Any, factor: float) -> Known | None:
-    return Known("log", (p.scale, p.shift)) if factor == 1 else None
+def _known_log(p: Any, setup: Setup) -> Known | None:
+    return Known("log", (p.scale, p.shift)) if setup.known(LogGeometry).factor == 1 else None
 
 
-FUNCTIONS: dict[str, Callable[[Any, Any], Known | None]] = {
-    "AbsVal": lambda _p, _g: Known("absolute"),
-    "BNLL": lambda _p, _g: Known("softplus"),
-    "Clip": lambda p, _g: Known("clip", (p.min, p.max)),
+def _known_exp(_p: Any, setup: Setup) -> Known | None:
+    g = setup.known(ExpGeometry)
+    return Known("exp", (g.rate, g.factor))
+
+
+FUNCTIONS: dict[str, Callable[[Any, Setup], Known | None]] = {
+    "AbsVal": lambda _p, _setup: Known("absolute"),
+    "BNLL": lambda _p, _setup: Known("softplus"),
+    "Clip": lambda p, _setup: Known("clip", (p.min, p.max)),
     "ELU": _known_elu,
-    "Exp": lambda _p, g: Known("exp", (g.rate, g.factor)),
+    "Exp": _known_exp,
     "Log": _known_log,
     "Power": _known_power,
-    "ReLU6": lambda p, _g: Known("relu6") if not p.negative_slope else None,
-    "Sigmoid": lambda _p, _g: Known("sigmoid"),
-    "Swish": lambda p, _g: Known("swish", (p.beta,)),
-    "TanH": lambda _p, _g: Known("tanh"),
+    "ReLU6": lambda p, _setup: Known("relu6") if not p.negative_slope else None,
+    "Sigmoid": lambda _p, _setup: Known("sigmoid"),
+    "Swish": lambda p, _setup: Known("swish", (p.beta,)),
+    "TanH": lambda _p, _setup: Known("tanh"),
 }
 
 
 def _known(b: Builder, layer: int) -> Known | None:
     node = b.plan.graph.nodes[layer]
     fields = getattr(node.record, node.type.param) if node.type.param else node.record
-    return FUNCTIONS[node.type.name](fields, b.planned(layer).setup.geometry)
+    return FUNCTIONS[node.type.name](fields, b.planned(layer).setup)
 
 
 def accepts(b: Builder, layer: int) -> Layout | None:

@@ -33,6 +33,7 @@ from netc.fast.program.family import Family
 from netc.fast.program.model import Layout
 from netc.jit import intrinsic, ir
 from netc.jit import numba_types as types
+from netc.kernels.geometry import LrnGeometry
 from netc.plan.model import Step
 
 
@@ -220,14 +221,14 @@ def _backward(reach: int, root: int) -> Entry[...]:
 
 
 def accepts(b: Builder, layer: int) -> Layout | None:
-    g = b.planned(layer).setup.geometry
+    g = b.planned(layer).setup.known(LrnGeometry)
     fields = b.plan.graph.nodes[layer].record.lrn_param
     positive = g.k > 0 and g.alpha >= 0  # else a power of a negative number
     return "blocked" if g.across and g.reach < LANES and positive and fields.beta > 0 else None
 
 
 def _constants(b: Builder, layer: int) -> Constants:
-    g: Any = b.planned(layer).setup.geometry
+    g = b.planned(layer).setup.known(LrnGeometry)
     return Constants(g.reach, g.alpha, b.plan.graph.nodes[layer].record.lrn_param.beta, g.k)
 
 

@@ -35,6 +35,7 @@ from netc.fast.program.family import Family
 from netc.fast.program.model import Layout
 from netc.jit import intrinsic, ir, kernel
 from netc.jit import numba_types as types
+from netc.kernels.pooling import Planes
 from netc.kernels.windows import Axis
 from netc.plan.model import Step
 
@@ -242,7 +243,7 @@ def _fields(b: Builder, layer: int) -> Any:
 
 
 def _axes(b: Builder, layer: int) -> tuple[Axis, Axis]:
-    planes = b.planned(layer).setup.geometry
+    planes = b.planned(layer).setup.known(Planes)
     return planes.height, planes.width
 
 

@@ -8,12 +8,13 @@ from netc.fast.machine.channels import copied
 from netc.fast.program.builder import Builder
 from netc.fast.program.family import Family
 from netc.fast.program.model import Layout
+from netc.kernels.geometry import Along
 from netc.plan.model import Step
 
 
 def accepts(b: Builder, layer: int) -> Layout | None:
     node = b.plan.graph.nodes[layer]
-    blocked = b.native.get(node.bottoms[0]) == "blocked" and b.planned(layer).setup.geometry == 1
+    blocked = b.native.get(node.bottoms[0]) == "blocked" and b.planned(layer).setup.known(Along).axis == 1
     return "blocked" if blocked and len(b.plan.shapes[node.bottoms[0]]) == 4 else None
 
 

@@ -40,6 +40,7 @@ from netc.fast.program.family import Family
 from netc.fast.program.model import Layout
 from netc.jit import intrinsic, ir
 from netc.jit import numba_types as types
+from netc.kernels.geometry import Along
 from netc.plan.model import Step
 
 LOWEST = -3.4028234663852886e38
@@ -208,7 +209,7 @@ def _lines(mode: Mode, lines: Blocked) -> Access:
 
 
 def accepts(b: Builder, layer: int) -> Layout | None:
-    bottom, axis = b.plan.graph.nodes[layer].bottoms[0], b.planned(layer).setup.geometry
+    bottom, axis = b.plan.graph.nodes[layer].bottoms[0], b.planned(layer).setup.known(Along).axis
     shape = b.plan.shapes[bottom]
     if 0 in shape:
         return None
@@ -221,7 +222,7 @@ def _ways(b: Builder, layer: int) -> tuple[bool, Callable[[int], Blocked], Calla
     """Whether the blobs are the lines of a matrix, and how slots are read and written."""
     if b.native[b.plan.graph.nodes[layer].tops[0]] == "blocked":
         return False, b.read, b.write
-    shape, axis = b.shape(b.bottom(layer)), b.planned(layer).setup.geometry
+    shape, axis = b.shape(b.bottom(layer)), b.planned(layer).setup.known(Along).axis
     sizes = prod(shape[:axis]), shape[axis]
     return (
         True,

@@ -14,6 +14,7 @@ from netc.fast.program.builder import Builder
 from netc.fast.program.family import Family
 from netc.fast.program.model import Layout
 from netc.jit import kernel
+from netc.kernels.geometry import UpsampleGeometry
 from netc.plan.model import Step
 
 
@@ -105,8 +106,7 @@ def _fits(b: Builder, mask: int, top: int) -> bool:
 
 def _scale(b: Builder, layer: int) -> tuple[int, int]:
     """How often each cell is repeated, down and across."""
-    down, across = b.planned(layer).setup.geometry.scale
-    return down, across
+    return b.planned(layer).setup.known(UpsampleGeometry).scale
 
 
 def forward(b: Builder, layer: int) -> None:

@@ -20,7 +20,7 @@ Array = NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Geometry:
+class ConvolutionGeometry:
     """What the kernels here are told: images of a batch, groups, filters over all groups (Convolution's outputs,
     Deconvolution's bottom channels), and the columns of one image (Convolution's bottom, Deconvolution's top)."""
 

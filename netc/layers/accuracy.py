@@ -67,7 +67,7 @@ def setup(site: Site) -> Setup:
 
 
 def forward(call: Call) -> None:
-    g: Geometry = call.g
+    g = call.known(Geometry)
     scores = flat(call.bottoms[0], g.axis)
     count = scores.shape[1]
     classes = class_labels(call.record, call.bottoms[1], count, g.ignore).reshape(scores.shape[0], scores.shape[2])

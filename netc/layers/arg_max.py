@@ -19,6 +19,7 @@ from math import prod
 
 import numpy as np
 
+from netc.kernels.geometry import Folded
 from netc.layer import BAD_BOTTOM_SHAPE, BAD_FIELD, Call, Example, Input, LayerType, Refused, Setup, Shape, Site
 from netc.role import Role
 
@@ -29,19 +30,19 @@ def setup(site: Site) -> Setup:
         site.refuse(BAD_BOTTOM_SHAPE, "needs a bottom with at least one axis", "bottom")
     if p.has("axis"):
         axis = site.axis(p.axis)
-        view: Shape = (prod(bottom[:axis]), bottom[axis], prod(bottom[axis + 1 :]))
+        view = Folded(prod(bottom[:axis]), bottom[axis], prod(bottom[axis + 1 :]))
         top: Shape = (*bottom[:axis], p.top_k, *bottom[axis + 1 :])
     else:
-        view = (bottom[0], prod(bottom[1:]), 1)
+        view = Folded(bottom[0], prod(bottom[1:]), 1)
         top = (bottom[0], 2 if p.out_max_val else 1, p.top_k, *(1,) * (len(bottom) - 3))
-    if not 1 <= p.top_k <= view[1]:
-        site.refuse(BAD_FIELD, f"top_k is {p.top_k}: it must be 1 to {view[1]}, the number of values", "top_k")
+    if not 1 <= p.top_k <= view.middle:
+        site.refuse(BAD_FIELD, f"top_k is {p.top_k}: it must be 1 to {view.middle}, the number of values", "top_k")
     return Setup(tops=(top,), reads=(), geometry=view)
 
 
 def forward(call: Call) -> None:
     p = call.p
-    x = call.bottoms[0].reshape(call.g)
+    x = call.bottoms[0].reshape(call.known(Folded))
     order = np.argsort(-x[:, ::-1], axis=1, kind="stable")[:, : p.top_k]
     order = x.shape[1] - 1 - order
     if not p.out_max_val:

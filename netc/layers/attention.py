@@ -60,7 +60,7 @@ OWN = Param(
 
 
 @dataclass(frozen=True, slots=True)
-class Geometry:
+class AttentionGeometry:
     """Number of heads, and the factor of the products."""
 
     heads: int
@@ -84,7 +84,7 @@ def setup(site: Site) -> Setup:
         reads=("x0", "x1", "x2"),
         holds=(ANYTHING, ANYTHING, ANYTHING, Holds("binary")),
         macs=q[0] * q[1] * k[1] * (q[2] + v[2]),
-        geometry=Geometry(p.num_heads, scale),
+        geometry=AttentionGeometry(p.num_heads, scale),
     )
 
 
@@ -94,7 +94,7 @@ def _heads(array: Array, heads: int) -> Array:
 
 
 def forward(call: Call) -> None:
-    g: Geometry = call.g
+    g = call.known(AttentionGeometry)
     q, k, v = (_heads(bottom, g.heads) for bottom in call.bottoms[:3])
     prob = call.buffers["prob"]
     np.matmul(q * g.scale, k.swapaxes(-1, -2), out=prob)
@@ -111,7 +111,7 @@ def forward(call: Call) -> None:
 
 
 def backward(call: Call) -> None:
-    g: Geometry = call.g
+    g = call.known(AttentionGeometry)
     q, k, v = (_heads(bottom, g.heads) for bottom in call.bottoms[:3])
     prob, dy = call.buffers["prob"], _heads(call.top_diffs[0], g.heads)
     dq, dk, dv = call.bottom_diffs[:3]

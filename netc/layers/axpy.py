@@ -17,6 +17,7 @@ from math import prod
 
 import numpy as np
 
+from netc.kernels.geometry import Matrix
 from netc.layer import BAD_BOTTOM_SHAPE, Arity, Call, Example, Input, LayerType, Refused, Setup, Site, format_shape
 
 
@@ -31,25 +32,27 @@ def setup(site: Site) -> Setup:
         site.refuse(
             BAD_BOTTOM_SHAPE, f"its first bottom must be num x channels of the others, but they are {shapes}", "bottom"
         )
-    return Setup(tops=(x,), reads=("x0", "x1"), geometry=(prod(x[:2]), prod(x[2:])))
+    return Setup(tops=(x,), reads=("x0", "x1"), geometry=Matrix(prod(x[:2]), prod(x[2:])))
 
 
 def forward(call: Call) -> None:
-    scale, x, z = call.bottoms[0].reshape(-1, 1), call.bottoms[1].reshape(call.g), call.bottoms[2].reshape(call.g)
-    y = call.tops[0].reshape(call.g)
+    view = call.known(Matrix)
+    scale, x, z = call.bottoms[0].reshape(-1, 1), call.bottoms[1].reshape(view), call.bottoms[2].reshape(view)
+    y = call.tops[0].reshape(view)
     np.multiply(x, scale, out=y)
     y += z
 
 
 def backward(call: Call) -> None:
+    view = call.known(Matrix)
     da, dx, dz = call.bottom_diffs
-    dy = call.top_diffs[0].reshape(call.g)
+    dy = call.top_diffs[0].reshape(view)
     if da is not None:
-        np.einsum("ij,ij->i", dy, call.bottoms[1].reshape(call.g), out=da.reshape(-1))
+        np.einsum("ij,ij->i", dy, call.bottoms[1].reshape(view), out=da.reshape(-1))
     if dx is not None:
-        np.multiply(dy, call.bottoms[0].reshape(-1, 1), out=dx.reshape(call.g))
+        np.multiply(dy, call.bottoms[0].reshape(-1, 1), out=dx.reshape(view))
     if dz is not None:
-        dz.reshape(call.g)[...] = dy
+        dz.reshape(view)[...] = dy
 
 
 AXPY = LayerType(

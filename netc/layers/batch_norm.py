@@ -23,7 +23,6 @@ Caffe notes:
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -31,6 +30,7 @@ import numpy as np
 from netc.errors import Code
 from netc.jit import kernel
 from netc.kernels.channels import channel_dots, channel_sums
+from netc.kernels.geometry import BatchNormGeometry, Folded
 from netc.layer import (
     BAD_BOTTOM_SHAPE,
     Array,
@@ -72,24 +72,15 @@ STORED_WHILE_TRAINING = Code(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Geometry:
-    """The bottom seen as (num, channels, inner); whether stored statistics are used, and scale and bias there."""
-
-    view: tuple[int, int, int]
-    stored: bool
-    affine: bool
-
-
 def setup(site: Site) -> Setup:
     p, bottom = site.p, site.bottoms[0]
     if not bottom:
         site.refuse(BAD_BOTTOM_SHAPE, "needs a bottom with at least one axis", "bottom")
     stored = p.use_global_stats if p.has("use_global_stats") else site.phase == "TEST"
     affine = p.scale_bias or p.has("scale_filler") or p.has("bias_filler")
-    g = Geometry(_view(bottom), stored, affine)
+    g = BatchNormGeometry(_view(bottom), stored, affine)
     _lint(site, stored)
-    channels = (g.view[1],)
+    channels = (g.view.middle,)
     params = [ParamBlob("mean", channels, learned=False), ParamBlob("variance", channels, learned=False)]
     params.append(ParamBlob("factor", (1,), learned=False))
     if affine:
@@ -106,13 +97,13 @@ def setup(site: Site) -> Setup:
     )
 
 
-def _view(bottom: Shape) -> tuple[int, int, int]:
+def _view(bottom: Shape) -> Folded:
     if len(bottom) == 1:
-        return bottom[0], 1, 1
+        return Folded(bottom[0], 1, 1)
     inner = 1
     for size in bottom[2:]:
         inner *= size
-    return bottom[0], bottom[1], inner
+    return Folded(bottom[0], bottom[1], inner)
 
 
 def _lint(site: Site, stored: bool) -> None:
@@ -156,7 +147,7 @@ def _gradient(dy: Array, y: Array, dx: Array, factor: Array, constant: Array, sl
 
 
 def forward(call: Call) -> None:
-    g: Geometry = call.g
+    g = call.known(BatchNormGeometry)
     x, y = call.bottoms[0].reshape(g.view), call.tops[0].reshape(g.view)
     mean, variance = _stored_statistics(call) if g.stored else _batch_statistics(call, x)
     inverse_std = 1 / np.sqrt(variance + call.p.eps)
@@ -186,18 +177,18 @@ def _batch_statistics(call: Call, x: Array) -> tuple[Array, Array]:
 
 
 def _affine(call: Call) -> tuple[Array, Array]:
-    if call.g.affine:
+    if call.known(BatchNormGeometry).affine:
         return call.params[3], call.params[4]
-    channels = call.g.view[1]
+    channels = call.known(BatchNormGeometry).view.middle
     return np.ones(channels, call.tops[0].dtype), np.zeros(channels, call.tops[0].dtype)
 
 
 def backward(call: Call) -> None:
-    g: Geometry = call.g
+    g = call.known(BatchNormGeometry)
     dy = call.top_diffs[0].reshape(g.view)
     x_hat = _x_hat(call)
-    sums = np.zeros(g.view[1])
-    dots = np.zeros(g.view[1])
+    sums = np.zeros(g.view.middle)
+    dots = np.zeros(g.view.middle)
     if g.affine or not g.stored:
         channel_sums(dy, sums)
         channel_dots(dy, x_hat, dots)
@@ -207,7 +198,7 @@ def backward(call: Call) -> None:
     if (dx := call.bottom_diffs[0]) is None:
         return
     count = 1.0 if not g.stored else np.inf  # stored statistics do not depend on x
-    count *= g.view[0] * g.view[2]
+    count *= g.view.outer * g.view.inner
     factor = _affine(call)[0] * call.buffers["inverse_std"]
     dtype: Any = dx.dtype
     constant, slope = (sums / count).astype(dtype), (dots / count).astype(dtype)
@@ -221,12 +212,12 @@ def _add(diff: Array | None, value: Array) -> None:
 
 def _x_hat(call: Call) -> Array:
     """The normalized values: the top itself, or made again from the bottom; unused with stored statistics."""
-    g: Geometry = call.g
+    g = call.known(BatchNormGeometry)
     if not g.affine:
         return (call.top_diffs if g.stored else call.tops)[0].reshape(g.view)
     x = call.bottoms[0].reshape(g.view)
     x_hat = np.empty_like(x)
-    zero = np.zeros(g.view[1], x.dtype)
+    zero = np.zeros(g.view.middle, x.dtype)
     _normalize(x, x_hat, call.buffers["mean"], call.buffers["inverse_std"], zero)
     return x_hat
 

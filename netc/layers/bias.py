@@ -19,6 +19,7 @@ from math import prod
 import numpy as np
 
 from netc.kernels.channels import channel_sums
+from netc.kernels.geometry import Folded
 from netc.layer import (
     BAD_BOTTOM_SHAPE,
     BAD_FIELD,
@@ -46,7 +47,7 @@ def setup(site: Site) -> Setup:
         params=(ParamBlob("bias", shape, site.p.filler),) if learned else (),
         reads=(),
         in_place=True,
-        geometry=(prod(bottom[:axis]), prod(shape), prod(bottom[axis + len(shape) :])),
+        geometry=Folded(prod(bottom[:axis]), prod(shape), prod(bottom[axis + len(shape) :])),
     )
 
 
@@ -71,23 +72,25 @@ def _given(site: Site) -> tuple[int, Shape]:
 
 
 def forward(call: Call) -> None:
+    view = call.known(Folded)
     bias = call.params[0] if len(call.bottoms) == 1 else call.bottoms[1]
-    np.add(call.bottoms[0].reshape(call.g), bias.reshape(1, -1, 1), out=call.tops[0].reshape(call.g))
+    np.add(call.bottoms[0].reshape(view), bias.reshape(1, -1, 1), out=call.tops[0].reshape(view))
 
 
 def backward(call: Call) -> None:
-    dy = call.top_diffs[0].reshape(call.g)
+    view = call.known(Folded)
+    dy = call.top_diffs[0].reshape(view)
     learned = len(call.bottoms) == 1
     db = call.param_diffs[0] if learned else call.bottom_diffs[1]
     if db is not None:
-        total = np.empty(call.g[1])
+        total = np.empty(view.middle)
         channel_sums(dy, total)
         if learned:
             db += total.reshape(db.shape)
         else:
             db[...] = total.reshape(db.shape)
     if (dx := call.bottom_diffs[0]) is not None:
-        np.copyto(dx.reshape(call.g), dy)
+        np.copyto(dx.reshape(view), dy)
 
 
 BIAS = LayerType(

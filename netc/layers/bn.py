@@ -24,10 +24,9 @@ Caffe notes:
     dx is the formula of training all the same, as there.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from netc.kernels.geometry import BnGeometry
 from netc.layer import (
     BAD_BOTTOM_SHAPE,
     BAD_FIELD,
@@ -72,20 +71,6 @@ PARAMETER = Message(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Geometry:
-    """Where mean and variance come from: the batch, the stored blobs, or nowhere (x' = x). epsilon: what is added.
-
-    momentum: the share of the stored statistics that stays, None where they do not change. centred: dx is that of
-    batch statistics.
-    """
-
-    statistics: str
-    epsilon: float
-    momentum: float | None
-    centred: bool
-
-
 def setup(site: Site) -> Setup:
     p, bottom = site.p, site.bottoms[0]
     if len(bottom) < 2 or 0 in bottom:
@@ -102,7 +87,7 @@ def setup(site: Site) -> Setup:
             ParamBlob("shift", blob, p.shift_filler),
         )
         learn = p.bn_mode == "LEARN"
-        g, exempt = Geometry("batch" if learn else "none", EPSILON, None, learn), ""
+        g, exempt = BnGeometry("batch" if learn else "none", EPSILON, None, learn), ""
     else:
         _only_tsn(site, own)
         params = (
@@ -112,7 +97,7 @@ def setup(site: Site) -> Setup:
             ParamBlob("variance", blob, float(p.frozen), learned=False),
         )
         stored = p.frozen or site.phase == "TEST"
-        g = Geometry("stored" if stored else "batch", p.eps, None if stored else p.momentum, not p.frozen)
+        g = BnGeometry("stored" if stored else "batch", p.eps, None if stored else p.momentum, not p.frozen)
         exempt = AS_TRAINING if stored and not p.frozen else ""
     buffers = (Buffer("normalized", bottom), Buffer("std", (bottom[1],)))
     return Setup((bottom, blob, blob)[: site.top_count], params, buffers, (), True, geometry=g, own_gradient=exempt)
@@ -131,7 +116,7 @@ def _only_tsn(site: Site, own: str) -> None:
 
 def forward(call: Call) -> None:
     x, y, normalized = (flat(a, 1) for a in (call.bottoms[0], call.tops[0], call.buffers["normalized"]))
-    g, std = call.g, call.buffers["std"]
+    g, std = call.known(BnGeometry), call.buffers["std"]
     mean, variance = _statistics(call, x)
     if g.statistics == "none":
         std[...] = 1
@@ -151,7 +136,7 @@ def forward(call: Call) -> None:
 
 
 def _statistics(call: Call, x: Array) -> tuple[Array, Array]:
-    if call.g.statistics == "stored":
+    if call.known(BnGeometry).statistics == "stored":
         return call.params[2].reshape(-1), call.params[3].reshape(-1)
     return x.mean((0, 2)), x.var((0, 2))
 
@@ -167,7 +152,7 @@ def backward(call: Call) -> None:
         return
     dx = flat(bottom_diff, 1)
     np.copyto(dx, dy)
-    if call.g.centred:
+    if call.known(BnGeometry).centred:
         cells = dy.dtype.type(dy.shape[0] * dy.shape[2])
         dx -= (shift / cells)[:, None]
         dx -= normalized * (scale / cells)[:, None]

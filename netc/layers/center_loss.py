@@ -19,6 +19,7 @@ from math import prod
 
 import numpy as np
 
+from netc.kernels.geometry import Matrix
 from netc.kernels.labels import LABEL_OUT_OF_RANGE, class_labels
 from netc.layer import (
     BAD_BOTTOM_SHAPE,
@@ -75,25 +76,27 @@ def setup(site: Site) -> Setup:
         buffers=buffers,
         reads=(),
         holds=(ANYTHING, whole(p.num_output)),
-        geometry=(rows, values),
+        geometry=Matrix(rows, values),
     )
 
 
 def forward(call: Call) -> None:
+    view = call.known(Matrix)
     centers, distance = call.params[0], call.buffers["distance"]
     classes = class_labels(call.record, call.bottoms[1], len(centers))
     call.buffers["classes"][:] = classes
-    np.subtract(call.bottoms[0].reshape(call.g), centers[classes], out=distance)
-    call.tops[0][...] = np.dot(distance.ravel(), distance.ravel()) / call.g[0] / 2
+    np.subtract(call.bottoms[0].reshape(view), centers[classes], out=distance)
+    call.tops[0][...] = np.dot(distance.ravel(), distance.ravel()) / view.rows / 2
 
 
 def backward(call: Call) -> None:
+    view = call.known(Matrix)
     classes, distance = call.buffers["classes"], call.buffers["distance"]
     if (dc := call.param_diffs[0]) is not None:
         share = np.bincount(classes, minlength=len(dc))[classes] + 1
         np.subtract.at(dc, classes, (distance / share[:, None]).astype(dc.dtype))
     if (dx := call.bottom_diffs[0]) is not None:
-        np.multiply(distance, call.top_diffs[0].item() / call.g[0], out=dx.reshape(call.g))
+        np.multiply(distance, call.top_diffs[0].item() / view.rows, out=dx.reshape(view))
 
 
 _FILLER = 'center_filler { type: "gaussian" }'

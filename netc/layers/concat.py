@@ -13,6 +13,7 @@ Caffe notes:
     `concat_dim` is the old name of `axis` and cannot be negative; only one of the two may be given.
 """
 
+from netc.kernels.geometry import Along
 from netc.layer import (
     ANY,
     AXIS_OUT_OF_RANGE,
@@ -50,24 +51,26 @@ def setup(site: Site) -> Setup:
         site.refuse(SHAPES_DIFFER, message, "bottom", index=odd_one_out(rests))
     size = sum(bottom[axis] for bottom in site.bottoms)
     return Setup(
-        tops=((*first[:axis], size, *first[axis + 1 :]),), reads=(), shares=len(site.bottoms) == 1, geometry=axis
+        tops=((*first[:axis], size, *first[axis + 1 :]),), reads=(), shares=len(site.bottoms) == 1, geometry=Along(axis)
     )
 
 
 def forward(call: Call) -> None:
-    y, start = flat(call.tops[0], call.g), 0
+    axis = call.known(Along).axis
+    y, start = flat(call.tops[0], axis), 0
     for bottom in call.bottoms:
-        x = flat(bottom, call.g)
+        x = flat(bottom, axis)
         y[:, start : start + x.shape[1]] = x
         start += x.shape[1]
 
 
 def backward(call: Call) -> None:
-    dy, start = flat(call.top_diffs[0], call.g), 0
+    axis = call.known(Along).axis
+    dy, start = flat(call.top_diffs[0], axis), 0
     for bottom, diff in zip(call.bottoms, call.bottom_diffs, strict=True):
-        size = bottom.shape[call.g]
+        size = bottom.shape[axis]
         if diff is not None:
-            flat(diff, call.g)[...] = dy[:, start : start + size]
+            flat(diff, axis)[...] = dy[:, start : start + size]
         start += size
 
 

@@ -26,7 +26,13 @@ from math import prod
 
 import numpy as np
 
-from netc.kernels.gemm_convolution import Geometry, correlate, correlate_back, correlate_weights, is_depthwise
+from netc.kernels.gemm_convolution import (
+    ConvolutionGeometry,
+    correlate,
+    correlate_back,
+    correlate_weights,
+    is_depthwise,
+)
 from netc.kernels.im2col import Columns
 from netc.kernels.windows import WindowError, area, convolution_axes, overhang, positions
 from netc.layer import (
@@ -77,7 +83,7 @@ def _setup(site: Site, bottom: Shape, axis: int, groups: int) -> Setup:
         site.refuse(KERNEL_TOO_LARGE if error.too_large else BAD_FIELD, str(error), error.field)
     if message := overhang(axes):
         site.warn(KERNEL_TOO_LARGE, message, "kernel_size", "kernel_h", "kernel_w")
-    g = Geometry(prod(bottom[:axis]), groups, p.num_output, Columns(channels, axes))
+    g = ConvolutionGeometry(prod(bottom[:axis]), groups, p.num_output, Columns(channels, axes))
     top: Shape = (*bottom[:axis], p.num_output, *(a.out for a in axes))
     params = [ParamBlob("weights", (p.num_output, channels // groups, *(a.kernel for a in axes)), p.weight_filler)]
     if p.bias_term:
@@ -111,7 +117,7 @@ def _check_groups(site: Site, channels: int, groups: int) -> None:
 
 
 def forward(call: Call) -> None:
-    g: Geometry = call.g
+    g = call.known(ConvolutionGeometry)
     weights, scratch = call.params[0].reshape(g.weights), call.buffers.get("columns")
     for bottom, top in zip(call.bottoms, call.tops, strict=True):
         y = top.reshape(g.batch, g.filters, positions(g.columns.axes))
@@ -121,7 +127,7 @@ def forward(call: Call) -> None:
 
 
 def backward(call: Call) -> None:
-    g: Geometry = call.g
+    g = call.known(ConvolutionGeometry)
     weights, scratch = call.params[0].reshape(g.weights), call.buffers.get("columns")
     dw = call.param_diffs[0]
     db = call.param_diffs[1] if len(call.params) > 1 else None

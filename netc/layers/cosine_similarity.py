@@ -15,6 +15,7 @@ Caffe notes:
 
 import numpy as np
 
+from netc.kernels.geometry import Along
 from netc.layer import (
     AXIS_OUT_OF_RANGE,
     SHAPES_DIFFER,
@@ -59,12 +60,13 @@ OWN = Param(
 def setup(site: Site) -> Setup:
     shape = same_shape(site)
     axis = site.axis(site.p.axis)
-    return Setup(tops=((*shape[:axis], *shape[axis + 1 :]),), reads=("x",), geometry=axis)
+    return Setup(tops=((*shape[:axis], *shape[axis + 1 :]),), reads=("x",), geometry=Along(axis))
 
 
 def _parts(call: Call) -> tuple[Array, Array, Array, Array, Array]:
     """a, b, the squares of their lengths, and their product, with the vectors along axis 1."""
-    a, b = flat(call.bottoms[0], call.g), flat(call.bottoms[1], call.g)
+    axis = call.known(Along).axis
+    a, b = flat(call.bottoms[0], axis), flat(call.bottoms[1], axis)
     dots = ((a * b).sum(1, keepdims=True), (a * a).sum(1, keepdims=True), (b * b).sum(1, keepdims=True))
     return a, b, dots[1], dots[2], dots[0]
 
@@ -75,6 +77,7 @@ def forward(call: Call) -> None:
 
 
 def backward(call: Call) -> None:
+    axis = call.known(Along).axis
     a, b, aa, bb, ab = _parts(call)
     product = np.sqrt(aa * bb)
     small = product < call.p.eps
@@ -83,7 +86,7 @@ def backward(call: Call) -> None:
     for dx, own, other, square in zip(call.bottom_diffs, (a, b), (b, a), (aa, bb), strict=True):
         if dx is not None:
             back = np.where(small, 0, ab / divisor / np.where(small, 1, square))
-            flat(dx, call.g)[...] = dy * (other / divisor - back * own)
+            flat(dx, axis)[...] = dy * (other / divisor - back * own)
 
 
 COSINE_SIMILARITY = LayerType(

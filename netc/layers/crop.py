@@ -13,6 +13,7 @@ Caffe notes:
     `offset` is given once for all axes, or once for each axis from `axis` on; it is 0 if left out.
 """
 
+from netc.kernels.geometry import CropGeometry
 from netc.layer import (
     BAD_BOTTOM_SHAPE,
     BAD_FIELD,
@@ -47,18 +48,18 @@ def setup(site: Site) -> Setup:
     return Setup(
         tops=((*bottom[:axis], *like[axis : len(bottom)]),),
         reads=(),
-        geometry=(slice(None),) * axis + part,
+        geometry=CropGeometry((slice(None),) * axis + part),
     )
 
 
 def forward(call: Call) -> None:
-    call.tops[0][...] = call.bottoms[0][call.g]
+    call.tops[0][...] = call.bottoms[0][call.known(CropGeometry).parts]
 
 
 def backward(call: Call) -> None:
     if (dx := call.bottom_diffs[0]) is not None:
         dx[...] = 0
-        dx[call.g] = call.top_diffs[0]
+        dx[call.known(CropGeometry).parts] = call.top_diffs[0]
 
 
 _LIKE = (Input((2, 3, 5, 6)), Input((2, 2, 3, 4)))

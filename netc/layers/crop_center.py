@@ -13,6 +13,7 @@ Caffe notes:
     A layer of waifu2x-caffe's fork. `crop_size` is given once for each axis of the bottom.
 """
 
+from netc.kernels.geometry import CropGeometry
 from netc.layer import (
     BAD_FIELD,
     MISSING_FIELD,
@@ -50,17 +51,17 @@ def setup(site: Site) -> Setup:
             site.refuse(BAD_FIELD, message, "crop_size", index=axis)
     top = tuple(size - 2 * crop for size, crop in zip(bottom, sizes, strict=True))
     part = tuple(slice(crop, crop + size) for size, crop in zip(top, sizes, strict=True))
-    return Setup(tops=(top,), reads=(), geometry=part)
+    return Setup(tops=(top,), reads=(), geometry=CropGeometry(part))
 
 
 def forward(call: Call) -> None:
-    call.tops[0][...] = call.bottoms[0][call.g]
+    call.tops[0][...] = call.bottoms[0][call.known(CropGeometry).parts]
 
 
 def backward(call: Call) -> None:
     if (dx := call.bottom_diffs[0]) is not None:
         dx[...] = 0
-        dx[call.g] = call.top_diffs[0]
+        dx[call.known(CropGeometry).parts] = call.top_diffs[0]
 
 
 CROP_CENTER = LayerType(

@@ -21,7 +21,13 @@ from math import prod
 
 import numpy as np
 
-from netc.kernels.gemm_convolution import Geometry, correlate, correlate_back, correlate_weights, is_depthwise
+from netc.kernels.gemm_convolution import (
+    ConvolutionGeometry,
+    correlate,
+    correlate_back,
+    correlate_weights,
+    is_depthwise,
+)
 from netc.kernels.im2col import Columns
 from netc.kernels.windows import WindowError, area, convolution_axes, positions
 from netc.layer import (
@@ -58,7 +64,7 @@ def setup(site: Site) -> Setup:
     if any(a.size < 1 for a in axes):
         message = f"pad leaves nothing of the top: it would be {format_shape(top)}"
         site.refuse(KERNEL_TOO_LARGE, message, "pad", "pad_h", "pad_w")
-    g = Geometry(prod(bottom[:axis]), p.group, channels, Columns(p.num_output, axes))
+    g = ConvolutionGeometry(prod(bottom[:axis]), p.group, channels, Columns(p.num_output, axes))
     params = [ParamBlob("weights", (channels, p.num_output // p.group, *(a.kernel for a in axes)), p.weight_filler)]
     if p.bias_term:
         params.append(ParamBlob("bias", (p.num_output,), p.bias_filler))
@@ -91,7 +97,7 @@ def _check_groups(site: Site, channels: int) -> None:
 
 
 def forward(call: Call) -> None:
-    g: Geometry = call.g
+    g = call.known(ConvolutionGeometry)
     weights, scratch = call.params[0].reshape(g.weights), call.buffers.get("columns")
     for bottom, top in zip(call.bottoms, call.tops, strict=True):
         x = bottom.reshape(g.batch, g.filters, positions(g.columns.axes))
@@ -102,7 +108,7 @@ def forward(call: Call) -> None:
 
 
 def backward(call: Call) -> None:
-    g: Geometry = call.g
+    g = call.known(ConvolutionGeometry)
     weights, scratch = call.params[0].reshape(g.weights), call.buffers.get("columns")
     dw = call.param_diffs[0]
     db = call.param_diffs[1] if len(call.params) > 1 else None

@@ -181,7 +181,7 @@ def _grouped(call: Call, rows: Array, width: int) -> Boxes:
 
 def _next_size(call: Call) -> tuple[int, int] | None:
     """The size of the next image of the database; after the last one comes the first again."""
-    sizes = call.g.sizes
+    sizes = call.known(Geometry).sizes
     if not sizes:
         return None
     place = call.buffers["image"]

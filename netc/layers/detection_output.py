@@ -153,7 +153,7 @@ def _geometry(site: Site) -> Geometry:
 
 
 def forward(call: Call) -> None:
-    g: Geometry = call.g
+    g = call.known(Geometry)
     loc = call.bottoms[0].reshape(g.images, g.priors, g.places, 4)
     conf = call.bottoms[1].reshape(g.images, g.priors, g.classes)
     rows = [row for n in range(g.images) for row in _image(call, n, loc[n], conf[n])]
@@ -167,7 +167,7 @@ def forward(call: Call) -> None:
 
 def _image(call: Call, image: int, loc: Array, conf: Array) -> list[tuple[float, ...]]:
     """One image's rows: by class, then as suppression (or keep_top_k) put them."""
-    p, g = call.p, call.g
+    p, g = call.p, call.known(Geometry)
     boxes_of = [_decoded(call, loc[:, place]) for place in range(g.places)]
     found: list[tuple[int, int]] = []
     for label in range(g.classes):

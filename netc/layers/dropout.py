@@ -16,20 +16,11 @@ Caffe notes:
     at test as while training (Bayesian SegNet, Kendall et al. 2015).
 """
 
-from dataclasses import dataclass
-
 from netc.jit import kernel
+from netc.kernels.geometry import DropoutGeometry
 from netc.kernels.philox import block
 from netc.layer import BAD_FIELD, Array, Call, Example, Input, LayerType, Refused, Setup, Site
 from netc.role import Role
-
-
-@dataclass(frozen=True, slots=True)
-class Geometry:
-    """What kept values are multiplied by, and below which 32-bit word a value is dropped (0: none is)."""
-
-    factor: float
-    threshold: int
 
 
 def setup(site: Site) -> Setup:
@@ -42,7 +33,7 @@ def setup(site: Site) -> Setup:
         factor = 1 / (1 - ratio)
     elif not training and not scale_train:
         factor = 1 - ratio
-    g = Geometry(factor, round(ratio * 2**32) if training else 0)
+    g = DropoutGeometry(factor, round(ratio * 2**32) if training else 0)
     return Setup(tops=(site.bottoms[0],), reads=(), in_place=True, geometry=g)
 
 
@@ -65,7 +56,7 @@ def _mask(x: Array, y: Array, factor: float, threshold: int, seed: int, stream: 
 
 
 def _apply(call: Call, x: Array, y: Array) -> None:
-    g: Geometry = call.g
+    g = call.known(DropoutGeometry)
     factor = x.dtype.type(g.factor)
     if g.threshold:
         _mask(x.ravel(), y.ravel(), factor, g.threshold, call.seed, call.stream, call.iteration)

@@ -16,6 +16,7 @@ Caffe notes:
     filled in every forward pass, with the same values.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 from netc.kernels.fillers import BAD_FILLER, check, fill
@@ -35,6 +36,7 @@ from netc.layer import (
     format_shape,
 )
 from netc.role import Role
+from netc.schema.record import Record
 
 _OLD = ("num", "channels", "height", "width")
 
@@ -59,6 +61,18 @@ def _shapes(site: Site) -> tuple[Shape, ...]:
     return tuple(zip(*(_each(site, field, 1) for field in _OLD), strict=True))
 
 
+@dataclass(frozen=True, slots=True)
+class DummyDataGeometry:
+    """What each top is filled with: a FillerParameter, or a constant."""
+
+    fillers: tuple[Record | float, ...]
+
+    @property
+    def constant(self) -> tuple[bool, ...]:
+        """Of each top, whether it is the same in every iteration."""
+        return tuple(not isinstance(filler, Record) or filler.type == "constant" for filler in self.fillers)
+
+
 def setup(site: Site) -> Setup:
     shapes = _shapes(site)
     for shape in shapes:
@@ -69,11 +83,11 @@ def setup(site: Site) -> Setup:
         problem = check(filler, shape)
         if problem is not None:
             raise RefusalError(problem)
-    return Setup(tops=shapes, reads=(), geometry=tuple(fillers))
+    return Setup(tops=shapes, reads=(), geometry=DummyDataGeometry(tuple(fillers)))
 
 
 def forward(call: Call) -> None:
-    for i, (y, filler) in enumerate(zip(call.tops, call.g, strict=True)):
+    for i, (y, filler) in enumerate(zip(call.tops, call.known(DummyDataGeometry).fillers, strict=True)):
         fill(y, filler, call.seed, call.stream, call.iteration, i)
 
 

@@ -22,6 +22,7 @@ Caffe notes:
 import numpy as np
 
 from netc.jit import kernel
+from netc.kernels.geometry import EltwiseGeometry
 from netc.layer import (
     BAD_FIELD,
     SHAPES_DIFFER,
@@ -50,7 +51,8 @@ def setup(site: Site) -> Setup:
     if p.operation == "PROD":
         return Setup(tops=(shape,), reads=("x",) if p.stable_prod_grad else ("x", "y"))
     buffers = (_index(shape, count),) if p.operation == "MAX" else ()
-    return Setup(tops=(shape,), buffers=buffers, reads=(), in_place=True, geometry=p.coeff or (1.0,) * count)
+    g = EltwiseGeometry(tuple(p.coeff) or (1.0,) * count)
+    return Setup(tops=(shape,), buffers=buffers, reads=(), in_place=True, geometry=g)
 
 
 def _index(shape: Shape, count: int) -> Buffer:
@@ -63,7 +65,7 @@ def forward(call: Call) -> None:
     elif call.p.operation == "MAX":
         _maximum(call.bottoms, call.tops[0], call.buffers["index"])
     else:
-        _sum(call.bottoms, call.g, call.tops[0])
+        _sum(call.bottoms, call.known(EltwiseGeometry).factors, call.tops[0])
 
 
 def _sum(bottoms: tuple[Array, ...], coeff: tuple[float, ...], y: Array) -> None:
@@ -113,7 +115,7 @@ def backward(call: Call) -> None:
         elif call.p.operation == "MAX":
             np.multiply(call.top_diffs[0], call.buffers["index"] == i, out=dx)
         else:
-            np.multiply(call.top_diffs[0], call.g[i], out=dx)
+            np.multiply(call.top_diffs[0], call.known(EltwiseGeometry).factors[i], out=dx)
 
 
 def _product_gradient(call: Call, i: int, dx: Array) -> None:

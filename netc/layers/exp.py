@@ -13,21 +13,13 @@ Caffe notes:
     Computed as exp(scale ln(base) x) base ^ shift, as in Caffe.
 """
 
-from dataclasses import dataclass
 from math import exp, log
 
 import numpy as np
 
+from netc.kernels.geometry import ExpGeometry
 from netc.layer import BAD_FIELD, Call, Example, Input, LayerType, Refused, Setup, Site
 from netc.role import Role
-
-
-@dataclass(frozen=True, slots=True)
-class Geometry:
-    """y = factor exp(rate x)."""
-
-    rate: float
-    factor: float
 
 
 def setup(site: Site) -> Setup:
@@ -35,13 +27,13 @@ def setup(site: Site) -> Setup:
     if p.base != -1 and p.base <= 0:
         site.refuse(BAD_FIELD, f"base: {p.base:g} must be larger than 0, or -1 for e", "base")
     log_base = 1.0 if p.base == -1 else log(p.base)
-    g = Geometry(log_base * p.scale, exp(log_base * p.shift))
+    g = ExpGeometry(log_base * p.scale, exp(log_base * p.shift))
     return Setup(tops=(site.bottoms[0],), reads=("y",), in_place=True, geometry=g)
 
 
 @np.errstate(over="ignore")
 def forward(call: Call) -> None:
-    g: Geometry = call.g
+    g = call.known(ExpGeometry)
     y = call.tops[0]
     np.multiply(call.bottoms[0], g.rate, out=y)
     np.exp(y, out=y)
@@ -52,7 +44,7 @@ def forward(call: Call) -> None:
 def backward(call: Call) -> None:
     dx = call.bottom_diffs[0]
     if dx is not None:
-        np.multiply(call.top_diffs[0], call.tops[0] * call.g.rate, out=dx)
+        np.multiply(call.top_diffs[0], call.tops[0] * call.known(ExpGeometry).rate, out=dx)
 
 
 _SMALL = (Input((2, 3, 4)),)

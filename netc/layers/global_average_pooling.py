@@ -18,6 +18,7 @@ from math import prod
 
 import numpy as np
 
+from netc.kernels.geometry import Matrix
 from netc.layer import BAD_BOTTOM_SHAPE, Call, Example, Input, LayerType, Refused, Setup, Site, Window
 from netc.role import Role
 
@@ -27,16 +28,17 @@ def setup(site: Site) -> Setup:
     if len(bottom) < 3 or prod(bottom[2:]) == 0:
         site.refuse(BAD_BOTTOM_SHAPE, "needs num x channels and at least one spatial axis that is not empty", "bottom")
     top = (*bottom[:2], *(1,) * (len(bottom) - 2))
-    return Setup(tops=(top,), reads=(), window=Window(whole=True), geometry=(prod(bottom[:2]), prod(bottom[2:])))
+    return Setup(tops=(top,), reads=(), window=Window(whole=True), geometry=Matrix(prod(bottom[:2]), prod(bottom[2:])))
 
 
 def forward(call: Call) -> None:
-    np.mean(call.bottoms[0].reshape(call.g), axis=1, out=call.tops[0].reshape(-1))
+    np.mean(call.bottoms[0].reshape(call.known(Matrix)), axis=1, out=call.tops[0].reshape(-1))
 
 
 def backward(call: Call) -> None:
+    view = call.known(Matrix)
     if (dx := call.bottom_diffs[0]) is not None:
-        np.divide(call.top_diffs[0].reshape(-1, 1), dx.dtype.type(call.g[1]), out=dx.reshape(call.g))
+        np.divide(call.top_diffs[0].reshape(-1, 1), dx.dtype.type(view.columns), out=dx.reshape(view))
 
 
 GLOBAL_AVERAGE_POOLING = LayerType(

@@ -18,6 +18,7 @@ from math import prod
 
 import numpy as np
 
+from netc.kernels.geometry import Folded
 from netc.layer import BAD_BOTTOM_SHAPE, Call, Example, Input, LayerType, Param, Refused, Setup, Site
 from netc.role import Role
 from netc.schema.declare import Field, Message, optional
@@ -44,25 +45,27 @@ def setup(site: Site) -> Setup:
         tops=((num, channels, channels),),
         reads=("x",),
         macs=num * channels * channels * positions,
-        geometry=(num, channels, positions),
+        geometry=Folded(num, channels, positions),
     )
 
 
 def forward(call: Call) -> None:
-    x = call.bottoms[0].reshape(call.g)
+    view = call.known(Folded)
+    x = call.bottoms[0].reshape(view)
     np.matmul(x, x.swapaxes(1, 2), out=call.tops[0])
     if call.p.normalize:
-        np.divide(call.tops[0], call.g[2], out=call.tops[0])
+        np.divide(call.tops[0], view.inner, out=call.tops[0])
 
 
 def backward(call: Call) -> None:
+    view = call.known(Folded)
     dx = call.bottom_diffs[0]
     if dx is None:
         return
-    dy, out = call.top_diffs[0], dx.reshape(call.g)
-    np.matmul(dy + dy.swapaxes(1, 2), call.bottoms[0].reshape(call.g), out=out)
+    dy, out = call.top_diffs[0], dx.reshape(view)
+    np.matmul(dy + dy.swapaxes(1, 2), call.bottoms[0].reshape(view), out=out)
     if call.p.normalize:
-        out /= call.g[2]
+        out /= view.inner
 
 
 GRAM = LayerType(

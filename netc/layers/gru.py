@@ -84,7 +84,7 @@ def _sigmoid(x: Array) -> Array:
 
 
 def forward(call: Call) -> None:
-    at: Layout = call.g
+    at = call.known(Layout)
     size = at.outputs
     cont, gates, h = call.bottoms[1], call.buffers["gates"], call.tops[0]
     begin(call, at, _STATES)
@@ -102,7 +102,7 @@ def forward(call: Call) -> None:
 
 
 def backward(call: Call) -> None:
-    at: Layout = call.g
+    at = call.known(Layout)
     size = at.outputs
     cont, gates, dgates = call.bottoms[1], call.buffers["gates"], call.buffers["dgates"]
     weights = call.params[at.hidden]

@@ -69,7 +69,7 @@ def setup(site: Site) -> Setup:
 
 
 def forward(call: Call) -> None:
-    g: Geometry = call.g
+    g = call.known(Geometry)
     for x, y in zip(call.bottoms[0].reshape(g.batch, -1), call.tops[0].reshape(g.batch, -1), strict=True):
         columns = g.columns.gather(x, y)
         if g.columns.same:
@@ -77,7 +77,7 @@ def forward(call: Call) -> None:
 
 
 def backward(call: Call) -> None:
-    g: Geometry = call.g
+    g = call.known(Geometry)
     if (diff := call.bottom_diffs[0]) is None:
         return
     for dx, dy in zip(diff.reshape(g.batch, -1), call.top_diffs[0].reshape(g.batch, -1), strict=True):

@@ -119,7 +119,7 @@ def _unreadable(call: Call, message: str) -> NetError:
 
 
 def forward(call: Call) -> None:
-    g: Geometry = call.g
+    g = call.known(Geometry)
     scores, prob = flat(call.bottoms[0], g.axis), flat(call.buffers["prob"], g.axis)
     found = class_labels(call.record, call.bottoms[1], scores.shape[1], g.ignore)
     call.buffers["classes"][:] = found
@@ -137,7 +137,7 @@ def backward(call: Call) -> None:
     dx = call.bottom_diffs[0]
     if dx is None:
         return
-    g: Geometry = call.g
+    g = call.known(Geometry)
     prob = flat(call.buffers["prob"], g.axis)
     classes = call.buffers["classes"].reshape(prob.shape[0], prob.shape[2])
     rows = _matrix(call, prob.shape[1])[classes].transpose(0, 2, 1)

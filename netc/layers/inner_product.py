@@ -14,23 +14,13 @@ Caffe notes:
     One bottom, one top. The bias is there unless `bias_term: false`.
 """
 
-from dataclasses import dataclass
 from math import prod
 
 import numpy as np
 
+from netc.kernels.geometry import InnerProductGeometry
 from netc.layer import MISSING_FIELD, Call, Example, Input, LayerType, ParamBlob, Refused, Setup, Site, Window
 from netc.role import Role
-
-
-@dataclass(frozen=True, slots=True)
-class Geometry:
-    """The product's sizes: M rows, K values each, N outputs."""
-
-    rows: int
-    inputs: int
-    outputs: int
-    transpose: bool
 
 
 def setup(site: Site) -> Setup:
@@ -38,7 +28,7 @@ def setup(site: Site) -> Setup:
     if not p.num_output:
         site.refuse(MISSING_FIELD, "needs num_output, the number of outputs", "num_output")
     axis = site.axis(p.axis)
-    g = Geometry(prod(bottom[:axis]), prod(bottom[axis:]), p.num_output, p.transpose)
+    g = InnerProductGeometry(prod(bottom[:axis]), prod(bottom[axis:]), p.num_output, p.transpose)
     weights = (g.inputs, g.outputs) if g.transpose else (g.outputs, g.inputs)
     params = [ParamBlob("weights", weights, p.weight_filler)]
     if p.bias_term:
@@ -54,7 +44,7 @@ def setup(site: Site) -> Setup:
 
 
 def forward(call: Call) -> None:
-    g: Geometry = call.g
+    g = call.known(InnerProductGeometry)
     x, y = call.bottoms[0].reshape(g.rows, g.inputs), call.tops[0].reshape(g.rows, g.outputs)
     weights = call.params[0] if g.transpose else call.params[0].T
     np.matmul(x, weights, out=y)
@@ -63,7 +53,7 @@ def forward(call: Call) -> None:
 
 
 def backward(call: Call) -> None:
-    g: Geometry = call.g
+    g = call.known(InnerProductGeometry)
     x, dy = call.bottoms[0].reshape(g.rows, g.inputs), call.top_diffs[0].reshape(g.rows, g.outputs)
     dw, dx = call.param_diffs[0], call.bottom_diffs[0]
     if dw is not None:

@@ -72,6 +72,14 @@ class Axis:
         return Axis(size, first + cut, weight.astype(np.float32))
 
 
+@dataclass(frozen=True, slots=True)
+class InterpGeometry:
+    """Where the lines of the top lie, down and across."""
+
+    rows: Axis
+    columns: Axis
+
+
 def setup(site: Site) -> Setup:
     p, bottom = site.p, site.bottoms[0]
     for shape in site.bottoms:
@@ -87,8 +95,8 @@ def setup(site: Site) -> Setup:
     out = _sizes(site, inside)
     if min(out) < 1:
         site.refuse(BAD_FIELD, f"its top would have {format_shape(out)} cells", "height", "width")
-    axes = tuple(Axis.of(s, -p.pad_beg, i, o) for s, i, o in zip(bottom[2:], inside, out, strict=True))
-    return Setup(tops=((*bottom[:2], *out),), reads=(), geometry=axes)
+    down, across = (Axis.of(s, -p.pad_beg, i, o) for s, i, o in zip(bottom[2:], inside, out, strict=True))
+    return Setup(tops=((*bottom[:2], *out),), reads=(), geometry=InterpGeometry(down, across))
 
 
 def _sizes(site: Site, inside: Shape) -> Shape:
@@ -146,12 +154,14 @@ def _planes(array: Array) -> Array:
 
 
 def forward(call: Call) -> None:
-    h, w = call.g
+    g = call.known(InterpGeometry)
+    h, w = g.rows, g.columns
     _forward(_planes(call.bottoms[0]), _planes(call.tops[0]), h.first, h.weight, w.first, w.weight)
 
 
 def backward(call: Call) -> None:
-    h, w = call.g
+    g = call.known(InterpGeometry)
+    h, w = g.rows, g.columns
     if (dx := call.bottom_diffs[0]) is not None:
         _backward(_planes(dx), _planes(call.top_diffs[0]), h.first, h.weight, w.first, w.weight)
 

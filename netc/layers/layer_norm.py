@@ -19,6 +19,7 @@ from math import prod
 
 import numpy as np
 
+from netc.kernels.geometry import Matrix
 from netc.layer import (
     AXIS_OUT_OF_RANGE,
     Array,
@@ -66,7 +67,7 @@ def setup(site: Site) -> Setup:
         buffers=(Buffer("mean", (rows, 1)), Buffer("inverse_std", (rows, 1))),
         reads=("x",),
         in_place=True,
-        geometry=(rows, prod(shape)),
+        geometry=Matrix(rows, prod(shape)),
     )
 
 
@@ -76,7 +77,8 @@ def _mean(values: Array) -> Array:
 
 
 def forward(call: Call) -> None:
-    x, y = call.bottoms[0].reshape(call.g), call.tops[0].reshape(call.g)
+    view = call.known(Matrix)
+    x, y = call.bottoms[0].reshape(view), call.tops[0].reshape(view)
     mean, inverse = call.buffers["mean"], call.buffers["inverse_std"]
     mean[...] = _mean(x)
     np.subtract(x, mean, out=y)
@@ -88,7 +90,8 @@ def forward(call: Call) -> None:
 
 
 def backward(call: Call) -> None:
-    x, dy = call.bottoms[0].reshape(call.g), call.top_diffs[0].reshape(call.g)
+    view = call.known(Matrix)
+    x, dy = call.bottoms[0].reshape(view), call.top_diffs[0].reshape(view)
     inverse = call.buffers["inverse_std"]
     n = (x - call.buffers["mean"]) * inverse
     e = dy
@@ -98,7 +101,7 @@ def backward(call: Call) -> None:
             if diff is not None:
                 diff.reshape(-1)[...] += value.sum(axis=0)
     if (dx := call.bottom_diffs[0]) is not None:
-        dx.reshape(call.g)[...] = (e - _mean(e) - n * _mean(e * n)) * inverse
+        dx.reshape(view)[...] = (e - _mean(e) - n * _mean(e * n)) * inverse
 
 
 LAYER_NORM = LayerType(

@@ -17,6 +17,7 @@ from math import log
 
 import numpy as np
 
+from netc.kernels.geometry import LogGeometry
 from netc.layer import BAD_FIELD, Call, Example, Input, LayerType, Refused, Setup, Site
 from netc.role import Role
 
@@ -25,7 +26,8 @@ def setup(site: Site) -> Setup:
     base = site.p.base
     if base != -1 and (base <= 0 or base == 1):
         site.refuse(BAD_FIELD, f"base: {base:g} must be larger than 0 and not 1, or -1 for e", "base")
-    return Setup(tops=(site.bottoms[0],), reads=("x",), in_place=True, geometry=1.0 if base == -1 else 1 / log(base))
+    g = LogGeometry(1.0 if base == -1 else 1 / log(base))
+    return Setup(tops=(site.bottoms[0],), reads=("x",), in_place=True, geometry=g)
 
 
 @np.errstate(divide="ignore", invalid="ignore")
@@ -34,7 +36,7 @@ def forward(call: Call) -> None:
     np.multiply(call.bottoms[0], p.scale, out=y)
     y += p.shift
     np.log(y, out=y)
-    y *= call.g
+    y *= call.known(LogGeometry).factor
 
 
 @np.errstate(divide="ignore", invalid="ignore")
@@ -43,7 +45,7 @@ def backward(call: Call) -> None:
     if dx is not None:
         inner = call.bottoms[0] * p.scale
         inner += p.shift
-        np.multiply(call.top_diffs[0], p.scale * call.g / inner, out=dx)
+        np.multiply(call.top_diffs[0], p.scale * call.known(LogGeometry).factor / inner, out=dx)
 
 
 _POSITIVE = (Input((2, 3, 4), "uniform", low=0.5, high=3),)

@@ -17,11 +17,10 @@ Caffe notes:
     `local_size` must be odd.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from netc.jit import kernel
+from netc.kernels.geometry import LrnGeometry
 from netc.layer import (
     BAD_BOTTOM_SHAPE,
     BAD_FIELD,
@@ -39,18 +38,6 @@ from netc.layer import (
 from netc.role import Role
 
 
-@dataclass(frozen=True, slots=True)
-class Geometry:
-    """Neighbours on either side, whether they are channels, and the constants of s."""
-
-    reach: int
-    across: bool
-    height: int
-    width: int
-    k: float
-    alpha: float
-
-
 def setup(site: Site) -> Setup:
     p, bottom = site.p, site.bottoms[0]
     if len(bottom) != 4:
@@ -59,7 +46,7 @@ def setup(site: Site) -> Setup:
     if p.local_size % 2 == 0:
         site.refuse(BAD_FIELD, f"local_size must be odd, but is {p.local_size}", "local_size")
     across = p.norm_region == "ACROSS_CHANNELS"
-    g = Geometry(
+    g = LrnGeometry(
         reach=p.local_size // 2,
         across=across,
         height=bottom[2],
@@ -95,14 +82,14 @@ def _sum_squares(values: Array, sums: Array, reach: int, height: int, width: int
                 sums[c, h * width + w] = total
 
 
-def _sum(g: Geometry, values: Array, sums: Array) -> None:
+def _sum(g: LrnGeometry, values: Array, sums: Array) -> None:
     if g.across:
         _sum_channels(values, sums, g.reach)
     else:
         _sum_squares(values, sums, g.reach, g.height, g.width)
 
 
-def _scale(g: Geometry, x: Array, scale: Array, squares: Array) -> None:
+def _scale(g: LrnGeometry, x: Array, scale: Array, squares: Array) -> None:
     """scale = k + alpha * (sum of squares)."""
     np.multiply(x, x, out=squares)
     _sum(g, squares, scale)
@@ -121,7 +108,7 @@ def _power(scale: Array, beta: float, out: Array) -> None:
 
 
 def forward(call: Call) -> None:
-    g: Geometry = call.g
+    g = call.known(LrnGeometry)
     for x, y in zip(call.bottoms[0], call.tops[0], strict=True):
         image, result = x.reshape(len(x), -1), y.reshape(len(x), -1)
         scale, ratio = (call.buffers[name].reshape(image.shape) for name in ("scale", "ratio"))
@@ -131,7 +118,7 @@ def forward(call: Call) -> None:
 
 
 def backward(call: Call) -> None:
-    g: Geometry = call.g
+    g = call.known(LrnGeometry)
     bottom_diff = call.bottom_diffs[0]
     if bottom_diff is None:
         return

@@ -83,7 +83,7 @@ def setup(site: Site) -> Setup:
 
 
 def forward(call: Call) -> None:
-    at: Layout = call.g
+    at = call.known(Layout)
     cont, h = call.bottoms[1], call.tops[0]
     gates, c = call.buffers["gates"], call.buffers["c"]
     begin(call, at, _STATES)
@@ -98,7 +98,7 @@ def forward(call: Call) -> None:
 
 
 def backward(call: Call) -> None:
-    at: Layout = call.g
+    at = call.known(Layout)
     cont, h, dh = call.bottoms[1], call.tops[0], call.top_diffs[0]
     gates, dgates, c = (call.buffers[name] for name in ("gates", "dgates", "c"))
     weights = call.params[at.hidden]

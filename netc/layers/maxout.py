@@ -15,6 +15,7 @@ Caffe notes:
 
 import numpy as np
 
+from netc.kernels.geometry import Along
 from netc.layer import (
     AXIS_OUT_OF_RANGE,
     BAD_FIELD,
@@ -51,26 +52,28 @@ def setup(site: Site) -> Setup:
         message = f"pieces: {p.pieces} must be from 1 to 256 and divide the size of axis {axis}, {bottom[axis]}"
         site.refuse(BAD_FIELD, message, "pieces")
     top = (*bottom[:axis], bottom[axis] // p.pieces, *bottom[axis + 1 :])
-    return Setup(tops=(top,), buffers=(Buffer("index", top, "uint8"),), reads=(), geometry=axis)
+    return Setup(tops=(top,), buffers=(Buffer("index", top, "uint8"),), reads=(), geometry=Along(axis))
 
 
 def _pieces(call: Call, array: Array) -> Array:
     """The bottom as outer x outputs x pieces x inner."""
-    outer, size, inner = flat(array, call.g).shape
+    outer, size, inner = flat(array, call.known(Along).axis).shape
     return array.reshape(outer, size // call.p.pieces, call.p.pieces, inner)
 
 
 def forward(call: Call) -> None:
-    x, index = _pieces(call, call.bottoms[0]), flat(call.buffers["index"], call.g)
+    axis = call.known(Along).axis
+    x, index = _pieces(call, call.bottoms[0]), flat(call.buffers["index"], axis)
     index[...] = x.argmax(axis=2)
-    np.max(x, axis=2, out=flat(call.tops[0], call.g))
+    np.max(x, axis=2, out=flat(call.tops[0], axis))
 
 
 def backward(call: Call) -> None:
+    axis = call.known(Along).axis
     dx = call.bottom_diffs[0]
     if dx is not None:
         dx.fill(0)
-        index, dy = flat(call.buffers["index"], call.g), flat(call.top_diffs[0], call.g)
+        index, dy = flat(call.buffers["index"], axis), flat(call.top_diffs[0], axis)
         np.put_along_axis(_pieces(call, dx), index[:, :, None].astype(np.intp), dy[:, :, None], axis=2)
 
 

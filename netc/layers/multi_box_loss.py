@@ -169,7 +169,7 @@ def setup(site: Site) -> Setup:
 
 def _truths(call: Call) -> list[Array]:
     """For each image the rows (class, xmin, ymin, xmax, ymax) of its true boxes."""
-    g, p = call.g, call.p
+    g, p = call.known(Geometry), call.p
     found: list[list[Array]] = [[] for _ in range(g.images)]
     rows = call.bottoms[3].reshape(-1, 8)
     for i in np.flatnonzero(rows[:, 0] != -1):  # a batch has room for more boxes than there are
@@ -207,7 +207,7 @@ class Image:
 
 def _match(call: Call, image: Image) -> Array:
     """Fill in `image.matched`; returns for each class of locations and prior the largest overlap, places x priors."""
-    p, g, truths = call.p, call.g, image.truths
+    p, g, truths = call.p, call.known(Geometry), image.truths
     threshold = p.overlap_threshold if p.match_type == "PER_PREDICTION" else None
     best = np.zeros((g.places, g.priors), truths.dtype)
     for place in range(g.places):
@@ -272,7 +272,7 @@ def _mined(call: Call, image: Image, best: Array, losses: Array) -> Array:
 
 def _image(call: Call, n: int, truths: Array) -> tuple[float, float, Image]:
     """Write one image's gradients; returns its losses of offsets and confidences, and the image with its matches."""
-    p, g = call.p, call.g
+    p, g = call.p, call.known(Geometry)
     scores = call.bottoms[1].reshape(g.images, g.priors, g.classes)[n]
     offsets = call.bottoms[0].reshape(g.images, g.priors, g.places, 4)[n]
     loc_diff = call.buffers["loc_diff"].reshape(g.images, g.priors, g.places, 4)[n]
@@ -311,7 +311,7 @@ def _all_logistic(call: Call, images: list[Image]) -> float:
     The fork counts the rows of targets from the first image's on as if a row had one value, so the targets of the n-th
     image stand n * priors values after the first's, and not n * priors rows.
     """
-    p, g = call.p, call.g
+    p, g = call.p, call.known(Geometry)
     scores = call.bottoms[1].reshape(-1, g.classes)
     targets = np.full(scores.size, p.background_label_id, scores.dtype)
     for n, image in enumerate(images):
@@ -324,7 +324,7 @@ def _all_logistic(call: Call, images: list[Image]) -> float:
 
 
 def forward(call: Call) -> None:
-    p, g = call.p, call.g
+    p, g = call.p, call.known(Geometry)
     for buffer in call.buffers.values():
         buffer[...] = 0
     locs, confs, images = zip(*(_image(call, n, truths) for n, truths in enumerate(_truths(call))), strict=True)

@@ -19,6 +19,7 @@ from math import prod
 
 import numpy as np
 
+from netc.kernels.geometry import Matrix
 from netc.layer import BAD_BOTTOM_SHAPE, Array, Buffer, Call, Example, Input, LayerType, Refused, Setup, Site
 from netc.role import Role
 
@@ -33,7 +34,7 @@ def setup(site: Site) -> Setup:
         buffers=(Buffer("divisor", (rows, 1)),) if p.normalize_variance else (),
         reads=("y",) if p.normalize_variance else (),
         in_place=True,
-        geometry=(rows, prod(bottom) // rows),
+        geometry=Matrix(rows, prod(bottom) // rows),
     )
 
 
@@ -43,7 +44,8 @@ def _mean(values: Array) -> Array:
 
 
 def forward(call: Call) -> None:
-    x, y = call.bottoms[0].reshape(call.g), call.tops[0].reshape(call.g)
+    view = call.known(Matrix)
+    x, y = call.bottoms[0].reshape(view), call.tops[0].reshape(view)
     np.subtract(x, _mean(x), out=y)
     if call.p.normalize_variance:
         divisor = call.buffers["divisor"]
@@ -52,14 +54,15 @@ def forward(call: Call) -> None:
 
 
 def backward(call: Call) -> None:
+    view = call.known(Matrix)
     dx = call.bottom_diffs[0]
     if dx is None:
         return
-    dy, out = call.top_diffs[0].reshape(call.g), dx.reshape(call.g)
+    dy, out = call.top_diffs[0].reshape(view), dx.reshape(view)
     if not call.p.normalize_variance:
         np.subtract(dy, _mean(dy), out=out)
         return
-    y = call.tops[0].reshape(call.g)
+    y = call.tops[0].reshape(view)
     slope, constant = _mean(dy * y), _mean(dy)
     np.subtract(dy, constant, out=out)
     out -= slope * y

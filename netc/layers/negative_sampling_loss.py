@@ -19,6 +19,7 @@ Caffe notes:
 """
 
 from math import prod
+from typing import NamedTuple
 
 import numpy as np
 
@@ -70,6 +71,14 @@ OWN = Param(
 )
 
 
+class Geometry(NamedTuple):
+    """Rows of the batch, classes that each looks at, values of a vector."""
+
+    rows: int
+    columns: int
+    size: int
+
+
 def setup(site: Site) -> Setup:
     p, (rows, labels) = site.p, site.bottoms
     if not p.num_output:
@@ -90,7 +99,7 @@ def setup(site: Site) -> Setup:
         reads=("x0",),
         macs=drawn * size,
         holds=(ANYTHING, whole(p.num_output)),
-        geometry=(rows[0], p.negative + 1, size),
+        geometry=Geometry(rows[0], p.negative + 1, size),
     )
 
 
@@ -108,7 +117,7 @@ def _drawn(call: Call, count: int) -> Array:
 
 
 def forward(call: Call) -> None:
-    rows, columns, size = call.g
+    rows, columns, size = call.known(Geometry)
     vectors, h = call.params[0], call.bottoms[0].reshape(rows, size)
     classes = call.buffers["classes"].reshape(rows, columns)
     classes[:, 0] = class_labels(call.record, call.bottoms[1], len(vectors))
@@ -126,7 +135,7 @@ def forward(call: Call) -> None:
 
 
 def backward(call: Call) -> None:
-    rows, columns, size = call.g
+    rows, columns, size = call.known(Geometry)
     classes = call.buffers["classes"].reshape(rows, columns)
     slope = call.buffers["slope"].reshape(rows, columns) * (call.top_diffs[0].item() / rows)
     if (dh := call.bottom_diffs[0]) is not None:

@@ -17,6 +17,8 @@ Caffe notes:
     trained with the layer depend on it.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from netc.layer import (
@@ -50,6 +52,13 @@ PARAMETER = Message(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """The axes over which lengths are taken, of the bottom as num x channels x positions."""
+
+    axes: tuple[int, ...]
+
+
 def setup(site: Site) -> Setup:
     p, bottom = site.p, site.bottoms[0]
     if len(bottom) < 2:
@@ -59,13 +68,13 @@ def setup(site: Site) -> Setup:
         tops=(bottom,),
         params=(ParamBlob("scale", () if p.channel_shared else (bottom[1],), filler),),
         reads=("x",),
-        geometry=(1, 2) if p.across_spatial else (1,),
+        geometry=Geometry((1, 2) if p.across_spatial else (1,)),
         own_gradient="" if p.channel_shared or bottom[1] == 1 else OWN_GRADIENT,
     )
 
 
 def _length(call: Call, x: Array) -> Array:
-    squares = np.sum(x * x, axis=call.g, keepdims=True)
+    squares = np.sum(x * x, axis=call.known(Geometry).axes, keepdims=True)
     length: Array = np.sqrt(squares + x.dtype.type(call.p.eps))
     return length
 
@@ -84,7 +93,7 @@ def backward(call: Call) -> None:
         dscale += parts.sum() if call.p.channel_shared else parts.sum((0, 2))
     if (diff := call.bottom_diffs[0]) is not None:
         dx = flat(diff, 1)
-        np.subtract(dy, x * (np.sum(dy * x, axis=call.g, keepdims=True) / (length * length)), out=dx)
+        np.subtract(dy, x * (np.sum(dy * x, axis=call.known(Geometry).axes, keepdims=True) / (length * length)), out=dx)
         dx /= length
         dx *= call.params[0].reshape(-1, 1)
 

@@ -13,6 +13,8 @@ Caffe notes:
     A layer of the SSD fork. An order that changes nothing shares the bottom's memory.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from netc.layer import BAD_FIELD, Call, Example, Input, LayerType, Param, Refused, Setup, Site
@@ -27,6 +29,13 @@ PARAMETER = Message(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class PermuteGeometry:
+    """The bottom's axis for each axis of the top."""
+
+    order: tuple[int, ...]
+
+
 def setup(site: Site) -> Setup:
     bottom, order = site.bottoms[0], tuple(site.p.order)
     for axis in order:
@@ -36,16 +45,16 @@ def setup(site: Site) -> Setup:
         site.refuse(BAD_FIELD, f"order names an axis twice: {', '.join(map(str, order))}", "order")
     order += tuple(axis for axis in range(len(bottom)) if axis not in order)
     same = order == tuple(range(len(bottom)))
-    return Setup(tops=(tuple(bottom[axis] for axis in order),), reads=(), shares=same, geometry=order)
+    return Setup(tops=(tuple(bottom[axis] for axis in order),), reads=(), shares=same, geometry=PermuteGeometry(order))
 
 
 def forward(call: Call) -> None:
-    call.tops[0][...] = call.bottoms[0].transpose(call.g)
+    call.tops[0][...] = call.bottoms[0].transpose(call.known(PermuteGeometry).order)
 
 
 def backward(call: Call) -> None:
     if (dx := call.bottom_diffs[0]) is not None:
-        dx[...] = call.top_diffs[0].transpose(tuple(np.argsort(call.g)))
+        dx[...] = call.top_diffs[0].transpose(tuple(np.argsort(call.known(PermuteGeometry).order)))
 
 
 PERMUTE = LayerType(

@@ -176,16 +176,16 @@ def _written(p: Any, name: str) -> str:
 def forward(call: Call) -> None:
     offsets = call.buffers.get("offsets")
     draws = (call.seed, call.stream, call.iteration, 0)
-    pool(call.g, call.p.pool, call.bottoms[0], call.tops[0], offsets, draws)
+    pool(call.known(Planes), call.p.pool, call.bottoms[0], call.tops[0], offsets, draws)
     if len(call.tops) > 1:
-        mask(call.g, call.buffers["offsets"], call.tops[1])
+        mask(call.known(Planes), call.buffers["offsets"], call.tops[1])
 
 
 def backward(call: Call) -> None:
     if (dx := call.bottom_diffs[0]) is not None:
         dx[...] = 0
         offsets = call.buffers.get("offsets")
-        pool_back(call.g, call.p.pool, dx, call.top_diffs[0], offsets, call.bottoms[0], call.tops[0])
+        pool_back(call.known(Planes), call.p.pool, dx, call.top_diffs[0], offsets, call.bottoms[0], call.tops[0])
 
 
 _DISTINCT = (Input((2, 3, 5, 6), "distinct"),)

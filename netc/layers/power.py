@@ -16,6 +16,7 @@ Caffe notes:
 
 import numpy as np
 
+from netc.kernels.geometry import PowerGeometry
 from netc.layer import Array, Call, Example, Input, LayerType, Setup, Site
 from netc.role import Role
 
@@ -24,7 +25,9 @@ def setup(site: Site) -> Setup:
     p = site.p
     constant = p.power == 0 or p.scale == 0
     linear = constant or p.power == 1
-    return Setup(tops=(site.bottoms[0],), reads=() if linear else ("x",), in_place=True, geometry=constant)
+    return Setup(
+        tops=(site.bottoms[0],), reads=() if linear else ("x",), in_place=True, geometry=PowerGeometry(constant)
+    )
 
 
 def _inner(call: Call, out: Array) -> Array:
@@ -36,7 +39,7 @@ def _inner(call: Call, out: Array) -> Array:
 @np.errstate(divide="ignore", invalid="ignore", over="ignore")
 def forward(call: Call) -> None:
     power, y = call.p.power, call.tops[0]
-    if call.g:
+    if call.known(PowerGeometry).constant:
         y.fill(1.0 if power == 0 else np.power(y.dtype.type(call.p.shift), power))
     elif power == 1:
         _inner(call, y)
@@ -49,7 +52,7 @@ def backward(call: Call) -> None:
     p, dx = call.p, call.bottom_diffs[0]
     if dx is None:
         return
-    if call.g:
+    if call.known(PowerGeometry).constant:
         dx.fill(0)
     elif p.power == 1:
         np.multiply(call.top_diffs[0], p.scale, out=dx)

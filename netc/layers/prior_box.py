@@ -198,7 +198,7 @@ def _ratios(site: Site) -> list[float]:
 
 
 def forward(call: Call) -> None:
-    g: Geometry = call.g
+    g = call.known(Geometry)
     y = call.tops[0].reshape(2, g.height, g.width, len(g.boxes), 4)
     width, height, right, down, cut = np.array(g.boxes, float).T
     centre_x = ((np.arange(g.width) + call.p.offset) * g.step[1])[None, :, None] + right

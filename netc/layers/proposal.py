@@ -110,7 +110,7 @@ def anchor_boxes(base: int, ratios: tuple[float, ...], scales: tuple[float, ...]
 
 
 def forward(call: Call) -> None:
-    p, g = call.p, call.g
+    p, g = call.p, call.known(Geometry)
     dtype = call.bottoms[0].dtype
     count = len(g.anchors)
     scores = call.bottoms[0].reshape(2, count, g.height, g.width)[1].transpose(1, 2, 0).ravel().astype(dtype)
@@ -167,7 +167,7 @@ def _swap(scores: Array, order: Array, a: int, b: int) -> None:
 
 def _boxes(call: Call, height: Any, width: Any) -> Array:
     """Every anchor at every cell, moved by its offsets and cut at the image; rows by cell, then anchor."""
-    g: Geometry = call.g
+    g = call.known(Geometry)
     dtype = call.bottoms[1].dtype
     offsets, anchors = call.bottoms[1].reshape(-1, 4, g.height, g.width).transpose(2, 3, 0, 1), g.anchors.astype(dtype)
     x = (np.arange(g.width) * call.p.feat_stride).astype(dtype)[None, :, None]

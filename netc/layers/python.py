@@ -259,7 +259,7 @@ def _ready(call: Call) -> tuple[Any, list[Blob], list[Blob]]:
     bottoms, tops = _blobs(call.bottoms, call.bottom_diffs), _blobs(call.tops, call.top_diffs)
     layer = call.memory.get("layer")
     if layer is None:
-        layer = call.memory["layer"] = _make(call.g)
+        layer = call.memory["layer"] = _make(call.known(Geometry))
         layer.setup([Blob(shape=b.shape) for b in bottoms], [Blob(shape=t.shape) for t in tops])
     layer.blobs = Blobs(_blobs(call.params, call.param_diffs))
     return layer, bottoms, tops
@@ -309,7 +309,7 @@ def backward(call: Call) -> None:
 
 
 def _failed(call: Call, error: Exception) -> NetError:
-    return NetError(Diagnostic.of_layer(call.record, PYTHON_FAILED, _told(call.g, error)))
+    return NetError(Diagnostic.of_layer(call.record, PYTHON_FAILED, _told(call.known(Geometry), error)))
 
 
 class Scaled(Layer):

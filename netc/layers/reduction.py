@@ -18,6 +18,7 @@ from math import prod
 
 import numpy as np
 
+from netc.kernels.geometry import Matrix
 from netc.layer import AXIS_OUT_OF_RANGE, Call, Example, Input, LayerType, Refused, Setup, Site
 
 
@@ -27,32 +28,34 @@ def setup(site: Site) -> Setup:
     return Setup(
         tops=(bottom[:axis],),
         reads=("x",) if site.p.operation in ("ASUM", "SUMSQ") else (),
-        geometry=(prod(bottom[:axis]), prod(bottom[axis:])),
+        geometry=Matrix(prod(bottom[:axis]), prod(bottom[axis:])),
     )
 
 
 def forward(call: Call) -> None:
-    x, operation = call.bottoms[0].reshape(call.g), call.p.operation
+    view = call.known(Matrix)
+    x, operation = call.bottoms[0].reshape(view), call.p.operation
     if operation == "ASUM":
         x = np.abs(x)
     elif operation == "SUMSQ":
         x = x * x
-    coeff = call.p.coeff / (call.g[1] if operation == "MEAN" else 1)
+    coeff = call.p.coeff / (view.columns if operation == "MEAN" else 1)
     call.tops[0][...] = (x.sum(axis=1, dtype=np.float64) * coeff).reshape(call.tops[0].shape)
 
 
 def backward(call: Call) -> None:
+    view = call.known(Matrix)
     dx = call.bottom_diffs[0]
     if dx is None:
         return
     operation = call.p.operation
-    coeff = call.p.coeff / (call.g[1] if operation == "MEAN" else 1)
+    coeff = call.p.coeff / (view.columns if operation == "MEAN" else 1)
     dy = call.top_diffs[0].reshape(-1, 1) * coeff
-    out = dx.reshape(call.g)
+    out = dx.reshape(view)
     if operation == "ASUM":
-        np.multiply(dy, np.sign(call.bottoms[0].reshape(call.g)), out=out)
+        np.multiply(dy, np.sign(call.bottoms[0].reshape(view)), out=out)
     elif operation == "SUMSQ":
-        np.multiply(2 * dy, call.bottoms[0].reshape(call.g), out=out)
+        np.multiply(2 * dy, call.bottoms[0].reshape(view), out=out)
     else:
         out[...] = dy
 

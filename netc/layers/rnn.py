@@ -82,7 +82,7 @@ def setup(site: Site) -> Setup:
 
 
 def forward(call: Call) -> None:
-    at: Layout = call.g
+    at = call.known(Layout)
     cont, h, o = call.bottoms[1], call.buffers["h"], call.tops[0]
     begin(call, at, _STATES)
     before = call.buffers["h_0"]
@@ -99,7 +99,7 @@ def forward(call: Call) -> None:
 
 
 def backward(call: Call) -> None:
-    at: Layout = call.g
+    at = call.known(Layout)
     cont, h, o, dh = call.bottoms[1], call.buffers["h"], call.tops[0], call.buffers["dh"]
     recurrent, output, _ = call.params[at.hidden :]
     d_recurrent, d_output, d_bias = call.param_diffs[at.hidden :]

@@ -146,7 +146,7 @@ def _backward(dx: Array, rois: Array, dy: Array, chosen: Array, scale: float) ->
 
 
 def forward(call: Call) -> None:
-    g: Geometry = call.g
+    g = call.known(Geometry)
     x = call.bottoms[0]
     rois = call.bottoms[1].reshape(-1, 5)
     if (wrong := wrong_region(rois, len(x))) >= 0:
@@ -158,7 +158,7 @@ def forward(call: Call) -> None:
 
 def backward(call: Call) -> None:
     if (dx := call.bottom_diffs[0]) is not None:
-        scale = dx.dtype.type(call.g.scale)
+        scale = dx.dtype.type(call.known(Geometry).scale)
         _backward(dx, call.bottoms[1].reshape(-1, 5), call.top_diffs[0], call.buffers["chosen"], scale)
 
 

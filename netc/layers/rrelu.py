@@ -15,6 +15,8 @@ Caffe notes:
     Caffe has no such layer.
 """
 
+from typing import NamedTuple
+
 from netc.jit import kernel
 from netc.kernels.philox import uniform
 from netc.layer import BAD_FIELD, Array, Call, Example, Input, LayerType, Param, Refused, Setup, Site
@@ -32,6 +34,13 @@ PARAMETER = Message(
 )
 
 
+class Geometry(NamedTuple):
+    """Slopes are drawn from low to low + spread."""
+
+    low: float
+    spread: float
+
+
 def setup(site: Site) -> Setup:
     lower, upper = site.p.lower, site.p.upper
     if not 0 <= lower <= upper:
@@ -40,7 +49,7 @@ def setup(site: Site) -> Setup:
         )
     if site.phase == "TEST":
         lower = upper = (lower + upper) / 2
-    return Setup(tops=(site.bottoms[0],), reads=("y",), in_place=True, geometry=(lower, upper - lower))
+    return Setup(tops=(site.bottoms[0],), reads=("y",), in_place=True, geometry=Geometry(lower, upper - lower))
 
 
 @kernel
@@ -55,7 +64,7 @@ def _scale(sign: Array, x: Array, y: Array, low: float, spread: float, seed: int
 
 
 def _run(call: Call, sign: Array, x: Array, y: Array) -> None:
-    low, spread = call.g
+    low, spread = call.known(Geometry)
     _scale(sign.ravel(), x.ravel(), y.ravel(), low, spread, call.seed, call.stream, call.iteration)
 
 

@@ -21,6 +21,7 @@ from math import prod
 import numpy as np
 
 from netc.kernels.channels import channel_dots, channel_sums
+from netc.kernels.geometry import Folded
 from netc.layer import (
     BAD_BOTTOM_SHAPE,
     BAD_FIELD,
@@ -53,7 +54,7 @@ def setup(site: Site) -> Setup:
         params=tuple(params),
         reads=("x",),
         in_place=True,
-        geometry=(prod(bottom[:axis]), prod(shape), prod(bottom[axis + len(shape) :])),
+        geometry=Folded(prod(bottom[:axis]), prod(shape), prod(bottom[axis + len(shape) :])),
     )
 
 
@@ -82,16 +83,18 @@ def _scale(call: Call) -> Array:
 
 
 def forward(call: Call) -> None:
-    x, y = call.bottoms[0].reshape(call.g), call.tops[0].reshape(call.g)
+    view = call.known(Folded)
+    x, y = call.bottoms[0].reshape(view), call.tops[0].reshape(view)
     np.multiply(x, _scale(call), out=y)
     if call.p.bias_term:
         y += call.params[-1].reshape(1, -1, 1)
 
 
 def backward(call: Call) -> None:
-    x, dy = call.bottoms[0].reshape(call.g), call.top_diffs[0].reshape(call.g)
+    view = call.known(Folded)
+    x, dy = call.bottoms[0].reshape(view), call.top_diffs[0].reshape(view)
     learned = len(call.bottoms) == 1
-    total = np.empty(call.g[1])
+    total = np.empty(view.middle)
     if call.p.bias_term and (db := call.param_diffs[-1]) is not None:
         channel_sums(dy, total)
         db += total.reshape(db.shape)
@@ -103,7 +106,7 @@ def backward(call: Call) -> None:
         else:
             ds[...] = total.reshape(ds.shape)
     if (dx := call.bottom_diffs[0]) is not None:
-        np.multiply(dy, _scale(call), out=dx.reshape(call.g))
+        np.multiply(dy, _scale(call), out=dx.reshape(view))
 
 
 _UNIFORM = 'type: "uniform" min: 0.5 max: 1.5'

@@ -14,6 +14,8 @@ Caffe notes:
     A layer of the ShuffleNet forks.
 """
 
+from typing import NamedTuple
+
 from netc.layer import BAD_BOTTOM_SHAPE, BAD_FIELD, Call, Example, Input, LayerType, Param, Refused, Setup, Site
 from netc.role import Role
 from netc.schema.declare import Message, optional
@@ -26,25 +28,34 @@ PARAMETER = Message(
 )
 
 
+class ShuffleChannelGeometry(NamedTuple):
+    """The bottom's shape with its channels as a table: groups of `each` channels; inner is -1, the rest."""
+
+    num: int
+    groups: int
+    each: int
+    inner: int
+
+
 def setup(site: Site) -> Setup:
     bottom, group = site.bottoms[0], site.p.group
     if len(bottom) < 2:
         site.refuse(BAD_BOTTOM_SHAPE, "needs at least num and channels", "bottom")
     if group < 1 or bottom[1] % group:
         site.refuse(BAD_FIELD, f"group {group} does not divide the {bottom[1]} channels of its bottom", "group")
-    return Setup(tops=(bottom,), reads=(), geometry=(bottom[0], group, bottom[1] // group, -1))
+    return Setup(tops=(bottom,), reads=(), geometry=ShuffleChannelGeometry(bottom[0], group, bottom[1] // group, -1))
 
 
 def forward(call: Call) -> None:
-    num, group, per, rest = call.g
-    x, y = call.bottoms[0].reshape(call.g), call.tops[0].reshape(num, per, group, rest)
+    num, group, per, rest = view = call.known(ShuffleChannelGeometry)
+    x, y = call.bottoms[0].reshape(view), call.tops[0].reshape(num, per, group, rest)
     y[...] = x.swapaxes(1, 2)
 
 
 def backward(call: Call) -> None:
     if (diff := call.bottom_diffs[0]) is not None:
-        num, group, per, rest = call.g
-        diff.reshape(call.g)[...] = call.top_diffs[0].reshape(num, per, group, rest).swapaxes(1, 2)
+        num, group, per, rest = view = call.known(ShuffleChannelGeometry)
+        diff.reshape(view)[...] = call.top_diffs[0].reshape(num, per, group, rest).swapaxes(1, 2)
 
 
 SHUFFLE_CHANNEL = LayerType(

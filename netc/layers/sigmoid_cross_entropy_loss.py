@@ -62,16 +62,16 @@ def setup(site: Site) -> Setup:
 
 
 def _counts(call: Call) -> Array:
-    targets = call.bottoms[1].ravel()
-    if call.g.ignore is None:
+    targets, ignore = call.bottoms[1].ravel(), call.known(Geometry).ignore
+    if ignore is None:
         return np.ones(targets.shape, np.bool_)
-    counts: Array = np.trunc(targets) != call.g.ignore
+    counts: Array = np.trunc(targets) != ignore
     return counts
 
 
 def _divisor(call: Call, counts: Array) -> float:
     num = call.bottoms[0].shape[0]
-    return normalizer(call.g.mode, num, counts.size // num, int(counts.sum()))
+    return normalizer(call.known(Geometry).mode, num, counts.size // num, int(counts.sum()))
 
 
 def forward(call: Call) -> None:

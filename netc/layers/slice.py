@@ -16,6 +16,7 @@ Caffe notes:
 from itertools import pairwise
 
 from netc.errors import Code
+from netc.kernels.geometry import Along
 from netc.layer import (
     ANY,
     AXIS_OUT_OF_RANGE,
@@ -72,23 +73,25 @@ def _sizes(site: Site, whole: int) -> list[int]:
 def setup(site: Site) -> Setup:
     axis, bottom = _axis(site), site.bottoms[0]
     tops = tuple((*bottom[:axis], size, *bottom[axis + 1 :]) for size in _sizes(site, bottom[axis]))
-    return Setup(tops=tops, reads=(), shares=len(tops) == 1, geometry=axis)
+    return Setup(tops=tops, reads=(), shares=len(tops) == 1, geometry=Along(axis))
 
 
 def forward(call: Call) -> None:
-    x, start = flat(call.bottoms[0], call.g), 0
+    axis = call.known(Along).axis
+    x, start = flat(call.bottoms[0], axis), 0
     for top in call.tops:
-        y = flat(top, call.g)
+        y = flat(top, axis)
         y[...] = x[:, start : start + y.shape[1]]
         start += y.shape[1]
 
 
 def backward(call: Call) -> None:
+    axis = call.known(Along).axis
     if call.bottom_diffs[0] is None:
         return
-    dx, start = flat(call.bottom_diffs[0], call.g), 0
+    dx, start = flat(call.bottom_diffs[0], axis), 0
     for diff in call.top_diffs:
-        dy = flat(diff, call.g)
+        dy = flat(diff, axis)
         dx[:, start : start + dy.shape[1]] = dy
         start += dy.shape[1]
 

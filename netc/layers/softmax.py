@@ -14,23 +14,26 @@ Caffe notes:
     `axis` counts from the end if negative. NaN at a position makes all classes at that position NaN.
 """
 
+from netc.kernels.geometry import Along
 from netc.kernels.softmax import softmax, softmax_gradient
 from netc.layer import AXIS_OUT_OF_RANGE, Call, Example, Input, LayerType, Refused, Setup, Site, flat
 from netc.role import Role
 
 
 def setup(site: Site) -> Setup:
-    return Setup(tops=(site.bottoms[0],), reads=("y",), in_place=True, geometry=site.axis(site.p.axis))
+    return Setup(tops=(site.bottoms[0],), reads=("y",), in_place=True, geometry=Along(site.axis(site.p.axis)))
 
 
 def forward(call: Call) -> None:
-    softmax(flat(call.bottoms[0], call.g), flat(call.tops[0], call.g))
+    axis = call.known(Along).axis
+    softmax(flat(call.bottoms[0], axis), flat(call.tops[0], axis))
 
 
 def backward(call: Call) -> None:
+    axis = call.known(Along).axis
     dx = call.bottom_diffs[0]
     if dx is not None:
-        softmax_gradient(flat(call.tops[0], call.g), flat(call.top_diffs[0], call.g), flat(dx, call.g))
+        softmax_gradient(flat(call.tops[0], axis), flat(call.top_diffs[0], axis), flat(dx, axis))
 
 
 SOFTMAX = LayerType(

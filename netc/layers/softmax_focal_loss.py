@@ -116,7 +116,7 @@ def _axis(site: Site, param: str) -> int:
 
 def _factors(call: Call, classes: Array) -> Array:
     """alpha w / M for each position; 0 where the label is ignored."""
-    g: Geometry = call.g
+    g = call.known(Geometry)
     weights = np.array(g.weights)[classes] if g.weights else np.ones(classes.shape)
     divisor = normalizer(g.mode, classes.shape[0], classes.shape[1], int(np.count_nonzero(classes >= 0)))
     factors: Array = np.where(classes < 0, 0.0, weights) * (call.p.alpha / divisor)
@@ -124,9 +124,10 @@ def _factors(call: Call, classes: Array) -> Array:
 
 
 def forward(call: Call) -> None:
-    softmax(flat(call.bottoms[0], call.g.normalized), flat(call.buffers["prob"], call.g.normalized))
-    prob = flat(call.buffers["prob"], call.g.axis)
-    found = class_labels(call.record, call.bottoms[1], prob.shape[1], call.g.ignore)
+    g = call.known(Geometry)
+    softmax(flat(call.bottoms[0], g.normalized), flat(call.buffers["prob"], g.normalized))
+    prob = flat(call.buffers["prob"], g.axis)
+    found = class_labels(call.record, call.bottoms[1], prob.shape[1], g.ignore)
     call.buffers["classes"][:] = found
     classes = found.reshape(prob.shape[0], prob.shape[2])
     own = picked(prob, classes)
@@ -140,7 +141,8 @@ def backward(call: Call) -> None:
     dx = call.bottom_diffs[0]
     if dx is None:
         return
-    prob, gamma = flat(call.buffers["prob"], call.g.axis), call.p.gamma
+    axis = call.known(Geometry).axis
+    prob, gamma = flat(call.buffers["prob"], axis), call.p.gamma
     classes = call.buffers["classes"].reshape(prob.shape[0], prob.shape[2])
     own = np.maximum(picked(prob, classes), TINY)
     rest = np.maximum(1 - own, TINY)
@@ -148,7 +150,7 @@ def backward(call: Call) -> None:
     slope *= _factors(call, classes) * call.top_diffs[0].item()
     label = np.arange(prob.shape[1])[:, None] == classes[:, None, :]
     diff = slope[:, None, :] * (label - prob)
-    flat(dx, call.g.axis)[...] = np.where((classes >= 0)[:, None, :], diff, 0)
+    flat(dx, axis)[...] = np.where((classes >= 0)[:, None, :], diff, 0)
 
 
 _IMAGE = (Input((2, 5, 3, 4)), Input((2, 1, 3, 4), "labels", 0, 5))

@@ -108,7 +108,7 @@ def _class_weights(site: Site, classes: int) -> tuple[float, ...]:
 
 
 def forward(call: Call) -> None:
-    g: Geometry = call.g
+    g = call.known(Geometry)
     prob = _prob(call)
     scores = flat(call.bottoms[0], g.axis)
     found = class_labels(call.record, call.bottoms[1], scores.shape[1], g.ignore)
@@ -123,7 +123,7 @@ def backward(call: Call) -> None:
     dx = call.bottom_diffs[0]
     if dx is None:
         return
-    g: Geometry = call.g
+    g = call.known(Geometry)
     prob = _prob(call)
     classes = call.buffers["classes"].reshape(prob.shape[0], prob.shape[2])
     weights = _weights(call, classes) * (call.top_diffs[0].item() / _divisor(g, classes))
@@ -131,12 +131,13 @@ def backward(call: Call) -> None:
 
 
 def _prob(call: Call) -> Array:
-    return flat(call.tops[1] if len(call.tops) > 1 else call.buffers["prob"], call.g.axis)
+    return flat(call.tops[1] if len(call.tops) > 1 else call.buffers["prob"], call.known(Geometry).axis)
 
 
 def _weights(call: Call, classes: Array) -> Array:
     """The weight of each position: that of its class, times its own; 0 where the label is ignored."""
-    weights = np.array(call.g.weights)[classes] if call.g.weights else np.ones(classes.shape)
+    g = call.known(Geometry)
+    weights = np.array(g.weights)[classes] if g.weights else np.ones(classes.shape)
     if len(call.bottoms) > 2:
         weights = weights * call.bottoms[2].reshape(classes.shape)
     return np.where(classes < 0, 0.0, weights)

@@ -42,7 +42,7 @@ from netc.role import Role
 
 
 @dataclass(frozen=True, slots=True)
-class Geometry:
+class SppGeometry:
     """The windows of each level, and where its values stand in a row of the top."""
 
     levels: tuple[Planes, ...]
@@ -64,7 +64,7 @@ def setup(site: Site) -> Setup:
     if not p.pyramid_height:
         site.refuse(MISSING_FIELD, "needs pyramid_height, the number of levels", "pyramid_height")
     levels = tuple(_level(site, bottom, level) for level in range(p.pyramid_height))
-    g = Geometry(levels, _starts(levels, bottom[1]), bottom[1])
+    g = SppGeometry(levels, _starts(levels, bottom[1]), bottom[1])
     top: Shape = (bottom[0], g.starts[-1])
     if p.pyramid_height == 1:
         top = (*bottom[:2], levels[0].height.out, levels[0].width.out)
@@ -105,7 +105,7 @@ def _starts(levels: tuple[Planes, ...], channels: int) -> tuple[int, ...]:
 
 
 def forward(call: Call) -> None:
-    g: Geometry = call.g
+    g = call.known(SppGeometry)
     rows = call.tops[0].reshape(len(call.tops[0]), -1)
     offsets = call.buffers.get("offsets")
     for n, (x, row) in enumerate(zip(call.bottoms[0], rows, strict=True)):
@@ -116,7 +116,7 @@ def forward(call: Call) -> None:
 
 
 def backward(call: Call) -> None:
-    g: Geometry = call.g
+    g = call.known(SppGeometry)
     if (bottom_diff := call.bottom_diffs[0]) is None:
         return
     bottom_diff[...] = 0

@@ -17,6 +17,7 @@ from math import prod
 
 import numpy as np
 
+from netc.kernels.geometry import Folded
 from netc.layer import (
     AXIS_OUT_OF_RANGE,
     BAD_FIELD,
@@ -39,19 +40,21 @@ def setup(site: Site) -> Setup:
         say = BAD_FIELD if p.has("tiles") else MISSING_FIELD
         site.refuse(say, "needs tiles, the number of copies, at least 1", "tiles")
     top = (*bottom[:axis], bottom[axis] * p.tiles, *bottom[axis + 1 :])
-    return Setup(tops=(top,), reads=(), geometry=(prod(bottom[:axis]), p.tiles, prod(bottom[axis:])))
+    return Setup(tops=(top,), reads=(), geometry=Folded(prod(bottom[:axis]), p.tiles, prod(bottom[axis:])))
 
 
 def forward(call: Call) -> None:
-    outer, _, inner = call.g
-    call.tops[0].reshape(call.g)[...] = call.bottoms[0].reshape(outer, 1, inner)
+    view = call.known(Folded)
+    outer, _, inner = view
+    call.tops[0].reshape(view)[...] = call.bottoms[0].reshape(outer, 1, inner)
 
 
 def backward(call: Call) -> None:
+    view = call.known(Folded)
     dx = call.bottom_diffs[0]
     if dx is not None:
-        outer, _, inner = call.g
-        np.sum(call.top_diffs[0].reshape(call.g), axis=1, out=dx.reshape(outer, inner))
+        outer, _, inner = view
+        np.sum(call.top_diffs[0].reshape(view), axis=1, out=dx.reshape(outer, inner))
 
 
 TILE = LayerType(

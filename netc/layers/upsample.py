@@ -18,10 +18,9 @@ Caffe notes:
     pooling window) is passed over. YOLO's takes `scale` only.
 """
 
-from dataclasses import dataclass
-
 from netc.errors import Code, Diagnostic, NetError
 from netc.jit import kernel
+from netc.kernels.geometry import UpsampleGeometry
 from netc.layer import (
     BAD_BOTTOM_SHAPE,
     BAD_FIELD,
@@ -66,17 +65,6 @@ MASK_OUT_OF_RANGE = Code(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Geometry:
-    """Sizes of both planes, and how often a cell is repeated."""
-
-    height: int
-    width: int
-    top_height: int
-    top_width: int
-    scale: tuple[int, int]
-
-
 def setup(site: Site) -> Setup:
     bottom = site.bottoms[0]
     if len(bottom) != 4:
@@ -93,7 +81,7 @@ def setup(site: Site) -> Setup:
         tops=((*bottom[:2], height, width),),
         reads=("x1",) if masked else (),
         holds=(ANYTHING, whole(height * width)),
-        geometry=Geometry(bottom[2], bottom[3], height, width, scale),
+        geometry=UpsampleGeometry(bottom[2], bottom[3], height, width, scale),
     )
 
 
@@ -142,7 +130,7 @@ def _unpool_backward(dx: Array, mask: Array, dy: Array) -> None:
 
 
 def forward(call: Call) -> None:
-    g: Geometry = call.g
+    g = call.known(UpsampleGeometry)
     x, y = call.bottoms[0].reshape(-1, g.height * g.width), call.tops[0].reshape(-1, g.top_height * g.top_width)
     if len(call.bottoms) == 1:
         scale_h, scale_w = g.scale
@@ -157,7 +145,7 @@ def forward(call: Call) -> None:
 
 
 def backward(call: Call) -> None:
-    g: Geometry = call.g
+    g = call.known(UpsampleGeometry)
     if (diff := call.bottom_diffs[0]) is None:
         return
     dx, dy = diff.reshape(-1, g.height * g.width), call.top_diffs[0].reshape(-1, g.top_height * g.top_width)

@@ -9,6 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from netc.kernels.gemm_convolution import ConvolutionGeometry
+from netc.kernels.geometry import BatchNormGeometry, InnerProductGeometry
+from netc.kernels.pooling import Planes
 from netc.run import Net
 from tools.bench.cases import Case
 
@@ -55,20 +58,23 @@ def _key(node: Any) -> str:
 def _part(net: Net, node: Any) -> Any:
     """A layer with parameters or settings, as a torch module."""
     blobs = [torch.from_numpy(b.copy()) for b in net.params.get(node.name, ())]
-    g: Any = net.plan.layers[node.index].setup.geometry
+    setup = net.plan.layers[node.index].setup
     kind = node.type.name
     if kind in ("Convolution", "DepthwiseConvolution"):
+        g = setup.known(ConvolutionGeometry)
         h, w = g.columns.axes
         part: Any = torch.nn.Conv2d(
-            g.columns.channels, g.outputs, (h.kernel, w.kernel), (h.stride, w.stride), (h.before, w.before),
+            g.columns.channels, g.filters, (h.kernel, w.kernel), (h.stride, w.stride), (h.before, w.before),
             (h.dilation, w.dilation), g.groups, bias=len(blobs) > 1,
         )  # fmt: skip
     elif kind == "InnerProduct":
-        part = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(g.inputs, g.outputs, bias=len(blobs) > 1))
+        sizes = setup.known(InnerProductGeometry)
+        linear = torch.nn.Linear(sizes.inputs, sizes.outputs, bias=len(blobs) > 1)
+        part = torch.nn.Sequential(torch.nn.Flatten(), linear)
         part[1].weight.data, part[1].bias.data = blobs[0], blobs[1]
         return part
     elif kind == "BatchNorm":
-        part = torch.nn.BatchNorm2d(g.view[1], affine=False)
+        part = torch.nn.BatchNorm2d(setup.known(BatchNormGeometry).view.middle, affine=False)
         part.running_mean, part.running_var = blobs[0], blobs[1]
         return part
     elif kind == "Scale":
@@ -79,7 +85,7 @@ def _part(net: Net, node: Any) -> Any:
     elif kind == "Dropout":
         return torch.nn.Dropout(node.record.dropout_param.dropout_ratio)
     elif kind == "Pooling":
-        return _pooling(node, g)
+        return _pooling(node, setup.known(Planes))
     else:
         return None
     part.weight.data = blobs[0]
@@ -100,9 +106,9 @@ class Scale(torch.nn.Module):  # type: ignore[misc]
         return x * self.weight if self.bias is None else x * self.weight + self.bias
 
 
-def _pooling(node: Any, g: Any) -> Any:
-    kernel, stride = (g.height.kernel, g.width.kernel), (g.height.stride, g.width.stride)
-    pad = (g.height.before, g.width.before)
+def _pooling(node: Any, planes: Planes) -> Any:
+    h, w = planes.height, planes.width
+    kernel, stride, pad = (h.kernel, w.kernel), (h.stride, w.stride), (h.before, w.before)
     kind = torch.nn.AvgPool2d if node.record.pooling_param.pool == "AVE" else torch.nn.MaxPool2d
     ceil = node.record.pooling_param.round_mode == "CEIL" and not node.record.pooling_param.global_pooling
     return kind(kernel, stride, pad, ceil_mode=ceil)

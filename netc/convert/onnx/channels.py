@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from netc.convert.onnx.writer import LayerWriter, Tops, Write
+from netc.kernels.geometry import Along, BatchNormGeometry, BnGeometry, Folded, InnerProductGeometry, Matrix
 from netc.layer import LayerType, Shape
 from netc.layers.arg_max import ARG_MAX
 from netc.layers.batch_norm import BATCH_NORM
@@ -23,12 +24,12 @@ from netc.layers.normalize import NORMALIZE
 from netc.layers.parameter import PARAMETER
 from netc.layers.reduction import REDUCTION
 from netc.layers.scale import SCALE
-from netc.layers.shuffle_channel import SHUFFLE_CHANNEL
+from netc.layers.shuffle_channel import SHUFFLE_CHANNEL, ShuffleChannelGeometry
 from netc.layers.softmax import SOFTMAX
 
 
 def batch_norm(layer: LayerWriter) -> Tops:
-    g, p = layer.setup.geometry, layer.p
+    g, p = layer.setup.known(BatchNormGeometry), layer.p
     if not g.stored:
         made = _by_batch(layer, p.eps)[0]
         if not g.affine:
@@ -37,7 +38,7 @@ def batch_norm(layer: LayerWriter) -> Tops:
     mean, variance, factor = layer.params[:3]
     share = 0.0 if factor[0] == 0 else 1 / factor[0]
     statistics = (layer.numbers(mean * share, "mean"), layer.numbers(variance * share, "variance"))
-    count = g.view[1]
+    count = g.view.middle
     scale = (
         (layer.param(3), layer.param(4))
         if g.affine
@@ -50,7 +51,7 @@ def batch_norm(layer: LayerWriter) -> Tops:
 
 
 def bn(layer: LayerWriter) -> Tops:
-    g = layer.setup.geometry
+    g = layer.setup.known(BnGeometry)
     if g.statistics == "stored":
         centered = layer.op("Sub", layer.x, _channels(layer, 2))
         deviation = layer.op("Sqrt", layer.plus(_channels(layer, 3), g.epsilon))
@@ -119,7 +120,7 @@ def normalize(layer: LayerWriter) -> Tops:
 
 
 def mvn(layer: LayerWriter) -> Tops:
-    rows = layer.reshape(layer.x, layer.setup.geometry)
+    rows = layer.reshape(layer.x, layer.setup.known(Matrix))
     made = layer.op("Sub", rows, layer.op("ReduceMean", rows, axes=[1]))
     if layer.p.normalize_variance:
         variance = layer.op("ReduceMean", layer.op("Mul", made, made), axes=[1])
@@ -134,7 +135,7 @@ def layer_norm(layer: LayerWriter) -> Tops:
 
 
 def shuffle_channel(layer: LayerWriter) -> Tops:
-    num, groups, each, _ = layer.setup.geometry
+    num, groups, each, _ = layer.setup.known(ShuffleChannelGeometry)
     table = layer.op("Transpose", layer.reshape(layer.x, (num, groups, each, -1)), perm=[0, 2, 1, 3])
     return layer.reshape(table, layer.shape)
 
@@ -143,7 +144,7 @@ def shuffle_channel(layer: LayerWriter) -> Tops:
 
 
 def inner_product(layer: LayerWriter) -> Tops:
-    g, top = layer.setup.geometry, layer.top_shapes[0]
+    g, top = layer.setup.known(InnerProductGeometry), layer.top_shapes[0]
     axis = layer.axis(layer.p.axis)
     rows = layer.op("Flatten", layer.x, axis=axis) if len(layer.shape) != 2 or axis != 1 else layer.x
     params = [layer.param(i) for i in range(len(layer.params))]
@@ -162,7 +163,7 @@ def mat_mul(layer: LayerWriter) -> Tops:
 
 
 def gram(layer: LayerWriter) -> Tops:
-    num, channels, positions = layer.setup.geometry
+    num, channels, positions = layer.setup.known(Folded)
     rows = layer.reshape(layer.x, (num, channels, positions))
     made = layer.op("MatMul", rows, layer.op("Transpose", rows, perm=[0, 2, 1]))
     return layer.times(made, 1 / positions if layer.p.normalize else 1.0)
@@ -186,7 +187,7 @@ def softmax(layer: LayerWriter) -> Tops:
 
 
 def reduction(layer: LayerWriter) -> Tops:
-    rows, count = layer.setup.geometry
+    rows, count = layer.setup.known(Matrix)
     x = layer.reshape(layer.x, (rows, count))
     if layer.p.operation == "SUM":
         made = layer.op("ReduceSum", x, layer.integers([1]), keepdims=0)
@@ -198,7 +199,7 @@ def reduction(layer: LayerWriter) -> Tops:
 
 
 def maxout(layer: LayerWriter) -> Tops:
-    axis, pieces = layer.setup.geometry, layer.p.pieces
+    axis, pieces = layer.setup.known(Along).axis, layer.p.pieces
     shape = (*layer.shape[:axis], layer.shape[axis] // pieces, pieces, *layer.shape[axis + 1 :])
     return layer.op("ReduceMax", layer.reshape(layer.x, shape), axes=[axis + 1], keepdims=0)
 
@@ -209,7 +210,7 @@ def parameter(layer: LayerWriter) -> Tops:
 
 def arg_max(layer: LayerWriter) -> Tops:
     """TopK of the values in reverse: of equal ones ONNX takes the first, Caffe the last."""
-    outer, count, inner = layer.setup.geometry
+    outer, count, inner = layer.setup.known(Folded)
     x = layer.reshape(layer.x, (outer, count, inner))
     start, stop, axis, step = (layer.integers([n]) for n in (count - 1, -count - 1, 1, -1))
     back = layer.op("Slice", x, start, stop, axis, step)

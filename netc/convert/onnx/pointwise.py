@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import exp, log
 
 from netc.convert.onnx.writer import LayerWriter, Tops, Write
+from netc.kernels.geometry import DropoutGeometry
 from netc.layer import LayerType
 from netc.layers.abs_val import ABS_VAL
 from netc.layers.axpy import AXPY
@@ -84,7 +85,7 @@ def clip(layer: LayerWriter) -> Tops:
 def dropout(layer: LayerWriter) -> Tops:
     if layer.p.sample_weights_test:
         layer.refuse("values are dropped at random even at test", "sample_weights_test")
-    return layer.times(layer.x, layer.setup.geometry.factor)
+    return layer.times(layer.x, layer.setup.known(DropoutGeometry).factor)
 
 
 def eltwise(layer: LayerWriter) -> Tops:

@@ -9,7 +9,7 @@ import numpy as np
 from netc.convert.onnx.writer import LayerWriter, Tops, Write
 from netc.kernels.recurrent import Layout
 from netc.layer import LayerType
-from netc.layers.attention import ATTENTION
+from netc.layers.attention import ATTENTION, AttentionGeometry
 from netc.layers.gru import GRU
 from netc.layers.lstm import LSTM
 from netc.layers.lstm_unit import LSTM_UNIT
@@ -23,7 +23,7 @@ HIGHEST = float(np.finfo(np.float32).max)
 
 def recurrent(step: Step, output: Callable[[LayerWriter, str], str] | None = None) -> Write:
     def write(layer: LayerWriter) -> Tops:
-        at: Layout = layer.setup.geometry
+        at = layer.setup.known(Layout)
         if not at.exposed:
             layer.refuse(
                 "its state is kept from run to run, which ONNX cannot; with expose_hidden: true it goes in and out",
@@ -57,7 +57,7 @@ def _transformed(layer: LayerWriter, at: Layout) -> str:
 
 def _product(layer: LayerWriter, state: str) -> str:
     """W_h times a state."""
-    return layer.op("Gemm", state, layer.param(layer.setup.geometry.hidden), transB=1)
+    return layer.op("Gemm", state, layer.param(layer.setup.known(Layout).hidden), transB=1)
 
 
 def _lstm(layer: LayerWriter, u: str, cont: str, states: list[str]) -> list[str]:
@@ -79,7 +79,7 @@ def _rnn(layer: LayerWriter, u: str, cont: str, states: list[str]) -> list[str]:
 
 
 def _rnn_output(layer: LayerWriter, h: str) -> str:
-    at: Layout = layer.setup.geometry
+    at = layer.setup.known(Layout)
     rows = layer.reshape(h, (at.rows, at.outputs))
     made = layer.op("Gemm", rows, layer.param(at.hidden + 1), layer.param(at.hidden + 2), transB=1)
     return layer.reshape(layer.op("Tanh", made), layer.top_shapes[0])
@@ -88,7 +88,7 @@ def _rnn_output(layer: LayerWriter, h: str) -> str:
 def _gru(layer: LayerWriter, u: str, cont: str, states: list[str]) -> list[str]:
     """The blob W_h in thirds r, z, n; r comes before the product with the last."""
     s = layer.op("Mul", states[0], cont)
-    weights = layer.params[layer.setup.geometry.hidden]
+    weights = layer.params[layer.setup.known(Layout).hidden]
     parts = [layer.numbers(part, f"{layer.node.name}/W_h") for part in np.split(weights, 3)]
     u_r, u_z, u_n = layer.ops("Split", [u], 3, axis=1)
     r, z = (
@@ -109,9 +109,9 @@ def lstm_unit(layer: LayerWriter) -> Tops:
 
 def attention(layer: LayerWriter) -> Tops:
     """softmax(scale q k^T) v for each head; what a position must not see is far below everything else."""
-    heads = layer.setup.geometry.heads
-    q, k, v = (_heads(layer, index, heads, turn) for index, turn in enumerate((False, True, False)))
-    scores = layer.op("MatMul", layer.times(q, layer.setup.geometry.scale), k)
+    g = layer.setup.known(AttentionGeometry)
+    q, k, v = (_heads(layer, index, g.heads, turn) for index, turn in enumerate((False, True, False)))
+    scores = layer.op("MatMul", layer.times(q, g.scale), k)
     steps, seen = layer.bottom_shapes[0][1], layer.bottom_shapes[1][1]
     allowed = np.tril(np.ones((1, 1, steps, seen))) if layer.p.causal else np.ones((1, 1, 1, 1))
     mask = layer.numbers(allowed)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from netc.convert.onnx.writer import LayerWriter, Tops, Write
+from netc.kernels.geometry import Along, CropGeometry
 from netc.layer import Call, LayerType
 from netc.layers.batch_reindex import BATCH_REINDEX
 from netc.layers.concat import CONCAT
 from netc.layers.crop import CROP
-from netc.layers.dummy_data import DUMMY_DATA
+from netc.layers.dummy_data import DUMMY_DATA, DummyDataGeometry
 from netc.layers.flatten import FLATTEN
-from netc.layers.permute import PERMUTE
+from netc.layers.permute import PERMUTE, PermuteGeometry
 from netc.layers.prior_box import PRIOR_BOX
 from netc.layers.reshape import RESHAPE
 from netc.layers.silence import SILENCE
@@ -21,11 +22,11 @@ from netc.layers.tile import TILE
 
 
 def concat(layer: LayerWriter) -> Tops:
-    return layer.op("Concat", *layer.bottoms, axis=layer.setup.geometry) if len(layer.bottoms) > 1 else layer.x
+    return layer.op("Concat", *layer.bottoms, axis=layer.setup.known(Along).axis) if len(layer.bottoms) > 1 else layer.x
 
 
 def slice_(layer: LayerWriter) -> Tops:
-    axis = layer.setup.geometry
+    axis = layer.setup.known(Along).axis
     if len(layer.top_shapes) == 1:
         return layer.x
     sizes = layer.integers([shape[axis] for shape in layer.top_shapes])
@@ -37,14 +38,14 @@ def reshape(layer: LayerWriter) -> Tops:
 
 
 def crop(layer: LayerWriter) -> Tops:
-    cut = [(axis, part) for axis, part in enumerate(layer.setup.geometry) if part.start is not None]
+    cut = [(axis, part) for axis, part in enumerate(layer.setup.known(CropGeometry).parts) if part.start is not None]
     axes, parts = [axis for axis, _ in cut], [part for _, part in cut]
     starts, stops = layer.integers([p.start for p in parts]), layer.integers([p.stop for p in parts])
     return layer.op("Slice", layer.x, starts, stops, layer.integers(axes))
 
 
 def permute(layer: LayerWriter) -> Tops:
-    return layer.op("Transpose", layer.x, perm=list(layer.setup.geometry))
+    return layer.op("Transpose", layer.x, perm=list(layer.setup.known(PermuteGeometry).order))
 
 
 def tile(layer: LayerWriter) -> Tops:
@@ -76,8 +77,7 @@ def constant(layer: LayerWriter) -> Tops:
 
 
 def dummy_data(layer: LayerWriter) -> Tops:
-    fillers = layer.setup.geometry
-    if any(not isinstance(f, int | float) and f.type != "constant" for f in fillers):
+    if not all(layer.setup.known(DummyDataGeometry).constant):
         layer.refuse("its tops are drawn anew in every iteration", "data_filler")
     return constant(layer)
 

@@ -7,43 +7,45 @@ puts it right.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import prod
 
 import numpy as np
 
 from netc.convert.onnx.writer import LayerWriter, Tops, Write
+from netc.kernels.gemm_convolution import ConvolutionGeometry
+from netc.kernels.geometry import UpsampleGeometry
 from netc.kernels.pooling import LOWEST, Planes
 from netc.kernels.windows import Axis
 from netc.layer import Array, LayerType
 from netc.layers.convolution import CONVOLUTION, DEPTHWISE_CONVOLUTION
 from netc.layers.deconvolution import DECONVOLUTION
 from netc.layers.global_average_pooling import GLOBAL_AVERAGE_POOLING
-from netc.layers.interp import INTERP
+from netc.layers.interp import INTERP, InterpGeometry
 from netc.layers.pooling import POOLING
 from netc.layers.roi_pooling import ROI_POOLING
-from netc.layers.spp import SPP
+from netc.layers.spp import SPP, SppGeometry
 from netc.layers.upsample import UPSAMPLE
 
 
 def convolution(layer: LayerWriter) -> Tops:
-    return _convolutions(layer, "Conv", layer.setup.geometry.groups)
+    return _convolutions(layer, "Conv")
 
 
 def deconvolution(layer: LayerWriter) -> Tops:
-    return _convolutions(layer, "ConvTranspose", layer.setup.geometry.groups)
+    return _convolutions(layer, "ConvTranspose")
 
 
-def _convolutions(layer: LayerWriter, type: str, groups: int) -> Tops:
+def _convolutions(layer: LayerWriter, type: str) -> Tops:
     """Each bottom with the same weights; axes before the channels are one batch, no spatial axes one of a cell."""
-    axes: tuple[Axis, ...] = layer.setup.geometry.columns.axes
+    g = layer.setup.known(ConvolutionGeometry)
+    axes = g.columns.axes
     weights = layer.params[0].shape
     window = {
         "kernel_shape": [a.kernel for a in axes] or [1],
         "strides": [a.stride for a in axes] or [1],
         "dilations": [a.dilation for a in axes] or [1],
         "pads": [a.before for a in axes] + [a.after for a in axes] or [0, 0],
-        "group": groups,
+        "group": g.groups,
     }
     params = [layer.param(0, weights if axes else (*weights, 1))]
     params += [layer.param(1)] if len(layer.params) > 1 else []
@@ -63,7 +65,7 @@ def _convolutions(layer: LayerWriter, type: str, groups: int) -> Tops:
 def pooling(layer: LayerWriter) -> Tops:
     if layer.p.pool == "STOCHASTIC":
         layer.refuse("ONNX has no stochastic pooling", "pool")
-    planes: Planes = layer.setup.geometry
+    planes = layer.setup.known(Planes)
     if layer.p.pool == "MAX":
         return _max(layer, planes, mask=len(layer.top_shapes) > 1)
     return average(layer, planes)
@@ -72,7 +74,7 @@ def pooling(layer: LayerWriter) -> Tops:
 def spp(layer: LayerWriter) -> Tops:
     if layer.p.pool == "STOCHASTIC":
         layer.refuse("ONNX has no stochastic pooling", "pool")
-    levels: tuple[Planes, ...] = layer.setup.geometry.levels
+    levels = layer.setup.known(SppGeometry).levels
     pooled = [_max(layer, level)[0] if layer.p.pool == "MAX" else average(layer, level) for level in levels]
     if len(levels) == 1:
         return pooled
@@ -147,7 +149,7 @@ def roi_pooling(layer: LayerWriter) -> Tops:
 
 
 def upsample(layer: LayerWriter) -> Tops:
-    g = layer.setup.geometry
+    g = layer.setup.known(UpsampleGeometry)
     if len(layer.bottoms) == 1:
         scales = layer.numbers([1, 1, *g.scale])
         how = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
@@ -162,15 +164,16 @@ def upsample(layer: LayerWriter) -> Tops:
 
 def interp(layer: LayerWriter) -> Tops:
     """Rows times the bottom times columns: each line of the top is a weighted mean of two of the bottom's."""
-    rows, columns = (_blend(a.size, a.first, a.weight) for a in layer.setup.geometry)
+    g = layer.setup.known(InterpGeometry)
+    rows, columns = (_blend(a.size, a.first, a.weight) for a in (g.rows, g.columns))
     return layer.op("MatMul", layer.op("MatMul", layer.numbers(rows), layer.x), layer.numbers(columns.T))
 
 
-def _blend(size: int, first: Sequence[int], weight: Array) -> Array:
+def _blend(size: int, first: Array, weight: Array) -> Array:
     matrix = np.zeros((len(weight), size))
     lines = np.arange(len(weight))
-    np.add.at(matrix, (lines, np.asarray(first)), 1 - weight)
-    np.add.at(matrix, (lines, np.minimum(np.asarray(first) + 1, size - 1)), weight)
+    np.add.at(matrix, (lines, first), 1 - weight)
+    np.add.at(matrix, (lines, np.minimum(first + 1, size - 1)), weight)
     return matrix
 
 

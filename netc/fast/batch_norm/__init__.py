@@ -6,8 +6,6 @@ in `training`.
 
 from __future__ import annotations
 
-from typing import Any
-
 from netc.fast.batch_norm import training
 from netc.fast.batch_norm.affine import Affine, apply
 from netc.fast.machine.launch import NOTHING, Launch
@@ -15,6 +13,7 @@ from netc.fast.program.builder import Builder
 from netc.fast.program.family import Family
 from netc.fast.program.fuse import absorb_chain, is_plain_relu
 from netc.fast.program.model import Layout
+from netc.kernels.geometry import BatchNormGeometry, BnGeometry, Folded
 from netc.plan.model import Step
 
 
@@ -23,12 +22,13 @@ def accepts(b: Builder, layer: int) -> Layout | None:
     shape = b.plan.shapes[node.bottoms[0]]
     if len(node.bottoms) != 1 or b.native.get(node.bottoms[0]) != "blocked":
         return None
-    g: Any = planned.setup.geometry
     if node.type.name == "BatchNorm":
-        known = training.accepts(b, layer) or (g.stored and not planned.needs_backward)
+        stored = planned.setup.known(BatchNormGeometry).stored
+        known = training.accepts(b, layer) or (stored and not planned.needs_backward)
     elif node.type.name == "BN":
+        g = planned.setup.known(BnGeometry)
         known = g.statistics in ("none", "stored") and len(node.tops) == 1 and not planned.needs_backward
-    elif g != (shape[0], shape[1], shape[2] * shape[3]):
+    elif planned.setup.known(Folded) != (shape[0], shape[1], shape[2] * shape[3]):
         known = False
     else:
         after = node.type.name == "Scale" and planned.needs_backward and training.accepts_scale(b, layer)
@@ -48,7 +48,7 @@ def fold(b: Builder, layer: int, affine: Affine) -> list[Launch]:
         launches.append(affine.statistics(mean, variance, weight, node.record.batch_norm_param.eps))
     elif len(params) == 4:  # BN with statistics
         *params, mean, variance = params
-        launches.append(affine.statistics(mean, variance, NOTHING, b.planned(layer).setup.geometry.epsilon))
+        launches.append(affine.statistics(mean, variance, NOTHING, b.planned(layer).setup.known(BnGeometry).epsilon))
     return [*launches, affine.scale(*params)] if params else launches
 
 

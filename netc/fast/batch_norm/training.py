@@ -28,6 +28,7 @@ from netc.fast.program.builder import Builder
 from netc.fast.program.fuse import is_plain_relu, only_reader
 from netc.jit import intrinsic, kernel
 from netc.jit import numba_types as types
+from netc.kernels.geometry import BatchNormGeometry
 from netc.plan.model import Step
 
 SUMS_BYTES = 2 * 8 * LANES  # of an image's block: 16 sums and 16 sums of products, float64s
@@ -213,8 +214,10 @@ class Kept:
 
 def accepts(b: Builder, layer: int) -> bool:
     """Whether the layer is a BatchNorm in training."""
-    node, g = b.plan.graph.nodes[layer], b.planned(layer).setup.geometry
-    return node.type.name == "BatchNorm" and not g.stored and not g.affine and not b.keep
+    if b.plan.graph.nodes[layer].type.name != "BatchNorm":
+        return False
+    g = b.planned(layer).setup.known(BatchNormGeometry)
+    return not g.stored and not g.affine and not b.keep
 
 
 def accepts_scale(b: Builder, layer: int) -> bool:

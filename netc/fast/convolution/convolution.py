@@ -10,6 +10,7 @@ from netc.fast.convolution import depthwise, groups, lines, parts
 from netc.fast.convolution.geometry import Conv
 from netc.fast.convolution.groups import by_channel, whole
 from netc.fast.convolution.weights import BACKWARD, FIRST, FORWARD, bias_bytes
+from netc.fast.eltwise import factors as eltwise_factors
 from netc.fast.machine.launch import NOTHING, Region
 from netc.fast.machine.layout import NO_BLOB, Blocked
 from netc.fast.program.builder import Builder
@@ -158,7 +159,7 @@ def _can_add(b: Builder, head: int, last: int, eltwise: int) -> bool:
     node = b.plan.graph.nodes[eltwise]
     value = b.plan.graph.nodes[last].tops[0]
     others = [v for v in node.bottoms if v != value]
-    plain_sum = node.record.eltwise_param.operation == "SUM" and tuple(b.planned(eltwise).setup.geometry) == (1.0, 1.0)
+    plain_sum = node.record.eltwise_param.operation == "SUM" and eltwise_factors(b, eltwise) == (1.0, 1.0)
     if len(others) != 1 or not plain_sum:
         return False
     other = b.plan.graph.values[others[0]]

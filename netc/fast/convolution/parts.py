@@ -22,13 +22,12 @@ from netc.fast.convolution.weights import (
 from netc.fast.machine.launch import NOTHING, Region
 from netc.fast.machine.layout import Blocked, Plain
 from netc.fast.program.builder import Builder
-from netc.kernels.gemm_convolution import Geometry
+from netc.kernels.gemm_convolution import ConvolutionGeometry
 
 
 def given(b: Builder, layer: int) -> Conv | None:
     """The layer as the file says it: one bottom of 4 axes, 2 of which windows slide over."""
-    node, g = b.plan.graph.nodes[layer], b.planned(layer).setup.geometry
-    assert isinstance(g, Geometry)
+    node, g = b.plan.graph.nodes[layer], b.planned(layer).setup.known(ConvolutionGeometry)
     bottom, axes = b.plan.shapes[node.bottoms[0]], g.columns.axes
     if len(node.bottoms) != 1 or len(bottom) != 4 or len(axes) != 2:
         return None

@@ -9,16 +9,17 @@ from netc.fast.program.builder import Builder
 from netc.fast.program.family import Family
 from netc.fast.program.fuse import absorb_relu
 from netc.fast.program.model import Layout
+from netc.kernels.geometry import InnerProductGeometry
 from netc.plan.model import Step
 
 
 def accepts(b: Builder, layer: int) -> Layout | None:
-    g = b.planned(layer).setup.geometry
+    g = b.planned(layer).setup.known(InnerProductGeometry)
     return "plain" if not g.transpose else None
 
 
 def _sizes(b: Builder, layer: int) -> Sizes:
-    g = b.planned(layer).setup.geometry
+    g = b.planned(layer).setup.known(InnerProductGeometry)
     return Sizes(g.rows, g.outputs, g.inputs)
 
 
