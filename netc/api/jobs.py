@@ -44,6 +44,15 @@ TEST_COUNTS = Code(
     'net_param { layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 1 } } } }',
     fix="Give one `test_iter` per test net: the number of test samples divided by the batch size.",
 )
+NO_INTERVAL = Code(
+    "SOL019",
+    "test_iter is given, but not how often to test",
+    why="`test_iter` says how many batches a test takes, `test_interval` after how many iterations there is one. "
+    "Without it the net is never tested; Caffe stops at it.",
+    example='base_lr: 0.1 lr_policy: "fixed" test_iter: 100  # no test_interval\n'
+    'net_param { layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 1 } } } }',
+    fix="Add `test_interval: 500`, or take test_iter out.",
+)
 
 
 @dataclass(frozen=True)
@@ -138,6 +147,10 @@ def _job(path: Path, record: Record, nets: _Nets, warnings: tuple[Diagnostic, ..
     test_nets = tuple(
         TestNet(d, _state(d.record, s, "TEST"), n) for d, s, n in zip(tests, states, record.test_iter, strict=True)
     )
+    if tests and not record.test_interval:
+        said = "test_iter is given, but no test_interval: the net is never tested"
+        where = record.span_of("test_iter")
+        warnings += (Diagnostic(NO_INTERVAL, said, where, help=NO_INTERVAL.fix, severity="warning"),)
     return Job(path, record, replace(shared, solver=record), train_state, test_nets, warnings)
 
 

@@ -53,7 +53,7 @@ def command() -> None:
 @command.command("images")
 @click.argument("source", type=PATH)
 @click.argument("out", type=PATH)
-@click.option("--root", default="", help="Put before every path of a list.")
+@click.option("--root", default="", help="A folder, or text, to put before every path of a list.")
 @click.option("--resize", type=Size(), help="Resize all images.")
 @click.option("--gray", is_flag=True, help="Store one channel.")
 @click.option("--shuffle", is_flag=True, help="Store the images in a shuffled order.")
@@ -105,7 +105,7 @@ def images(
 @click.argument("source", type=PATH)
 @click.argument("out", type=PATH)
 @click.option("--label-map", type=PATH, help="Numbers of the class names: SSD's .prototxt, or a line for each class.")
-@click.option("--root", default="", help="Put before every path.")
+@click.option("--root", default="", help="A folder, or text, to put before every path.")
 @click.option("--resize", type=Size(), help="Resize all images, stored as JPEG; otherwise files stay as they are.")
 @click.option("--shuffle", is_flag=True, help="Store the images in a shuffled order.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Of the shuffled order.")
@@ -123,7 +123,7 @@ def boxes(
     """Write the images of SOURCE, with their boxes, into the LMDB OUT, for AnnotatedData.
 
     SOURCE is a text file with the path of an image and the path of its boxes in each line. Boxes are PASCAL VOC's .xml,
-    or text with lines of CLASS XMIN YMIN XMAX YMAX; both in pixels.
+    or text with lines of CLASS XMIN YMIN XMAX YMAX; both in pixels. CLASS is a number, or a name of --label-map.
     """
     if not source.exists():
         raise NetError(Diagnostic(MISSING_DATA, f"there is nothing at {source}"))
@@ -179,7 +179,7 @@ def mean_command(source: Path, out: Path) -> None:
 def info(source: Path, as_json: bool) -> None:
     """Say what is in SOURCE: how many records, of which shapes, with which labels.
 
-    SOURCE is an LMDB, a folder of images by class, a list of images, or an HDF5, IDX, NPZ or CSV file.
+    SOURCE is an LMDB, a folder of images by class, a list of images or of HDF5 files, or an HDF5, IDX, NPZ or CSV file.
     """
     with _bar("reading") as progress:
         found = survey.survey(source, decode=False, classes=None, progress=progress)

@@ -24,7 +24,7 @@ from netc.data.dense_images import Pair
 from netc.data.images import decode_image, encode_image, read_bytes
 from netc.data.labels import EXACT, label_problem
 from netc.data.lists import read_text
-from netc.data.paths import beside
+from netc.data.paths import beside, rooted
 from netc.data.resize import resize
 from netc.data.writing import Item, record_key
 from netc.errors import Diagnostic, NetError
@@ -81,9 +81,9 @@ def box_items(pairs: Sequence[Pair], options: BoxOptions) -> list[Item]:
 
 def box_record(pair: Pair, options: BoxOptions) -> bytes:
     """The AnnotatedDatum of an image file, which is stored as it is, or resized as JPEG. Raises BadRecordError."""
-    data = read_bytes(beside(options.prefix + pair.image, options.folder))
+    data = read_bytes(beside(rooted(options.prefix, pair.image), options.folder))
     pixels = decode_image(data, "color")
-    path = beside(options.prefix + pair.labels, options.folder)
+    path = beside(rooted(options.prefix, pair.labels), options.folder)
     try:
         boxes = read_boxes(path, options.classes, pixels.shape[0], pixels.shape[1])
     except BadRecordError as error:
@@ -101,7 +101,7 @@ def read_boxes(path: Path, classes: Mapping[str, int], height: int, width: int) 
         height, width = (_number(root, f"size/{side}", own) for side, own in (("height", height), ("width", width)))
         rows = list(_objects(root, classes))
     else:
-        rows = list(_lines(data.decode("utf-8", "replace")))
+        rows = list(_lines(data.decode("utf-8", "surrogateescape"), classes))
     if not (height and width):
         raise BadRecordError("it says that its image has no size")
     found, counts = [], dict[int, int]()
@@ -139,23 +139,41 @@ def _objects(root: Any, classes: Mapping[str, int]) -> Iterator[Row]:
     for index, node in enumerate(root.findall("object")):
         name = (node.findtext("name") or "").strip()
         if name not in classes:
-            raise BadRecordError(f'object {index} is "{name}", which the label map does not have')
+            raise BadRecordError(f'object {index} is "{name}", {_unknown(classes)}')
         corners = [_number(node, f"bndbox/{corner}") for corner in _CORNERS]
         yield _row(index, classes[name], corners, (node.findtext("difficult") or "0").strip() == "1")
 
 
-def _lines(text: str) -> Iterator[Row]:
-    lines = [line.split() for line in text.splitlines() if line.strip()]
-    for index, words in enumerate(lines):
+def _unknown(classes: Mapping[str, int]) -> str:
+    """What is wrong with a class's name that has no number."""
+    return "which the label map does not have" if classes else "a name: --label-map says which number it is"
+
+
+def _lines(text: str, classes: Mapping[str, int]) -> Iterator[Row]:
+    """Lines of `class xmin ymin xmax ymax`; the class is its number, or its name, which may have spaces."""
+    lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    for index, (number, line) in enumerate(lines):
+        name, *numbers = line.strip().rsplit(maxsplit=4)
         try:
-            label, *corners = int(words[0]), *map(float, words[1:])
+            corners = [float(word) for word in numbers]
         except ValueError:
-            raise BadRecordError(f"line {index + 1} is not a class and four numbers") from None
-        if problem := label_problem(label, "class"):
-            raise BadRecordError(f"line {index + 1}: {problem}")
+            corners = []
         if len(corners) != 4:
-            raise BadRecordError(f"line {index + 1} is not a class and four numbers")
-        yield _row(index, label, corners, False)
+            raise BadRecordError(f"line {number} is not a class and four numbers")
+        yield _row(index, _label(name, number, classes), corners, False)
+
+
+def _label(name: str, line: int, classes: Mapping[str, int]) -> int:
+    """The number of a class that a line names or numbers."""
+    if name in classes:
+        return classes[name]
+    try:
+        label = int(name)
+    except ValueError:
+        raise BadRecordError(f'line {line}: the class is "{name}", {_unknown(classes)}') from None
+    if problem := label_problem(label, "class"):
+        raise BadRecordError(f"line {line}: {problem}")
+    return label
 
 
 def _row(index: int, label: int, corners: Sequence[float], difficult: bool) -> Row:

@@ -34,6 +34,11 @@ def beside(path: str, folder: Path) -> Path:
     return folder / plain if _exists(folder / plain) else plain
 
 
+def rooted(root: str, path: str) -> str:
+    """A path behind a root: a folder, or just what it starts with, as Caffe's tools take it."""
+    return str(Path(root, path)) if root and Path(root).is_dir() else root + path
+
+
 def _exists(path: Path) -> bool:
     try:
         return path.exists()

@@ -21,7 +21,7 @@ from netc.data.datum import Datum, parse
 from netc.data.hdf5 import check_dataset, open_hdf5
 from netc.data.idx import is_idx, read_idx
 from netc.data.images import decode_image, opened, read_bytes
-from netc.data.lists import Listed, read_folder, read_list
+from netc.data.lists import Listed, read_folder, read_list, read_text
 from netc.data.paths import beside
 from netc.data.writing import ahead
 from netc.errors import Diagnostic, NetError
@@ -29,6 +29,7 @@ from netc.layer import Array, Shape
 from netc.untrusted import library
 
 _BLOCK = 1 << 24
+_HDF5 = (".h5", ".hdf5")
 
 
 class Looked(NamedTuple):
@@ -102,7 +103,7 @@ def open_dataset(path: Path, decode: bool) -> Dataset:
         facts = [("classes", ", ".join(classes))]
         return Dataset("folder of images", len(listed), _files(listed, path, decode), facts, slow=True)
     suffix = path.suffix.lower()
-    if suffix in (".h5", ".hdf5"):
+    if suffix in _HDF5:
         return _hdf5(path)
     if suffix == ".npz":
         return _rows("NPZ", path, read_npz(path))
@@ -113,6 +114,8 @@ def open_dataset(path: Path, decode: bool) -> Dataset:
         return found
     if is_idx(path):
         return _rows("IDX", path, {"label" if "idx1" in path.name else "data": read_idx(path)})
+    if names := _hdf5_names(path):
+        return _hdf5_list([beside(name, path.parent) for name in names])
     return _list(path, decode)
 
 
@@ -191,7 +194,7 @@ def _list(path: Path, decode: bool) -> Dataset:
     except NetError as error:
         if error.diagnostics[0].code is not NOT_DATA:
             raise
-        kinds = "an LMDB, a folder of images, a list of images, HDF5, IDX, NPZ or CSV"
+        kinds = "an LMDB, a folder of images, a list of images or of HDF5 files, HDF5, IDX, NPZ or CSV"
         raise NetError(Diagnostic(NOT_DATA, f"{path} is none of what netc reads: {kinds}")) from None
     return Dataset("list of images", len(listed), _files(listed, path.parent, decode), slow=True)
 
@@ -214,6 +217,28 @@ def _row(values: Any, name: str) -> Looked:
     if values.size == 1 and "label" in name:
         return Looked(values.shape, (int(values.reshape(-1)[0]),))
     return Looked(values.shape)
+
+
+def _hdf5_names(path: Path) -> list[str]:
+    """The files that a list of HDF5 files names, as HDF5Data reads it; none if it is another list, or none."""
+    try:
+        names = [line.strip() for line in read_text(path).text.splitlines() if line.strip()]
+    except NetError:
+        return []
+    return names if all(name.lower().endswith(_HDF5) for name in names) else []
+
+
+def _hdf5_list(paths: list[Path]) -> Dataset:
+    """The rows of several files, one after the other; facts and names say of which."""
+    files = [_hdf5(path) for path in paths]
+    facts = [(f"{path}: {name}", said) for path, file in zip(paths, files, strict=True) for name, said in file.facts]
+
+    def records() -> Iterator[Record]:
+        for path, file in zip(paths, files, strict=True):
+            yield from ((f"{path}: {name}", look) for name, look in file.records)
+
+    kind = f"list of {len(files):,} HDF5 file{'s' * (len(files) != 1)}"
+    return Dataset(kind, sum(file.count for file in files), records(), facts)
 
 
 def _hdf5(path: Path) -> Dataset:

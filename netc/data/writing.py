@@ -27,7 +27,7 @@ from netc.data.extras import lmdb
 from netc.data.images import Colour, decode_image, encode_image, read_bytes
 from netc.data.lists import Listed
 from netc.data.lmdb_file import LmdbFile
-from netc.data.paths import beside
+from netc.data.paths import beside, rooted
 from netc.data.resize import resize
 from netc.errors import Diagnostic, NetError
 from netc.files import flush_folder
@@ -278,7 +278,7 @@ def record_key(index: int, path: str) -> bytes:
 
 def image_record(entry: Listed, options: ImageOptions) -> bytes:
     """The Datum of an image file. Raises BadRecordError."""
-    data = read_bytes(beside(options.prefix + entry.path, options.folder))
+    data = read_bytes(beside(rooted(options.prefix, entry.path), options.folder))
     pixels = decode_image(data, options.colour)
     if options.store == "file":
         return encode_file(data, int(entry.label))

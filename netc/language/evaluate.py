@@ -91,12 +91,15 @@ def literal(scalar: Scalar, at: Context) -> Result:
     return value
 
 
+_ONE_NAME = "read it in a block of one phase, or give it one name in all of them"
+
+
 def blob_name(name: str, blob: Blob, span: Span, at: Context) -> str:
     """A blob's one name in the phases of this place."""
     names = {blob.names[phase] for phase in at.phases if phase in blob.names} or set(blob.names.values())
     if len(names) > 1:
         shown = " and ".join(f"`{full}` in {phase}" for phase, full in sorted(blob.names.items()))
-        raise at.fail(codes.PHASE, f"`{name}` is not one blob in every phase: {shown}", span)
+        raise at.fail(codes.PHASE, f"`{name}` is not one blob in every phase: {shown}", span, _ONE_NAME)
     return names.pop()
 
 

@@ -92,7 +92,8 @@ class Expansion:
         if not phases:
             shown = " and ".join(sorted(at.phases))
             message = f"nothing here is in {item.names[0].text}: the block around it is for {shown}"
-            raise at.fail(codes.PHASE, message, item.names[0].span)
+            help = "move the block out of the one around it, or take it out: its layers are in no net"
+            raise at.fail(codes.PHASE, message, item.names[0].span, help)
         self.carry_out(item.body, at.deeper(item.span, phases=phases))
 
 

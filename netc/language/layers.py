@@ -92,7 +92,8 @@ class Layers:
                     (self.blobs if field.name == "top" else self.names).add(value.text, at.phases)
             if field.name in ("include", "exclude") and at.phases != EVERY_PHASE:
                 message = f"`{field.name}` contradicts the phase block around this layer"
-                raise at.fail(codes.PHASE, message, field.name_span)
+                help = f"take `{field.name}` out, or move the layer out of the block"
+                raise at.fail(codes.PHASE, message, field.name_span, help)
 
     def _known_type(self, call: Call, at: Context) -> None:
         name = call.callee.text
@@ -191,7 +192,9 @@ def _absent(blob: Blob, written: Expression, missing: Iterable[str], at: Context
     there = " and ".join(sorted(blob.names)) or "no phase"
     wanted = " and ".join(sorted(set(missing) - {"deploy"} or missing))
     message = f"`{_shown(written)}` exists in {there} only, and is read in {wanted}"
-    return at.fail(codes.PHASE, message, written.span, notes=(Note("made here", blob.span),))
+    name = _shown(written)
+    help = f"make `{name}` in {wanted}, too, or read it in a block `{there.split()[0]} {{ }}` only"
+    return at.fail(codes.PHASE, message, written.span, help, (Note("made here", blob.span),))
 
 
 def _shown(written: Expression) -> str:

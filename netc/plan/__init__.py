@@ -18,13 +18,14 @@ from netc.plan.receptive import receptive
 from netc.plan.schedule import schedule
 from netc.plan.shapes import shapes
 from netc.plan.sharing import sharing
+from netc.plan.stages import stages
 from netc.plan.unread import unread
 from netc.plan.verify import verify
 
 __all__ = ["CHECKS", "LAYOUT", "Plan", "plan"]
 
 # Passes that may find mistakes of the net: all of them run before the planner gives up.
-CHECKS: tuple[Callable[[Draft], None], ...] = (shapes, params, gradients, again, unread)
+CHECKS: tuple[Callable[[Draft], None], ...] = (shapes, params, gradients, again, unread, stages)
 # Passes over a net that will run.
 LAYOUT: tuple[Callable[[Draft], None], ...] = (lint, receptive, schedule, sharing, memory)
 

@@ -65,7 +65,9 @@ def _possible(draft: Draft, node: Node, index: int, shape: Shape) -> bool:
     if len(shape) > MOST_AXES or prod(shape) > MOST_VALUES:
         size = f"{len(shape):,} axes" if len(shape) > MOST_AXES else f"{format_count(prod(shape))} values"
         message = f"{where} gives a top of {size}: {format_shape(shape)}"
-        draft.report.error(TOO_LARGE, message, span, notes=trail(draft.graph, draft.shapes, node))
+        batch = f" (now {shape[0]:,})" if shape else ""
+        help = f"use a smaller batch{batch}, smaller inputs or smaller layers"
+        draft.report.error(TOO_LARGE, message, span, notes=trail(draft.graph, draft.shapes, node), help=help)
         return False
     return True
 

@@ -22,7 +22,7 @@ def aligned_bytes(count: int) -> Array:
         raw = np.zeros(count + ALIGNMENT, np.uint8)  # the system gives zeroed pages anyway
     except (MemoryError, ValueError) as error:
         message = f"{count:,} bytes of memory were asked for, and refused"
-        raise NetError(Diagnostic(NO_MEMORY, message)) from error
+        raise NetError(Diagnostic(NO_MEMORY, message, help=NO_MEMORY.fix)) from error
     start = -raw.ctypes.data % ALIGNMENT
     return raw[start : start + count]
 

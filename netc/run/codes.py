@@ -69,7 +69,9 @@ NO_MEMORY = Code(
     "RUN019",
     "there is not enough memory",
     why="The net's plan says how many bytes it needs, and the system refused them.",
-    fix="Use a smaller batch or smaller inputs; `netc summary` tells what a net needs before it is run.",
+    fix="Use a smaller batch (batch_size; in training iter_size makes up for it) or smaller inputs, or train within a "
+    "budget: `netc train net.prototxt --budget 2GB` (`budget=` in Python). `netc summary net.prototxt --memory` tells "
+    "what a net needs before it is run.",
 )
 EXECUTOR = Code(
     "RUN020",

@@ -128,7 +128,11 @@ def _mismatch(net: Net, node: Node, layer: LayerWeights, source: str) -> Diagnos
     if len(ours) == len(theirs) and all(fits(a.shape, b.shape) for a, b in zip(ours, theirs, strict=True)):
         return None
     said = f"the net has {_shapes(ours)}, {source or 'the file'} has {_shapes(theirs)}"
-    return Diagnostic(WEIGHTS_SHAPE, f'layer "{node.name}" does not fit: {said}', node.record.span)
+    help = (
+        "to fine-tune, give the layer another name, so that it starts fresh (or --reshape); to test or predict, use "
+        "the net that the weights were trained with"
+    )
+    return Diagnostic(WEIGHTS_SHAPE, f'layer "{node.name}" does not fit: {said}', node.record.span, help=help)
 
 
 def fits(ours: Shape, theirs: Shape) -> bool:

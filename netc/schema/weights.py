@@ -15,7 +15,7 @@ from netc.files import read_regular
 from netc.schema import codes
 from netc.schema.blobs import Array, BlobError, blob
 from netc.schema.bvlc.legacy import V1_TYPES
-from netc.schema.formats import recognize
+from netc.schema.formats import Format, recognize
 from netc.schema.scan import BYTES, FIXED32, VARINT, WireError, scan, signed
 from netc.schema.upgrade_v0 import V0_TYPES
 
@@ -24,6 +24,8 @@ FilePath = str | PathLike[str]
 MOST_BYTES = 1 << 31
 """Larger files are refused unread: protobuf knows no longer messages."""
 
+WEIGHTS, STATE = "a weight file (.caffemodel)", "a solver state (.solverstate)"
+UNNAMED = "<bytes>"
 _V1_BY_NUMBER = dict(V1_TYPES.values())
 
 
@@ -66,10 +68,10 @@ def read_weights(path: FilePath) -> Weights:
     return parse_weights(data, str(path))
 
 
-def parse_weights(data: bytes, path: str = "<bytes>") -> Weights:
+def parse_weights(data: bytes, path: str = UNNAMED) -> Weights:
     """The weights in the bytes of a NetParameter message; `path` is the name diagnostics show."""
     name, layers = "", []
-    with Reading(path, data, "a weight file (.caffemodel)"):
+    with Reading(path, data, WEIGHTS):
         for number, wire, start, end in scan(data):
             if wire != BYTES:
                 continue
@@ -90,12 +92,12 @@ def read_solver_state(path: FilePath) -> SolverState:
     return parse_solver_state(data, str(path))
 
 
-def parse_solver_state(data: bytes, path: str = "<bytes>") -> SolverState:
+def parse_solver_state(data: bytes, path: str = UNNAMED) -> SolverState:
     """The state in the bytes of a SolverState message; `path` is the name diagnostics show."""
     iter, learned_net, current_step = None, "", 0
     minimum, last_event = None, 0
     history: list[Array] = []
-    with Reading(path, data, "a solver state (.solverstate)"):
+    with Reading(path, data, STATE):
         for number, wire, start, end in scan(data):
             if number == 1 and wire == VARINT:
                 iter = signed(start, 32)
@@ -120,7 +122,7 @@ def read_blob(path: FilePath) -> Array:
     return parse_blob(data, str(path))
 
 
-def parse_blob(data: bytes, path: str = "<bytes>") -> Array:
+def parse_blob(data: bytes, path: str = UNNAMED) -> Array:
     """The array in the bytes of a BlobProto message; `path` is the name diagnostics show."""
     with Reading(path, data, "a blob file (.binaryproto)"):
         array = blob(data, 0, len(data), "the blob")[0]
@@ -158,16 +160,47 @@ class Reading:
         if isinstance(error, WireError):
             raise NetError(self._diagnostic(error)) from None
 
+    def _other(self) -> Format | None:
+        """What the bytes are, if they are the other file of a snapshot."""
+        if self.path == UNNAMED:
+            return None  # it is this question that asks
+        return _OTHERS.get(self.kind, lambda _: None)(self.data)
+
     def _diagnostic(self, error: WireError) -> Diagnostic:
         what = recognize(self.data)
         if what is not None:
             return Diagnostic(codes.FOREIGN, f"{self.path} is not {self.kind}: it is {what.name}", help=what.help)
+        if other := self._other():
+            return Diagnostic(codes.FOREIGN, f"{self.path} is not {self.kind}: it is {other.name}", help=other.help)
         if isinstance(error, BlobError):
             return Diagnostic(codes.BAD_BLOB, f"{self.path}: {error.message}")
         code: Code = codes.TRUNCATED if error.truncated else codes.FOREIGN
         size = len(self.data)
         said = f"{self.path} ends too early" if error.truncated else f"{self.path} is not {self.kind}"
         return Diagnostic(code, f"{said}: {error.message} (at byte {error.offset} of {size})")
+
+
+def _state_of(data: bytes) -> Format | None:
+    """What to say of a solver's state that was given for something else; None if the bytes are none."""
+    try:
+        state = parse_solver_state(data)
+    except NetError:
+        return None
+    weights = state.learned_net or "the .caffemodel that was written with it"
+    return Format("a solver's state (.solverstate)", f"go on from it with --snapshot, or give its weights: {weights}")
+
+
+def _weights_of(data: bytes) -> Format | None:
+    """The same for weights."""
+    try:
+        parse_weights(data)
+    except NetError:
+        return None
+    help = "start from them with --weights; a run goes on from its .solverstate"
+    return Format("a net's weights (.caffemodel)", help)
+
+
+_OTHERS = {WEIGHTS: _state_of, STATE: _weights_of}
 
 
 def _text(data: bytes, start: int, end: int) -> str:

@@ -40,6 +40,7 @@ MEANT = {
     "--reshape": LOADING,
     "--scores": ("test",),
     "--json": ("check", "diff", "summary", "train"),
+    "--label-map": ("data boxes",),
     "--labels": ("test",),
     "--snapshot": ("train",),
     "--threads": RUNNING,
