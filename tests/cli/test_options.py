@@ -99,13 +99,15 @@ def test_messages_name_options_that_are_there(path: Path) -> None:
     assert {found for text in strings(path) for found in wrong(text, own)} == set()
 
 
+TOOLS = frozenset(o for path in (ROOT / "tools").rglob("*.py") for o in OPTION.findall(path.read_text()))
+"""Options of programs that are no commands."""
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: str(p.relative_to(ROOT)))
 def test_documents_name_options_that_are_there(path: Path) -> None:
     text = re.sub(r"(?:python -m|pytest|pip|git) [^\n`]*", "", path.read_text())
-    assert {found for found in wrong(text) if "?" not in found} == set()  # the paragraph says which command it is of
+    assert {found for found in wrong(text, TOOLS) if "?" not in found} == set()
 
 
 def test_the_question_finds_what_is_not_there() -> None:
