@@ -105,7 +105,7 @@ def test_without_a_size_that_of_the_image_counts(tmp_path: Path) -> None:
         ("a.xml", XML.replace("<xmax>20<", "<xmax>2<"), "box 0 (4, 5, 2, 15) has no size"),
         ("a.xml", XML.replace("<width>40<", "<width>0<"), "its image has no size"),
         ("a.txt", "1 2 3 4\n", "line 1 is not a class and four numbers"),
-        ("a.txt", "1 2 3 4 5\ncat 2 3 4 5\n", "line 2 is not a class and four numbers"),
+        ("a.txt", "1 2 3 4 5\ncow 2 3 4 5\n", 'line 2: the class is "cow", which the label map does not have'),
         ("a.txt", "1 2 3 nan 5\n", "has no size"),
         ("none.txt", None, "cannot be read"),
     ],
