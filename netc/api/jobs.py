@@ -75,6 +75,14 @@ class Job:
     tests: tuple[TestNet, ...]
     warnings: tuple[Diagnostic, ...] = ()
 
+    @property
+    def prefix(self) -> str:
+        """Where snapshots go: what the solver says, and in a folder the solver file's name; else beside that file."""
+        given = self.record.snapshot_prefix
+        if not given:
+            return str(self.path.with_suffix(""))
+        return str(Path(given, self.path.stem)) if Path(given).is_dir() else str(given)
+
 
 TRAIN_FIELDS = ("train_net_param", "train_net", "net_param", "net")
 

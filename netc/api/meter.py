@@ -141,6 +141,10 @@ class Several(Events):
         for listener in self.listeners:
             listener.snapshot(weights, state)
 
+    def best(self, iteration: int, value: float, weights: Path) -> None:
+        for listener in self.listeners:
+            listener.best(iteration, value, weights)
+
     def stopped(self, reason: str) -> None:
         for listener in self.listeners:
             listener.stopped(reason)

@@ -97,6 +97,9 @@ class MetricsFile(Events):
     def snapshot(self, weights: Path, state: Path) -> None:
         self.write("snapshot", self._iteration, {"weights": str(weights), "state": str(state)})
 
+    def best(self, iteration: int, value: float, weights: Path) -> None:
+        self.write("best", iteration, {"value": value, "weights": str(weights)})
+
     def write(self, kind: str, iteration: int, values: Mapping[str, Any]) -> None:
         """Append one line."""
         line = (

@@ -164,7 +164,7 @@ class Solver(solve.Solver):
             test_net = SizedNet(tester, shapes, feeds, seed=seed, params=net, **run_options)
             warnings += test_net.plan.warnings
             tests.append(solve.Test(test_net, test.iterations))
-        prefix = None if record.has("snapshot_prefix") else str(job.path.with_suffix(""))
+        prefix = replace(job, record=record).prefix
         options: dict[str, Any] = {"on_nan": on_nan, "keep_gradients": keep_gradients, "lock": lock}
         super().__init__(record, net, tests, events=events, snapshot_prefix=prefix, **options)
         self.job = job

@@ -169,10 +169,9 @@ def _loop(job: Job, record: Record, lock: bool) -> _Loop:
     ]
     if record.has("weights"):
         load_files(net, [file for files in record.weights for file in files.split(",")])
-    prefix = None if record.has("snapshot_prefix") else str(job.path.with_suffix(""))
     log = _Log()
     log.watch(net.graph.name, record.lr_policy, net.graph, [test.net.graph for test in tests])
-    loop = _Loop(record, net, tests, events=log, snapshot_prefix=prefix, lock=lock)
+    loop = _Loop(record, net, tests, events=log, snapshot_prefix=job.prefix, lock=lock)
     loop.callbacks = []
     net.changed.append(loop.renew_updater)
     return loop

@@ -105,6 +105,9 @@ class Progress(Events):
         self.written = (weights, state)
         self._say(f"wrote {weights} and {state}")
 
+    def best(self, iteration: int, value: float, weights: Path) -> None:
+        self._say(f"iteration {iteration}: the best so far ({value:.6g}): wrote {weights}")
+
     def stopped(self, reason: str) -> None:
         self._say(f"stopped: {reason}")
 

@@ -53,6 +53,13 @@ NOT_FED = Code(
 @click.command("train")
 @file_argument
 @click.option("--snapshot", type=click.Path(path_type=Path), help="Go on from this .solverstate.")
+@click.option(
+    "--data-changed",
+    type=click.Choice(["stop", "restart", "continue"]),
+    default="stop",
+    show_default=True,
+    help="With --snapshot, where the data has other records now: stop, begin its next epoch, or stay at the place.",
+)
 @click.option("--weights", help="Start from these .caffemodel files (separated by commas), by layer name.")
 @loading_options
 @click.option("--iterations", type=click.IntRange(min=0), help="max_iter instead of the file's.")
@@ -93,6 +100,7 @@ NOT_FED = Code(
 def command(
     file: Path,
     snapshot: Path | None,
+    data_changed: Any,
     weights: str | None,
     reshape: bool,
     names: tuple[tuple[str, str], ...],
@@ -118,6 +126,8 @@ def command(
     """
     if snapshot and weights:
         raise click.UsageError("--snapshot holds the weights already; give one of --snapshot and --weights")
+    if data_changed != "stop" and not snapshot:
+        raise click.UsageError("--data-changed says how to go on from a --snapshot; there is none")
     if snapshot and overfit_batch:
         raise click.UsageError("--overfit-batch starts afresh, or from --weights; it does not go on from a --snapshot")
     if overfit_batch and iterations is None:
@@ -146,7 +156,7 @@ def command(
         _output.show(solver.warnings)
         show_loaded(solver.loaded)
         if snapshot:
-            solver.restore(snapshot)
+            solver.restore(snapshot, data_changed)
         solver.check_snapshots()
         listeners = _Listeners(solver, events, progress, fresh=not solver.loaded)
         if log == "caffe":
@@ -303,7 +313,13 @@ def _result(solver: Solver, progress: Progress, seconds: float) -> dict[str, Any
         "test": [plain(result.outputs) for result in progress.last_tests.values()],
         "seconds": round(seconds, 3),
         "snapshot": str(written[0]) if written else None,
+        **({"best": _best(solver)} if solver.p.has("early_stop") else {}),
     }
+
+
+def _best(solver: Solver) -> dict[str, Any]:
+    weights = str(solver.best_weights) if solver.best_weights else None
+    return {"iteration": solver.best_iteration, "value": solver.best, "weights": weights}
 
 
 def _show_results(solver: Solver, progress: Progress, seconds: float) -> None:
@@ -319,3 +335,6 @@ def _show_results(solver: Solver, progress: Progress, seconds: float) -> None:
     written = str(progress.written[0]) if progress.written else "none"
     table.add_row(f"{solver.iteration:,}", f"{solver.loss:.4g}", tests or "none", f"{seconds:.1f}", written)
     _output.out.print(table)
+    if solver.best_weights:
+        output, best = solver.p.early_stop.output, f"{solver.best:.6g}"
+        _output.say(f"the best {output} ({best}) was that of iteration {solver.best_iteration}: {solver.best_weights}")

@@ -84,7 +84,8 @@ WRONG_PLACE = Code(
     why="A snapshot holds the place in the data. The source has another number of records now, so the place means "
     "nothing, and the run would not be the one that was stopped.",
     example="netc train lenet.net --snapshot lenet_iter_500.solverstate  # after records were added",
-    fix="Use the data of the first run, or start from the weights only, with `--weights`.",
+    fix="Use the data of the first run; or go on in the new data: `--data-changed restart` begins its next epoch, "
+    "`--data-changed continue` stays at the same place; or start from the weights only, with `--weights`.",
 )
 NO_RECORDS = Code(
     "DAT011",

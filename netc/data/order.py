@@ -104,7 +104,7 @@ class Order:
         )
         if count != self.count or not 0 <= position < max(self.count, 1):
             message = f"the snapshot was made with {count:,} records (at {position:,}), the source has {self.count:,}"
-            raise NetError(Diagnostic(WRONG_PLACE, message))
+            raise NetError(Diagnostic(WRONG_PLACE, message, help=WRONG_PLACE.fix))
         self.epoch, self.position, self.seed = epoch, position, seed
         self._records = self._of_epoch(self.seed, self.epoch)
 

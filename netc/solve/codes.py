@@ -120,6 +120,15 @@ OTHER_SEED = Code(
     "not the one that was asked for. This is a warning.",
     fix="Ask for the same random_seed, or start from the weights only (`--weights`) to have another one.",
 )
+OTHER_DATA = Code(
+    "SNP031",
+    "the run goes on with other data",
+    why="A source has another number of records than when the snapshot was written, and you have asked to go on all "
+    "the same: what comes is not the run that was stopped. This is a warning.",
+    example="netc train lenet.net --snapshot lenet_iter_500.solverstate --data-changed restart",
+    fix="Nothing, if the data was meant to change. `restart` begins the next epoch of the new data, `continue` goes on "
+    "at the same place in it.",
+)
 NAMES_CLASH = Code(
     "SNP028",
     "a layer has no place of its own in an HDF5 snapshot",

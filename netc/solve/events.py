@@ -61,6 +61,9 @@ class Events:
     def snapshot(self, weights: Path, state: Path) -> None:
         """A snapshot has been written."""
 
+    def best(self, iteration: int, value: float, weights: Path) -> None:
+        """The value that early_stop watches is the best so far; the weights have been written."""
+
     def stopped(self, reason: str) -> None:
         """Training ends before max_iter."""
 

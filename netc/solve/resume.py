@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,24 +16,27 @@ from netc.layer import Array, format_shape
 from netc.run import Net
 from netc.run.weights import fits, load_own, load_weights
 from netc.schema.weights import SolverState
-from netc.solve.codes import INCOMPLETE, NO_WEIGHTS, OTHER_SEED, WRONG_STATE
+from netc.solve.codes import INCOMPLETE, NO_WEIGHTS, OTHER_DATA, OTHER_SEED, WRONG_STATE
 from netc.solve.plateau import Plateau
 from netc.solve.snapshots import checksum, place, places, read_state, read_weights
 from netc.solve.training import Training
 from netc.untrusted import library
 
+DataChanged = Literal["stop", "restart", "continue"]
 Places = list[dict[str, Mapping[str, Any]]]  # of each net: where its sources are, by layer
 
 
-def restore(solver: Training, path: Path) -> None:
+def restore(solver: Training, path: Path, data_changed: DataChanged = "stop") -> None:
     """Put a solver where a snapshot was taken, by netc or by Caffe.
 
+    data_changed: what becomes of sources that have another number of records now.
     Raises NetError: SNP001 to SNP004 for files that are no snapshots, SNP010, SNP022, SNP023, SNP024 for those that
     do not fit, DAT010 for those of other data; the solver is unchanged then.
     """
     state, training = read_state(path)
     history = _fitting_history(solver, state, path)
-    with _moved(solver, _places(training, path), path):
+    at, moved = _adapted(solver, _places(training, path), data_changed)
+    with _moved(solver, at, path):
         if state.learned_net:
             found = _weights_path(state.learned_net, path)
             weights = read_weights(found)
@@ -48,8 +51,10 @@ def restore(solver: Training, path: Path) -> None:
     for blobs, arrays in zip(solver.updater.history, history, strict=True):
         for index, blob in blobs.items():
             blob[...] = arrays[index].reshape(blob.shape)
+    for diagnostic in moved:
+        solver.events.warned(diagnostic)
     if training is not None:
-        _go_on(solver, training)
+        _go_on(solver, training, path)
     else:
         solver.net.iteration = state.iter * solver.p.iter_size
 
@@ -92,6 +97,35 @@ def _place(source: Any, path: Path) -> Mapping[str, Any]:
     return found
 
 
+def _adapted(solver: Training, at: Places, how: DataChanged) -> tuple[Places, list[Diagnostic]]:
+    """The places, those in sources of another size moved as `how` says; and what is said about it (SNP031)."""
+    if how == "stop":
+        return at, []
+    found: Places = []
+    said: list[Diagnostic] = []
+    for net, states in zip(_nets(solver), at, strict=False):
+        own = places(net)
+        found.append({name: _in_other_data(state, own.get(name, {}), how) for name, state in states.items()})
+        for name, state in found[-1].items():
+            if state != states[name]:
+                then, now = states[name]["count"], state["count"]
+                message = f'layer "{name}" had {then:,} records, and has {now:,}: it goes on at record '
+                message += f"{state['position']:,} of epoch {state['epoch']:,}"
+                said.append(Diagnostic(OTHER_DATA, message, severity="warning"))
+    return found, said
+
+
+def _in_other_data(state: Mapping[str, Any], own: Mapping[str, Any], how: DataChanged) -> Mapping[str, Any]:
+    """A place in a source that may have another number of records than when the place was noted."""
+    now = own.get("count")
+    numbers = [state.get(name) for name in ("count", "epoch", "position")]
+    if now is None or not all(type(number) is int for number in numbers) or state["count"] == now:
+        return state
+    if how == "restart":
+        return {**state, "count": now, "epoch": state["epoch"] + 1, "position": 0}
+    return {**state, "count": now, "position": state["position"] % max(now, 1)}
+
+
 @contextmanager
 def _moved(solver: Training, at: Places, path: Path) -> Iterator[None]:
     """Put the sources where they were; back again if that, or what is done within `with`, raises NetError."""
@@ -119,21 +153,29 @@ def _nets(solver: Training) -> list[Net]:
 
 def _weights_path(named: str, state: Path) -> Path:
     for path in (state.parent / Path(named).name, Path(named)):
-        try:
-            if path.is_file():
-                return path
-        except (OSError, ValueError):  # a name that no file can have
-            continue
+        if _is_there(path):
+            return path
     message = f"{state} names {named}, which is not there, nor beside it"
     raise NetError(Diagnostic(NO_WEIGHTS, message))
 
 
-def _go_on(solver: Training, training: Any) -> None:
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
+
+
+def _go_on(solver: Training, training: Any, path: Path) -> None:
     if training.seed != solver.net.seed:
         message = f"the snapshot's seed {training.seed} is used, not {solver.net.seed}"
         solver.events.warned(Diagnostic(OTHER_SEED, message, severity="warning"))
     solver.losses = list(training.loss)
     solver.best = training.best if training.has("best") else math.nan
+    solver.best_iteration = training.best_iteration if training.has("best_iteration") else None
+    named = Path(training.best_weights)
+    there = filter(_is_there, (path.parent / named.name, named))
+    solver.best_weights = next(there, None) if training.best_weights else None
     solver.waited, solver.skipped = training.waited, training.skipped
     for net, record in zip(_nets(solver), training.net, strict=False):
         net.seed, net.iteration = training.seed, record.iteration

@@ -88,15 +88,31 @@ def write(solver: Training) -> Paths:
         write_whole(at.weights, lambda file: hdf5.write_weights(file, layers))
         write_whole(at.state, lambda file: hdf5.write_state(file, state, training))
         return at
-    definition = net.graph.record.replace(layer=tuple(n.record for n in net.graph.nodes))
 
     def write_state(file: BinaryIO) -> None:
         write_solver_state(file, state)
         file.write(encode_bytes(TRAINING, training))
 
-    write_message(at.weights, lambda file: write_weights(file, net.graph.name, layers, definition))
+    write_message(at.weights, lambda file: write_weights(file, net.graph.name, layers, _definition(net)))
     write_message(at.state, write_state)
     return at
+
+
+def write_best(solver: Training) -> Path:
+    """Write the weights alone, as those of the best test: `PREFIX_best.caffemodel`. Raises NetError(SNP005, SNP020)."""
+    assert solver.prefix is not None
+    net, hdf5_format = solver.net, solver.p.snapshot_format == "HDF5"
+    path = Path(f"{solver.prefix}_best.caffemodel{'.h5' if hdf5_format else ''}")
+    layers = weights_of(net).layers
+    if hdf5_format:
+        write_whole(path, lambda file: hdf5.write_weights(file, layers))
+    else:
+        write_message(path, lambda file: write_weights(file, net.graph.name, layers, _definition(net)))
+    return path
+
+
+def _definition(net: Net) -> Record:
+    return net.graph.record.replace(layer=tuple(n.record for n in net.graph.nodes))
 
 
 def rescue(solver: Training) -> Paths | None:
@@ -155,7 +171,9 @@ def _training(solver: Training, crc: int) -> Record:
     best = None if math.isnan(solver.best) else solver.best
     nets = tuple(_net_record(net) for net in (solver.net, *(t.net for t in solver.tests)))
     values = {"seed": solver.net.seed, "loss": tuple(solver.losses), "net": nets, "waited": solver.waited}
-    values |= {"skipped": solver.skipped, "weights_crc": crc, **({} if best is None else {"best": best})}
+    values |= {"skipped": solver.skipped, "weights_crc": crc}
+    kept = {"best": best, "best_iteration": solver.best_iteration, "best_weights": solver.best_weights}
+    values |= {name: str(v) if isinstance(v, Path) else v for name, v in kept.items() if v is not None}
     return _message("TrainingState").make(**values)
 
 

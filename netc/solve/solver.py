@@ -20,6 +20,7 @@ from netc.solve.codes import MISSING, NO_OUTPUT, NOT_FINITE
 from netc.solve.events import Events, Step, TestResult
 from netc.solve.inspect import Sizes, first_not_finite
 from netc.solve.locks import Claim
+from netc.solve.resume import DataChanged
 from netc.solve.training import Test, Training
 from netc.solve.update import Updater
 from netc.solve.whole import Position, Whole
@@ -54,7 +55,7 @@ class Solver(Training):
     """Trains a net as a SolverParameter says.
 
     p: the solver's fields. net: planned with backward. tests: test nets with the train net's parameters.
-    snapshot_prefix: where snapshots go if the solver's fields do not say; without either, none is written.
+    snapshot_prefix: where snapshots go, instead of the solver's own field; without either, none is written.
     on_nan: what to do when the loss is not finite: raise NetError(SOL013), or leave out the update, up to ten in a row.
     keep_gradients: leave the parameters' gradients (then the updates) in `Net.param_diffs` after each iteration. Else
     updates are made in backward where they can be, which saves the gradients' memory and time; the bits are the same.
@@ -74,7 +75,7 @@ class Solver(Training):
         keep_gradients: bool = True,
         lock: bool = True,
     ) -> None:
-        super().__init__(p, net, tests, events or Events(), p.snapshot_prefix or snapshot_prefix)
+        super().__init__(p, net, tests, events or Events(), snapshot_prefix or p.snapshot_prefix or None)
         self._check()
         self.updater = Updater(p, net, release=not keep_gradients)
         self.results: list[TestResult] = []
@@ -308,7 +309,7 @@ class Solver(Training):
         Then everything is where it was before, so that a run that goes on tests the same batches.
         """
         before = [Position(t.net) for t in self.tests]
-        best, waited, results = self.best, self.waited, len(self.results)
+        best, results = (self.best, self.best_iteration, self.waited), len(self.results)
         whole = False
         try:
             with self._whole.alone():
@@ -317,10 +318,12 @@ class Solver(Training):
             if not whole:
                 for position in before:
                     position.restore()
-                self.best, self.waited = best, waited
+                self.best, self.best_iteration, self.waited = best
                 del self.results[results:]
         if not whole:
             self._stop()
+        elif self.best_iteration == self.iteration:
+            self._keep_best()
 
     def _test_each(self) -> bool:
         """Whether no stop was requested."""
@@ -357,11 +360,13 @@ class Solver(Training):
         value = float(result.outputs[p.output].mean())
         gain = value - self.best if p.mode == "MAX" else self.best - value
         if math.isnan(self.best) or gain > p.min_delta:
-            self.best, self.waited = value, 0
+            self.best, self.best_iteration, self.waited = value, result.iteration, 0
             return
         self.waited += 1
         if self.waited >= p.patience:
             self._ended = f"{p.output} has not got better than {self.best:g} in {self.waited} tests"
+            if self.best_weights:
+                self._ended += f"; the weights of iteration {self.best_iteration} are in {self.best_weights}"
 
     # ------------------------------------------------------------ snapshots
 
@@ -398,13 +403,30 @@ class Solver(Training):
             self.events.snapshot(*self.last_snapshot)
             return self.last_snapshot
 
+    def _keep_best(self) -> None:
+        """Write the weights of the best test so far, where snapshots are written; a full disk is a warning."""
+        if not self.prefix or not (self.p.snapshot or self.p.snapshot_after_train):
+            return
+        try:
+            with self._whole.alone():
+                self._whole.check()
+                self.claim()
+                self.best_weights = snapshots.write_best(self)
+        except NetError as error:
+            self._warn(error)
+        else:
+            self.events.best(self.iteration, self.best, self.best_weights)
+
     def _try_snapshot(self) -> None:
         """In the middle of a run a full disk is no reason to lose the run: it is reported, and tried again later."""
         try:
             self.snapshot()
         except NetError as error:
-            for diagnostic in error.diagnostics:
-                self.events.warned(replace(diagnostic, severity="warning"))
+            self._warn(error)
+
+    def _warn(self, error: NetError) -> None:
+        for diagnostic in error.diagnostics:
+            self.events.warned(replace(diagnostic, severity="warning"))
 
     def _last_snapshot(self) -> None:
         """What cannot be written where it should be goes where it can: after this, the process ends."""
@@ -422,9 +444,13 @@ class Solver(Training):
             self.prefix, self.iteration, self.p.snapshot_format
         )
 
-    def restore(self, state: str | Path) -> None:
-        """Go on from a snapshot's state file, and the weights that it names; raises NetError (SNP...)."""
+    def restore(self, state: str | Path, data_changed: DataChanged = "stop") -> None:
+        """Go on from a snapshot's state file, and the weights that it names; raises NetError (SNP...).
+
+        data_changed: where a source has another number of records now, raise NetError(DAT010), or "restart" at the
+        first record of its next epoch, or "continue" at the same place (SNP031, a warning).
+        """
         with self._whole.alone():
             self.updater.settle()
-            resume.restore(self, Path(state))
+            resume.restore(self, Path(state), data_changed)
             self._whole.end()

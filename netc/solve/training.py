@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from netc.run import Net
@@ -26,6 +27,7 @@ class Training:
 
     p: the solver's fields. prefix: where snapshots go. iteration: updates so far. losses: of the last `average_loss`
     iterations. best, waited: the best result that early stopping watches (NaN: none yet), and the tests since.
+    best_iteration, best_weights: when that was, and the file with the weights of then (None: not written).
     skipped: updates left out in a row.
     """
 
@@ -40,5 +42,7 @@ class Training:
         self.iteration = 0
         self.losses: list[float] = []
         self.best = math.nan
+        self.best_iteration: int | None = None
+        self.best_weights: Path | None = None
         self.waited = 0
         self.skipped = 0

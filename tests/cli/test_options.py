@@ -26,6 +26,7 @@ LOADING = ("test", "train")
 MEANT = {
     "--allow-python": (*PLANNING, "lsp"),
     "--allow-writes": ("test", "train"),
+    "--data-changed": ("train",),
     "--executor": RUNNING,
     "--half": ("convert",),
     "--ignore-lock": ("train",),

@@ -123,7 +123,7 @@ def test_which_snapshots_are_written(tmp_path: Path) -> None:
     log.at_step = lambda step: solver.request_snapshot() if step.iteration == 5 else None
     solver.solve()
     assert solver.iteration == 12
-    names = sorted(p.name for p in tmp_path.glob("*"))
+    names = sorted(p.name for p in tmp_path.glob("net_iter_*"))
     assert names == sorted(f"net_iter_{i}.{kind}" for i in (4, 5, 8, 12) for kind in ("caffemodel", "solverstate"))
     other, log = started(tmp_path / "stopped", "SGD")
     log.at_step = lambda step: other.request_stop() if step.iteration == 6 else None

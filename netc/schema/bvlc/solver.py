@@ -135,6 +135,8 @@ MESSAGES = (
             optional("waited", 5, "int32", doc="Tests since the best value.", origin="netc"),
             optional("weights_crc", 6, "uint32", doc="Checksum of the weights written with this.", origin="netc"),
             optional("skipped", 7, "int32", doc="Updates left out in a row: their loss was not finite.", origin="netc"),
+            optional("best_iteration", 9, "int64", doc="When early stopping saw its best value.", origin="netc"),
+            optional("best_weights", 10, "string", doc="The file with the weights of then.", origin="netc"),
             optional("state_crc", 8, "uint32", doc="Checksum of everything else in the state.", origin="netc"),
         ),
         doc="Where a run is, beyond what Caffe keeps: with it a resumed run gives the same bits.",
