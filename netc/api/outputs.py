@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Literal
@@ -49,9 +49,9 @@ class Output:
         return array
 
 
-def outputs(plan: Plan, batch: int) -> Mapping[str, Output]:
-    """The outputs of a plan for `batch` samples, by blob name."""
-    return _Outputs(plan, batch).found()
+def outputs(plan: Plan, batch: int, blobs: Sequence[str] = ()) -> Mapping[str, Output]:
+    """The outputs of a plan for `batch` samples, or these blobs instead, by blob name."""
+    return _Outputs(plan, batch).found(blobs)
 
 
 class _Outputs:
@@ -70,8 +70,10 @@ class _Outputs:
                 self.whose.append(self._source(node, value) if node.type.source else self._made(node, top, value))
                 self.positions.append(self._has_positions(node, value))
 
-    def found(self) -> dict[str, Output]:
-        return {self.graph.values[v].name: self._output(v) for v in self.graph.outputs}
+    def found(self, blobs: Sequence[str]) -> dict[str, Output]:
+        latest = {value.name: value.index for value in self.graph.values}
+        wanted = [latest[name] for name in blobs] or self.graph.outputs
+        return {self.graph.values[v].name: self._output(v) for v in wanted}
 
     def _source(self, node: Node, value: int) -> tuple[Whose, int]:
         if node.type.forward is not None:

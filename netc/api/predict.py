@@ -18,10 +18,11 @@ from netc.data.array_files import read_npz
 from netc.data.bad import BadRecordError
 from netc.data.codes import BAD_ARRAY, BAD_RECORD
 from netc.data.rows import parse_npy
-from netc.errors import Code, Diagnostic, NetError
+from netc.errors import Code, Diagnostic, NetError, suggest
 from netc.files import read_regular
 from netc.layer import Array, Shape, format_shape
 from netc.plan.shapes import is_apart
+from netc.run.codes import UNKNOWN_BLOB
 from netc.schema.weights import MOST_BYTES, read_blob
 
 SEVERAL_INPUTS = Code(
@@ -77,7 +78,9 @@ class Predictor:
     definition: a net that trains, or a deploy net. weights: `.caffemodel` files. inputs: shapes of data blobs. How
     images become inputs is what training stored in the model, or else the data layer's `transform_param`; `mean`
     (values, or a file), `scale` and `size` (height, width to resize to) replace parts of it.
-    Raises NetError: RUN050, RUN052, and what planning the net and loading the weights raise.
+    blobs: names of blobs to give instead of the net's outputs (features).
+    Raises NetError: RUN010 for a blob that is not there, RUN050, RUN052, and what planning the net and loading the
+    weights raise.
     """
 
     def __init__(
@@ -91,8 +94,10 @@ class Predictor:
         scale: float | None = None,
         size: tuple[int, int] | None = None,
         all_heads: bool = False,
+        blobs: Sequence[str] = (),
         **run_options: Any,
     ) -> None:
+        self.blobs = tuple(dict.fromkeys(blobs))
         deployed = deploy(definition, batch=batch, inputs=inputs, all_heads=all_heads)
         self._open(deployed.definition, weights, run_options)
         if self.batch > 1 and any(o.whose == "mixed" for o in self.kinds.values()):
@@ -108,11 +113,17 @@ class Predictor:
         self.preprocessing = how
 
     def _open(self, definition: Definition, weights: Sequence[PathLike], run_options: Mapping[str, Any]) -> None:
-        self.net = Net(definition, "TEST", weights=weights, writes="nowhere", **run_options)
+        keep = bool(self.blobs)
+        self.net = Net(definition, "TEST", weights=weights, writes="nowhere", keep=keep, **run_options)
+        there = {value.name for value in self.net.graph.values}
+        if missing := next((name for name in self.blobs if name not in there), None):
+            close = suggest(missing, there)
+            help = f'did you mean "{close}"?' if close else f"its blobs are {', '.join(sorted(there))}"
+            raise NetError(Diagnostic(UNKNOWN_BLOB, f'the net that predicts has no blob "{missing}"', help=help))
         self.loaded = self.net.loaded
         self.shapes = {name: array.shape for name, array in self.net.inputs.items()}
         self.batch = next(iter(self.shapes.values()))[0] if self.shapes else 1
-        self.kinds = outputs(self.net.plan, self.batch)
+        self.kinds = outputs(self.net.plan, self.batch, self.blobs)
         graph = self.net.graph
         values = [v for n in graph.nodes if n.type.source for v in n.tops]
         self.regions = {
@@ -152,6 +163,8 @@ class Predictor:
             self.net.reshape(**{name: good[0].values[name].shape})
             self.net.set_input(name, good[0].values[name])
         found = self.net.forward() if good else {}
+        if self.blobs and good:
+            found = {name: self.net.blobs[name].copy() for name in self.blobs}
         row = 0
         for sample in samples:
             if sample.problem is not None:

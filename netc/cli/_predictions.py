@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 from netc.api.outputs import class_map
 from netc.api.predict import Prediction
 from netc.cli._files import CANNOT_WRITE, write_bytes
+from netc.data.extras import h5py
 from netc.data.images import encode_image
 from netc.errors import Diagnostic, NetError
 from netc.layer import Array, format_shape
@@ -166,3 +168,14 @@ def together(kept: Sequence[Prediction]) -> dict[str, Any]:
         else:
             found[name], found[f"{name}/path"] = np.concatenate(arrays), numbers
     return found
+
+
+def as_hdf5(paths: Sequence[str], arrays: Mapping[str, Array]) -> bytes:
+    """The bytes of an HDF5 file with a dataset for each array, and `paths`. Raises NetError(DAT003) without h5py."""
+    out = io.BytesIO()
+    with h5py().File(out, "w") as file:
+        for name, array in arrays.items():
+            file.create_dataset(name, data=array)
+        if "paths" not in arrays:
+            file.create_dataset("paths", data=[os.fsencode(path) for path in paths])
+    return out.getvalue()

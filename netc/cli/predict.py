@@ -16,7 +16,7 @@ from netc.api.predict import Prediction, Predictor
 from netc.cli import _output
 from netc.cli._files import read_lines, say_written, write_bytes
 from netc.cli._options import OUTPUT, executor_options, file_argument, planning_options
-from netc.cli._predictions import MapFiles, as_data, lines, together
+from netc.cli._predictions import MapFiles, as_data, as_hdf5, lines, together
 from netc.cli._weights import show_loaded
 from netc.errors import Code, Diagnostic, NetError
 from netc.layer import Shape
@@ -56,7 +56,8 @@ class SizeOption(click.ParamType):  # type: ignore[type-arg, unused-ignore]
 @click.option("--all-heads", is_flag=True, help="Show heads that only help training, too.")
 @planning_options
 @executor_options
-@click.option("-o", "--output", type=OUTPUT, help="All outputs, as .npz; - for stdout.")
+@click.option("--blobs", metavar="NAME,...", default="", help="Give these blobs (features), not the net's outputs.")
+@click.option("-o", "--output", type=OUTPUT, help="All outputs, as .npz (or HDF5: .h5); - for stdout.")
 @click.option("--maps", type=click.Path(path_type=Path, file_okay=False), help="Write maps of images to this folder.")
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON for each image.")
 def command(
@@ -72,6 +73,7 @@ def command(
     all_heads: bool,
     inputs: tuple[tuple[str, Shape], ...],
     layers: tuple[Path, ...],
+    blobs: str,
     output: Path | None,
     maps: Path | None,
     as_json: bool,
@@ -94,6 +96,7 @@ def command(
         scale=scale,
         size=resize,
         all_heads=all_heads,
+        blobs=[name for name in blobs.split(",") if name],
         **run_options,
     )
     show_loaded(predictor.loaded)
@@ -147,7 +150,12 @@ def _check(prediction: Prediction, names: list[str] | None, path: Path | None) -
 
 
 def _write(path: Path, kept: list[Prediction]) -> None:
-    out = io.BytesIO()
-    np.savez(out, paths=np.array([p.source for p in kept]), **together(kept))
-    write_bytes(path, out.getvalue())
+    paths, arrays = [p.source for p in kept], together(kept)
+    if path.suffix.lower() in (".h5", ".hdf5"):
+        content = as_hdf5(paths, arrays)
+    else:
+        out = io.BytesIO()
+        np.savez(out, paths=np.array(paths), **arrays)
+        content = out.getvalue()
+    write_bytes(path, content)
     say_written(path)

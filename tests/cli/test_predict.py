@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from netc import caffe
 from netc.data.digits import split
 from tests.cli.conftest import COMMAND, SMALL, Run, environment
 
@@ -65,3 +66,28 @@ def test_gradcheck_prints_a_table(run: Run, small: Path) -> None:
     assert "2 of 2 blobs within 0.0001" in done.err
     small.write_text(SMALL.replace('top: "ip"\n', 'top: "ip" param { lr_mult: 0 } param { lr_mult: 0 }\n'))
     assert "error[RUN054]" in run("gradcheck", small).err
+
+
+def test_features_of_blobs_inside_the_net(run: Run, tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py", reason="the extra data is not installed")
+    (tmp_path / "net.prototxt").write_text("""
+    layer { name: "in" type: "Input" top: "data" input_param { shape { dim: [1, 3] } } }
+    layer { name: "double" type: "Power" bottom: "data" top: "fc7" power_param { scale: 2 } }
+    layer { name: "relu" type: "ReLU" bottom: "fc7" top: "fc7" }
+    layer { name: "fc8" type: "InnerProduct" bottom: "fc7" top: "fc8" inner_product_param { num_output: 2 } }
+    """)
+    caffe.Net(str(tmp_path / "net.prototxt"), caffe.TEST).save(str(tmp_path / "zero.caffemodel"))
+    values = np.arange(15, dtype=np.float32).reshape(5, 3) - 4
+    np.savez(tmp_path / "a.npz", values)
+    call = ("predict", "net.prototxt", "--weights", "zero.caffemodel", "a.npz", "--batch", "2", "--blobs")
+    done = run(*call, "fc7,data", "-o", "features.h5")
+    assert done.code == 0, done.err
+    with h5py.File(tmp_path / "features.h5") as file:
+        np.testing.assert_array_equal(file["fc7"][...], np.maximum(2 * values, 0))
+        np.testing.assert_array_equal(file["data"][...], values)
+        assert [path.decode() for path in file["paths"][...]] == [f"a.npz[{i}]" for i in range(5)]
+        assert sorted(file) == ["data", "fc7", "paths"]
+    wrong = run(*call, "fc6", "-o", "other.h5")
+    assert (wrong.code, (tmp_path / "other.h5").exists()) == (1, False)
+    assert 'no blob "fc6"' in wrong.err
+    assert 'did you mean "fc7"' in wrong.err or 'did you mean "fc8"' in wrong.err
