@@ -18,6 +18,8 @@ _NAMES = {
     "netc.dnn.net": ("Net",),
     "netc.dnn.layers": ("Layer",),
     "netc.dnn.errors": ("error",),
+    "netc.dnn.blobs": ("blobFromImage", "blobFromImages", "imagesFromBlob"),
+    "netc.dnn.nms": ("NMSBoxes", "NMSBoxesBatched", "softNMSBoxes"),
     "netc.dnn.constants": (
         "DNN_BACKEND_CANN",
         "DNN_BACKEND_CUDA",
@@ -39,10 +41,19 @@ _NAMES = {
         "DNN_TARGET_OPENCL",
         "DNN_TARGET_OPENCL_FP16",
         "DNN_TARGET_VULKAN",
+        "SOFT_NMSMETHOD_SOFTNMS_GAUSSIAN",
+        "SOFT_NMSMETHOD_SOFTNMS_LINEAR",
+        "SoftNMSMethod_SOFTNMS_GAUSSIAN",
+        "SoftNMSMethod_SOFTNMS_LINEAR",
     ),
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
 __all__ = list(_HOME)
+
+
+def install() -> Any:
+    """Put what an installed OpenCV's `cv2.dnn` lacks into it, and return it. Raises ImportError without OpenCV."""
+    return import_module("netc.dnn.installing").install()
 
 
 def __getattr__(name: str) -> Any:

@@ -31,6 +31,21 @@ EMPTY = Code(
     example="dnn.Net().forward()",
     fix='net = dnn.readNetFromCaffe("deploy.prototxt", "model.caffemodel")',
 )
+BAD_IMAGE = Code(
+    "RUN083",
+    "the array is no image, or cannot become the blob that was asked for",
+    why="`blobFromImage` takes an array of height x width, or height x width x channels (1, 3 or 4), as cv2.imread "
+    "gives it. cv2.imread gives None for a file that it cannot read.",
+    example='dnn.blobFromImage(cv2.imread("missing.jpg"))',
+    fix='image = cv2.imread("cat.jpg"); assert image is not None; dnn.blobFromImage(image, 1.0, (224, 224))',
+)
+BAD_BOXES = Code(
+    "RUN084",
+    "the boxes cannot be told apart",
+    why="Non-maximum suppression takes a list of boxes, four numbers each (x, y, width, height), and one score a box.",
+    example="dnn.NMSBoxes([[10, 10, 50]], [0.9], 0.5, 0.4)",
+    fix="dnn.NMSBoxes([[10, 10, 50, 40]], [0.9], 0.5, 0.4)",
+)
 
 
 def _base() -> Any:

@@ -20,8 +20,8 @@ def ours() -> dict[str, dict[str, np.ndarray]]:
 def test_as_opencv(ours: dict[str, dict[str, np.ndarray]], group: str, name: str) -> None:
     wanted, found = np.load(FOLDER / f"{group}.npz")[name], np.asarray(ours[group][name])
     assert found.shape == wanted.shape
-    assert found.dtype == wanted.dtype
-    if wanted.dtype.kind == "f":
+    assert found.dtype == wanted.dtype or not wanted.size
+    if wanted.dtype.kind == "f" and (group != "blobs" or name.startswith("float")):
         np.testing.assert_allclose(found, wanted, rtol=2e-5, atol=2e-5)
     else:
         np.testing.assert_array_equal(found, wanted)

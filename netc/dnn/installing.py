@@ -1,0 +1,24 @@
+"""Giving an installed OpenCV the names of `cv2.dnn` that it lacks."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+from netc import dnn
+
+
+def install() -> ModuleType:
+    """Put what `cv2.dnn` lacks into it, and return it; what OpenCV has stays its own.
+
+    So other packages' `cv2.dnn.readNetFromCaffe` works under OpenCV 5. Raises ImportError if OpenCV is not installed.
+    """
+    theirs: Any = import_module("cv2").dnn
+    for name in dnn.__all__:
+        if name != "error" and not hasattr(theirs, name):
+            setattr(theirs, name, getattr(dnn, name))
+    sys.modules.setdefault("cv2.dnn", theirs)
+    found: ModuleType = theirs
+    return found
