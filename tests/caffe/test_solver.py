@@ -190,6 +190,6 @@ def test_progress_goes_to_a_logger(solver: caffe.SGDSolver, caplog: pytest.LogCa
     with caplog.at_level(logging.INFO, "caffe"):
         solver.step(6)
         caffe.log("a line")
-    lines = [record.message for record in caplog.records]
+    lines = [record.message for record in caplog.records if record.name == "caffe"]
     assert [line.split(",")[0] for line in lines] == ["Iteration 0", "Iteration 0", "Iteration 5", "a line"]
     assert not math.isnan(float(lines[1].split("loss = ")[1].split(",")[0]))

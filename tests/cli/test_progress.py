@@ -13,6 +13,8 @@ from netc.cli._progress import Progress
 class Kernel:
     """A kernel that takes no time to compile."""
 
+    _compiled = None
+
     @property
     def compiled(self) -> int:
         assert jit._on_compile is not None

@@ -44,9 +44,12 @@ def run(count: int, seed: int) -> Tally:
 
 
 def _child(folder: Path, tally: Tally, indices: range, seed: int) -> int:
-    """Read the files of some numbers in a new process; gives the number after the last that was done."""
+    """Read the files of some numbers in a process of its own, whose memory is only what it takes itself.
+
+    Gives the number after the last that was done.
+    """
     ours, theirs = multiprocessing.Pipe(duplex=False)
-    child = multiprocessing.get_context("fork").Process(target=_work, args=(folder, theirs, indices, seed))
+    child = multiprocessing.get_context("spawn").Process(target=_work, args=(folder, theirs, indices, seed))
     child.start()
     theirs.close()
     at, ready = indices.start, False
