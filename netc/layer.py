@@ -374,7 +374,7 @@ class LayerType:
     auto_tops: bool = False
     role: Role = ORDINARY
     onnx: Callable[[Any], str | list[str]] | None = None
-    fast: Any = None
+    fast: object = None
     origin: str = "caffe"
     aliases: tuple[str, ...] = ()
     examples: tuple[Example, ...] = ()

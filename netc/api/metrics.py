@@ -100,7 +100,7 @@ class MetricsFile(Events):
     def best(self, iteration: int, value: float, weights: Path) -> None:
         self.write("best", iteration, {"value": value, "weights": str(weights)})
 
-    def write(self, kind: str, iteration: int, values: Mapping[str, Any]) -> None:
+    def write(self, kind: str, iteration: int, values: Mapping[str, object]) -> None:
         """Append one line."""
         line = (
             json.dumps(json_in_utf8(finite({"kind": kind, "iteration": iteration, **values})), allow_nan=False) + "\n"
@@ -114,12 +114,12 @@ class MetricsFile(Events):
                     os.close(file)
 
 
-def plain(outputs: Mapping[str, Array]) -> dict[str, Any]:
+def plain(outputs: Mapping[str, Array]) -> dict[str, object]:
     """Arrays as numbers (of one value) and lists."""
     return {name: float(v.reshape(-1)[0]) if v.size == 1 else v.tolist() for name, v in outputs.items()}
 
 
-def finite(value: Any) -> Any:
+def finite(value: object) -> object:
     """A value for JSON, NaN and infinities as null: JSON has no numbers for them."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None

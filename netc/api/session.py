@@ -128,7 +128,7 @@ class Solver(solve.Solver):
         layers: Iterable[Path] = (),
         inputs: Mapping[str, Shape] | None = None,
         events: Events | None = None,
-        changes: Mapping[str, Any] | None = None,
+        changes: Mapping[str, object] | None = None,
         weights: Iterable[PathLike] = (),
         reshape: bool = False,
         names: Mapping[str, str] | None = None,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from netc import run
 from netc.api.fed import FedNet
@@ -98,7 +99,7 @@ class SizedNet(FedNet):
 
     # ------------------------------------------------------------ running
 
-    def forward(self, start: str | None = None, end: str | None = None, **inputs: Any) -> dict[str, Array]:
+    def forward(self, start: str | None = None, end: str | None = None, **inputs: ArrayLike) -> dict[str, Array]:
         """As `run.Net.forward`. inputs: arrays for inputs, by name; the net is reshaped to their shapes.
 
         Returns copies of the outputs, and of the tops of layer `end`.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 
-def image_shape(transform: Any, *, resize: tuple[int, int] = (0, 0), gray: bool = False) -> Any:
+def image_shape(transform: Any, *, resize: tuple[int, int] = (0, 0), gray: bool = False) -> tuple[int, int, int] | None:
     """Channels, height and width of images, or None if only the data knows them.
 
     transform: the TransformationParameter. resize: height and width that images are resized to before they are cropped.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,18 @@ Shape = tuple[int, ...]
 
 HOLDS = (ANYTHING, Holds("binary"), ANYTHING)
 """What bottoms hold: the input, `cont`, and the static input and states."""
+
+
+class Arrays(Protocol):
+    """What is used of a layer's call (`netc.layer.Call`): arrays, None where no gradient is asked for."""
+
+    bottoms: tuple[Array, ...]
+    tops: tuple[Array, ...]
+    params: tuple[Array, ...]
+    buffers: dict[str, Array]
+    bottom_diffs: tuple[Array | None, ...]
+    top_diffs: tuple[Array, ...]
+    param_diffs: tuple[Array | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +106,7 @@ def problem(bottoms: tuple[Shape, ...], outputs: int, states: int, exposed: bool
     return None
 
 
-def transform_input(call: Any, at: Layout, out: Array) -> None:
+def transform_input(call: Arrays, at: Layout, out: Array) -> None:
     """out (T, N, G) = W_x x + b (+ W_static x_static at every step)."""
     flat = out.reshape(at.rows, -1)
     np.matmul(call.bottoms[0].reshape(at.rows, at.inputs), call.params[0].T, out=flat)
@@ -103,7 +115,7 @@ def transform_input(call: Any, at: Layout, out: Array) -> None:
         out += call.bottoms[2].reshape(at.streams, at.static) @ call.params[2].T
 
 
-def input_gradients(call: Any, at: Layout, dgates: Array) -> None:
+def input_gradients(call: Arrays, at: Layout, dgates: Array) -> None:
     """Gradients of x, x_static and their blobs from those of the transformed input."""
     flat, x = dgates.reshape(at.rows, -1), call.bottoms[0].reshape(at.rows, at.inputs)
     add_product(call.param_diffs[0], flat, x)
@@ -118,14 +130,14 @@ def input_gradients(call: Any, at: Layout, dgates: Array) -> None:
             np.matmul(total, call.params[2], out=dx.reshape(at.streams, at.static))
 
 
-def last_gradients(call: Any, at: Layout) -> tuple[Array, ...]:
+def last_gradients(call: Arrays, at: Layout) -> tuple[Array, ...]:
     """Gradients of the states after the last step: those of the tops that expose them, else zeros."""
     if at.exposed:
         return tuple(diff.reshape(at.state).copy() for diff in call.top_diffs[1:])
     return tuple(np.zeros(at.state, call.top_diffs[0].dtype) for _ in range(at.states))
 
 
-def first_gradients(call: Any, at: Layout, *states: Array) -> None:
+def first_gradients(call: Arrays, at: Layout, *states: Array) -> None:
     """Give the gradients of the states before the first step to the bottoms that expose them."""
     for dx, state in zip(call.bottom_diffs[at.first_state :], states, strict=False):
         if dx is not None:
@@ -138,14 +150,14 @@ def add_product(diff: Array | None, dy: Array, x: Array) -> None:
         diff += dy.T @ x
 
 
-def begin(call: Any, at: Layout, names: tuple[str, ...]) -> None:
+def begin(call: Arrays, at: Layout, names: tuple[str, ...]) -> None:
     """Put the states before the first step into the buffers `names`: from the bottoms, or from the last call."""
     for i, name in enumerate(names):
         source = call.bottoms[at.first_state + i] if at.exposed else call.buffers[f"{name}_carried"]
         call.buffers[name][...] = source.reshape(at.state)
 
 
-def end(call: Any, at: Layout, names: tuple[str, ...], last: tuple[Array, ...]) -> None:
+def end(call: Arrays, at: Layout, names: tuple[str, ...], last: tuple[Array, ...]) -> None:
     """Hand on the states after the last step: as tops, or to the next call."""
     for i, (name, value) in enumerate(zip(names, last, strict=True)):
         target = call.tops[1 + i] if at.exposed else call.buffers[f"{name}_carried"]

@@ -12,7 +12,7 @@ Array = NDArray[Any]
 
 
 @kernel
-def rotate(image: Array, cos: Any, sin: Any, out: Array) -> None:
+def rotate(image: Array, cos: float, sin: float, out: Array) -> None:
     """Turn an image (channels x height x width) counter-clockwise about its centre by the angle of cos and sin.
 
     Bilinear; outside of the image its border goes on. Only values of the image's own type are mixed.

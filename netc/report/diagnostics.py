@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from netc.errors import Diagnostic, Span
 
 SEVERITY = {"error": 1, "warning": 2}
 
 
-def lsp_range(span: Span) -> dict[str, Any]:
+def lsp_range(span: Span) -> dict[str, object]:
     """A span as an LSP range: 0-based lines and UTF-16 code units."""
     return {"start": _position(span, span.start), "end": _position(span, span.end)}
 
@@ -20,7 +18,7 @@ def _position(span: Span, offset: int) -> dict[str, int]:
     return {"line": line - 1, "character": len(before.encode("utf-16-le")) // 2}
 
 
-def as_lsp(diagnostic: Diagnostic) -> dict[str, Any]:
+def as_lsp(diagnostic: Diagnostic) -> dict[str, object]:
     """A diagnostic as LSP's Diagnostic, with the file and the help text beside it."""
     nowhere = {"start": {"line": 0, "character": 0}, "end": {"line": 0, "character": 0}}
     span = diagnostic.span

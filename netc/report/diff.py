@@ -51,7 +51,7 @@ class Difference:
         """Whether the two compute the same net: nothing added, removed, changed or in another order."""
         return not (self.removed or self.added or self.changed or self.reordered)
 
-    def data(self) -> dict[str, Any]:
+    def data(self) -> dict[str, object]:
         """As JSON-able data: the machine output of `netc diff --json`; every pair is [A's, B's]."""
         return {
             "same": self.same,

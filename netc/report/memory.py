@@ -75,7 +75,7 @@ def fitted(fit: Fit) -> str:
     )
 
 
-def as_json(usage: Usage, fit: Fit | None = None) -> dict[str, Any]:
+def as_json(usage: Usage, fit: Fit | None = None) -> dict[str, object]:
     """The same as data; bytes throughout."""
     found: dict[str, Any] = {
         "executor": usage.executor,

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rich.table import Table
 from rich.text import Text
 
-from netc.layer import format_shape
+from netc.layer import Shape, format_shape
 from netc.plan.counts import count_layer, count_net
 from netc.plan.model import Field, Plan
 
 
-def summarize(plan: Plan) -> dict[str, Any]:
+def summarize(plan: Plan) -> dict[str, object]:
     """The plan as JSON-able data: the machine output of `netc summary --json`."""
     graph = plan.graph
     shapes = {v.index: list(plan.shapes[v.index]) for v in graph.values}
@@ -38,7 +36,7 @@ def summarize(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _layer(plan: Plan, index: int) -> dict[str, Any]:
+def _layer(plan: Plan, index: int) -> dict[str, object]:
     node, values = plan.graph.nodes[index], plan.graph.values
     counts = count_layer(plan, index)
     fields = plan.layers[index].fields
@@ -47,13 +45,18 @@ def _layer(plan: Plan, index: int) -> dict[str, Any]:
         "name": node.name,
         "type": node.record.type,
         "bottoms": [values[v].name for v in node.bottoms],
-        "tops": {values[v].name: list(plan.shapes[v]) for v in node.tops},
+        "tops": {name: list(shape) for name, shape in _tops(plan, index).items()},
         "parameters": counts.parameters,
         "blob_values": counts.blob_values,
         "macs": counts.macs,
         "receptive_field": _numbers(field, "size"),
         "jump": _numbers(field, "jump"),
     }
+
+
+def _tops(plan: Plan, index: int) -> dict[str, Shape]:
+    """The shapes of a layer's tops, by blob name."""
+    return {plan.graph.values[v].name: plan.shapes[v] for v in plan.graph.nodes[index].tops}
 
 
 def _numbers(field: Field | None, name: str) -> list[float] | None:
@@ -72,10 +75,10 @@ def table(plan: Plan) -> Table:
     for heading in ("parameters", "multiply-adds", "sees"):
         out.add_column(heading, justify="right", no_wrap=True)
     for index, node in enumerate(graph.nodes):
-        counts, data = count_layer(plan, index), _layer(plan, index)
+        counts = count_layer(plan, index)
         tops = "\n".join(
-            f"{name} {format_shape(tuple(shape))}" if name != node.name else format_shape(tuple(shape))
-            for name, shape in data["tops"].items()
+            f"{name} {format_shape(shape)}" if name != node.name else format_shape(shape)
+            for name, shape in _tops(plan, index).items()
         )
         out.add_row(
             Text(node.name),

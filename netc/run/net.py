@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import Any, Literal, TypeVar, cast
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import ArrayLike, DTypeLike
 
 from netc.errors import Code, Diagnostic, NetError, Report, suggest
 from netc.graph import Graph, Node
@@ -134,7 +134,7 @@ class Net:
         self._turns.touch()
         return {self.graph.values[v].name: array for v, array in self._storage.inputs.items()}
 
-    def set_input(self, name: str, array: Any) -> None:
+    def set_input(self, name: str, array: ArrayLike) -> None:
         """Copy an array into an input; raises NetError(RUN010, RUN011, RUN026)."""
         target = _lookup(self.inputs, name, UNKNOWN_BLOB, "input")
         source = np.asarray(array)
@@ -192,7 +192,7 @@ class Net:
             return {self.graph.values[v].name: a.copy() for v, a in found.items() if a is not None}
 
     def backward(
-        self, start: str | None = None, end: str | None = None, *, diffs: Mapping[str, Any] | None = None
+        self, start: str | None = None, end: str | None = None, *, diffs: Mapping[str, ArrayLike] | None = None
     ) -> None:
         """Run backward from layer `start` down to `end`, right after forward; adds to the parameters' gradients.
 
@@ -233,7 +233,7 @@ class Net:
             self._released = True
             cast(Any, self.executor).backward_and_update()
 
-    def _seeds(self, diffs: Mapping[str, Any]) -> dict[int, Array]:
+    def _seeds(self, diffs: Mapping[str, ArrayLike]) -> dict[int, Array]:
         outputs = {self.graph.values[v].name: v for v in self.plan.graph.outputs}
         seeds = {}
         for name, diff in diffs.items():

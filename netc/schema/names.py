@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 
 def as_utf8(name: str) -> str:
@@ -16,7 +15,7 @@ def as_utf8(name: str) -> str:
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
-def json_in_utf8(value: Any) -> Any:
+def json_in_utf8(value: object) -> object:
     """A value for JSON whose texts and keys are `as_utf8`."""
     if isinstance(value, str):
         return as_utf8(value)

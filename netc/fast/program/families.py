@@ -13,9 +13,12 @@ from netc.layer import LayerType
 
 
 def family_of(type: LayerType) -> Family | None:
-    """The family of a type; None: its layers run on their own kernels."""
-    own: Family | None = type.fast
-    return own or _families().get(type.name)
+    """The family of a type; None: its layers run on their own kernels. Raises TypeError if its own is not a Family."""
+    if type.fast is None:
+        return _families().get(type.name)
+    if not isinstance(type.fast, Family):
+        raise TypeError(f"fast= of the layer type {type.name} must be a Family, but is {type.fast!r}")
+    return type.fast
 
 
 @cache
