@@ -15,6 +15,7 @@ from typing import Any
 
 _NAMES = {
     "netc.dnn.reading": ("readNetFromCaffe",),
+    "netc.dnn.choosing": ("readNet",),
     "netc.dnn.net": ("Net",),
     "netc.dnn.layers": ("Layer",),
     "netc.dnn.errors": ("error",),

@@ -46,6 +46,14 @@ BAD_BOXES = Code(
     example="dnn.NMSBoxes([[10, 10, 50]], [0.9], 0.5, 0.4)",
     fix="dnn.NMSBoxes([[10, 10, 50, 40]], [0.9], 0.5, 0.4)",
 )
+NOT_CAFFE = Code(
+    "RUN085",
+    "the net is in another format",
+    why="`readNet` tells formats apart by the files' extensions. netc reads Caffe's; others are left to OpenCV, which "
+    "is not installed.",
+    example='dnn.readNet("yolo.onnx")',
+    fix='dnn.readNet("deploy.prototxt", "model.caffemodel")',
+)
 
 
 def _base() -> Any:

@@ -8,14 +8,18 @@ from types import ModuleType
 from typing import Any
 
 from netc import dnn
+from netc.dnn.choosing import chosen
 
 
 def install() -> ModuleType:
     """Put what `cv2.dnn` lacks into it, and return it; what OpenCV has stays its own.
 
+    Only its `readNet` is replaced, where it lacks `readNetFromCaffe`: it reads Caffe's nets, too, then.
     So other packages' `cv2.dnn.readNetFromCaffe` works under OpenCV 5. Raises ImportError if OpenCV is not installed.
     """
     theirs: Any = import_module("cv2").dnn
+    if hasattr(theirs, "readNet") and not hasattr(theirs, "readNetFromCaffe"):
+        theirs.readNet = chosen(theirs.readNet)
     for name in dnn.__all__:
         if name != "error" and not hasattr(theirs, name):
             setattr(theirs, name, getattr(dnn, name))

@@ -167,3 +167,49 @@ def test_retrieves_several_outputs() -> None:
     net.setInput(blob(1, 1, 3, 12, 12))
     pairs = zip(net.forwardAndRetrieve(["prob", "extra"]), net.forward(["prob", "extra"]), strict=True)
     assert all(np.array_equal(one[0], other) for one, other in pairs)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("p.prototxt", "m.caffemodel"),
+        ("m.caffemodel", "p.prototxt"),
+        ("m.caffemodel", "p.prototxt.txt"),
+        ("p.prototxt.txt", "m.caffemodel"),
+        ("m.bin", "p.cfg", "Caffe"),
+        ("m.bin", "p.prototxt"),
+    ],
+)
+def test_reads_files_in_either_order(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    """As OpenCV 4.12 reads each of these."""
+    for name in arguments[:2]:
+        (tmp_path / name).write_bytes((PROTO if name.startswith("p") else MODEL).read_bytes())
+    net = dnn.readNet(*(str(tmp_path / name) for name in arguments[:2]), *arguments[2:])
+    assert np.array_equal(net.getParam("fc"), read(dnn, "branches").getParam("fc"))
+
+
+def test_leaves_other_formats_to_opencv(tmp_path: Path) -> None:
+    """In a process with an OpenCV, and in this one without."""
+    with pytest.raises(dnn.error) as error:
+        dnn.readNet("yolo.onnx")
+    assert code_of(error) == "RUN085"
+    (tmp_path / "cv2").mkdir()
+    (tmp_path / "cv2/__init__.py").write_text("from cv2 import dnn\nclass error(Exception): pass\n")
+    (tmp_path / "cv2/dnn.py").write_text("def readNet(*given, **named): return given, named\n")
+    script = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\nimport cv2\nfrom netc import dnn\n"
+        "print(dnn.readNet('a.onnx')); dnn.install(); print(cv2.dnn.readNet('b.onnx', engine=1))\n"
+        f"print(cv2.dnn.readNet({str(PROTO)!r}).getLayerId('conv'))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "(('a.onnx', '', ''), {})\n(('b.onnx', '', ''), {'engine': 1})\n1\n"
+
+
+def test_says_how_long_a_pass_took() -> None:
+    net = read(dnn, "branches")
+    assert net.getPerfProfile()[0] == 0
+    net.setInput(blob(1, 1, 3, 12, 12))
+    net.forward()
+    ticks, by_layer = net.getPerfProfile()
+    assert ticks > 0
+    assert by_layer.size == 0

@@ -1,0 +1,49 @@
+"""Reading nets whose format shows in their files' names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from netc.dnn.errors import NOT_CAFFE, refuse
+from netc.dnn.reading import readNetFromCaffe
+
+CAFFE = ("prototxt", "caffemodel")
+Reader = Callable[..., Any]
+
+
+def readNet(model: Any, config: Any = "", framework: str = "") -> Any:
+    """A net from two files in either order, told apart by their extensions; or of a framework that is named.
+
+    What is not Caffe's is read by OpenCV, where that is installed. Raises error(RUN085).
+    """
+    return chosen(_opencv)(model, config, framework)
+
+
+def chosen(other: Reader) -> Reader:
+    """A `readNet` that gives another reader what is not Caffe's."""
+
+    def read(model: Any, config: Any = "", framework: str = "", *rest: Any, **options: Any) -> Any:
+        kinds = _extension(model), _extension(config)
+        if framework.lower() != "caffe" and not set(CAFFE) & set(kinds):
+            return other(model, config, framework, *rest, **options)
+        if kinds[0] == "prototxt" or kinds[1] == "caffemodel":
+            model, config = config, model
+        return readNetFromCaffe(config, model)
+
+    return read
+
+
+def _extension(path: Any) -> str:
+    return os.fspath(path).rpartition(".")[2].lower() if isinstance(path, str | os.PathLike) else ""
+
+
+def _opencv(model: Any, config: Any, framework: str) -> Any:
+    try:
+        theirs: Any = import_module("cv2").dnn.readNet
+    except (ImportError, AttributeError):
+        help = "name a .prototxt and a .caffemodel, or install OpenCV for other formats"
+        raise refuse(NOT_CAFFE, f"{model!r} is not Caffe's by its name", help=help) from None
+    return theirs(model, config, framework)
