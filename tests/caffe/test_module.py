@@ -55,12 +55,14 @@ def test_layer_type_list() -> None:
     assert found == sorted(found)
 
 
-def test_timer() -> None:
-    timer = caffe.Timer()
+def test_timer(monkeypatch: pytest.MonkeyPatch) -> None:
+    timer, clock = caffe.Timer(), iter([10.0, 12.5, 20.0])
+    monkeypatch.setattr("netc.caffe.modes.time.perf_counter", lambda: next(clock))
     timer.start()
     timer.stop()
-    assert 0 <= timer.seconds < 5
-    assert timer.us == pytest.approx(1e3 * timer.ms)
+    assert (timer.seconds, timer.ms, timer.us) == (2.5, 2500, 2_500_000)
+    timer.start()
+    assert timer.seconds == 0
 
 
 def test_messages() -> None:

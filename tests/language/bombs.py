@@ -1,20 +1,20 @@
 """`python -m tests.language.bombs`: texts that are small for what they ask, or large for what they say.
 
 Each is read and expanded within 512 MB of address space. Prints a line of JSON for each: its name, the code and place
-of its first diagnostic (nothing if there is none), and how many seconds of processor time it took.
+of its first diagnostic (nothing if there is none), and how many calls it took.
 """
 
 from __future__ import annotations
 
 import json
 import resource
-import time
 from collections.abc import Callable
 from typing import NamedTuple
 
 from netc.errors import NetError
 from netc.language import expand, parse, write
 from tests.language.vocabulary import TestedLayers
+from tests.work import Calls
 
 MOST_BYTES = 512 << 20
 
@@ -171,17 +171,17 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
     for name, bomb in BOMBS.items():
         text = bomb.text()
-        start = time.process_time()
         found: list[str] | None = None
-        try:
-            document = parse(text, bomb.path)
-            if not document.plain:
-                parse(write(expand(document, TestedLayers()).block), "expanded.prototxt")
-        except NetError as error:
-            first = error.diagnostics[0]
-            str(error)
-            found = [first.code.id, str(first.span)]
-        print(json.dumps([name, found, time.process_time() - start]), flush=True)
+        with Calls() as calls:
+            try:
+                document = parse(text, bomb.path)
+                if not document.plain:
+                    parse(write(expand(document, TestedLayers()).block), "expanded.prototxt")
+            except NetError as error:
+                first = error.diagnostics[0]
+                str(error)
+                found = [first.code.id, str(first.span)]
+        print(json.dumps([name, found, calls.count]), flush=True)
 
 
 if __name__ == "__main__":
