@@ -19,7 +19,6 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any, Literal, NoReturn, TypeVar
 
-import numpy as np
 from numpy.typing import NDArray
 
 from netc.errors import Code, Diagnostic, NetError, Note, Span
@@ -429,10 +428,6 @@ def odd_one_out(kinds: Sequence[object]) -> int:
 
 def elements(shape: Shape) -> int:
     return prod(shape)
-
-
-def empty_like_all(arrays: Sequence[Array]) -> tuple[Array, ...]:
-    return tuple(np.empty_like(a) for a in arrays)
 
 
 SHAPES_DIFFER = Code(

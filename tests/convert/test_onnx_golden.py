@@ -35,7 +35,7 @@ def test_case(path: Path) -> None:
             blob[...] = data[f"param/{layer}/{i}"]
     types = {node.type.name for node in net.graph.nodes}
     if meta["phase"] == "TRAIN" and types & {"BatchNorm", "Dropout"}:
-        return  # only phase TEST is written
+        pytest.skip("ONNX files hold the net of phase TEST only, and these numbers are of phase TRAIN")
     refused = types & UNKNOWN or (types & {"LSTM", "RNN"} and "expose_hidden" not in text)
     if refused:
         with pytest.raises(NetError) as caught:

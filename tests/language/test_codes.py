@@ -20,13 +20,11 @@ def given(text: str, path: str) -> set[str]:
     return set()
 
 
-@pytest.mark.parametrize("code", PAGES)
+@pytest.mark.parametrize("code", [code for code in PAGES if code != "SYN040"])  # a file that imports itself
 def test_example_and_fix(code: str) -> None:
     page = CODES[code]
     assert page.title[0].islower()
     assert page.why.endswith(".")
     path = {"SYN015": "net.prototxt", "SYN030": "net.prototxt"}.get(code, "<string>")
-    if code == "SYN040":  # a file that imports itself needs the file
-        return
     assert code in given(page.example, path)
     assert code not in given(page.fix, "<string>")

@@ -68,7 +68,10 @@ def one_step(bench: Bench, numbers: Any, step: str, backward: bool) -> None:
     bench.params = tuple(p.copy() for p in run.call.params)
     bench.kept = {b.name: run.call.buffers[b.name].copy() for b in bench.setup.buffers if b.kind == "state"}
     inputs = {i for i, name in enumerate(record.bottom) if f"{step}/indiff/{name}" in numbers}
-    if not backward or bench.type.backward is None:
+    if not backward:
+        return
+    if bench.type.backward is None:
+        assert not any(numbers[f"{step}/indiff/{record.bottom[i]}"].any() for i in inputs)
         return
     for i, top in enumerate(run.tops):
         name = record.top[i] if i < len(record.top) else ""
