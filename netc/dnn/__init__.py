@@ -13,43 +13,9 @@ there and what differs. Everything is imported when it is first used.
 from importlib import import_module
 from typing import Any
 
-_NAMES = {
-    "netc.dnn.reading": ("readNetFromCaffe",),
-    "netc.dnn.choosing": ("readNet",),
-    "netc.dnn.net": ("Net",),
-    "netc.dnn.layers": ("Layer",),
-    "netc.dnn.errors": ("error",),
-    "netc.dnn.blobs": ("blobFromImage", "blobFromImages", "imagesFromBlob"),
-    "netc.dnn.nms": ("NMSBoxes", "NMSBoxesBatched", "softNMSBoxes"),
-    "netc.dnn.constants": (
-        "DNN_BACKEND_CANN",
-        "DNN_BACKEND_CUDA",
-        "DNN_BACKEND_DEFAULT",
-        "DNN_BACKEND_HALIDE",
-        "DNN_BACKEND_INFERENCE_ENGINE",
-        "DNN_BACKEND_OPENCV",
-        "DNN_BACKEND_TIMVX",
-        "DNN_BACKEND_VKCOM",
-        "DNN_BACKEND_WEBNN",
-        "DNN_TARGET_CPU",
-        "DNN_TARGET_CPU_FP16",
-        "DNN_TARGET_CUDA",
-        "DNN_TARGET_CUDA_FP16",
-        "DNN_TARGET_FPGA",
-        "DNN_TARGET_HDDL",
-        "DNN_TARGET_MYRIAD",
-        "DNN_TARGET_NPU",
-        "DNN_TARGET_OPENCL",
-        "DNN_TARGET_OPENCL_FP16",
-        "DNN_TARGET_VULKAN",
-        "SOFT_NMSMETHOD_SOFTNMS_GAUSSIAN",
-        "SOFT_NMSMETHOD_SOFTNMS_LINEAR",
-        "SoftNMSMethod_SOFTNMS_GAUSSIAN",
-        "SoftNMSMethod_SOFTNMS_LINEAR",
-    ),
-}
-_HOME = {name: module for module, names in _NAMES.items() for name in names}
-__all__ = list(_HOME)
+from netc.dnn.names import HOME
+
+__all__ = list(HOME)
 
 
 def install() -> Any:
@@ -58,9 +24,9 @@ def install() -> Any:
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
+    if name not in HOME:
         raise AttributeError(f"module 'netc.dnn' has no attribute {name!r}")
-    found = getattr(import_module(_HOME[name]), name)
+    found = getattr(import_module(HOME[name]), name)
     globals()[name] = found
     return found
 

@@ -7,8 +7,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-from netc import dnn
 from netc.dnn.choosing import chosen
+from netc.dnn.names import HOME
 
 
 def install() -> ModuleType:
@@ -20,9 +20,9 @@ def install() -> ModuleType:
     theirs: Any = import_module("cv2").dnn
     if hasattr(theirs, "readNet") and not hasattr(theirs, "readNetFromCaffe"):
         theirs.readNet = chosen(theirs.readNet)
-    for name in dnn.__all__:
+    for name, module in HOME.items():
         if name != "error" and not hasattr(theirs, name):
-            setattr(theirs, name, getattr(dnn, name))
+            setattr(theirs, name, getattr(import_module(module), name))
     sys.modules.setdefault("cv2.dnn", theirs)
     found: ModuleType = theirs
     return found
