@@ -222,6 +222,7 @@ MAY_WRITE = {
     "convert/safetensors.py": {"_package().save"},  # in memory
     "data/images.py": {"pillow().fromarray(np.ascontiguousarray(shown)).save"},  # in memory
     "cli/predict.py": {"np.savez"},  # in memory
+    "cli/_predictions.py": {"np.save", "h5py().File", "folder.mkdir"},  # in memory; the folder that --maps names
     "cli/_streams.py": {"os.open"},  # the null device, for streams that are closed
 }
 METHODS = {"write_text", "mkdir", "savez", "save", "mkdtemp", "mkstemp", "NamedTemporaryFile", "symlink_to", "tofile"}
