@@ -17,6 +17,7 @@ class LayerVocabulary:
     """The vocabulary of `language.expand`: which type has which fields, and which may write over its input."""
 
     def __init__(self, types: Catalogue, schema: Schema) -> None:
+        self.usually = types.usually
         self.types = types.types
         self.schema = schema
         self.layer = schema.message("LayerParameter")

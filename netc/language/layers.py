@@ -100,7 +100,8 @@ class Layers:
         if not self.types or name in self.types:
             return
         near = suggest(name, [*self.types, *at.scope.known(Composite)])
-        hint = f"did you mean `{near}`?" if near else None
+        usual = self.vocabulary.usually(name)
+        hint = f"did you mean {usual}?" if usual else f"did you mean `{near}`?" if near else None
         if name in self.declared:
             hint = f"`{name}` is declared further down: a composite is declared before it is called"
         message = f"`{name}` is neither a layer type nor a composite"

@@ -12,6 +12,9 @@ class Vocabulary(Protocol):
     def layer_types(self) -> Collection[str]:
         """Every known type; if empty, any name is taken for one."""
 
+    def usually(self, name: str) -> str | None:
+        """What to write for a layer that others call so (`Conv2D`), if that is known."""
+
     def message_field(self, type_name: str) -> str | None:
         """The layer's field that holds the type's own message (`convolution_param`), if it has one."""
 
@@ -30,6 +33,9 @@ class AnyLayer:
 
     def layer_types(self) -> Collection[str]:
         return ()
+
+    def usually(self, name: str) -> str | None:
+        return None
 
     def message_field(self, type_name: str) -> str | None:
         return None

@@ -150,3 +150,23 @@ def test_a_solver_file_may_hold_statements(tmp_path: Path) -> None:
     assert found(text, tmp_path, "solver.net") == ()
     assert load_job(tmp_path / "solver.net").record.base_lr == 0.1
     assert places(found(text + "gamma: [rate, true] * 2\n", tmp_path, "solver.net")) == [("SYN033", 6, 8)]
+
+
+@pytest.mark.parametrize(
+    ("name", "help"),
+    [
+        ("Conv2D", 'did you mean "Convolution"?'),
+        ("MaxPool", 'did you mean "Pooling" (pool: MAX is its default)?'),
+        ("merge", 'did you mean "Concat" or "Eltwise"?'),
+        ("Convolutoin", "did you mean `Convolution`?"),
+    ],
+)
+def test_what_others_call_a_layer_in_a_statement(name: str, help: str, tmp_path: Path) -> None:
+    path = tmp_path / "net.net"
+    path.write_text(f"x = Input() {{ shape {{ dim: [1, 3, 8, 8] }} }}\ny = {name}(x)\n")
+    with pytest.raises(NetError) as caught:
+        check(path)
+    (said,) = caught.value.diagnostics
+    assert (said.code.id, said.help) == ("SYN045", help)
+    assert said.span is not None
+    assert said.span.source.text[said.span.start : said.span.end] == name

@@ -36,5 +36,8 @@ class TestedLayers:
     def is_layer_field(self, name: str) -> bool:
         return name in ("name", "param", "loss_weight", "include", "exclude", "phase", "propagate_down")
 
+    def usually(self, name: str) -> str | None:
+        return None
+
     def in_place(self, type_name: str) -> bool:
         return type_name in ("ReLU", "BatchNorm")
