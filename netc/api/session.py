@@ -19,6 +19,7 @@ from netc.api.planner import Planner, Plans
 from netc.api.planning import dealt, load
 from netc.api.preprocess import stored
 from netc.api.sized import SizedNet, Varying
+from netc.api.whole_tests import too_many_batches
 from netc.errors import Code, Diagnostic, NetError, Report, suggest
 from netc.graph import Graph, Node, State
 from netc.layer import Array, Phase, Shape, format_shape
@@ -162,7 +163,7 @@ class Solver(solve.Solver):
         tests, warnings = [], [*job.warnings, *net.plan.warnings, *unlearned(net.plan)]
         for test, tester, shapes in zip(job.tests, testers, test_shapes, strict=False):
             test_net = SizedNet(tester, shapes, feeds, seed=seed, params=net, **run_options)
-            warnings += test_net.plan.warnings
+            warnings += (*test_net.plan.warnings, *too_many_batches(test_net, test.iterations))
             tests.append(solve.Test(test_net, test.iterations))
         prefix = replace(job, record=record).prefix
         options: dict[str, Any] = {"on_nan": on_nan, "keep_gradients": keep_gradients, "lock": lock}

@@ -27,22 +27,22 @@ class Digits:
         self._shapes = _shapes(opening.record, opening.phase)
         self._scale = p.scale
         self._images, self._labels = split(p.split)
-        self._order = Order(len(self._labels), shuffle=p.shuffle, seed=opening.seed)
+        self.order = Order(len(self._labels), shuffle=p.shuffle, seed=opening.seed)
 
     def shapes(self) -> tuple[Shape, ...]:
         return self._shapes
 
     def next(self, out: Sequence[Array]) -> None:
-        records = self._order.take(len(out[0]))
+        records = self.order.take(len(out[0]))
         np.multiply(self._images[records], self._scale, out=out[0])
         if len(out) > 1:
             out[1][...] = self._labels[records]
 
     def state(self) -> dict[str, Any]:
-        return self._order.state()
+        return self.order.state()
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        self._order.restore(state)
+        self.order.restore(state)
 
 
 def _shapes(record: Record, phase: Phase) -> tuple[Shape, ...]:
