@@ -44,12 +44,12 @@ def solver_of(definition: Definition) -> Record:
 
 
 def measure(
-    executor: str = "fast", threads: int | None = None, solver: Record | None = None, release: bool = True
+    executor: str = "fast", threads: int | None = None, solver: Record | None = None, update_in_backward: bool = True
 ) -> Measure:
     """What measures plans for this executor and number of threads.
 
-    solver: that of a training run; without, there is no solver's memory, and gradients are kept. release: it updates
-    parameters in backward where it can.
+    solver: that of a training run; without, there is no solver's memory, and gradients are kept. update_in_backward: it
+    updates parameters in backward where it can.
     """
     rule = rules().get(rule_name(solver)) if solver is not None else None
     kept = rule.histories if rule is not None else 0
@@ -59,7 +59,8 @@ def measure(
             return of_plan(plan, kept)
         fast: Any = import_module("netc.run.fast")  # costly to import
         lowering: Any = import_module("netc.fast.program.usage")
-        updates = _updates(rule) if release and rule is not None and not needs_all_gradients(solver) else None
+        in_backward = update_in_backward and not needs_all_gradients(solver)
+        updates = _updates(rule) if in_backward and rule is not None else None
         program = fast.lower(plan, threads or fast.thread_count(), fast.exact(), updates)
         usage: Usage = lowering.of_program(plan, program, kept)
         return usage
@@ -98,13 +99,13 @@ def planned(plan: Plan, definition: Definition) -> Planned:
 
 
 def _updates(rule: Rule) -> Callable[..., Any]:
-    """Rows of updates that are never run."""
+    """Launches of updates, which are never run."""
     compiled: Any = import_module("netc.solve.compiled")
 
-    def rows(_param: int, data: Any, gradient: Any, _first: int, count: int) -> Any:
-        return compiled.rows(rule, data, gradient, count, 0, [0] * rule.histories)
+    def launches(_param: int, data: Any, gradient: Any, _first: int, count: int) -> Any:
+        return compiled.launches(rule, data, gradient, count, 0, [0] * rule.histories)
 
-    return rows
+    return launches
 
 
 def within(
@@ -114,10 +115,10 @@ def within(
     executor: str = "fast",
     threads: int | None = None,
     solver: Record | None = None,
-    release: bool = True,
+    update_in_backward: bool = True,
 ) -> Fit:
     """The plan of least work that fits into a budget, everything counted; raises NetError(PLN010, PLN011).
 
     make: plans the net with these layers run again in backward; the other arguments are those of `measure`.
     """
-    return fit(make, measure(executor, threads, solver, release), size(budget))
+    return fit(make, measure(executor, threads, solver, update_in_backward), size(budget))

@@ -149,7 +149,7 @@ class Solver(solve.Solver):
         if overfit:
             record = record.replace(**_ONE_BATCH)
         seed = record.random_seed if record.has("random_seed") and record.random_seed >= 0 else 0
-        fit = _fit(budget, record, run_options, release=not keep_gradients)
+        fit = _fit(budget, record, run_options, update_in_backward=not keep_gradients)
 
         def feeds(plan: Plan) -> Mapping[str, run.Feed]:
             found = open_feeds(plan, seed, on_bad_record, required=True)
@@ -182,13 +182,13 @@ class Solver(solve.Solver):
 
 
 def _fit(
-    budget: int | str | None, solver: Record | None, run_options: Mapping[str, Any], *, release: bool = False
+    budget: int | str | None, solver: Record | None, run_options: Mapping[str, Any], *, update_in_backward: bool = False
 ) -> Callable[[Plans], Plan]:
     """How to choose the layers that run again in backward: within the budget, if there is one."""
     if budget is None:
         return lambda plans: plans(())
     options = {"executor": run_options["executor"], "threads": run_options.get("threads")}
-    return lambda plans: within(budget, plans, **options, solver=solver, release=release).plan
+    return lambda plans: within(budget, plans, **options, solver=solver, update_in_backward=update_in_backward).plan
 
 
 _ONE_BATCH: dict[str, Any] = {
@@ -291,4 +291,4 @@ def time_updater(net: Net) -> Updater:
     """SGD with momentum and weight decay, to be timed: as `netc train` runs it, updates are made in backward."""
     fields = {"type": "SGD", "base_lr": 1e-4, "momentum": 0.9, "weight_decay": 5e-4, "lr_policy": "fixed"}
     record = net.definition.schema.message("SolverParameter").make(**fields)
-    return Updater(record, net, release=True)
+    return Updater(record, net, update_in_backward=True)

@@ -171,11 +171,11 @@ class SizedNet(FedNet):
         self._asked = asked
         self.use(program, {v: self._given[name] for name, (v, _) in given.items()})
 
-    def release_gradients(self, updates: Any) -> bool:
-        released = super().release_gradients(updates)
+    def update_in_backward(self, updates: Any) -> bool:
+        able = super().update_in_backward(updates)
         self._programs.clear()
         self._keep_program()
-        return released
+        return able
 
     def replica(self: S) -> S:
         twin = super().replica()

@@ -103,7 +103,7 @@ def _times(net: Net, updater: Updater | None, iterations: int) -> dict[str, list
         taken = {name: _timed(run) for name, run in parts.items()}
         taken["step"] = sum(taken.values())
         if updater is not None:
-            if updater.releases:
+            if updater.updates_in_backward:
                 taken["step"] = _timed(net.forward) + _timed(lambda: updater.backward(0))
             net.zero_param_diffs()
         if i >= 2:
@@ -120,6 +120,6 @@ def _timed(run: Callable[[], object]) -> float:
 
 def peak_bytes(net: Net, updater: Updater | None) -> int:
     """Bytes of the net itself: the arena, the parameters, and their gradients if these have memory of their own."""
-    learned = sum(b.data.nbytes for b in net.learned) if updater is not None and not updater.releases else 0
+    learned = sum(b.data.nbytes for b in net.learned) if updater is not None and not updater.updates_in_backward else 0
     parameters = sum(b.data.nbytes for b in net.parameters.all)
     return net.executor.planned_bytes + parameters + learned

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netc.fast.machine.dots import plane_dots, work_bytes
+from netc.fast.machine.dots import plane_dots, workspace_bytes
 from netc.fast.machine.launch import Region
 from netc.fast.machine.layout import NO_BLOB, Blocked
 from netc.fast.machine.lines import line_at, line_of, lines_of, share, spot
@@ -66,7 +66,7 @@ def backward(b: Builder, step: Step) -> None:
     dy = b.read(step.top_diffs[0])
     if to_gates is not None:
         x = b.read(b.bottom(layer, 1))
-        launch, sums = plane_dots(x, dy, b.new("workspace", work_bytes(x, b.threads)))
+        launch, sums = plane_dots(x, dy, b.new("workspace", workspace_bytes(x, b.threads)))
         target = b.write_plain(to_gates).flat
         b.emit([launch, _to_plain(sums=sums, target=target, images=x.n, channels=x.c)], "gate gradient")
     if to_z is not None:

@@ -59,7 +59,7 @@ def _free(b: Builder, slot: int) -> bool:
     """Whether the slot's storage can move: it is no part yet, always seen with one shape, and not written again."""
     storage = b.plan.slots[slot].storage
     shapes = {s.shape for s in b.plan.slots if s.storage == storage}
-    return not b.is_part(slot) and not b.is_written_late(slot) and len(shapes) == 1
+    return not b.is_part(slot) and not b.is_rematerialised_in_place(slot) and len(shapes) == 1
 
 
 def _written_once(b: Builder, slot: int) -> bool:
@@ -68,13 +68,13 @@ def _written_once(b: Builder, slot: int) -> bool:
     names = [v for v in plan.graph.values if plan.slots[plan.data[v.index]].storage == plan.slots[slot].storage]
     later = [v.producer for v in names if plan.data[v.index] != slot]
     identities = all(plan.graph.nodes[i].type.name in dropout.FAMILY.types and dropout.is_identity(b, i) for i in later)
-    return identities and not b.is_written_late(slot)
+    return identities and not b.is_rematerialised_in_place(slot)
 
 
 def forward(b: Builder, layer: int) -> None:
     bottoms = [b.read(b.bottom(layer, i)) for i in range(len(b.plan.graph.nodes[layer].bottoms))]
     y = b.write(b.top(layer))
-    if layer in b.notes or b.again:
+    if layer in b.notes or b.recomputing:
         for x, start in zip(bottoms, _starts(b, layer), strict=True):
             b.emit(copied(x, 0, y, start, x.c), "concat")
 

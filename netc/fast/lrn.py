@@ -61,10 +61,10 @@ def scratch_bytes(x: Blocked) -> int:
     return 2 * x.blocks * x.w * PIXEL
 
 
-def gradient(x: Blocked, dy: Blocked, dx: Blocked, of: Constants, work: Region) -> Launch:
-    """dx; work: `scratch_bytes` for each thread."""
+def gradient(x: Blocked, dy: Blocked, dx: Blocked, of: Constants, scratch: Region) -> Launch:
+    """dx; scratch: `scratch_bytes` for each thread."""
     return _backward(of.reach, of.root)(
-        x=x, dy=dy, dx=dx, work=work, each=scratch_bytes(x), k=of.k, alpha=of.alpha, beta=-of.beta,
+        x=x, dy=dy, dx=dx, scratch=scratch, each=scratch_bytes(x), k=of.k, alpha=of.alpha, beta=-of.beta,
         factor=-2 * of.alpha * of.beta,
     )  # fmt: skip
 
@@ -187,11 +187,11 @@ def _forward(reach: int, root: int) -> Entry[...]:
 def _backward(reach: int, root: int) -> Entry[...]:
     @entry
     def body(
-        tid: int, nth: int, x: Read[Blocked], dy: Read[Blocked], dx: Write[Blocked], work: Scratch[Region], each: int,
-        k: float, alpha: float, beta: float, factor: float,
+        tid: int, nth: int, x: Read[Blocked], dy: Read[Blocked], dx: Write[Blocked], scratch: Scratch[Region],
+        each: int, k: float, alpha: float, beta: float, factor: float,
     ) -> None:  # fmt: skip
         step = x.w * 64
-        kept = work + tid * each
+        kept = scratch + tid * each
         ratio = kept + x.blocks * step
         for item in share(x.n * x.h, tid, nth):
             for block in range(x.blocks):
@@ -242,8 +242,8 @@ def backward(b: Builder, step: Step) -> None:
     if target is None:
         return
     x, dy = b.read(b.bottom(step.layer)), b.read(step.top_diffs[0])
-    work = b.new("workspace", b.threads * scratch_bytes(x))
-    b.emit(gradient(x, dy, b.write(target), _constants(b, step.layer), work), "normalization gradient")
+    scratch = b.new("workspace", b.threads * scratch_bytes(x))
+    b.emit(gradient(x, dy, b.write(target), _constants(b, step.layer), scratch), "normalization gradient")
 
 
 FAMILY = Family(("LRN",), accepts, forward, backward)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netc.fast.machine.dots import plane_dots, work_bytes
+from netc.fast.machine.dots import plane_dots, workspace_bytes
 from netc.fast.machine.launch import Region
 from netc.fast.machine.layout import Blocked
 from netc.fast.machine.lines import line_of, lines_of, share, spot
@@ -82,7 +82,7 @@ def backward(b: Builder, step: Step) -> None:
     layer, target = step.layer, step.bottom_diffs[0]
     x, dy, shared = b.read(b.bottom(layer)), b.read(step.top_diffs[0]), _shared(b, layer)
     if (gradient := b.param_gradient(layer, 0)) is not None:
-        launch, sums = plane_dots(x, dy, b.new("workspace", work_bytes(x, b.threads)), below=True)
+        launch, sums = plane_dots(x, dy, b.new("workspace", workspace_bytes(x, b.threads)), below=True)
         added = _add_images(sums=sums, slopes=gradient, images=x.n, channels=x.c, shared=shared)
         b.emit([launch, added], "slope gradient")
     if target is not None:

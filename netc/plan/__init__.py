@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Mapping
 from netc.errors import Report
 from netc.graph import Graph
 from netc.layer import Shape
-from netc.plan.again import again
 from netc.plan.draft import Draft, Options
 from netc.plan.gradients import gradients
 from netc.plan.lints import lint
@@ -15,6 +14,7 @@ from netc.plan.memory import memory
 from netc.plan.model import Layer, Plan, Slot
 from netc.plan.params import params
 from netc.plan.receptive import receptive
+from netc.plan.recompute import recomputable
 from netc.plan.schedule import schedule
 from netc.plan.shapes import shapes
 from netc.plan.sharing import sharing
@@ -25,7 +25,7 @@ from netc.plan.verify import verify
 __all__ = ["CHECKS", "LAYOUT", "Plan", "plan"]
 
 # Passes that may find mistakes of the net: all of them run before the planner gives up.
-CHECKS: tuple[Callable[[Draft], None], ...] = (shapes, params, gradients, again, unread, stages)
+CHECKS: tuple[Callable[[Draft], None], ...] = (shapes, params, gradients, recomputable, unread, stages)
 # Passes over a net that will run.
 LAYOUT: tuple[Callable[[Draft], None], ...] = (lint, receptive, schedule, sharing, memory)
 
@@ -98,7 +98,7 @@ def _plan(draft: Draft) -> Plan:
         assumed=tuple(draft.assumed),
         warnings=(*graph.warnings, *draft.report.diagnostics),
         recomputed=frozenset(step.layer for step in draft.backward if step.kind == "forward"),
-        late=tuple(draft.late),
-        late_buffers=tuple(draft.late_buffers),
+        backward_data=tuple(draft.backward_data),
+        backward_buffers=tuple(draft.backward_buffers),
         kept=draft.options.keep,
     )

@@ -15,8 +15,8 @@ from math import prod
 
 from netc.errors import Code, Diagnostic, NetError
 from netc.graph import Node
-from netc.plan.again import why_not
 from netc.plan.model import Plan
+from netc.plan.recompute import why_not_recompute
 from netc.plan.usage import Usage
 
 TOO_SMALL = Code(
@@ -75,7 +75,7 @@ def fit(make: Make, measure: Measure, budget: int) -> Fit:
             found[key] = plan, measure(plan)
         return found[key][1]
 
-    choices = sorted(dict.fromkeys(_choices(base)), key=lambda layers: work(base, layers))
+    choices = sorted(dict.fromkeys(_choices(base)), key=lambda layers: cost(base, layers))
     for layers in choices:
         if tried(layers).total <= budget:
             best = _fewest(base, layers, lambda some: tried(some).total <= budget)
@@ -118,8 +118,8 @@ def _values(plan: Plan, layer: int) -> int:
     return sum(prod(plan.shapes[v]) for v in plan.graph.nodes[layer].tops)
 
 
-def work(plan: Plan, layers: Collection[int]) -> int:
-    """What running these layers takes, in multiply-adds."""
+def cost(plan: Plan, layers: Collection[int]) -> int:
+    """What running these layers once takes, in multiply-adds."""
     return sum(plan.layers[i].setup.macs + VALUE_COST * _values(plan, i) for i in layers)
 
 
@@ -127,7 +127,7 @@ def work(plan: Plan, layers: Collection[int]) -> int:
 
 
 def _choices(plan: Plan) -> Iterator[frozenset[int]]:
-    possible = {n.index for n in plan.graph.nodes if _may_run_again(plan, n.index)}
+    possible = {n.index for n in plan.graph.nodes if _may_recompute(plan, n.index)}
     cheap = {
         i for i in possible if not any(plan.params[p].learned for p in plan.layers[i].params) or _is_scale(plan, i)
     }
@@ -142,11 +142,11 @@ def _is_scale(plan: Plan, layer: int) -> bool:
     return plan.layers[layer].setup.macs <= 4 * _values(plan, layer)
 
 
-def _may_run_again(plan: Plan, layer: int) -> bool:
+def _may_recompute(plan: Plan, layer: int) -> bool:
     node, setup = plan.graph.nodes[layer], plan.layers[layer].setup
     if node.type.loss or _never(node) or layer in plan.skipped or not node.bottoms:
         return False
-    if why_not(node, setup, [p.setup for p in plan.layers]) is not None:
+    if why_not_recompute(node, setup, [p.setup for p in plan.layers]) is not None:
         return False
     readers = [plan.graph.nodes[reader] for v in node.tops for reader, _ in plan.graph.values[v].consumers]
     return bool(readers) and not any(_never(reader) for reader in readers)

@@ -71,8 +71,8 @@ class Draft:
     backward: list[Step] = field(default_factory=list)
     skipped: set[int] = field(default_factory=set)
     recomputed: set[int] = field(default_factory=set)
-    late: list[int] = field(default_factory=list)
-    late_buffers: list[dict[str, int]] = field(default_factory=list)
+    backward_data: list[int] = field(default_factory=list)
+    backward_buffers: list[dict[str, int]] = field(default_factory=list)
     arena: ArenaSize = field(default_factory=lambda: ArenaSize(0, 0, 0))
 
     @property

@@ -103,7 +103,7 @@ class Step:
     `target` += slot `source`. `layer` is the layer whose backward the step belongs to.
 
     In `Plan.backward`, forward runs a layer again whose values were not kept, since the backward of layer `reader`
-    needs them; from then on `Plan.late` says where they are.
+    needs them; from then on `Plan.backward_data` says where the rematerialised ones are.
     """
 
     kind: Literal["forward", "backward", "zero", "loss", "add"]
@@ -131,7 +131,8 @@ class Plan:
 
     shapes: of each value of `graph.values`. skipped: layers whose forward is a no-op because tops share storage.
     data: slot index of each value's data; diff: slot index of each value's diff or None.
-    recomputed: layers that run again in backward. late, late_buffers: `data` and `buffers` as backward sees them.
+    recomputed: layers that run again in backward, to rematerialise values that were not kept. backward_data,
+    backward_buffers: `data` and `buffers` as backward sees them: rematerialised values have arrays of their own.
     assumed: data layers whose source is not there: the caller has given their shapes, or they are assumed.
     kept: every blob and gradient has memory of its own (`keep`).
     reference_arena: the arena that `slots` lie in, which the reference executor takes. The fast one has an arena of its
@@ -154,8 +155,8 @@ class Plan:
     assumed: tuple[str, ...] = ()
     warnings: tuple[Diagnostic, ...] = ()
     recomputed: frozenset[int] = frozenset()
-    late: tuple[int, ...] = ()
-    late_buffers: tuple[dict[str, int], ...] = ()
+    backward_data: tuple[int, ...] = ()
+    backward_buffers: tuple[dict[str, int], ...] = ()
     kept: bool = False
 
     def is_over(self, slot: int, at: int) -> bool:
@@ -172,7 +173,7 @@ class Plan:
             if step.kind == "backward":
                 slots = step.bottom_diffs
             elif step.kind == "forward":
-                where = self.late if step.reader >= 0 else self.data
+                where = self.backward_data if step.reader >= 0 else self.data
                 skipped = step.layer in self.skipped
                 slots = () if skipped else (where[v] for v in self.graph.nodes[step.layer].tops)
             for slot in slots:

@@ -30,7 +30,7 @@ def schedule(draft: Draft) -> None:
     for node in graph.nodes:
         draft.buffers.append({})
         _forward(draft, node)
-    draft.late, draft.late_buffers = list(draft.data), [dict(buffers) for buffers in draft.buffers]
+    draft.backward_data, draft.backward_buffers = list(draft.data), [dict(buffers) for buffers in draft.buffers]
     draft.recomputed = _recomputed(draft)
     _backward(draft)
     _outlive(draft)
@@ -91,7 +91,7 @@ def _backward(draft: Draft) -> None:
         if node.index in draft.skipped and len(tops) == 1 and bottoms[0] is not None:
             _pass_on(draft, tops[0], bottoms[0])
         else:
-            _bring_back(draft, node)
+            _rematerialise(draft, node)
             _step(draft, Step("backward", node.index, bottoms, tops))
         for target, part in parts:
             _step(draft, Step("add", node.index, target=target, source=part))
@@ -151,11 +151,11 @@ def _step(draft: Draft, step: Step) -> None:
         return
     node, setup = draft.graph.nodes[step.layer], draft.setup(step.layer)
     touch(draft, (*step.bottom_diffs, *step.top_diffs), at)
-    touch(draft, (draft.late[v] for v in _read(draft, node)), at)
+    touch(draft, (draft.backward_data[v] for v in _read(draft, node)), at)
     for buffer in setup.buffers:
-        index = draft.late_buffers[step.layer][buffer.name]
+        index = draft.backward_buffers[step.layer][buffer.name]
         if buffer.kind == "scratch":
-            index = _again(draft, index)
+            index = _second_life(draft, index)
         touch(draft, (index,), at)
 
 
@@ -170,12 +170,12 @@ def _read(draft: Draft, node: Node) -> list[int]:
     ]
 
 
-def _again(draft: Draft, index: int) -> int:
+def _second_life(draft: Draft, index: int) -> int:
     """A second life, at the same place, for scratch memory that forward and backward both use."""
     old = draft.arrays[index]
-    again = new_array(draft, old.kind, old.owner, old.name, old.shape, old.dtype)
-    draft.arrays[again].storage = old.storage
-    return again
+    other = new_array(draft, old.kind, old.owner, old.name, old.shape, old.dtype)
+    draft.arrays[other].storage = old.storage
+    return other
 
 
 # ---------------------------------------------------------------- what runs again
@@ -193,39 +193,39 @@ def _recomputed(draft: Draft) -> set[int]:
             v in kept or values[v].producer in found or nodes[values[v].producer].type.source for v in node.bottoms
         ]
         if node.index in draft.skipped:
-            again = values[node.bottoms[0]].producer in found
+            runs = values[node.bottoms[0]].producer in found
         else:
-            again = node.index in draft.options.recompute and all(there)
-        if again:
+            runs = node.index in draft.options.recompute and all(there)
+        if runs:
             found.add(node.index)
     return found
 
 
-def _bring_back(draft: Draft, node: Node) -> None:
+def _rematerialise(draft: Draft, node: Node) -> None:
     """Before a layer's backward: run again what made the values and the saved buffers that it reads."""
     saved = any(b.kind == "saved" for b in draft.setup(node.index).buffers)
     for layer in [draft.graph.values[v].producer for v in _read(draft, node)] + [node.index] * saved:
-        _run_again(draft, layer, node.index)
+        _recompute(draft, layer, node.index)
 
 
-def _run_again(draft: Draft, layer: int, reader: int) -> None:
+def _recompute(draft: Draft, layer: int, reader: int) -> None:
     if layer not in draft.recomputed:
         return
     draft.recomputed.discard(layer)
     node = draft.graph.nodes[layer]
     for value in node.bottoms:
-        _run_again(draft, draft.graph.values[value].producer, reader)
+        _recompute(draft, draft.graph.values[value].producer, reader)
     for value in node.tops:
-        draft.late[value] = new_array(draft, "data", value, draft.graph.values[value].name, draft.shape(value))
+        draft.backward_data[value] = new_array(draft, "data", value, draft.graph.values[value].name, draft.shape(value))
     for buffer in draft.setup(layer).buffers:
         if buffer.kind != "state":
             old = draft.arrays[draft.buffers[layer][buffer.name]]
             index = new_array(draft, old.kind, old.owner, old.name, old.shape, old.dtype)
-            draft.late_buffers[layer][buffer.name] = index
+            draft.backward_buffers[layer][buffer.name] = index
     at = draft.steps
     draft.backward.append(Step("forward", layer, reader=reader))
-    touch(draft, (draft.late[v] for v in (*node.bottoms, *node.tops)), at)
-    touch(draft, draft.late_buffers[layer].values(), at)
+    touch(draft, (draft.backward_data[v] for v in (*node.bottoms, *node.tops)), at)
+    touch(draft, draft.backward_buffers[layer].values(), at)
 
 
 # ---------------------------------------------------------------- what lives longer than its readers

@@ -20,7 +20,7 @@ def sharing(draft: Draft) -> None:
                 bottom, *others = step.bottom_diffs
                 _in_place(stores, bottom, step.top_diffs[0], (*others, *step.top_diffs[1:]), at)
             elif step.kind == "forward":
-                _forward(draft, stores, step.layer, draft.late, at)
+                _forward(draft, stores, step.layer, draft.backward_data, at)
     for index, array in enumerate(draft.arrays):
         array.storage = stores.root(index)
 

@@ -38,7 +38,7 @@ from netc.run.turns import Holder, Only
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Rows between two calls of reference kernels, or one such call. `end`: the group that is done after it."""
+    """Launches between two calls of reference kernels, or one such call. `end`: the wave that is done after it."""
 
     end: int
     table: NDArray[np.int64] | None = None
@@ -53,7 +53,7 @@ BAD_ENVIRONMENT = Code(
     fix="Correct the variable, or unset it.",
 )
 MOST_THREADS = 1024
-NOWHERE = -2  # before any group, and before what lives for ever
+NOWHERE = -2  # before any wave, and before what lives for ever
 
 
 def thread_count() -> int:
@@ -131,7 +131,7 @@ class Fast(Steps):
         self._checksum = np.zeros(1, np.int64)
         self._clock = np.zeros(2, np.int64)
         self._setup: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None  # tables: check, and pack
-        self.at = NOWHERE  # the last group that was run
+        self.at = NOWHERE  # the last wave that was run
         self._step = -1  # the last step of the plan that was
         self._segments: dict[tuple[str, int, int], list[Segment]] = {}
         steps = [item.step for item in (*self.program.forward, *self.program.backward) if item.step is not None]
@@ -155,7 +155,7 @@ class Fast(Steps):
     def forward(self, first: int, last: int) -> float:
         if not self._segments:
             program = self.program
-            items = (*program.setup, *program.forward, *program.backward, *program.releasing)
+            items = (*program.setup, *program.forward, *program.backward, *program.updating)
             compile_all(item.launch.kernel for item in items if item.launch is not None)
         self.set_up()
         self._clock.view(np.uint64)[:] = self.storage.seed % 2**64, self.storage.iteration
@@ -165,17 +165,17 @@ class Fast(Steps):
     def backward(self, first: int, last: int) -> None:
         self._run("backward", self.program.backward, first, last)
 
-    def releasing(self, updates: Updates) -> Fast:
+    def updating(self, updates: Updates) -> Fast:
         """The same, able to make updates on the way; it starts anew."""
         return Fast(self.storage, self.team.threads, updates)
 
     def replica(self, storage: Storage) -> Fast:
         """The same program on blobs of its own. The storage's parameters are this one's; it makes no updates."""
-        return Fast(storage, self.team.threads, first=None if self.program.releasing else self)
+        return Fast(storage, self.team.threads, first=None if self.program.updating else self)
 
     def backward_and_update(self) -> None:
         """All of backward, and every parameter's update as soon as its gradient is complete."""
-        self._run("releasing", self.program.releasing, 0, len(self.plan.layers))
+        self._run("updating", self.program.updating, 0, len(self.plan.layers))
 
     def set_up(self) -> None:
         """Pack the parameters of a net without backward, if they have changed since."""
@@ -191,13 +191,13 @@ class Fast(Steps):
 
     def _checks(self) -> NDArray[np.int64]:
         """The table that makes a checksum of all parameters that setup reads."""
-        here, start, rows = len(self.program.memory), 0, []
+        here, start, launches = len(self.program.memory), 0, []
         for array, memory in enumerate(self.program.memory):
             if memory.external is not None and memory.external.kind == "param":
                 words = prod(self.plan.params[memory.external.param].shape)
-                rows.append(add_to(Region(here, 0, 8), Region(array, 0, 4 * words), start))
+                launches.append(add_to(Region(here, 0, 8), Region(array, 0, 4 * words), start))
                 start += words
-        return bind(rows, lambda a: self._checksum.ctypes.data if a == here else self._address(a))
+        return bind(launches, lambda a: self._checksum.ctypes.data if a == here else self._address(a))
 
     def _run(self, name: str, items: Iterable[Item], first: int, last: int) -> None:
         key = (name, first, last)
@@ -220,14 +220,14 @@ class Fast(Steps):
             self.at = segment.end
 
     def cut(self, items: list[Item]) -> list[Segment]:
-        """Items as tables of rows, and calls between them."""
+        """Items as tables of launches, and calls between them."""
         segments = []
-        for rows, run in groupby(items, lambda item: item.launch is not None):
+        for launches, run in groupby(items, lambda item: item.launch is not None):
             part = list(run)
-            if rows:
-                segments.append(Segment(part[-1].group, bind([i.launch for i in part if i.launch], self._address)))
+            if launches:
+                segments.append(Segment(part[-1].wave, bind([i.launch for i in part if i.launch], self._address)))
             else:
-                segments += [Segment(i.group, step=i.step) for i in part]
+                segments += [Segment(i.wave, step=i.step) for i in part]
         return segments
 
     # ------------------------------------------------------------ arrays
@@ -303,10 +303,10 @@ class Fast(Steps):
     def _data(self, value: int) -> Array:
         return self._slot(self.plan.data[value])
 
-    def _late_data(self, value: int, early: Array) -> Array:
-        """In its second place only where the layer's own kernels use it."""
-        home = self.program.homes.get(self.plan.late[value])
-        return early if home is None or home.plain is None else self._slot(self.plan.late[value])
+    def _backward_data(self, value: int, seen: Array) -> Array:
+        """A rematerialised value's own array only where the layer's own kernels use it."""
+        home = self.program.homes.get(self.plan.backward_data[value])
+        return seen if home is None or home.plain is None else self._slot(self.plan.backward_data[value])
 
     def _diff(self, slot: int) -> Array:
         return self._slot(slot)
@@ -314,9 +314,9 @@ class Fast(Steps):
     def _buffers(self, layer: int, setup: Setup) -> dict[str, Array]:
         return {b.name: self._buffer(layer, b.name) for b in setup.buffers if (layer, b.name) in self.program.buffers}
 
-    def _late_buffers(self, layer: int, early: Call) -> dict[str, Array]:
-        late = {name: array for (of, name), array in self.program.late_buffers.items() if of == layer}
+    def _backward_buffers(self, layer: int, call: Call) -> dict[str, Array]:
+        own = {name: array for (of, name), array in self.program.backward_buffers.items() if of == layer}
         return {
-            name: self._view(late[name], buffer.shape, buffer.dtype) if name in late else buffer
-            for name, buffer in early.buffers.items()
+            name: self._view(own[name], buffer.shape, buffer.dtype) if name in own else buffer
+            for name, buffer in call.buffers.items()
         }

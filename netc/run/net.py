@@ -81,7 +81,7 @@ class Net:
         self.graph: Graph = plan.graph
         self.dtype: np.dtype[Any] = np.dtype(dtype)
         self.loss = 0.0
-        self._released = False
+        self._gradients_gone = False
         self._turns = Turns()
         self._reach = Reach(plan)
         self.parameters = self._make_parameters(seed, params)
@@ -105,7 +105,7 @@ class Net:
         Sources of data cannot be in two places: the tops of all data layers are inputs of the replica, zero at first.
         """
         twin = copy(self)
-        twin.loss, twin._released, twin._turns = 0.0, False, Turns(self._turns.remedy)
+        twin.loss, twin._gradients_gone, twin._turns = 0.0, False, Turns(self._turns.remedy)
         twin._reach = Reach(self.plan)
         twin.parameters, twin.feeds = self.parameters.replica(), {}
         twin._empty = [
@@ -208,15 +208,15 @@ class Net:
             self._reach.backward(first, last)
             self.executor.backward(first, last)
 
-    def release_gradients(self, updates: Any) -> bool:
+    def update_in_backward(self, updates: Any) -> bool:
         """Let `backward_and_update` make these updates; whether it can (the fast executor can, where it runs the net).
 
         updates: see `netc.fast.program.model.Updates`. Values of blobs are lost, so this belongs before the first pass.
         """
-        releasing = getattr(self.executor, "releasing", None)
-        if releasing is None:
+        updating = getattr(self.executor, "updating", None)
+        if updating is None:
             return False
-        before, self.executor = self.executor, releasing(updates)
+        before, self.executor = self.executor, updating(updates)
         self._reach.lose()
         _with_state(self.executor, before)
         self._updates = updates
@@ -225,12 +225,12 @@ class Net:
     def backward_and_update(self) -> None:
         """Backward of the whole net right after forward, and each parameter's update when its gradient is complete.
 
-        Parameters' gradients are not kept. Only after `release_gradients`.
+        Parameters' gradients are not kept. Only after `update_in_backward`.
         """
         with self._turns.backward():
             self._storage.seeds = {}
             self._reach.backward(0, len(self.plan.graph.nodes) - 1)
-            self._released = True
+            self._gradients_gone = True
             cast(Any, self.executor).backward_and_update()
 
     def _seeds(self, diffs: Mapping[str, ArrayLike]) -> dict[int, Array]:
@@ -277,7 +277,7 @@ class Net:
     @property
     def param_diffs(self) -> dict[str, tuple[Array | None, ...]]:
         """The gradients of the parameter blobs; None for blobs that are not learned. Raises NetError(RUN025)."""
-        if self._released:
+        if self._gradients_gone:
             raise NetError(Diagnostic(RELEASED, "the last updates were made in backward, and kept no gradients"))
         return {key: tuple(b.diff for b in blobs) for key, blobs in self.parameters.by_layer().items()}
 
@@ -288,7 +288,7 @@ class Net:
 
     def zero_param_diffs(self) -> None:
         """Set every parameter's gradient to zero; backward adds to it."""
-        self._released = False
+        self._gradients_gone = False
         self.parameters.gradient[:] = 0
 
     def _check_writes(self) -> None:
@@ -343,8 +343,8 @@ class Net:
         storage = replace(self._storage, plan=plan, inputs={}, seeds={}, observer=None)
         name, debug = self._how
         executor, _ = _executor(name, storage, debug, self.threads)
-        if self._updates is not None and hasattr(executor, "releasing"):
-            executor = executor.releasing(self._updates)
+        if self._updates is not None and hasattr(executor, "updating"):
+            executor = executor.updating(self._updates)
         return Program(plan, storage, executor)
 
     def use(self, program: Program, inputs: Mapping[int, Array]) -> None:

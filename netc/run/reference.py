@@ -66,7 +66,9 @@ class Reference(Steps):
         self.at = at
         if self.storage.observer is not None and step.kind in ("forward", "backward") and step.reader < 0:
             kind: Literal["forward", "backward"] = "forward" if step.kind == "forward" else "backward"
-            self.storage.observer(kind, step.layer, (self.calls if kind == "forward" else self.late)[step.layer])
+            self.storage.observer(
+                kind, step.layer, (self.calls if kind == "forward" else self.backward_calls)[step.layer]
+            )
 
     def _forward(self, layer: int) -> None:
         call = self.calls[layer]
@@ -109,14 +111,14 @@ class Reference(Steps):
     def _data(self, value: int) -> Array:
         return self.arena.view(self.plan.data[value], self.shapes[value])
 
-    def _late_data(self, value: int, early: Array) -> Array:
-        return self.arena.view(self.plan.late[value], self.shapes[value])
+    def _backward_data(self, value: int, forward: Array) -> Array:
+        return self.arena.view(self.plan.backward_data[value], self.shapes[value])
 
     def _buffers(self, layer: int, setup: Setup) -> dict[str, Array]:
         return self._views(self.plan.buffers[layer], setup)
 
-    def _late_buffers(self, layer: int, early: Call) -> dict[str, Array]:
-        return self._views(self.plan.late_buffers[layer], early.setup)
+    def _backward_buffers(self, layer: int, forward: Call) -> dict[str, Array]:
+        return self._views(self.plan.backward_buffers[layer], forward.setup)
 
     def _views(self, slots: Mapping[str, int], setup: Setup) -> dict[str, Array]:
         return {b.name: self.arena.view(slots[b.name], b.shape) for b in setup.buffers if b.name in slots}
@@ -142,7 +144,7 @@ class Reference(Steps):
                 self.shapes[value] = shape
                 changed.add(value)
             memory = self.calls[later.index].memory
-            self.calls[later.index] = self.late[later.index] = self._call(later.index, setup)
+            self.calls[later.index] = self.backward_calls[later.index] = self._call(later.index, setup)
             self.calls[later.index].memory = memory
 
     # ------------------------------------------------------------ debug mode
@@ -151,10 +153,10 @@ class Reference(Steps):
         """Slots that a step may write."""
         if step.kind not in ("forward", "backward"):
             return {step.target}
-        late = step.kind == "backward" or step.reader >= 0
-        buffers = set((self.plan.late_buffers if late else self.plan.buffers)[step.layer].values())
+        backward = step.kind == "backward" or step.reader >= 0
+        buffers = set((self.plan.backward_buffers if backward else self.plan.buffers)[step.layer].values())
         if step.kind == "forward":
-            data = self.plan.late if late else self.plan.data
+            data = self.plan.backward_data if backward else self.plan.data
             return buffers | {data[v] for v in self.plan.graph.nodes[step.layer].tops}
         return buffers | {slot for slot in step.bottom_diffs if slot is not None}
 

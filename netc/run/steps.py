@@ -20,16 +20,17 @@ from netc.run.executor import Storage
 
 
 class Steps(ABC):
-    """Calls of layers' own kernels. `calls` has the one of each layer, bound to memory once; `late` that of backward.
+    """Calls of layers' own kernels: `calls` those of forward, `backward_calls` those of backward, by layer.
 
-    The two are one, except where arrays have a second life in backward (`Plan.late`).
+    Each is bound to memory once. A layer's two are one object, except where what it reads is rematerialised, in other
+    arrays (`Plan.backward_data`).
     """
 
     def __init__(self, storage: Storage) -> None:
         self.storage = storage
         self.plan = storage.plan
         self.calls: dict[int, Call] = {}
-        self.late: dict[int, Call] = {}
+        self.backward_calls: dict[int, Call] = {}
         self._value_of_diff = {slot: value for value, slot in enumerate(self.plan.diff) if slot is not None}
         self._backward_of = {s.layer: s for s in self.plan.backward if s.kind == "backward"}
 
@@ -40,8 +41,8 @@ class Steps(ABC):
         """A value, as forward sees it."""
 
     @abstractmethod
-    def _late_data(self, value: int, early: Array) -> Array:
-        """The same as backward sees it; early: as forward does."""
+    def _backward_data(self, value: int, seen: Array) -> Array:
+        """A value, as backward sees it; seen: as forward does."""
 
     @abstractmethod
     def _diff(self, slot: int) -> Array:
@@ -52,15 +53,15 @@ class Steps(ABC):
         """A layer's buffers."""
 
     @abstractmethod
-    def _late_buffers(self, layer: int, early: Call) -> dict[str, Array]:
-        """The same as backward sees them."""
+    def _backward_buffers(self, layer: int, call: Call) -> dict[str, Array]:
+        """A layer's buffers, as backward sees them; call: that of forward."""
 
     # ------------------------------------------------------------ calls
 
     def _bind(self, layer: int) -> None:
         """Make a layer's calls."""
         self.calls[layer] = self._call(layer, self.plan.layers[layer].setup)
-        self.late[layer] = self._late(layer)
+        self.backward_calls[layer] = self._backward_call(layer)
 
     def _call(self, layer: int, setup: Setup) -> Call:
         node, step = self.plan.graph.nodes[layer], self._backward_of.get(layer)
@@ -86,26 +87,26 @@ class Steps(ABC):
         """A layer's bottoms or tops; none where only its backward runs, which looks at gradients."""
         return () if layer in self.plan.skipped else tuple(map(self._data, values))
 
-    def _late(self, layer: int) -> Call:
+    def _backward_call(self, layer: int) -> Call:
         """The call of backward; the same one where nothing of it has moved."""
-        node, early = self.plan.graph.nodes[layer], self.calls[layer]
+        node, call = self.plan.graph.nodes[layer], self.calls[layer]
         values = (*node.bottoms, *node.tops)
-        buffers = self.plan.late_buffers[layer] != self.plan.buffers[layer]
-        moved = buffers or any(self.plan.late[v] != self.plan.data[v] for v in values)
+        buffers = self.plan.backward_buffers[layer] != self.plan.buffers[layer]
+        moved = buffers or any(self.plan.backward_data[v] != self.plan.data[v] for v in values)
         if layer in self.plan.skipped or not moved:
-            return early
+            return call
         return replace(
-            early,
-            bottoms=tuple(map(self._late_data, node.bottoms, early.bottoms)),
-            tops=tuple(map(self._late_data, node.tops, early.tops)),
-            buffers=self._late_buffers(layer, early),
+            call,
+            bottoms=tuple(map(self._backward_data, node.bottoms, call.bottoms)),
+            tops=tuple(map(self._backward_data, node.tops, call.tops)),
+            buffers=self._backward_buffers(layer, call),
         )
 
     # ------------------------------------------------------------ steps
 
     def _do(self, step: Step) -> None:
         if step.kind == "forward" and step.reader >= 0:
-            self._forward_again(step.layer)
+            self._recompute(step.layer)
         elif step.kind == "forward":
             self._forward(step.layer)
         elif step.kind == "backward":
@@ -130,12 +131,12 @@ class Steps(ABC):
         if node.type.forward is not None:
             node.type.forward(call)
 
-    def _forward_again(self, layer: int) -> None:
+    def _recompute(self, layer: int) -> None:
         """Run a layer's forward in backward: the same numbers; what it keeps for later (statistics) stays as it is."""
-        forward, late = self.plan.graph.nodes[layer].type.forward, self.late[layer]
+        forward, call = self.plan.graph.nodes[layer].type.forward, self.backward_calls[layer]
         if forward is None or layer in self.plan.skipped:
             return
-        params = zip(self.plan.layers[layer].setup.params, late.params, strict=True)
+        params = zip(self.plan.layers[layer].setup.params, call.params, strict=True)
         kept = [(array, array.copy()) for blob, array in params if not blob.learned]
         forward(self._as_drawn(layer))
         for array, values in kept:
@@ -143,9 +144,9 @@ class Steps(ABC):
 
     def _as_drawn(self, layer: int) -> Call:
         """The call of backward, with the random draws that forward made."""
-        early, late = self.calls[layer], self.late[layer]
-        late.iteration, late.seed = early.iteration, early.seed
-        return late
+        drawn, call = self.calls[layer], self.backward_calls[layer]
+        call.iteration, call.seed = drawn.iteration, drawn.seed
+        return call
 
     def _feed(self, layer: int) -> None:
         node, call = self.plan.graph.nodes[layer], self.calls[layer]

@@ -16,7 +16,7 @@ from netc.solve.rule import Rule
 PIECE = 4096  # values at a time: they, their gradient and their memory stay in the first-level cache or near it
 
 
-def rows(rule: Rule, data: Ref, gradient: Ref, count: int, numbers: int, history: Sequence[int]) -> list[Launch]:
+def launches(rule: Rule, data: Ref, gradient: Ref, count: int, numbers: int, history: Sequence[int]) -> list[Launch]:
     """Update `count` values. numbers: address of the floats that `prepare` and the rule take; history: addresses."""
     names = {1: ("history",), 2: ("first", "second")}[rule.histories]
     given: dict[str, Any] = {"data": data, "diff": gradient, "count": count, "numbers": numbers}

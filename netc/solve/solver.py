@@ -77,7 +77,7 @@ class Solver(Training):
     ) -> None:
         super().__init__(p, net, tests, events or Events(), snapshot_prefix or p.snapshot_prefix or None)
         self._check()
-        self.updater = Updater(p, net, release=not keep_gradients)
+        self.updater = Updater(p, net, update_in_backward=not keep_gradients)
         self.results: list[TestResult] = []
         self.last_snapshot: snapshots.Paths | None = None
         self.on_nan = on_nan
@@ -216,7 +216,7 @@ class Solver(Training):
         display = bool(p.display) and self.iteration % p.display == 0
         sizes = Sizes(self.net) if display and p.debug_info else None
         with self._whole.iteration(self.net):
-            if self.updater.releases and not sizes:
+            if self.updater.updates_in_backward and not sizes:
                 outputs, loss, rate = self._learn()
             else:
                 outputs, loss, rate = self._learn_keeping(sizes)

@@ -85,12 +85,12 @@ class Updater:
 
     Every value is updated by itself, so neither the number of threads nor the moment of the update changes a bit.
 
-    release: apply updates while backward runs, as soon as a gradient is complete, so that gradients need no memory of
-    their own (`Net.param_diffs` is gone then). Where clipping by the norm, iter_size or snapshot_diff need all
-    gradients at once, or the net runs on the reference executor, they are kept all the same.
+    update_in_backward: apply updates while backward runs, as soon as a gradient is complete, so that gradients need
+    no memory of their own (`Net.param_diffs` is gone then). Where clipping by the norm, iter_size or snapshot_diff
+    need all gradients at once, or the net runs on the reference executor, they are kept all the same.
     """
 
-    def __init__(self, p: Record, net: Net, *, release: bool = False) -> None:
+    def __init__(self, p: Record, net: Net, *, update_in_backward: bool = False) -> None:
         self.p: Any = p
         self.net = net
         self.rule: Rule = rules()[rule_name(p)]
@@ -98,15 +98,15 @@ class Updater:
             {b.param.index: np.zeros_like(b.data) for b in net.learned} for _ in range(self.rule.histories)
         )
         self._numbers = {b.param.index: np.zeros(16, b.data.dtype) for b in net.learned}
-        self._release = release and not needs_all_gradients(p) and net.release_gradients(self._rows)
+        self._in_backward = update_in_backward and not needs_all_gradients(p) and net.update_in_backward(self._launches)
         self._pool: ThreadPoolExecutor | None = None
         self._chunks: list[Chunk] = []
         self.plateau = Plateau()
 
     @property
-    def releases(self) -> bool:
+    def updates_in_backward(self) -> bool:
         """Whether the next update can be made in backward: not while somebody observes the net."""
-        return self._release and not self.net.is_observed
+        return self._in_backward and not self.net.is_observed
 
     def _split(self, blob: Parameter) -> Iterator[Chunk]:
         assert blob.diff is not None
@@ -153,17 +153,21 @@ class Updater:
     # ------------------------------------------------------------ in backward
 
     def backward(self, iteration: int) -> float:
-        """Backward and the updates in one, if it `releases`; returns the learning rate."""
+        """Backward and the updates in one, if it `updates_in_backward`; returns the learning rate."""
         rate = self._prepare(iteration, 1.0)
         self.net.backward_and_update()
         return rate
 
-    def _rows(self, param: int, data: Any, gradient: Any, first: int, count: int) -> list[Any]:
-        """The rows that update values first..first+count-1 of a parameter; data, gradient: where the first ones are."""
+    def _launches(self, param: int, data: Any, gradient: Any, first: int, count: int) -> list[Any]:
+        """The launches that update values first..first+count-1 of a parameter.
+
+        data, gradient: references to the first of them, and to its gradient.
+        """
         compiled: Any = import_module("netc.solve.compiled")  # costly to import
         history = [h[param].ctypes.data + 4 * first for h in self.history]
-        rows: list[Any] = compiled.rows(self.rule, data, gradient, count, self._numbers[param].ctypes.data, history)
-        return rows
+        numbers = self._numbers[param].ctypes.data
+        launches: list[Any] = compiled.launches(self.rule, data, gradient, count, numbers, history)
+        return launches
 
     # ------------------------------------------------------------ the numbers of an iteration
 

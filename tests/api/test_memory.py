@@ -67,10 +67,10 @@ def test_solvers_take_what_was_said(
     solver = Solver("small.net", keep_gradients=keep, **options)
     solver.step(1)
     plan = planning.plan(load_job(Path("small.net")).train, "TRAIN")
-    found, net = memory.measure(executor, 2, solver.p, release=not keep)(plan), solver.net
+    found, net = memory.measure(executor, 2, solver.p, update_in_backward=not keep)(plan), solver.net
     history = sum(a.nbytes for blobs in solver.updater.history for a in blobs.values())
     released = executor == "fast" and not keep and "iter_size" not in changes
-    assert solver.updater.releases == released
+    assert solver.updater.updates_in_backward == released
     assert fixed(found) == (parameters(net), 0 if released else gradients(net), history, arena(net))
     assert history == (2 if "momentum2" in changes else 1) * gradients(net)
 

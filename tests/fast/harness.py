@@ -1,4 +1,4 @@
-"""Running rows on arrays, for tests of kernels."""
+"""Running launches on arrays, for tests of kernels."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class Bench:
         """An array as an operand."""
         return Region(index, 0, self.arrays[index].nbytes)
 
-    def run(self, rows: list[Launch], threads: int = 1) -> None:
+    def run(self, launches: list[Launch], threads: int = 1) -> None:
         team = Team(threads)
-        team.run(bind(rows, lambda array: self.arrays[array].ctypes.data))
+        team.run(bind(launches, lambda array: self.arrays[array].ctypes.data))
         team.close()
 
     def full(self, blob: Blocked) -> np.ndarray:

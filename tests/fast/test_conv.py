@@ -83,7 +83,7 @@ def test_convolution_and_its_gradients(case, threads):
     bias = rng.normal(size=conv.outputs).astype(np.float32)
     y_, dx_, dw_, db_ = reference(x, weights, bias, dy, conv)
     bench = Bench()
-    xb, rows = blob(bench, x, x.shape, conv.halo)
+    xb, launches = blob(bench, x, x.shape, conv.halo)
     dyb, more = blob(bench, dy, top, conv.gradient_halo)
     yb = blocked(bench.new(n * blocks(conv.outputs) * 16 * top[2] * top[3]), top, Halo())
     dxb = blocked(bench.new(n * blocks(c) * 16 * h * w), x.shape, Halo())
@@ -91,13 +91,16 @@ def test_convolution_and_its_gradients(case, threads):
     forward, backward, dw = (bench.region(bench.new(packed_bytes(conv, FORWARD) // 4)) for _ in range(3))
     packed_b, db = (bench.region(bench.new(bias_bytes(conv) // 4)) for _ in range(2))
     outs = [bench.new(a.size, 0) for a in (y_, dx_, dw_, db_)]
-    rows += [*more, pack_weights(plain_w, forward, conv), pack_weights(plain_w, backward, conv, BACKWARD)]
-    rows += [pack_bias(plain_b, packed_b, conv), *lines.forward(xb, forward, packed_b, yb, conv, relu=True)]
-    rows += lines.data_gradient(dyb, backward, NOTHING, dxb, conv)
-    rows += [*gradients.weight_gradient(xb, dyb, dw, conv), gradients.bias_gradient(dyb, db)]
-    rows += [unpack(yb, plain(outs[0], top)), unpack(dxb, plain(outs[1], x.shape))]
-    rows += [add_weight_gradient(dw, bench.region(outs[2]), conv), add_bias_gradient(db, bench.region(outs[3]), conv)]
-    bench.run(rows, threads)
+    launches += [*more, pack_weights(plain_w, forward, conv), pack_weights(plain_w, backward, conv, BACKWARD)]
+    launches += [pack_bias(plain_b, packed_b, conv), *lines.forward(xb, forward, packed_b, yb, conv, relu=True)]
+    launches += lines.data_gradient(dyb, backward, NOTHING, dxb, conv)
+    launches += [*gradients.weight_gradient(xb, dyb, dw, conv), gradients.bias_gradient(dyb, db)]
+    launches += [unpack(yb, plain(outs[0], top)), unpack(dxb, plain(outs[1], x.shape))]
+    launches += [
+        add_weight_gradient(dw, bench.region(outs[2]), conv),
+        add_bias_gradient(db, bench.region(outs[3]), conv),
+    ]
+    bench.run(launches, threads)
     for index, wanted in zip(outs, (np.maximum(y_, 0), dx_, dw_, db_), strict=True):
         np.testing.assert_allclose(bench.arrays[index].reshape(wanted.shape), wanted, rtol=1e-4, atol=1e-4)
     for padded in (yb, dxb):
@@ -118,16 +121,16 @@ def test_the_first_layer_reads_a_plain_array(conv):
     source = plain(bench.put(x), x.shape)
     padded = plain(bench.new(0), x.shape, conv.halo)
     bench.arrays[padded.base.array] = bench.arrays[bench.new(n * padded.image // 4)]
-    dyb, rows = blob(bench, dy, top, Halo(1, 0, 0, 1))
+    dyb, launches = blob(bench, dy, top, Halo(1, 0, 0, 1))
     yb = blocked(bench.new(n * blocks(conv.outputs) * 16 * top[2] * top[3]), top, Halo())
     packed, dw = (bench.region(bench.new(packed_bytes(conv, FIRST) // 4)) for _ in range(2))
     outs = [bench.new(a.size, 0) for a in (y_, dw_)]
     given = bench.region(bench.put(weights))
-    rows += [*copy_padded(source, padded), pack_weights(given, packed, conv, FIRST)]
-    rows += lines.forward_first(padded, packed, NOTHING, yb, conv)
-    rows += gradients.weight_gradient_first(padded, dyb, dw, conv)
-    rows += [unpack(yb, plain(outs[0], top)), add_weight_gradient(dw, bench.region(outs[1]), conv, FIRST)]
-    bench.run(rows, 2)
+    launches += [*copy_padded(source, padded), pack_weights(given, packed, conv, FIRST)]
+    launches += lines.forward_first(padded, packed, NOTHING, yb, conv)
+    launches += gradients.weight_gradient_first(padded, dyb, dw, conv)
+    launches += [unpack(yb, plain(outs[0], top)), add_weight_gradient(dw, bench.region(outs[1]), conv, FIRST)]
+    bench.run(launches, 2)
     for index, wanted in zip(outs, (y_, dw_), strict=True):
         np.testing.assert_allclose(bench.arrays[index].reshape(wanted.shape), wanted, rtol=1e-4, atol=1e-4)
 
@@ -150,7 +153,7 @@ def test_depthwise_convolution(conv, threads):
     weights, bias = rng.normal(size=(c, 1, *conv.kernel)).astype(np.float32), rng.normal(size=c).astype(np.float32)
     y_, dx_, dw_, _ = reference(x, weights, bias, dy, conv)
     bench = Bench()
-    xb, rows = blob(bench, x, x.shape, conv.halo)
+    xb, launches = blob(bench, x, x.shape, conv.halo)
     dyb, more = blob(bench, dy, top, conv.gradient_halo)
     yb = blocked(bench.new(n * blocks(c) * 16 * top[2] * top[3]), top, Halo())
     dxb = blocked(bench.new(n * blocks(c) * 16 * h * w), x.shape, Halo())
@@ -158,12 +161,15 @@ def test_depthwise_convolution(conv, threads):
     packed, dw = (bench.region(bench.new(packed_bytes(laid, FIRST) // 4)) for _ in range(2))
     packed_b = bench.region(bench.new(bias_bytes(laid) // 4))
     outs = [bench.new(a.size, 0) for a in (y_, dx_, dw_)]
-    rows += [*more, pack_weights(bench.region(bench.put(weights)), packed, laid, FIRST)]
-    rows += [pack_bias(bench.region(bench.put(bias)), packed_b, laid)]
-    rows += [depthwise.forward(xb, packed, packed_b, yb, conv)]
-    rows += depthwise.data_gradient(dyb, packed, NOTHING, dxb, conv)
-    rows += [depthwise.weight_gradient(xb, dyb, dw, conv), add_weight_gradient(dw, bench.region(outs[2]), laid, FIRST)]
-    rows += [unpack(yb, plain(outs[0], top)), unpack(dxb, plain(outs[1], x.shape))]
-    bench.run(rows, threads)
+    launches += [*more, pack_weights(bench.region(bench.put(weights)), packed, laid, FIRST)]
+    launches += [pack_bias(bench.region(bench.put(bias)), packed_b, laid)]
+    launches += [depthwise.forward(xb, packed, packed_b, yb, conv)]
+    launches += depthwise.data_gradient(dyb, packed, NOTHING, dxb, conv)
+    launches += [
+        depthwise.weight_gradient(xb, dyb, dw, conv),
+        add_weight_gradient(dw, bench.region(outs[2]), laid, FIRST),
+    ]
+    launches += [unpack(yb, plain(outs[0], top)), unpack(dxb, plain(outs[1], x.shape))]
+    bench.run(launches, threads)
     for index, wanted in zip(outs, (y_, dx_, dw_), strict=True):
         np.testing.assert_allclose(bench.arrays[index].reshape(wanted.shape), wanted, rtol=1e-4, atol=1e-4)

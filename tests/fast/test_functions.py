@@ -36,7 +36,7 @@ def test_every_function_has_a_case():
     assert set(CASES) == set(functions._FUNCTIONS)
 
 
-def run(values, threads, rows_of):
+def run(values, threads, launches_of):
     """Rows of blobs x, dy (all 2), y, dx with different halos, unpacked; also checks the lanes that must stay 0."""
     shape = (1, 5, 3, len(values))
     bench = Bench()
@@ -46,11 +46,11 @@ def run(values, threads, rows_of):
     blobs = [blocked(2 + i, shape, halo) for i, halo in enumerate(halos)]
     for blob in blobs:
         bench.new(blob.n * blob.image // 4)
-    rows = [r for blob in blobs for r in clear_halo(blob)]
-    rows += [pack(sources[0], blobs[0]), pack(sources[1], blobs[1]), *rows_of(*blobs)]
+    launches = [r for blob in blobs for r in clear_halo(blob)]
+    launches += [pack(sources[0], blobs[0]), pack(sources[1], blobs[1]), *launches_of(*blobs)]
     outs = [bench.new(x.size), bench.new(x.size)]
-    rows += [unpack(blobs[2], plain(outs[0], shape)), unpack(blobs[3], plain(outs[1], shape))]
-    bench.run(rows, threads)
+    launches += [unpack(blobs[2], plain(outs[0], shape)), unpack(blobs[3], plain(outs[1], shape))]
+    bench.run(launches, threads)
     for blob in blobs[2:]:
         assert not bench.full(blob)[..., 5:].any()
         assert not bench.full(blob)[:, :, : blob.halo.top].any()
@@ -65,11 +65,11 @@ def run(values, threads, rows_of):
 def test_values_and_gradients(name):
     constants, formula = CASES[name]
 
-    def rows(x, dy, y, dx):
+    def launches(x, dy, y, dx):
         kept = y if name in FROM_TOP else x
         return [functions.forward_of(name, x, y, constants), functions.gradient_of(name, kept, dy, dx, constants)]
 
-    y, dx = run(X, 2, rows)
+    y, dx = run(X, 2, launches)
     wide = X.astype(np.float64)
     expected = formula(wide)
     top = np.abs(expected) > np.finfo(np.float32).max

@@ -29,12 +29,12 @@ def test_normalization_across_channels(reach, beta, k, threads):
     for blob in blobs:
         bench.new(blob.n * blob.image // 4)
     xb, dyb, y, dx = blobs
-    work = bench.region(bench.new(threads * lrn.scratch_bytes(xb) // 4))
+    scratch = bench.region(bench.new(threads * lrn.scratch_bytes(xb) // 4))
     constants = lrn.Constants(reach, alpha, beta, k)
-    rows = [r for blob in blobs for r in clear_halo(blob)] + [pack(sources[0], xb), pack(sources[1], dyb)]
-    rows += [lrn.normalized(xb, y, constants), lrn.gradient(xb, dyb, dx, constants, work)]
+    launches = [r for blob in blobs for r in clear_halo(blob)] + [pack(sources[0], xb), pack(sources[1], dyb)]
+    launches += [lrn.normalized(xb, y, constants), lrn.gradient(xb, dyb, dx, constants, scratch)]
     outs = [bench.new(x.size), bench.new(x.size)]
-    rows += [unpack(y, plain(outs[0], shape)), unpack(dx, plain(outs[1], shape))]
-    bench.run(rows, threads)
+    launches += [unpack(y, plain(outs[0], shape)), unpack(dx, plain(outs[1], shape))]
+    bench.run(launches, threads)
     np.testing.assert_allclose(bench.arrays[outs[0]].reshape(shape), y_, rtol=2e-6, atol=1e-6)
     np.testing.assert_allclose(bench.arrays[outs[1]].reshape(shape), dx_, rtol=1e-5, atol=3e-6)

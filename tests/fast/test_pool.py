@@ -75,15 +75,15 @@ def test_pooling_and_its_gradient(case, largest, threads):
     (y, dyb), (xb, dx) = small, large
     index = bench.region(bench.new(y.values // 4))
     outs = [bench.new(dy.size), bench.new(x.size)]
-    rows = [r for blob in (*small, *large) for r in clear_halo(blob)] + [pack(source, xb), pack(given, dyb)]
+    launches = [r for blob in (*small, *large) for r in clear_halo(blob)] + [pack(source, xb), pack(given, dyb)]
     axes_of = {"height": height, "width": width}
     if largest:
-        rows.append(pooling.maxima(x=xb, y=y, index=index, **axes_of, count_pad=True))
-        rows.append(pooling.chosen(x=dx, y=dyb, index=index, **axes_of, count_pad=True))
+        launches.append(pooling.maxima(x=xb, y=y, index=index, **axes_of, count_pad=True))
+        launches.append(pooling.chosen(x=dx, y=dyb, index=index, **axes_of, count_pad=True))
     else:
-        rows.append(pooling.averages(x=xb, y=y, index=NOTHING, **axes_of, count_pad=count_pad))
-        rows.append(pooling.shares(x=dx, y=dyb, index=NOTHING, **axes_of, count_pad=count_pad))
-    rows += [unpack(y, plain(outs[0], top)), unpack(dx, plain(outs[1], shape))]
-    bench.run(rows, threads)
+        launches.append(pooling.averages(x=xb, y=y, index=NOTHING, **axes_of, count_pad=count_pad))
+        launches.append(pooling.shares(x=dx, y=dyb, index=NOTHING, **axes_of, count_pad=count_pad))
+    launches += [unpack(y, plain(outs[0], top)), unpack(dx, plain(outs[1], shape))]
+    bench.run(launches, threads)
     np.testing.assert_allclose(bench.arrays[outs[0]].reshape(top), y_, rtol=1e-6)
     np.testing.assert_allclose(bench.arrays[outs[1]].reshape(shape), dx_, rtol=1e-6, atol=1e-6)

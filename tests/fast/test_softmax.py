@@ -28,11 +28,11 @@ def test_across_channels(classes, threads):
     for blob in blobs:
         bench.new(blob.n * blob.image // 4)
     xb, dyb, y, dx = blobs
-    rows = [r for blob in blobs for r in clear_halo(blob)] + [pack(sources[0], xb), pack(sources[1], dyb)]
-    rows += [softmax.forward_of(False)(x=xb, y=y), softmax.gradient_of(False)(y=y, dy=dyb, dx=dx)]
+    launches = [r for blob in blobs for r in clear_halo(blob)] + [pack(sources[0], xb), pack(sources[1], dyb)]
+    launches += [softmax.forward_of(False)(x=xb, y=y), softmax.gradient_of(False)(y=y, dy=dyb, dx=dx)]
     outs = [bench.new(x.size), bench.new(x.size)]
-    rows += [unpack(y, plain(outs[0], shape)), unpack(dx, plain(outs[1], shape))]
-    bench.run(rows, threads)
+    launches += [unpack(y, plain(outs[0], shape)), unpack(dx, plain(outs[1], shape))]
+    bench.run(launches, threads)
     for out, wanted in zip(outs, expected(x, dy), strict=True):
         np.testing.assert_allclose(bench.arrays[out].reshape(shape), wanted, rtol=2e-6, atol=2e-6)
     if classes % 16:

@@ -56,7 +56,7 @@ class Layer:
     def found(self, bias=True, relu=False, add=None, factor=None, repeat=False):
         """Top, bottom diff, weight diff (which starts at 1); the blobs that they were made in."""
         n, conv, bench, threads = self.n, self.conv, Bench(), self.threads
-        x, rows = blob(bench, self.x, self.bottom, conv.halo)
+        x, launched = blob(bench, self.x, self.bottom, conv.halo)
         dy, more = blob(bench, self.dy, self.top, conv.gradient_halo)
         y, dx = (blocked(0, s, Halo(1, 0, 0, 2)) for s in (self.top, self.bottom))
         y, dx = (blocked(bench.new(b.n * b.image // 4), (b.n, b.c, b.h, b.w), b.halo) for b in (y, dx))
@@ -67,19 +67,19 @@ class Layer:
         scratch = bench.region(bench.new(launches.scratch_bytes(conv, threads) // 4))
         sizes = [launches.workspace_bytes(c, n, threads) for c in (conv, launches.turned(conv))]
         sizes.append(launches.gradient_workspace_bytes(conv, n, threads))
-        works = [bench.region(bench.new(size // 4)) for size in sizes]
+        workspaces = [bench.region(bench.new(size // 4)) for size in sizes]
         outs = [bench.new(int(np.prod(s)), 1) for s in (self.top, self.bottom, self.w.shape)]
         factors = NOTHING if factor is None else bench.region(bench.put(factor))
-        rows += [*more, pack_bias(bench.region(bench.put(self.bias)), shift, conv)]
-        rows += launches.transform_weights(w, forward, scratch, conv, factor=factors)
-        rows += launches.transform_weights(w, backward, scratch, conv, backward=True)
+        launched += [*more, pack_bias(bench.region(bench.put(self.bias)), shift, conv)]
+        launched += launches.transform_weights(w, forward, scratch, conv, factor=factors)
+        launched += launches.transform_weights(w, backward, scratch, conv, backward=True)
         added = NO_BLOB if add is None else other
-        rows += launches.forward(x, forward, shift if bias else NOTHING, y, conv, works[0], relu, added)
-        rows += launches.data_gradient(dy, backward, dx, conv, works[1])
-        rows += launches.data_gradient(dy, backward, dx, conv, works[1], add=True) if repeat else []
-        rows += launches.weight_gradient(x, dy, bench.region(outs[2]), conv, works[2])
-        rows += [unpack(y, plain(outs[0], self.top)), unpack(dx, plain(outs[1], self.bottom))]
-        bench.run(rows, threads)
+        launched += launches.forward(x, forward, shift if bias else NOTHING, y, conv, workspaces[0], relu, added)
+        launched += launches.data_gradient(dy, backward, dx, conv, workspaces[1])
+        launched += launches.data_gradient(dy, backward, dx, conv, workspaces[1], add=True) if repeat else []
+        launched += launches.weight_gradient(x, dy, bench.region(outs[2]), conv, workspaces[2])
+        launched += [unpack(y, plain(outs[0], self.top)), unpack(dx, plain(outs[1], self.bottom))]
+        bench.run(launched, threads)
         shapes = self.top, self.bottom, self.w.shape
         return [bench.arrays[i].reshape(s) for i, s in zip(outs, shapes, strict=True)], bench, (y, dx)
 

@@ -1,5 +1,5 @@
-"""What is said of each kernel, held against the kernel: run among garbage, a row changes nothing that it does not say
-it writes, and nothing matters that it does not say it reads. The kernels that are run here are all that there are.
+"""What is said of each kernel, held against the kernel: among garbage, a launch changes nothing that it does not say it
+writes, and nothing matters that it does not say it reads. The kernels that are run here are all that there are.
 """
 
 from __future__ import annotations
@@ -180,7 +180,7 @@ def all_modules() -> Iterator[ModuleType]:
 def test_every_kernel_there_is_runs_here() -> None:
     tested = {name_of(checksum._sum)}
     for fast in [*map(fast_of, map(case, CASES)), *map(updating, (SOLVER, f'{SOLVER} type: "Adam"'))]:
-        tested |= {name_of(row.kernel) for row in rows_of(fast)}
+        tested |= {name_of(launch.kernel) for launch in launches_of(fast)}
     exist = existing()
     assert len(exist) > 50
     assert exist == tested
@@ -191,9 +191,9 @@ def fast_of(net: Net) -> Fast:
     return net.executor
 
 
-def rows_of(fast: Fast) -> Iterator[Launch]:
+def launches_of(fast: Fast) -> Iterator[Launch]:
     program = fast.program
-    for item in (*program.setup, *program.forward, *program.backward, *program.releasing):
+    for item in (*program.setup, *program.forward, *program.backward, *program.updating):
         if item.launch is not None:
             yield item.launch
 
@@ -204,7 +204,7 @@ def updating(solver: str) -> Fast:
     return fast_of(made.net)
 
 
-# ---------------------------------------------------------------- row by row
+# ---------------------------------------------------------------- launch by launch
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -226,7 +226,7 @@ def test_so_do_those_of_chunks_that_end_within_an_image(monkeypatch: pytest.Monk
 def test_so_do_updates_in_backward(solver: str) -> None:
     made = Solver(solver_record(solver), case("lenet"), keep_gradients=False)
     made.step(1)
-    assert made.updater.releases
+    assert made.updater.updates_in_backward
     hidden = [array for arrays in made.updater.history for array in arrays.values()]
     assert check(fast_of(made.net), hidden) > 5
 
@@ -244,7 +244,7 @@ def test_so_does_the_checksum() -> None:
     random = np.random.default_rng(0)
     arrays = [np.zeros(1, np.int64), random.standard_normal(9001).astype(np.float32)]
     memory = Memory([x.view(np.uint8) for x in arrays], {0: (0, 0), 1: (1, 0)})
-    check_row(checksum.add_to(Region(0, 0, 8), Region(1, 0, 36000), 64), memory, Team(2))
+    check_launch(checksum.add_to(Region(0, 0, 8), Region(1, 0, 36000), 64), memory, Team(2))
     assert arrays[0][0] != 0
 
 
@@ -288,20 +288,20 @@ def outside(fast: Fast, external: External) -> Array:
 
 
 def check(fast: Fast, hidden: Sequence[Array] = ()) -> int:
-    """Check the program row by row; how many there are. hidden: memory that rows use by plain addresses."""
-    memory, rows, program = memory_of(fast), 0, fast.program
-    for item in (*program.setup, *program.forward, *(program.releasing or program.backward)):
+    """Check the program launch by launch; how many there are. hidden: memory that launches use by plain addresses."""
+    memory, launches, program = memory_of(fast), 0, fast.program
+    for item in (*program.setup, *program.forward, *(program.updating or program.backward)):
         if item.launch is None:
             fast.walk(fast.cut([item]))
         else:
-            check_row(item.launch, memory, fast.team, hidden)
-            rows += 1
-    return rows
+            check_launch(item.launch, memory, fast.team, hidden)
+            launches += 1
+    return launches
 
 
-def check_row(row: Launch, memory: Memory, team: Team, hidden: Sequence[Array] = ()) -> None:
+def check_launch(launch: Launch, memory: Memory, team: Team, hidden: Sequence[Array] = ()) -> None:
     """Run it on what is there, then with garbage in place of all that it does not say it reads."""
-    table, uses = bind([row], memory.address), touched(row)
+    table, uses = bind([launch], memory.address), touched(launch)
     reads, writes = ([u for u in uses if u.mode != other] for other in ("write", "read"))
     before, behind = ([x.copy() for x in arrays] for arrays in (memory.buffers, hidden))
     team.run(table)
@@ -309,18 +309,18 @@ def check_row(row: Launch, memory: Memory, team: Team, hidden: Sequence[Array] =
     stray = [x != old for x, old in zip(after, before, strict=True)]
     for use in writes:
         memory.part(use, stray)[...] = False
-    assert not any(x.any() for x in stray), (name_of(row.kernel), row.label, "writes elsewhere")
+    assert not any(x.any() for x in stray), (name_of(launch.kernel), launch.label, "writes elsewhere")
     for buffer in memory.buffers:
         buffer[...] = 0xFF
     for use in reads:
-        if use.mode != "work":
+        if use.mode != "scratch":
             memory.part(use, memory.buffers)[...] = memory.part(use, before)
     for array, values in zip(hidden, behind, strict=True):
         array[...] = values
     team.run(table)
     for use in writes:
-        if use.mode != "work":
+        if use.mode != "scratch":
             same = np.array_equal(memory.part(use, memory.buffers), memory.part(use, after))
-            assert same, (name_of(row.kernel), row.label, "depends on what it does not say it reads")
+            assert same, (name_of(launch.kernel), launch.label, "depends on what it does not say it reads")
     for buffer, values in zip(memory.buffers, after, strict=True):
         buffer[...] = values

@@ -14,7 +14,7 @@ from netc.api.definition import loads
 from netc.errors import NetError
 from netc.fast.program.lower import Lowered, lower
 from netc.fast.program.model import Item
-from netc.fast.program.verify import places, verify
+from netc.fast.program.verify import verify, verify_placement
 from netc.run import Net
 from tests.plan.random_nets import random_net
 from tests.run.common import planned
@@ -77,21 +77,21 @@ def test_memory_that_is_moved_onto_another() -> None:
     one = max((m for m in found.memory if m.external is None), key=lambda m: m.last - m.first)
     other = next(m for m in found.memory if m.external is None and m is not one and m.first > one.first)
     other.offset = one.offset
-    assert code(found, places) == "RUN022"
+    assert code(found, verify_placement) == "RUN022"
 
 
 def test_memory_beyond_the_arena() -> None:
     found = program()
-    assert code(replace(found, planned_bytes=found.planned_bytes - 64), places) == "RUN021"
+    assert code(replace(found, planned_bytes=found.planned_bytes - 64), verify_placement) == "RUN021"
 
 
 def test_memory_that_dies_too_early() -> None:
     found = program()
-    row = found.backward[-1].launch
-    assert row is not None
-    array = next(a.array for a in row.places if found.memory[a.array].external is None)
+    launch = found.backward[-1].launch
+    assert launch is not None
+    array = next(a.array for a in launch.refs if found.memory[a.array].external is None)
     found.memory[array].last -= 1
-    assert code(found, places) == "RUN021"
+    assert code(found, verify_placement) == "RUN021"
 
 
 def test_rows_in_the_wrong_order() -> None:
@@ -112,8 +112,8 @@ def test_a_halo_that_nobody_clears() -> None:
 def test_a_barrier_that_is_missing() -> None:
     found = apart(program())
     before, after = labelled(found, "first convolution"), labelled(found, "maximum")
-    group = found.forward[before].group
-    together = {at: replace(found.forward[at], group=group) for at in range(before, after + 1)}
+    wave = found.forward[before].wave
+    together = {at: replace(found.forward[at], wave=wave) for at in range(before, after + 1)}
     assert code(with_items(found, together)) in ("RUN023", "RUN024")
 
 
@@ -149,7 +149,7 @@ def with_items(found: Lowered, changed: dict[int, Item]) -> Lowered:
 
 
 def apart(found: Lowered) -> Lowered:
-    """Every array lives all the time in memory of its own, so that only the order of rows matters."""
+    """Every array lives all the time in memory of its own, so that only the order of launches matters."""
     total = 0
     for memory in found.memory:
         memory.first, memory.last = 0, 1 << 30

@@ -35,8 +35,8 @@ from netc.graph import State, build
 from netc.language.format import format_text
 from netc.layer import Array, Input, Phase
 from netc.plan import plan
-from netc.plan.again import why_not
 from netc.plan.model import Plan
+from netc.plan.recompute import why_not_recompute
 from netc.run import Net
 from netc.run.weights import load_weights, weights_of
 from netc.schema.weights import parse_weights
@@ -220,7 +220,7 @@ class _Judge:
     def _again(self) -> list[int]:
         plan = self.apart
         setups = [layer.setup for layer in plan.layers]
-        possible = [n.index for n in plan.graph.nodes if why_not(n, setups[n.index], setups) is None]
+        possible = [n.index for n in plan.graph.nodes if why_not_recompute(n, setups[n.index], setups) is None]
         return [i for i in possible if self.random.random() < 0.6]
 
     def _kept(self, wanted: Found) -> None:

@@ -75,7 +75,7 @@ def netc_call(case: Case, net: Net) -> Callable[[], object]:
     if not case.train:
         return net.forward
     record, _ = typed_solver(language.parse(SOLVER, "solver.prototxt"), catalogue())
-    updater = Updater(record, net, release=True)
+    updater = Updater(record, net, update_in_backward=True)
 
     def step() -> None:
         net.forward()

@@ -255,7 +255,7 @@ def _sums(b: Builder, x: Blocked) -> tuple[Region, Batch]:
 def forward(b: Builder, layer: int) -> None:
     x, last = b.read(b.bottom(layer)), b.last_of(layer)
     scale, relu = _followers(b, layer)
-    if not b.again:  # else the statistics are there, and must not be counted twice
+    if not b.recomputing:  # else the statistics are there, and must not be counted twice
         b.notes[layer] = _statistics(b, layer, x, scale)
     kept: Kept = b.notes[layer]
     x_hat, y = b.write(b.top(layer)), b.write(b.top(last)) if last != layer else NO_BLOB

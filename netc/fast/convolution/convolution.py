@@ -184,7 +184,7 @@ def _over_bottom(b: Builder, head: int, eltwise: int) -> bool:
     """Whether the sum goes, in place, where the convolution's bottom is: its windows would see sums."""
     nodes = b.plan.graph.nodes
     bottom, top = nodes[head].bottoms[0], nodes[eltwise].tops[0]
-    return any(b.same_place(slots[bottom], slots[top]) for slots in (b.plan.data, b.plan.late))
+    return any(b.same_place(slots[bottom], slots[top]) for slots in (b.plan.data, b.plan.backward_data))
 
 
 FAMILY = Family(("Convolution", "DepthwiseConvolution"), accepts, forward, backward, absorb)

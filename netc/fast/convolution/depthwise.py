@@ -72,8 +72,8 @@ def weight_gradient(x: Blocked, dy: Blocked, dw: Region, conv: Conv) -> Launch:
 def _lines(
     x: Blocked, weights: Region, bias: Region, y: Blocked, conv: Conv, down: Taps, across: Taps, relu: bool
 ) -> Launch:
-    pixels = min(across.places, 8 if tile_budget() >= 8 else 4)
-    kernel = _pixels(pixels, across.places % pixels, across.step * PIXEL)
+    pixels = min(across.positions, 8 if tile_budget() >= 8 else 4)
+    kernel = _pixels(pixels, across.positions % pixels, across.step * PIXEL)
     kh, kw = conv.kernel
     return kernel(x=x, weights=weights, bias=bias, y=y, down=down, across=across, kh=kh, kw=kw, relu=relu)
 
@@ -137,10 +137,10 @@ def _pixels(pixels: int, rest: int, a_step: int) -> Entry[...]:
             n, block = item // y.blocks, item % y.blocks
             w = cells + block * kh * kw * 64
             shift = bias + block * 64 if bias else 0
-            for line in range(down.places):
+            for line in range(down.positions):
                 a = corner + n * x.image + block * x.plane + line * down.step * x.line
                 c = target + n * y.image + block * y.plane + line * down.stride * y.line
-                for _ in range(across.places // pixels):
+                for _ in range(across.positions // pixels):
                     _tile(pixels, a_step, a, w, c, c_step, shift, relu, down.taps, a0, w0, across.taps, a1, w1)
                     a += pixels * a_step
                     c += pixels * c_step
@@ -152,7 +152,7 @@ def _pixels(pixels: int, rest: int, a_step: int) -> Entry[...]:
         x, y, down, across = o.x, o.y, o.down, o.across
         yield box(
             "read", x.pixel(down.first, across.first), PIXEL, (y.n, x.image), (y.blocks, x.plane),
-            (down.places, down.step * x.line), (across.places, a_step),
+            (down.positions, down.step * x.line), (across.positions, a_step),
             (down.taps, down.reach * x.line), (across.taps, across.reach * PIXEL),
         )  # fmt: skip
         yield box(
@@ -162,7 +162,7 @@ def _pixels(pixels: int, rest: int, a_step: int) -> Entry[...]:
         yield of("read", o.bias)
         yield box(
             "write", y.pixel(down.start, across.start), PIXEL, (y.n, y.image), (y.blocks, y.plane),
-            (down.places, down.stride * y.line), (across.places, across.stride * PIXEL),
+            (down.positions, down.stride * y.line), (across.positions, across.stride * PIXEL),
         )  # fmt: skip
 
     return body

@@ -1,4 +1,4 @@
-"""The geometry of a convolution, and which places of one blob meet which cells of the kernel for a place of another."""
+"""A convolution's geometry, and which positions of one blob meet which cells of the kernel for a position of another."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ BLOCK = LANES * LANES * 4  # bytes of a 16 x 16 block of weights
 
 
 class Taps(NamedTuple):
-    """Along one axis, sums over kernel cells: target start + t * stride, for t below `places`, is the sum over j below
-    `taps` of source first + t * step + j * reach times cell `cell` + j * skip of the kernel."""
+    """Along one axis, sums over kernel cells: target start + t * stride, for t below `positions`, is the sum over j
+    below `taps` of source first + t * step + j * reach times cell `cell` + j * skip of the kernel."""
 
     start: int
     stride: int
-    places: int
+    positions: int
     first: int
     step: int
     taps: int
@@ -30,7 +30,7 @@ class Taps(NamedTuple):
 
     def sources(self) -> Iterator[int]:
         """The outermost sources of all sums; none where there is nothing to sum."""
-        for t in (0, self.places - 1) if self.taps else ():
+        for t in (0, self.positions - 1) if self.taps else ():
             for j in (0, self.taps - 1):
                 yield self.first + t * self.step + j * self.reach
 
@@ -87,13 +87,13 @@ class Conv:
         return replace(self, inputs=self.outputs, outputs=self.inputs)
 
     def taps(self, axis: int) -> Taps:
-        """The bottom's places for each of the top's, along axis 0 (height) or 1 (width)."""
+        """The bottom's positions for each of the top's, along axis 0 (height) or 1 (width)."""
         return Taps(
             0, 1, self.out[axis], -self.pad[axis], self.stride[axis], self.kernel[axis], self.dilation[axis], 0, 1
         )
 
     def back_taps(self, axis: int) -> list[Taps]:
-        """The top's places for each of the bottom's: one for each phase of the bottom's places by the stride."""
+        """The top's positions for each of the bottom's: one for each phase of the bottom's positions by the stride."""
         stride, pad, dilation = self.stride[axis], self.pad[axis], self.dilation[axis]
         common = gcd(stride, dilation)
         skip, back, found = stride // common, dilation // common, []
@@ -123,6 +123,6 @@ def _halo(down: list[Taps], across: list[Taps], size: tuple[int, int]) -> Halo:
 
 
 def _beyond(taps: list[Taps], size: int) -> tuple[int, int]:
-    """How far sources lie before the first of `size` places, and behind the last."""
+    """How far sources lie before the first of `size` positions, and behind the last."""
     sources = [0, *(source for one in taps for source in one.sources())]
     return -min(sources), max(0, max(sources) + 1 - size)

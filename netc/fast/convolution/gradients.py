@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from netc.fast.convolution.geometry import Conv, Taps
-from netc.fast.convolution.lines import TARGET_PIXELS, vector_groups
+from netc.fast.convolution.lines import TARGET_PIXELS, block_runs
 from netc.fast.machine.access import Access, box
 from netc.fast.machine.emit import F32, I64, LANES, tile, tile_budget, variable
 from netc.fast.machine.launch import Launch, Region, together
@@ -54,7 +54,7 @@ def weight_gradient_first(x: Plain, dy: Blocked, dw: Region, conv: Conv) -> list
 def _tiles(conv: Conv, ins: int, dy: Blocked, most: int) -> Iterator[tuple[Tiles, int]]:
     """The launches, and how many blocks of dy a tile of each has."""
     band = max(1, min(dy.h, TARGET_PIXELS // dy.w))
-    for first, count, vectors in vector_groups(conv.out_blocks, most):
+    for first, count, vectors in block_runs(conv.out_blocks, most):
         yield Tiles(conv.groups, ins, conv.out_blocks, first, count, band), vectors
 
 

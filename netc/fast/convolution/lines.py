@@ -1,7 +1,7 @@
 """Forward and data gradient by the tile, which are one kernel.
 
 A line of pixels of the target is summed from lines of the source times 16 x 16 blocks of weights, over blocks of source
-channels and cells of the kernel. A strided data gradient is one such sum for each phase of the bottom's places.
+channels and cells of the kernel. A strided data gradient is one such sum for each phase of the bottom's positions.
 Packed weights lie as [group][target block][source block][kh][kw][16 of the source][16 of the target] (see `weights`).
 """
 
@@ -49,8 +49,8 @@ def data_gradient(
     return together([x for phase in phases for x in _sums(dy, weights, bias, dx, turned, *phase, False, added)])
 
 
-def vector_groups(total: int, vectors: int) -> list[tuple[int, int, int]]:
-    """`total` blocks as groups of `vectors`, then one group of what is left: (first block, groups, blocks a group)."""
+def block_runs(total: int, vectors: int) -> list[tuple[int, int, int]]:
+    """`total` blocks as runs of `vectors`, then one run of what is left: (first block, runs, blocks a run)."""
     found = [(0, total // vectors, vectors)] if total >= vectors else []
     if total % vectors:
         found.append((total - total % vectors, 1, total % vectors))
@@ -87,14 +87,14 @@ def _sums(
     source: Blocked | Plain, weights: Region, bias: Region, y: Blocked, conv: Conv, down: Taps, across: Taps,
     relu: bool, add: Blocked,
 ) -> list[Launch]:  # fmt: skip
-    """The sums of `conv` (as seen from its target) for all of the target's places that the taps say."""
+    """The sums of `conv` (as seen from its target) for all of the target's positions that the taps say."""
     pixel, ins, unroll = (PIXEL, conv.in_blocks, LANES) if isinstance(source, Blocked) else (4, conv.inputs, 1)
     large = conv.groups * conv.out_blocks * ins * conv.cells * unroll * PIXEL > LARGE_WEIGHTS
-    cut = cut_line(across.places, conv.out_blocks)
+    cut = cut_line(across.positions, conv.out_blocks)
     found = []
-    for first, count, vectors in vector_groups(conv.out_blocks, cut.vectors):
-        part = cut if vectors == cut.vectors else cut_line_with(across.places, vectors)
-        band = max(1, min(down.places, TARGET_PIXELS // across.places))
+    for first, count, vectors in block_runs(conv.out_blocks, cut.vectors):
+        part = cut if vectors == cut.vectors else cut_line_with(across.positions, vectors)
+        band = max(1, min(down.positions, TARGET_PIXELS // across.positions))
         sums = Sums(conv.groups, ins, conv.out_blocks, first, count, *conv.kernel, part.full, band, large)
         tiles = _lines(part.rows, part.rest, vectors, unroll, across.step * pixel)
         launch = tiles(
@@ -128,7 +128,7 @@ def _lines(rows: int, rest: int, vectors: int, unroll: int, a_row: int) -> Entry
         target = y.inner + sums.first * y.plane + down.start * y.line + across.start * 64
         block = weights + (down.cell * sums.kw + across.cell) * cell + sums.first * b_out
         more = add - y.inner if add else -1
-        bands = (down.places + sums.band - 1) // sums.band
+        bands = (down.positions + sums.band - 1) // sums.band
         spots, first_spot, outs = y.n * bands, 0, sums.parts * sums.groups
         begin, end = spots * outs * tid // nth, spots * outs * (tid + 1) // nth
         if sums.large and y.n % nth == 0:  # whole images a thread: what it reads it has mostly written itself
@@ -145,7 +145,7 @@ def _lines(rows: int, rest: int, vectors: int, unroll: int, a_row: int) -> Entry
             c_start = target + n * y.image + (group * sums.outs + out) * y.plane
             b = block + (group * sums.outs + out) * b_out
             bias_at = bias + (group * sums.outs + sums.first + out) * 64 if bias else 0
-            for line in range(top, min(top + sums.band, down.places)):
+            for line in range(top, min(top + sums.band, down.positions)):
                 first, taps = _inside(down.first + line * down.step, down.reach, down.taps, planes.h)
                 a, c = a_start + line * down.step * planes.line + first * a_down, c_start + line * down.stride * y.line
                 b_first = b + first * b_down
@@ -167,12 +167,12 @@ def _lines(rows: int, rest: int, vectors: int, unroll: int, a_row: int) -> Entry
         s, planes, down, across = o.sums, o.planes, o.down, o.across
         b_in = s.kh * s.kw * cell
         pixels, outs = s.full * rows + rest, s.parts * vectors
-        reached = (down.first + t * down.step + j * down.reach for t in range(down.places) for j in range(down.taps))
+        reached = (down.first + t * down.step + j * down.reach for t in range(down.positions) for j in range(down.taps))
         ins = s.ins if any(0 <= line < planes.h for line in reached) else 0
         corner = o.source + (down.first * planes.line + across.first * pixel)
         yield box(
             "read", corner, pixel, (o.y.n, planes.image), (s.groups, s.ins * planes.plane),
-            (down.places, down.step * planes.line), (pixels, a_row), (ins, planes.plane),
+            (down.positions, down.step * planes.line), (pixels, a_row), (ins, planes.plane),
             (down.taps, down.reach * planes.line), (across.taps, across.reach * pixel),
         )  # fmt: skip
         block = o.weights + ((down.cell * s.kw + across.cell) * cell + s.first * s.ins * b_in)
@@ -186,7 +186,7 @@ def _lines(rows: int, rest: int, vectors: int, unroll: int, a_row: int) -> Entry
             start = place + (s.first * o.y.plane + down.start * o.y.line + across.start * PIXEL)
             yield box(
                 mode, start, PIXEL, (o.y.n, o.y.image), (s.groups, s.outs * o.y.plane), (outs, o.y.plane),
-                (down.places, down.stride * o.y.line), (pixels, across.stride * PIXEL),
+                (down.positions, down.stride * o.y.line), (pixels, across.stride * PIXEL),
             )  # fmt: skip
 
     return body

@@ -53,20 +53,20 @@ def backward(b: Builder, step: Step) -> None:
 
 def _weight_gradient(b: Builder, layer: int, dy: Region, dw: Region) -> None:
     """Where the weights may be updated on the way, part by part: most of a net's memory may be one layer's weights."""
-    x, sizes, work = b.read_plain(b.bottom(layer)).flat, _sizes(b, layer), _workspace(b, layer)
+    x, sizes, workspace = b.read_plain(b.bottom(layer)).flat, _sizes(b, layer), _workspace(b, layer)
     label = "product weight gradient"
     if not b.in_parts(layer, 0):
-        b.emit(tiles.weight_gradient(x, dy, dw, sizes, work), label)
+        b.emit(tiles.weight_gradient(x, dy, dw, sizes, workspace), label)
         return
-    b.emit(tiles.packed_bottom(x, sizes, work), label)
-    with b.only_when("keeping"):
-        b.emit(tiles.weight_part(dy, dw, sizes, work, (0, sizes.n), True), label)
+    b.emit(tiles.packed_bottom(x, sizes, workspace), label)
+    with b.in_variant("accumulating"):
+        b.emit(tiles.weight_part(dy, dw, sizes, workspace, (0, sizes.n), True), label)
     index, parts = b.planned(layer).params[0], tiles.parts(sizes)
     place = b.new("part of a gradient", 4 * sizes.k * max(count for _, count in parts))
     for first, count in parts:
         part, _ = place.cut(4 * sizes.k * count)
-        with b.only_when("releasing"):
-            b.emit(tiles.weight_part(dy, part, sizes, work, (first, count), False), label)
+        with b.in_variant("updating"):
+            b.emit(tiles.weight_part(dy, part, sizes, workspace, (first, count), False), label)
         b.update(index, part, first * sizes.k, count * sizes.k)
 
 

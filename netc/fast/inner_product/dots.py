@@ -97,11 +97,11 @@ def forward(
 ) -> None:
     """y = x W^T + bias, clipped at 0 for ReLU."""
     m, n, k = sizes.m, sizes.n, sizes.k
-    groups = (n + 3) // 4
+    fours = (n + 3) // 4
     pairs, rest = k // 32, k // 16 % 2
     result = floats(y, m * n)
-    for group in share(groups, tid, nth):
-        first = group * 4
+    for four in share(fours, tid, nth):
+        first = four * 4
         here = min(4, n - first)
         for image in range(m):
             out = y + (image * n + first) * 4

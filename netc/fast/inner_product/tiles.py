@@ -42,10 +42,10 @@ def workspace_bytes(sizes: Sizes, threads: int) -> int:
     return 4 * (up(m) * max(n, up(k)) + up(m) * up(n) + threads * DEPTH * (BAND + up(m))) + 4096
 
 
-def forward(x: Region, w: Region, bias: Region, y: Region, sizes: Sizes, work: Region, relu: bool) -> list[Launch]:
+def forward(x: Region, w: Region, bias: Region, y: Region, sizes: Sizes, workspace: Region, relu: bool) -> list[Launch]:
     """y = x W^T + bias, clipped at 0 for ReLU."""
     m, n, k = sizes
-    turned, rest = work.cut(4 * up(m) * k)
+    turned, rest = workspace.cut(4 * up(m) * k)
     result, panels = rest.cut(4 * m * up(n))
     cut = cut_line_with(m, 2)
     return [
@@ -55,10 +55,10 @@ def forward(x: Region, w: Region, bias: Region, y: Region, sizes: Sizes, work: R
     ]
 
 
-def data_gradient(dy: Region, w: Region, dx: Region, sizes: Sizes, work: Region) -> list[Launch]:
+def data_gradient(dy: Region, w: Region, dx: Region, sizes: Sizes, workspace: Region) -> list[Launch]:
     """dx = dy W."""
     m, n, k = sizes
-    turned, panels = work.cut(4 * up(m) * n)
+    turned, panels = workspace.cut(4 * up(m) * n)
     vectors = _vectors(k)
     cut = cut_line_with(m, vectors)
     kernel = _data(cut.rows, cut.rest, vectors)
@@ -68,23 +68,23 @@ def data_gradient(dy: Region, w: Region, dx: Region, sizes: Sizes, work: Region)
     ]
 
 
-def weight_gradient(x: Region, dy: Region, dw: Region, sizes: Sizes, work: Region) -> list[Launch]:
+def weight_gradient(x: Region, dy: Region, dw: Region, sizes: Sizes, workspace: Region) -> list[Launch]:
     """dW += dy^T x."""
-    return [packed_bottom(x, sizes, work), weight_part(dy, dw, sizes, work, (0, sizes.n), True)]
+    return [packed_bottom(x, sizes, workspace), weight_part(dy, dw, sizes, workspace, (0, sizes.n), True)]
 
 
-def packed_bottom(x: Region, sizes: Sizes, work: Region) -> Launch:
+def packed_bottom(x: Region, sizes: Sizes, workspace: Region) -> Launch:
     """What the parts of a weight gradient need first: x in panels, in the workspace."""
-    panels, _ = work.cut(4 * sizes.m * up(sizes.k))
+    panels, _ = workspace.cut(4 * sizes.m * up(sizes.k))
     return _panels(x=x, target=panels, m=sizes.m, k=sizes.k, width=LANES * _vectors(sizes.k))
 
 
-def weight_part(dy: Region, dw: Region, sizes: Sizes, work: Region, part: tuple[int, int], add: bool) -> Launch:
+def weight_part(dy: Region, dw: Region, sizes: Sizes, workspace: Region, part: tuple[int, int], add: bool) -> Launch:
     """The gradient of the weights of outputs first..first+count-1; `dw` is that of these. add: to what is there."""
     first, count = part
     vectors = _vectors(sizes.k)
     cut = cut_line_with(count, vectors)
-    panels, edges = work.cut(4 * sizes.m * up(sizes.k))
+    panels, edges = workspace.cut(4 * sizes.m * up(sizes.k))
     _, given = dy.cut(4 * first)
     kernel = _weights(cut.rows, cut.rest, vectors)
     return kernel(panels=panels, dy=given, dw=dw, sizes=sizes, full=cut.full, edges=edges, add=0 if add else -1)
@@ -304,7 +304,7 @@ def _weights(rows: int, rest: int, vectors: int) -> Entry[...]:
         yield of("read", o.panels)
         yield of("read", o.dy)
         yield of("update" if o.add == 0 else "write", o.dw)
-        yield of("work", o.edges)
+        yield of("scratch", o.edges)
 
     return body
 

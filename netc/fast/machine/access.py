@@ -8,7 +8,7 @@ from typing import Literal
 from netc.fast.machine.launch import Ref, Region
 from netc.fast.machine.layout import PIXEL, Blocked, Plain
 
-Mode = Literal["read", "write", "update", "work"]
+Mode = Literal["read", "write", "update", "scratch"]
 Dim = tuple[int, int]  # how often, and how many bytes apart
 
 
@@ -16,8 +16,8 @@ Dim = tuple[int, int]  # how often, and how many bytes apart
 class Access:
     """Runs of `width` bytes from `at` on, repeated along `dims`.
 
-    read: what was there matters; write: it does not, and all of it is there afterwards; update: both; work: written
-    and read by the row alone.
+    read: what was there matters; write: it does not, and all of it is there afterwards; update: both; scratch:
+    written and read by the launch alone.
     """
 
     mode: Mode

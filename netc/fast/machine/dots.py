@@ -9,17 +9,17 @@ from netc.fast.machine.memory import floats, zero
 from netc.fast.machine.operands import Read, Scratch, Write, entry
 
 
-def work_bytes(x: Blocked, threads: int) -> int:
+def workspace_bytes(x: Blocked, threads: int) -> int:
     """What `plane_dots` needs: 16 floats for each image and block, and for each thread."""
     return (x.n * x.blocks + threads) * PIXEL
 
 
-def plane_dots(x: Blocked, dy: Blocked, work: Region, below: bool = False) -> tuple[Launch, Region]:
+def plane_dots(x: Blocked, dy: Blocked, workspace: Region, below: bool = False) -> tuple[Launch, Region]:
     """Sums of x dy over each plane, and where they then are: 16 floats for each image and block.
 
-    below: only where x is not positive; work: `work_bytes`.
+    below: only where x is not positive; workspace: `workspace_bytes`.
     """
-    sums, scratch = work.cut(x.n * x.blocks * PIXEL)
+    sums, scratch = workspace.cut(x.n * x.blocks * PIXEL)
     return _dots(x=x, dy=dy, sums=sums, scratch=scratch, below=below), sums
 
 

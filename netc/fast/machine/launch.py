@@ -79,7 +79,7 @@ class Launch:
     wait: bool = True
 
     @property
-    def places(self) -> list[Ref]:
+    def refs(self) -> list[Ref]:
         """The references among its arguments."""
         return [a for a in self.arguments if isinstance(a, Ref) and a]
 
@@ -90,16 +90,16 @@ class Launch:
         return replace(self, arguments=arguments, operands=operands)
 
 
-def together(rows: Sequence[Launch]) -> list[Launch]:
+def together(launches: Sequence[Launch]) -> list[Launch]:
     """Launches that touch different memory: threads wait only after the last one."""
-    return [replace(row, wait=False) for row in rows[:-1]] + list(rows[-1:])
+    return [replace(launch, wait=False) for launch in launches[:-1]] + list(launches[-1:])
 
 
-def bind(rows: Sequence[Launch], address: Callable[[int], int]) -> NDArray[np.int64]:
+def bind(launches: Sequence[Launch], address: Callable[[int], int]) -> NDArray[np.int64]:
     """The table: one line of `WIDTH` int64s a launch, references replaced by addresses."""
-    table = np.zeros((len(rows), WIDTH), np.int64)
-    for line, row in zip(table, rows, strict=True):
-        values = [(address(a.array) + a.offset if a else 0) if isinstance(a, Ref) else a for a in row.arguments]
-        line[:HEADER] = row.kernel.address, row.wait
+    table = np.zeros((len(launches), WIDTH), np.int64)
+    for line, launch in zip(table, launches, strict=True):
+        values = [(address(a.array) + a.offset if a else 0) if isinstance(a, Ref) else a for a in launch.arguments]
+        line[:HEADER] = launch.kernel.address, launch.wait
         line[HEADER : HEADER + len(values)] = values
     return table

@@ -39,7 +39,7 @@ Write = Annotated[T, "write"]
 """What was there does not matter, and all of it is there afterwards."""
 Update = Annotated[T, "update"]
 """Both."""
-Scratch = Annotated[T, "work"]
+Scratch = Annotated[T, "scratch"]
 """Written and read by the launch alone."""
 
 Touches = Callable[[Any], Iterable[Access]]

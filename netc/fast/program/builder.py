@@ -13,7 +13,7 @@ from netc.fast.machine.emit import LANES
 from netc.fast.machine.launch import Launch, Ref, Region
 from netc.fast.machine.layout import Blocked, Halo, Plain, blocked, plain
 from netc.fast.machine.moves import clear, clear_halo, copy_padded, pack, unpack
-from netc.fast.program.model import External, Home, Item, Layout, Memory, Updates, Way
+from netc.fast.program.model import External, Home, Item, Layout, Memory, Updates, Variant
 from netc.layer import Shape
 from netc.plan.model import Layer, Plan, Step
 
@@ -33,7 +33,7 @@ CLOCK_BYTES = 16  # the seed and the iteration, int64s
 
 
 class Builder:
-    """First all rules say what they want (halos, parts of larger blobs), then they emit rows.
+    """First all families say what they want (halos, parts of larger blobs), then they emit launches.
 
     A slot's array may exist plain, blocked, or both; `read_*` converts where the layout that is asked for is not there
     yet, `write_*` makes that layout the only one that holds.
@@ -44,28 +44,30 @@ class Builder:
         self.threads = threads
         self.exact = exact
         self.updates = updates
-        self.only: Way | None = None  # of rows that are emitted
-        self.movable: set[int] = set()  # arrays of gradients that need not be kept where updates are made in backward
-        self.released: dict[int, Region] = {}  # where they are then
+        self.variant: Variant | None = None  # of backward, to which alone launches that are emitted belong
+        self.movable: set[int] = set()  # arrays of gradients that live in the arena where backward makes the updates
+        self.moved: dict[int, Region] = {}  # and where they are then
         self.updated: set[int] = set()  # parameters whose update has been emitted
         self.memory: list[Memory] = []
         self.items: list[Item] = []
         self.setup: list[Item] = []
         self.persistent: set[int] = set()  # arrays that setup fills
-        self.group = 0
+        self.wave = 0
         self.layer = -1
-        self.late = False  # in backward, where values may be in other slots than in forward
-        self.again = False  # while a layer runs once more
+        self.in_backward = False  # where values may be in other slots than in forward
+        self.recomputing = False  # while backward runs a layer's forward
         self.fused: dict[int, int] = {}
-        self.sums = {s.source: s.target for s in plan.backward if s.kind == "add"}  # parts, and what they are added to
-        self.added: set[int] = set()  # parts that their rule has added already
+        self.sums = {
+            s.source: s.target for s in plan.backward if s.kind == "add"
+        }  # parts of gradients, and what they are added to
+        self.added: set[int] = set()  # those that their family has added already
         self.accepted: set[int] = set()
         self.native: dict[int, Layout] = {}  # of each value
         self.buffers: dict[tuple[int, str], int] = {}
-        self.late_buffers: dict[tuple[int, str], int] = {}
+        self.backward_buffers: dict[tuple[int, str], int] = {}
         self.weights: dict[tuple[int, int], Region] = {}  # arrays that stand for parameter blobs (groups with zeros)
-        self.kept: dict[tuple[int, str], Region] = {}  # arrays that a rule keeps from forward to backward
-        self.notes: dict[int, Any] = {}  # and whatever else it keeps, by layer
+        self.kept: dict[tuple[int, str], Region] = {}  # arrays that a family keeps from forward to backward
+        self.notes: dict[int, Any] = {}  # and whatever else a family keeps, by layer
         self.keep = plan.kept
         self._halos: dict[Key, Halo] = {}
         self._alike: dict[Key, Key] = {}  # arrays whose halo is that of another, by choice
@@ -86,7 +88,7 @@ class Builder:
 
     def data(self, value: int) -> int:
         """The data slot of a value, as forward or (from its first step on) backward sees it."""
-        return (self.plan.late if self.late else self.plan.data)[value]
+        return (self.plan.backward_data if self.in_backward else self.plan.data)[value]
 
     def shape(self, slot: int) -> Shape:
         return self.plan.slots[slot].shape
@@ -99,12 +101,12 @@ class Builder:
         return self.data(self.plan.graph.nodes[layer].tops[index])
 
     def absorbed(self, layer: int) -> list[int]:
-        """The layers that this one's rows do the work of, in order; of a layer that runs again, those that do, too."""
+        """The layers whose work this one's launches do, in order; while it is recomputed, those that are, too."""
         found = sorted(other for other, head in self.fused.items() if head == layer)
-        return [other for other in found if other in self.plan.recomputed] if self.again else found
+        return [other for other in found if other in self.plan.recomputed] if self.recomputing else found
 
     def last_of(self, layer: int) -> int:
-        """The last of them, or the layer itself."""
+        """The last layer that this one's launches do the work of: itself, if it absorbs none."""
         return max([layer, *self.absorbed(layer)])
 
     def backward_of(self, layer: int) -> Step | None:
@@ -120,7 +122,7 @@ class Builder:
 
     def same_halo(self, value: int, other: int) -> None:
         """The blocked arrays of both values get one halo, so that their pixels are as far apart."""
-        for slots in (self.plan.data, self.plan.late):
+        for slots in (self.plan.data, self.plan.backward_data):
             mine, theirs = (self._wisher(self._key(slots[v])) for v in (value, other))
             if mine != theirs:
                 self._alike[mine] = theirs
@@ -144,13 +146,13 @@ class Builder:
             key = self._alike[key]
         return key
 
-    def is_written_late(self, slot: int) -> bool:
-        """Whether a value that is made again goes to the slot's own storage, in place."""
-        slots, pairs = self.plan.slots, zip(self.plan.data, self.plan.late, strict=True)
-        return any(late != data and slots[late].storage == slots[slot].storage for data, late in pairs)
+    def is_rematerialised_in_place(self, slot: int) -> bool:
+        """Whether some value is rematerialised in the slot's own storage, in place."""
+        slots, pairs = self.plan.slots, zip(self.plan.data, self.plan.backward_data, strict=True)
+        return any(other != data and slots[other].storage == slots[slot].storage for data, other in pairs)
 
-    def is_made_again(self, value: int) -> bool:
-        return self.plan.late[value] != self.plan.data[value]
+    def is_rematerialised(self, value: int) -> bool:
+        return self.plan.backward_data[value] != self.plan.data[value]
 
     def is_part(self, slot: int) -> bool:
         return self._key(slot) in self._parts
@@ -159,9 +161,9 @@ class Builder:
         return self.plan.slots[slot].storage == self.plan.slots[other].storage
 
     def mirror(self) -> None:
-        """What has been asked for of a value's array holds for its second one, too."""
-        for slot, late in zip(self.plan.data, self.plan.late, strict=True):
-            mine, theirs = self._key(slot), self._key(late)
+        """What has been asked for of a value's array holds for the one that it is rematerialised in, too."""
+        for slot, other in zip(self.plan.data, self.plan.backward_data, strict=True):
+            mine, theirs = self._key(slot), self._key(other)
             if mine != theirs and theirs not in self._parts:
                 self._widen(theirs, self._halos.get(self._wisher(mine), Halo()))
 
@@ -183,7 +185,7 @@ class Builder:
         return self.gradient(index) if self.plan.params[index].learned else None
 
     def gradient(self, index: int) -> Region:
-        """The same by the parameter's index in the plan."""
+        """A parameter blob's gradient, by its index in the plan."""
         return self._outside(External("gradient", index))
 
     def clock(self) -> Region:
@@ -212,8 +214,8 @@ class Builder:
 
     def buffer(self, layer: int, name: str) -> int:
         """The array of a reference layer's buffer."""
-        slots = (self.plan.late_buffers if self.late else self.plan.buffers)[layer]
-        found = self.buffers if slots[name] == self.plan.buffers[layer][name] else self.late_buffers
+        slots = (self.plan.backward_buffers if self.in_backward else self.plan.buffers)[layer]
+        found = self.buffers if slots[name] == self.plan.buffers[layer][name] else self.backward_buffers
         if (layer, name) not in found:
             slot = self.plan.slots[slots[name]]
             found[layer, name] = self.new(f"{slot.name} buffer", slot.nbytes).array
@@ -303,7 +305,7 @@ class Builder:
         return layout if layout == "blocked" or self.is_flat(self.bottom(layer)) else None
 
     def by_value(self, layer: int) -> tuple[Callable[[int], Blocked], Callable[[int], Blocked]]:
-        """How such a layer reads slots and writes them."""
+        """How a layer that goes value by value reads slots and writes them: as blobs of one layout."""
         blocked = self.native[self.plan.graph.nodes[layer].tops[0]] == "blocked"
         return (self.read, self.write) if blocked else (self.read_flat, self.write_flat)
 
@@ -367,45 +369,45 @@ class Builder:
     def emit(self, launches: Launch | Iterable[Launch], label: str = "") -> None:
         """The next launches of the program; label: what they are called where times are shown."""
         for launch in _labelled(launches, label):
-            ours = [x.array for x in launch.places if x.array in self.movable]
-            if ours and self.only is None:
-                self._append(launch, "keeping")
+            ours = [ref.array for ref in launch.refs if ref.array in self.movable]
+            if ours and self.variant is None:
+                self._append(launch, "accumulating")
                 for array in ours:
                     self._move(array)
-                self._append(launch.shift(self._moved), "releasing")
+                self._append(launch.shift(self._moved), "updating")
             else:
-                self._append(launch, self.only)
+                self._append(launch, self.variant)
             if launch.wait:
-                self.group += 1
+                self.wave += 1
 
-    def _append(self, launch: Launch, only: Way | None) -> None:
-        for place in launch.places:
-            self.memory[place.array].touch(self.group)
-        self.items.append(Item(self.layer, self.group, launch, only=only))
+    def _append(self, launch: Launch, variant: Variant | None) -> None:
+        for ref in launch.refs:
+            self.memory[ref.array].touch(self.wave)
+        self.items.append(Item(self.layer, self.wave, launch, variant=variant))
 
     # ------------------------------------------------------------ updates in backward
 
     @contextmanager
-    def only_when(self, way: Way) -> Iterator[None]:
-        """Rows that are emitted inside belong to this way of running backward."""
-        self.only = way
+    def in_variant(self, variant: Variant) -> Iterator[None]:
+        """`with b.in_variant("updating"):` what is emitted inside belongs to this variant of backward alone."""
+        self.variant = variant
         yield
-        self.only = None
+        self.variant = None
 
     def _move(self, array: int) -> None:
-        """Give a gradient a place of its own in the arena, zero at first."""
-        if array not in self.released:
+        """Give a gradient an array of its own in the arena, zero at first."""
+        if array not in self.moved:
             memory = self.memory[array]
-            self.released[array] = self.new(memory.name, memory.nbytes)
-            self._append(replace(clear(self.released[array]), label="update"), "releasing")
-            self.group += 1
+            self.moved[array] = self.new(memory.name, memory.nbytes)
+            self._append(replace(clear(self.moved[array]), label="update"), "updating")
+            self.wave += 1
 
     def _moved(self, ref: Ref) -> Ref:
-        place = self.released.get(ref.array)
-        return ref if place is None else place + ref.offset
+        target = self.moved.get(ref.array)
+        return ref if target is None else target + ref.offset
 
     def in_parts(self, layer: int, position: int) -> bool:
-        """Whether a rule may make a parameter's gradient and update part by part (`update`)."""
+        """Whether a family may make a parameter's gradient and update part by part (`update`)."""
         index = self.planned(layer).params[position]
         return self.updates is not None and sum(index in x.params for x in self.plan.layers) == 1
 
@@ -415,7 +417,7 @@ class Builder:
         self.updated.add(index)
         values = self._outside(External("param", index))
         count = self.memory[values.array].nbytes // 4 if count is None else count
-        with self.only_when("releasing"):
+        with self.in_variant("updating"):
             self.emit(self.updates(index, values + 4 * first, gradient, first, count))
 
     def emit_setup(self, launches: Launch | Iterable[Launch], label: str = "") -> None:
@@ -425,23 +427,23 @@ class Builder:
             return
         for launch in _labelled(launches, label):
             self.setup.append(Item(self.layer, 0, launch))
-            self.persistent |= {place.array for place in launch.places}
+            self.persistent |= {ref.array for ref in launch.refs}
 
     def call(
         self, step: Step, *, reads: Iterable[int] = (), writes: Iterable[int] = (), updates: Iterable[int] = (),
-        work: Iterable[int] = (),
+        scratch: Iterable[int] = (),
     ) -> None:  # fmt: skip
         """A step by the layer's own kernels, on these arrays."""
-        if self.items and self.items[-1].group == self.group:
-            self.group += 1
+        if self.items and self.items[-1].wave == self.wave:
+            self.wave += 1
         modes: tuple[tuple[Mode, Iterable[int]], ...] = (
-            ("read", reads), ("write", writes), ("update", updates), ("work", work)
+            ("read", reads), ("write", writes), ("update", updates), ("scratch", scratch)
         )  # fmt: skip
         uses = tuple(Access(mode, Ref(a), self.memory[a].nbytes) for mode, arrays in modes for a in arrays)
         for use in uses:
-            self.memory[use.at.array].touch(self.group)
-        self.items.append(Item(self.layer, self.group, step=step, uses=uses))
-        self.group += 1
+            self.memory[use.at.array].touch(self.wave)
+        self.items.append(Item(self.layer, self.wave, step=step, uses=uses))
+        self.wave += 1
 
 
 def _labelled(launches: Launch | Iterable[Launch], label: str) -> list[Launch]:

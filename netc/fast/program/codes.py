@@ -5,8 +5,8 @@ from netc.errors import Code
 OUTSIDE_ARRAY = Code(
     "RUN021",
     "a step of the program reaches outside its array",
-    why="Each row of the fast executor's table says which bytes its kernel reads and writes. They must lie in the "
-    "arrays that the row names, and those in the arena, as long as they are alive.",
+    why="Each launch of the fast executor says which bytes its kernel reads and writes. They must lie in the "
+    "arrays that the launch names, and those in the arena, as long as they are alive.",
     fix="Report this: it is a mistake in netc. `--executor reference` runs the net meanwhile.",
 )
 OVERLAP = Code(
@@ -26,7 +26,7 @@ NOT_WRITTEN = Code(
 RACE = Code(
     "RUN024",
     "two steps that run at the same time touch the same bytes",
-    why="Threads pass from one row to the next without waiting where the rows have nothing to do with each other. If "
+    why="Threads pass from one launch to the next without waiting where the two have nothing to do with each other. If "
     "one writes what the other reads or writes, the result depends on which comes first.",
     fix="Report this: it is a mistake in netc. `--executor reference` runs the net meanwhile.",
 )

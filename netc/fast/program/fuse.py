@@ -41,7 +41,7 @@ def only_reader(b: Builder, layer: int) -> int | None:
     if len(value.consumers) != 1 or any(b.plan.graph.nodes[layer].loss_weights):
         return None
     reader = value.consumers[0][0]
-    read_back = b.is_made_again(value.index) and _read_back(b, layer, reader)
+    read_back = b.is_rematerialised(value.index) and _read_back(b, layer, reader)
     return reader if slot.last <= reader and not read_back else None
 
 

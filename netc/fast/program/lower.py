@@ -11,7 +11,7 @@ from netc.fast.program.builder import Builder
 from netc.fast.program.families import family_of
 from netc.fast.program.family import Family
 from netc.fast.program.model import Lowered, Updates
-from netc.fast.program.release import Release
+from netc.fast.program.updates import UpdatesInBackward
 from netc.plan.allocate import Block, aligned, allocate, lower_bound
 from netc.plan.model import Plan, Step
 
@@ -21,7 +21,7 @@ __all__ = ["Lowered", "lower"]
 def lower(plan: Plan, threads: int = 1, exact: bool = False, updates: Updates | None = None) -> Lowered:
     """The program of a plan. exact: no Winograd, sums in the order that the kernels' files document.
 
-    updates: makes the rows that update parameters; then there is also a backward that does so on the way.
+    updates: makes the launches that update parameters; then there is also a backward that does so on the way.
     """
     b = Builder(plan, threads, exact, updates)
     _accept(b)
@@ -30,21 +30,21 @@ def lower(plan: Plan, threads: int = 1, exact: bool = False, updates: Updates | 
     for step in plan.forward:
         _forward(b, step)
     _outputs(b)
-    turn, turn_group, release = len(b.items), b.group, Release(b)
-    release.start()
-    b.late = True
+    turn, turn_wave, in_backward = len(b.items), b.wave, UpdatesInBackward(b)
+    in_backward.start()
+    b.in_backward = True
     for index, step in enumerate(plan.backward):
         _backward(b, step)
-        release.after(index)
-    release.finish()
+        in_backward.after(index)
+    in_backward.finish()
     _other_names(b)
-    planned, bound, packed = _place(b, turn_group)
-    keeping = tuple(item for item in b.items[turn:] if item.only != "releasing")
-    releasing = tuple(item for item in b.items[turn:] if item.only != "keeping") if updates is not None else ()
+    planned, bound, packed = _place(b, turn_wave)
+    accumulating = tuple(item for item in b.items[turn:] if item.variant != "updating")
+    updating = tuple(item for item in b.items[turn:] if item.variant != "accumulating") if updates is not None else ()
     return Lowered(
-        tuple(b.setup), tuple(b.items[:turn]), keeping, releasing, tuple(b.memory), b.homes,
+        tuple(b.setup), tuple(b.items[:turn]), accumulating, updating, tuple(b.memory), b.homes,
         {slot: b.layouts(slot) for slot in b.homes},
-        {i: s.shape for i, s in enumerate(plan.slots)}, b.buffers, b.late_buffers, b.fused, b.threads,
+        {i: s.shape for i, s in enumerate(plan.slots)}, b.buffers, b.backward_buffers, b.fused, b.threads,
         planned, bound, packed,
     )  # fmt: skip
 
@@ -82,9 +82,9 @@ def _fuse(b: Builder) -> None:
 
 def _forward(b: Builder, step: Step) -> None:
     layer = step.layer
-    b.layer = step.reader if b.again else layer
+    b.layer = step.reader if b.recomputing else layer
     node = b.plan.graph.nodes[layer]
-    if layer in b.fused and not (b.again and b.fused[layer] not in b.plan.recomputed):
+    if layer in b.fused and not (b.recomputing and b.fused[layer] not in b.plan.recomputed):
         return
     if layer in b.plan.skipped:
         for value in node.tops:
@@ -112,8 +112,8 @@ def _buffers(b: Builder, layer: int, back: bool) -> dict[str, list[int]]:
     """A layer's buffers by what its own kernels do with them; arguments of `Builder.call`."""
     found: dict[str, list[int]] = {}
     for buffer in b.planned(layer).setup.buffers:
-        way = {"saved": "reads" if back else "writes", "scratch": "work", "state": "updates"}[buffer.kind]
-        found.setdefault(way, []).append(b.buffer(layer, buffer.name))
+        use = {"saved": "reads" if back else "writes", "scratch": "scratch", "state": "updates"}[buffer.kind]
+        found.setdefault(use, []).append(b.buffer(layer, buffer.name))
     return found
 
 
@@ -139,9 +139,9 @@ def _other_names(b: Builder) -> None:
 
 def _backward(b: Builder, step: Step) -> None:
     if step.kind == "forward":
-        b.again = True
+        b.recomputing = True
         _forward(b, step)
-        b.again = False
+        b.recomputing = False
         return
     b.layer = step.layer
     head = b.fused.get(step.layer, step.layer)
@@ -189,7 +189,7 @@ def _place(b: Builder, turn: int) -> tuple[int, int, int]:
 
     The latter is at the end: replicas of a net share it.
     """
-    _outlive(b, turn, b.group)
+    _outlive(b, turn, b.wave)
     inside = [(i, m) for i, m in enumerate(b.memory) if m.external is None and m.last >= 0]
     own = [m for i, m in inside if i not in b.persistent]
     blocks = [Block(aligned(m.nbytes), ((m.first, m.last),)) for m in own]
@@ -211,13 +211,13 @@ def _outlive(b: Builder, turn: int, end: int) -> None:
     """
     plan = b.plan
     for slot, home in b.homes.items():
-        if plan.slots[slot].last < plan.end - 1:  # not in the last step either, which may be several groups
+        if plan.slots[slot].last < plan.end - 1:  # not in the last step either, which may be several waves
             continue
-        for place in (home.plain, home.blocked):
-            if place is not None:
-                b.memory[place.base.array].touch(end)
+        for blob in (home.plain, home.blocked):
+            if blob is not None:
+                b.memory[blob.base.array].touch(end)
                 if plan.slots[slot].first < 0:
-                    b.memory[place.base.array].touch(0)
+                    b.memory[blob.base.array].touch(0)
     for array in _passed_on(b, turn) if plan.kept else ():
         b.memory[array].touch(0)
         b.memory[array].touch(end)
@@ -234,7 +234,7 @@ def _passed_on(b: Builder, turn: int) -> list[int]:
     """Arrays that the launches of several layers use, or the forward and the backward of one."""
     users: dict[int, set[tuple[int, bool]]] = {}
     for item in b.items:
-        places = item.launch.places if item.launch is not None else []
-        for array in (*(a.array for a in places), *(use.at.array for use in item.uses)):
-            users.setdefault(array, set()).add((item.layer, item.group >= turn))
+        refs = item.launch.refs if item.launch is not None else []
+        for array in (*(ref.array for ref in refs), *(use.at.array for use in item.uses)):
+            users.setdefault(array, set()).add((item.layer, item.wave >= turn))
     return [array for array, by in users.items() if len(by) > 1 and b.memory[array].external is None]

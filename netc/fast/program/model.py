@@ -1,4 +1,4 @@
-"""What lowering makes of a plan: rows of compiled steps and calls of reference kernels over one arena."""
+"""What lowering makes of a plan: launches of compiled kernels and calls of reference kernels over one arena."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class External:
 
 @dataclass(slots=True)
 class Memory:
-    """One array. `first` and `last` are the groups of items that use it; offset is its place in the arena."""
+    """One array. `first` and `last` are the waves that use it; offset: bytes from the start of the arena."""
 
     name: str
     nbytes: int
@@ -35,33 +35,33 @@ class Memory:
     last: int = -1
     offset: int = 0
 
-    def touch(self, group: int) -> None:
-        self.first = group if self.first < 0 else min(self.first, group)
-        self.last = max(self.last, group)
+    def touch(self, wave: int) -> None:
+        self.first = wave if self.first < 0 else min(self.first, wave)
+        self.last = max(self.last, wave)
 
 
-Way = Literal["keeping", "releasing"]
+Variant = Literal["accumulating", "updating"]
+"""Of backward: it adds to the parameters' own gradients, or it updates each parameter when its gradient is complete."""
 Updates = Callable[[int, Ref, Ref, int, int], Sequence[Launch]]
-"""Makes the rows that update values first..first+count-1 of a parameter: (param, data, gradient, first, count). The
+"""Makes the launches that update values first..first+count-1 of a parameter: (param, data, gradient, first, count). The
 references are to the first of these values, and to its gradient."""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing to do: a row of the step table, or a step of the plan by the layer's own kernels.
+    """One thing to do: a launch, or a step of the plan by the layer's own kernels.
 
-    layer: the layer it belongs to (for layers that run again, the one whose backward needs that). group: items between
-    two barriers, which may run at the same time, share a number.
-    uses: what a step reads and writes (launches know it of themselves). only: the way of running
-    backward to which it belongs, if not to both.
+    layer: the layer it belongs to (for layers that are recomputed, the one whose backward needs that). wave: items
+    between two barriers, which may run at the same time, share a number. uses: what a step reads and writes (launches
+    know it of themselves). variant: of backward, to which alone it belongs; None: to both.
     """
 
     layer: int
-    group: int
+    wave: int
     launch: Launch | None = None
     step: Step | None = None
     uses: tuple[Access, ...] = ()
-    only: Way | None = None
+    variant: Variant | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +79,15 @@ class Lowered:
     setup: tuple[Item, ...]  # to run before forward when parameters have changed
     forward: tuple[Item, ...]
     backward: tuple[Item, ...]  # adds to the parameters' gradients
-    releasing: tuple[Item, ...]  # backward that updates each parameter when its gradient is complete; () without rules
+    updating: tuple[Item, ...]  # backward that also updates each parameter; () without `Updates`
     memory: tuple[Memory, ...]
     homes: dict[int, Home]
     holds: dict[int, frozenset[Layout]]  # the layouts of each slot's array that are filled after the last write
     shapes: dict[int, Shape]
     buffers: dict[tuple[int, str], int]
-    late_buffers: dict[tuple[int, str], int]  # the same of layers that run again in backward
-    fused: dict[int, int]  # layer -> the layer whose rows do its work
-    threads: int  # that the workspace is made for
+    backward_buffers: dict[tuple[int, str], int]  # those of rematerialised values
+    fused: dict[int, int]  # layer -> the layer whose launches do its work
+    threads: int  # for which scratch is sized
     planned_bytes: int
     lower_bound_bytes: int
     packed_bytes: int  # the end of the arena, which setup fills, and nothing else writes

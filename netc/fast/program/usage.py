@@ -13,14 +13,14 @@ from netc.plan.usage import KINDS, Kind, Live, Usage, fixed, maker
 def of_program(plan: Plan, program: Lowered, histories: int = 0) -> Usage:
     """histories: blobs that the solver keeps for each learned one.
 
-    With updates in backward (`Lowered.releasing`), gradients are where that has them.
+    With updates in backward (`Lowered.updating`), gradients are where that has them.
     """
-    items, turn = (*program.forward, *(program.releasing or program.backward)), len(program.forward)
-    labels: dict[int, str] = {}
+    items, turn = (*program.forward, *(program.updating or program.backward)), len(program.forward)
+    labels: dict[int, str] = {}  # of waves
     users: dict[int, str] = {}  # array -> the first layer that uses it
     for index, item in enumerate(items):
         name = plan.graph.nodes[item.layer].name if item.layer >= 0 else ""
-        labels[item.group] = f"{'forward' if index < turn else 'backward'} {name}".strip()
+        labels[item.wave] = f"{'forward' if index < turn else 'backward'} {name}".strip()
         for array in _arrays(item):
             users.setdefault(array, name)
     known = _known(plan, program)
@@ -31,11 +31,11 @@ def of_program(plan: Plan, program: Lowered, histories: int = 0) -> Usage:
             what = known.get(index) or Known(memory.name, "workspace", users.get(index, ""), ())
             arrays.append(Live(what.name, what.kind, what.layer, what.shape, memory.nbytes, memory.first, memory.last))
     steps, last = [], "start"
-    for group in range(end + 1):
-        last = labels.get(group, last)
+    for wave in range(end + 1):
+        last = labels.get(wave, last)
         steps.append(last)
     always = fixed(plan, histories)
-    if program.releasing:
+    if program.updating:
         always["gradients"] = _kept_gradients(program)
     return Usage(
         executor="fast",
@@ -48,7 +48,7 @@ def of_program(plan: Plan, program: Lowered, histories: int = 0) -> Usage:
 
 def _kept_gradients(program: Lowered) -> int:
     """Gradients of parameters that have memory of their own all the same."""
-    used = {array for item in program.releasing for array in _arrays(item)}
+    used = {array for item in program.updating for array in _arrays(item)}
     outside = ((m.external, m.nbytes) for index, m in enumerate(program.memory) if index in used)
     return sum(nbytes for external, nbytes in outside if external is not None and external.kind == "gradient")
 
@@ -74,10 +74,10 @@ def _known(plan: Plan, program: Lowered) -> dict[int, Known]:
     homes = sorted(program.homes.items(), key=lambda one: -plan.slots[one[0]].nbytes)  # a Concat's top before its parts
     for slot, home in homes:
         s = plan.slots[slot]
-        for place in (home.plain, home.blocked):
-            if place is not None:
-                found.setdefault(place.base.array, Known(s.name, KINDS[s.kind], maker(plan, s.kind, s.owner), s.shape))
-    for buffers in (program.buffers, program.late_buffers):
+        for blob in (home.plain, home.blocked):
+            if blob is not None:
+                found.setdefault(blob.base.array, Known(s.name, KINDS[s.kind], maker(plan, s.kind, s.owner), s.shape))
+    for buffers in (program.buffers, program.backward_buffers):
         for (layer, name), array in buffers.items():
             shape = plan.slots[plan.buffers[layer][name]].shape
             found[array] = Known(name, "buffer", plan.graph.nodes[layer].name, shape)
@@ -85,5 +85,5 @@ def _known(plan: Plan, program: Lowered) -> dict[int, Known]:
 
 
 def _arrays(item: Item) -> list[int]:
-    places = item.launch.places if item.launch is not None else []
-    return [a.array for a in places] + [use.at.array for use in item.uses]
+    refs = item.launch.refs if item.launch is not None else []
+    return [ref.array for ref in refs] + [use.at.array for use in item.uses]

@@ -1,11 +1,11 @@
 """What must hold of any program, checked without trusting the lowering or the placement.
 
-- Each row reaches only into the arrays that it names, and each array is used only while it is alive, in the arena.
+- Each launch reaches only into the arrays that it names, and each array is used only while it is alive, in the arena.
 - No two arrays that are alive at one time overlap. (What shares memory on purpose, in place or in parts of a Concat's
   top, is one array here.)
 - Nothing is read that has not been written since its array came to life, forward then backward.
-- Rows between two barriers, which threads run side by side, do not touch what another of them writes; nor does a row
-  write what it reads, unless it does so place by place (in place).
+- Launches between two barriers, which threads run side by side, do not touch what another of them writes; nor does a
+  launch write what it reads, unless it does so value by value (in place).
 
 It runs on every program, before anything of it does; it looks at no more bytes than tell the boxes apart (`cells`).
 """
@@ -30,19 +30,19 @@ Used = tuple[Item, list[Access]]
 
 def verify(program: Lowered) -> None:
     """Raise NetError(RUN021..RUN024) unless all of the above holds."""
-    places(program)
+    verify_placement(program)
     setup = [(item, _uses(item)) for item in program.setup]
-    forward, backward, releasing = (
-        [(item, _uses(item)) for item in items] for items in (program.forward, program.backward, program.releasing)
+    forward, backward, updating = (
+        [(item, _uses(item)) for item in items] for items in (program.forward, program.backward, program.updating)
     )
-    for item, accesses in (*setup, *forward, *backward, *releasing):
+    for item, accesses in (*setup, *forward, *backward, *updating):
         for one in accesses:
             _inside(program, item, one)
-        _place_by_place(program, item, accesses)
-    _order(program, setup, [*forward, *backward], *([[*forward, *releasing]] if releasing else ()))
+        _value_by_value(program, item, accesses)
+    _order(program, setup, [*forward, *backward], *([[*forward, *updating]] if updating else ()))
 
 
-def places(program: Lowered) -> None:
+def verify_placement(program: Lowered) -> None:
     """Raise NetError(RUN021, RUN022) unless each array lies in the arena, and overlaps none that is alive with it."""
     inside = [m for m in program.memory if m.external is None and m.last >= 0]
     order = sorted(inside, key=lambda m: m.offset)
@@ -61,13 +61,13 @@ def places(program: Lowered) -> None:
     for item in (*program.forward, *program.backward):
         for array in _arrays(item):
             memory = program.memory[array]
-            if memory.external is None and not memory.first <= item.group <= memory.last:
+            if memory.external is None and not memory.first <= item.wave <= memory.last:
                 raise _wrong(OUTSIDE_ARRAY, f'{_name(item)} uses "{memory.name}" when it is not alive')
 
 
 def _arrays(item: Item) -> Iterator[int]:
     if item.launch is not None:
-        yield from (place.array for place in item.launch.places)
+        yield from (ref.array for ref in item.launch.refs)
     yield from (use.at.array for use in item.uses)
 
 
@@ -79,12 +79,12 @@ def _uses(item: Item) -> list[Access]:
 def _inside(program: Lowered, item: Item, one: Access) -> None:
     memory = program.memory[one.at.array]
     if one.first < 0 or one.end > memory.nbytes:
-        place = f'bytes {one.first} to {one.end - 1} of "{memory.name}", which has {memory.nbytes}'
-        raise _wrong(OUTSIDE_ARRAY, f"{_name(item)} {one.mode}s {place}")
+        where = f'bytes {one.first} to {one.end - 1} of "{memory.name}", which has {memory.nbytes}'
+        raise _wrong(OUTSIDE_ARRAY, f"{_name(item)} {one.mode}s {where}")
 
 
-def _place_by_place(program: Lowered, item: Item, accesses: Sequence[Access]) -> None:
-    """Threads share a row: one may read with its neighbours what another has overwritten."""
+def _value_by_value(program: Lowered, item: Item, accesses: Sequence[Access]) -> None:
+    """Threads share a launch: one may read with its neighbours what another has overwritten."""
     if item.launch is None:
         return
     written = [one for one in accesses if one.mode == "write"]
@@ -107,17 +107,17 @@ def _meet(one: Access, other: Access) -> bool:
 
 
 def _order(program: Lowered, setup: Sequence[Used], *passes: Sequence[Used]) -> None:
-    """Setup comes before each pass, one row after the other."""
+    """Setup comes before each pass, one launch after the other."""
     cells = _cells(program, (setup, *passes))
     for used in passes:
         written = _Written(program, cells)
         for one in setup:
-            written.group([one])
-        for number, group in groupby(used, key=lambda one: one[0].group):
-            rows = list(group)
-            if len(rows) > 1:
-                _side_by_side(program, cells, rows)
-            written.group(rows)
+            written.wave([one])
+        for number, wave in groupby(used, key=lambda one: one[0].wave):
+            items = list(wave)
+            if len(items) > 1:
+                _side_by_side(program, cells, items)
+            written.wave(items)
             written.forget(number)
 
 
@@ -142,8 +142,8 @@ class _Written:
         self.marks: dict[int, NDArray[np.bool_]] = {}
         self.whole: set[int] = set()
 
-    def group(self, used: Sequence[Used]) -> None:
-        """Rows that may run at the same time."""
+    def wave(self, used: Sequence[Used]) -> None:
+        """Items that may run at the same time."""
         for item, accesses in used:
             for one in accesses:
                 if one.mode in ("read", "update"):
@@ -153,9 +153,9 @@ class _Written:
                 if one.mode != "read":
                     self._write(one)
 
-    def forget(self, group: int) -> None:
-        """Arrays that die with a group."""
-        for array in [a for a in (*self.marks, *self.whole) if self.memory[a].last <= group and a not in self.kept]:
+    def forget(self, wave: int) -> None:
+        """Arrays that die with a wave."""
+        for array in [a for a in (*self.marks, *self.whole) if self.memory[a].last <= wave and a not in self.kept]:
             self.marks.pop(array, None)
             self.whole.discard(array)
 
@@ -181,7 +181,7 @@ class _Written:
 
 
 def _side_by_side(program: Lowered, cells: dict[int, Cells], used: Sequence[Used]) -> None:
-    """Rows of one group: none touches what another writes."""
+    """Launches of one wave: none touches what another writes."""
     users: dict[int, list[tuple[int, Access]]] = {}
     for number, (_, accesses) in enumerate(used, 1):
         for one in accesses:
@@ -201,7 +201,7 @@ def _overlap(boxes: Sequence[Access]) -> bool:
 def _alone(
     program: Lowered, cells: Cells, used: Sequence[Used], touched: Sequence[tuple[int, Access]]
 ) -> None:  # fmt: skip
-    """touched: the rows that use one array, by their number in the group, and what they touch."""
+    """touched: the launches that use one array, by their number in the wave, and what they touch."""
     writer = np.zeros(cells.count, np.int32)
     for number, one in touched:
         if one.mode != "read":
@@ -214,13 +214,13 @@ def _alone(
 def _touch(program: Lowered, writer: Marks, number: int, used: Sequence[Used], one: Access) -> None:
     if ((writer != 0) & (writer != number)).any():
         name = program.memory[one.at.array].name
-        raise _wrong(RACE, f'{_name(used[number - 1][0])} touches "{name}" while another row writes there')
+        raise _wrong(RACE, f'{_name(used[number - 1][0])} touches "{name}" while another launch writes there')
 
 
 def _name(item: Item) -> str:
     if item.launch is not None:
-        return f'row "{item.launch.label}" of layer {item.layer}, group {item.group},'
-    return f"{item.step.kind if item.step else 'step'} of layer {item.layer}, group {item.group},"
+        return f'launch "{item.launch.label}" of layer {item.layer}, wave {item.wave},'
+    return f"{item.step.kind if item.step else 'step'} of layer {item.layer}, wave {item.wave},"
 
 
 def _wrong(code: Code, message: str) -> NetError:

@@ -1,8 +1,8 @@
-"""Winograd convolution: which passes of a convolution go by it, and their launches. Convolution's rule asks here first.
+"""Winograd convolution: which passes of a convolution go by it, and their launches. Convolution asks here first.
 
 Each pass is chosen on its own: the data gradient has other channels and pixels than forward. Halos are those of the
 direct kernels, so the choice changes nothing elsewhere. `launches` says how it works; below it are `cut` (when, and in
-what portions), `kernels` and `weights`, `points` (what these work on), `emit` and `matrices` (vector code).
+what portions), `kernels` and `weights`, `points` (what these workspace on), `emit` and `matrices` (vector code).
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ def forward(
 ) -> None:
     """Emit y = x * weights * factor + bias (+ add), clipped at 0 for ReLU."""
     weights = _weights(b, layer, conv, False, factor)
-    work = b.new("workspace", launches.workspace_bytes(conv, y.n, b.threads))
-    b.emit(launches.forward(x, weights, bias, y, conv, work, relu, add), "Winograd convolution")
+    workspace = b.new("workspace", launches.workspace_bytes(conv, y.n, b.threads))
+    b.emit(launches.forward(x, weights, bias, y, conv, workspace, relu, add), "Winograd convolution")
 
 
 def data_gradient(b: Builder, dy: Blocked, layer: int, dx: Blocked, conv: Conv, add: bool) -> None:
     """Emit dx from dy, or dx += that."""
     weights = _weights(b, layer, conv, True, NOTHING)
-    work = b.new("workspace", launches.workspace_bytes(launches.turned(conv), dy.n, b.threads))
-    b.emit(launches.data_gradient(dy, weights, dx, conv, work, add), "Winograd data gradient")
+    workspace = b.new("workspace", launches.workspace_bytes(launches.turned(conv), dy.n, b.threads))
+    b.emit(launches.data_gradient(dy, weights, dx, conv, workspace, add), "Winograd data gradient")
 
 
 def weight_gradient(b: Builder, x: Blocked, dy: Blocked, dw: Region, conv: Conv) -> None:
     """Emit dw += the gradient of the weights."""
-    work = b.new("workspace", launches.gradient_workspace_bytes(conv, dy.n, b.threads))
-    b.emit(launches.weight_gradient(x, dy, dw, conv, work), "Winograd weight gradient")
+    workspace = b.new("workspace", launches.gradient_workspace_bytes(conv, dy.n, b.threads))
+    b.emit(launches.weight_gradient(x, dy, dw, conv, workspace), "Winograd weight gradient")
 
 
 def _weights(b: Builder, layer: int, conv: Conv, backward: bool, factor: Region) -> Region:

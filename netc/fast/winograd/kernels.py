@@ -142,25 +142,25 @@ def products(rows: int, vectors: int, odd: bool) -> Entry[...]:
     """Points times weights, by `rows` tiles and `vectors` output blocks at a time (one more block if `odd`).
 
     Either all of a chunk at once, threads sharing (point, output blocks), between the kernels above; or each thread
-    takes shares of `per` times `rows` tiles through all three, in a workspace of its own: its part of `work`.
+    takes shares of `per` times `rows` tiles through all three, in a workspace of its own: its part of `workspace`.
     """
 
     @entry
     def body(
         tid: int, nth: int, x: Blocked, weights: Points, y: Blocked, add: Blocked, bias: Region, bottoms: Points,
-        results: Points, work: Region, tiles: Tiles, per: int, relu: bool,
+        results: Points, workspace: Region, tiles: Tiles, per: int, relu: bool,
     ) -> None:  # fmt: skip
         ins, outs = x.blocks, y.blocks
         points = (weights.size + 3) * (weights.size + 3)
-        groups = (outs + vectors - 1) // vectors
+        runs = (outs + vectors - 1) // vectors
         units = (tiles.count + rows - 1) // rows
         more = add.inner - y.inner if add.inner else -1
         source, target = bottoms.start, results.start
-        first, last = points * groups * tid // nth, points * groups * (tid + 1) // nth
+        first, last = points * runs * tid // nth, points * runs * (tid + 1) // nth
         unit, end, step = 0, units, units
         a_in, c_out = bottoms.room * 64, results.room * 64
         if per > 0:
-            first, last, step = 0, points * groups, per
+            first, last, step = 0, points * runs, per
             unit, end = units * tid // nth, units * (tid + 1) // nth
             own = tid * points * (bottoms.step + results.step)
             source, target = source + own, target + own
@@ -171,12 +171,12 @@ def products(rows: int, vectors: int, odd: bool) -> Entry[...]:
                 for block in range(ins):
                     _read(x.inner + block * x.plane, x, tiles, source + block * a_in, bottoms, chunk, count, 0)
             for item in range(first, last):
-                point, group = item // groups, item % groups
+                point, run = item // runs, item % runs
                 a = source + point * bottoms.step
-                b = weights.start + point * weights.step + group * vectors * ins * 1024
-                c = target + point * results.step + group * vectors * c_out
+                b = weights.start + point * weights.step + run * vectors * ins * 1024
+                c = target + point * results.step + run * vectors * c_out
                 for _ in range(here):
-                    if odd and group == groups - 1:
+                    if odd and run == runs - 1:
                         _multiply(rows, 1, a, b, c, x.c, a_in, ins * 1024, c_out)
                     else:
                         _multiply(rows, vectors, a, b, c, x.c, a_in, ins * 1024, c_out)
@@ -194,12 +194,12 @@ def products(rows: int, vectors: int, odd: bool) -> Entry[...]:
         depth = (o.x.c + 3) // 4 * 4 * PIXEL
         yield box("read", weights.start, depth, (point_count(weights.size), weights.step), (o.y.blocks, ins * BLOCK))
         if o.per > 0:
-            yield of("work", o.work)
+            yield of("scratch", o.workspace)
             yield from o.tiles.touched("read", o.x, weights.size - 1)
             yield from _written(o)
         else:
             yield o.bottoms.touched("read", count)
-            yield o.results.touched("work", -(-count // rows) * rows)  # what is more than `count` is garbage
+            yield o.results.touched("scratch", -(-count // rows) * rows)  # what is more than `count` is garbage
             yield o.results.touched("write", count)
 
     return body
@@ -218,14 +218,14 @@ def weight_products(lanes: int, vectors: int) -> Entry[...]:
     def body(
         tid: int, nth: int, bottoms: Points, tops: Points, sums: Points, tiles: int, channels: int, add: bool
     ) -> None:
-        ins, groups = bottoms.blocks, tops.blocks // vectors
+        ins, runs = bottoms.blocks, tops.blocks // vectors
         more = 0 if add else -1
-        for item in share((sums.size + 3) * (sums.size + 3) * groups * ins, tid, nth):
+        for item in share((sums.size + 3) * (sums.size + 3) * runs * ins, tid, nth):
             i, rest = item % ins, item // ins
-            group, point = rest % groups, rest // groups
+            run, point = rest % runs, rest // runs
             a = bottoms.start + point * bottoms.step + i * bottoms.room * 64
-            b = tops.start + point * tops.step + group * vectors * tops.room * 64
-            c = sums.start + point * sums.step + (group * vectors * ins + i) * 1024
+            b = tops.start + point * tops.step + run * vectors * tops.room * 64
+            c = sums.start + point * sums.step + (run * vectors * ins + i) * 1024
             for part in range(min(parts, (channels - i * 16 + lanes - 1) // lanes)):
                 tile(
                     lanes, vectors, 1, 4, a + part * lanes * 4, b, c + part * lanes * 64, 0, more, 0, 64,

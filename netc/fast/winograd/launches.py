@@ -17,7 +17,7 @@ from dataclasses import replace
 from itertools import product
 
 from netc.fast.convolution.geometry import BLOCK, Conv
-from netc.fast.convolution.lines import vector_groups
+from netc.fast.convolution.lines import block_runs
 from netc.fast.machine.emit import LANES
 from netc.fast.machine.launch import NOTHING, Launch, Region, together
 from netc.fast.machine.layout import NO_BLOB, Blocked
@@ -102,13 +102,13 @@ def transform_weights(
 
 
 def forward(
-    x: Blocked, weights: Region, bias: Region, y: Blocked, conv: Conv, work: Region, relu: bool = False,
+    x: Blocked, weights: Region, bias: Region, y: Blocked, conv: Conv, workspace: Region, relu: bool = False,
     add: Blocked = NO_BLOB,
 ) -> Iterator[Launch]:  # fmt: skip
     """y = x * weights + bias (+ add, whose lines, planes and images are as far apart as y's), clipped at 0 for ReLU."""
     assert not add.inner or (add.line, add.plane, add.image) == (y.line, y.plane, y.image)
     plan, count = cut(conv, y.n), tiles(conv, y.n)
-    bottoms, rest = cut_points(work, conv.kernel[0], conv.in_blocks, plan.chunk)
+    bottoms, rest = cut_points(workspace, conv.kernel[0], conv.in_blocks, plan.chunk)
     results, _ = cut_points(rest, conv.kernel[0], conv.out_blocks, plan.chunk)
     multiply = products(plan.rows, vectors(conv), conv.out_blocks % vectors(conv) != 0)
     step, per = (count, plan.chunk // plan.rows) if plan.own else (plan.chunk, 0)
@@ -119,28 +119,28 @@ def forward(
         if not plan.own:
             yield read_squares(x=bottom, points=bottoms, tiles=some, tops=False)
         yield multiply(
-            x=bottom, weights=points, y=top, add=added, bias=shift, bottoms=bottoms, results=results, work=work,
-            tiles=some, per=per, relu=relu,
+            x=bottom, weights=points, y=top, add=added, bias=shift, bottoms=bottoms, results=results,
+            workspace=workspace, tiles=some, per=per, relu=relu,
         )  # fmt: skip
         if not plan.own:
             yield write_squares(points=results, y=top, add=added, bias=shift, tiles=some, relu=relu)
 
 
 def data_gradient(
-    dy: Blocked, weights: Region, dx: Blocked, conv: Conv, work: Region, add: bool = False
+    dy: Blocked, weights: Region, dx: Blocked, conv: Conv, workspace: Region, add: bool = False
 ) -> Iterator[Launch]:
     """dx (+)= what dy gives it, with weights transformed `backward`."""
-    return forward(dy, weights, NOTHING, dx, turned(conv), work, add=dx if add else NO_BLOB)
+    return forward(dy, weights, NOTHING, dx, turned(conv), workspace, add=dx if add else NO_BLOB)
 
 
 # ---------------------------------------------------------------- weight gradient
 
 
-def weight_gradient(x: Blocked, dy: Blocked, dw: Region, conv: Conv, work: Region) -> Iterator[Launch]:
+def weight_gradient(x: Blocked, dy: Blocked, dw: Region, conv: Conv, workspace: Region) -> Iterator[Launch]:
     """dw (Caffe's order) += the gradient of the weights."""
     size, ins, outs = conv.kernel[0], conv.in_blocks, conv.out_blocks
     count, room, lanes = tiles(conv, dy.n), gradient_chunk(conv, dy.n), LANES_OF_SUMS[features()]
-    bottoms, rest = cut_points(work, size, ins, room)
+    bottoms, rest = cut_points(workspace, size, ins, room)
     tops, rest = cut_points(rest, size, outs, room)
     sums, scratch = cut_points(rest, size, outs * ins, LANES)
     for group in range(conv.groups):
@@ -153,10 +153,10 @@ def weight_gradient(x: Blocked, dy: Blocked, dw: Region, conv: Conv, work: Regio
             ])  # fmt: skip
             yield from together([
                 weight_products(lanes, each)(
-                    bottoms=bottoms, tops=tops.part(first, groups * each), channels=bottom.c, tiles=some.count,
-                    sums=sums.part(first * ins, groups * each * ins), add=start > 0,
+                    bottoms=bottoms, tops=tops.part(first, runs * each), channels=bottom.c, tiles=some.count,
+                    sums=sums.part(first * ins, runs * each * ins), add=start > 0,
                 )
-                for first, groups, each in vector_groups(outs, vectors(conv))
+                for first, runs, each in block_runs(outs, vectors(conv))
             ])  # fmt: skip
         target = _of_group(dw, conv, group)
         yield points_to_weights(source=sums, target=target, scratch=scratch, outs=top.c, ins=bottom.c)

@@ -1,4 +1,4 @@
-"""What the kernels here work on: tiles of pixels, and the points that squares around these are transformed to."""
+"""What the kernels here workspace on: tiles of pixels, and the points that squares around these are transformed to."""
 
 from __future__ import annotations
 

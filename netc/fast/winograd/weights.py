@@ -56,7 +56,7 @@ def weights_to_points(
 
 @weights_to_points.touches
 def _(o: Any) -> Iterator[Access]:
-    yield from (of("read", o.source), of("read", o.factor), of("work", o.scratch))
+    yield from (of("read", o.source), of("read", o.factor), of("scratch", o.scratch))
     target, (rows, columns) = o.target, (o.ins, o.outs) if o.turned else (o.outs, o.ins)
     dims = (point_count(target.size), target.step), (blocks(rows), blocks(columns) * BLOCK)
     yield box("write", target.start, (columns + 3) // 4 * 4 * PIXEL, *dims)
@@ -83,6 +83,6 @@ def points_to_weights(tid: int, nth: int, source: Points, target: Region, scratc
 
 @points_to_weights.touches
 def _(o: Any) -> Iterator[Access]:
-    yield from (of("update", o.target), of("work", o.scratch))
+    yield from (of("update", o.target), of("scratch", o.scratch))
     dims = (point_count(o.source.size), o.source.step), (blocks(o.outs), blocks(o.ins) * BLOCK)
     yield box("read", o.source.start, o.ins * PIXEL, *dims)

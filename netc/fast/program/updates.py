@@ -1,8 +1,8 @@
 """Updates in the middle of backward: each parameter's as soon as its gradient is complete.
 
-Backward is lowered twice into one list of items: *keeping* gradients in the parameters' own memory (what
-`Net.backward` does), and *releasing* them, where a gradient is an array of the arena that lives from the first layer
-that adds to it to its update. What differs is only where rows write, and the updates themselves.
+Backward is lowered twice into one list of items: *accumulating* gradients in the parameters' own memory (what
+`Net.backward` does), and *updating* the parameters, where a gradient is an array of the arena that lives from the first
+layer that adds to it to its update. What differs is only where launches write, and the updates themselves.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from netc.fast.machine.moves import clear
 from netc.fast.program.builder import Builder
 
 
-class Release:
+class UpdatesInBackward:
     """Which gradients are where, and when they are complete. Without `Builder.updates` it does nothing."""
 
     def __init__(self, b: Builder) -> None:
@@ -39,7 +39,7 @@ class Release:
             if index in self.movable:
                 self.b.movable.add(gradient.array)
                 continue
-            with self.b.only_when("releasing"):
+            with self.b.in_variant("updating"):
                 self.b.emit(clear(gradient), "update")
 
     def after(self, step: int) -> None:
@@ -57,7 +57,7 @@ class Release:
         if index in self.b.updated:
             return
         gradient = self.b.gradient(index)
-        with self.b.only_when("releasing"):
-            if index in self.movable and gradient.array not in self.b.released:  # no rule has added to it
+        with self.b.in_variant("updating"):
+            if index in self.movable and gradient.array not in self.b.moved:  # no family has added to it
                 self.b.emit(clear(gradient), "update")
-        self.b.update(index, self.b.released.get(gradient.array, gradient))
+        self.b.update(index, self.b.moved.get(gradient.array, gradient))

@@ -70,11 +70,11 @@ def same(one: Solver, other: Solver) -> None:
 @pytest.mark.parametrize("extra", SOLVERS.values(), ids=list(SOLVERS))
 def test_the_same_bits(extra: str) -> None:
     kept, losses = trained(extra)
-    released, others = trained(extra, keep_gradients=False)
-    assert released.updater.releases
-    assert not kept.updater.releases
+    updating, others = trained(extra, keep_gradients=False)
+    assert updating.updater.updates_in_backward
+    assert not kept.updater.updates_in_backward
     assert losses == others
-    same(kept, released)
+    same(kept, updating)
 
 
 def test_any_number_of_threads() -> None:
@@ -84,16 +84,16 @@ def test_any_number_of_threads() -> None:
 
 @pytest.mark.parametrize("extra", ["clip_gradients: 0.1", "iter_size: 2", "snapshot_diff: true"])
 def test_where_gradients_are_needed_together_they_are_kept(extra: str) -> None:
-    kept, released = trained(extra)[0], trained(extra, keep_gradients=False)[0]
-    assert not released.updater.releases
-    same(kept, released)
+    kept, updating = trained(extra)[0], trained(extra, keep_gradients=False)[0]
+    assert not updating.updater.updates_in_backward
+    same(kept, updating)
 
 
 def test_an_iteration_that_is_looked_into() -> None:
     """debug_info runs an iteration on the reference executor, by gradients; those around it update in backward."""
-    released, _ = trained("display: 3 debug_info: true", keep_gradients=False)
+    updating, _ = trained("display: 3 debug_info: true", keep_gradients=False)
     kept, _ = trained("display: 3 debug_info: true")
-    same(kept, released)
+    same(kept, updating)
 
 
 def test_gradients_that_were_not_kept_are_not_shown() -> None:
@@ -119,17 +119,17 @@ def test_backward_still_gives_gradients() -> None:
 def test_the_program_holds_and_needs_less_memory() -> None:
     net = Net(plan(loads(NET), "TRAIN"), executor="fast", threads=2)
     plain = net.executor
-    Updater(solver_record('base_lr: 0.01 lr_policy: "fixed"'), net, release=True)
+    Updater(solver_record('base_lr: 0.01 lr_policy: "fixed"'), net, update_in_backward=True)
     assert isinstance(plain, Fast)
     assert isinstance(net.executor, Fast)
     program = net.executor.program
-    assert program.releasing
-    assert not plain.program.releasing
+    assert program.updating
+    assert not plain.program.updating
     verify(program)
-    without = tuple(x for x in program.releasing if not x.launch or "data gradient" not in x.launch.label)
-    assert len(without) < len(program.releasing)
+    without = tuple(x for x in program.updating if not x.launch or "data gradient" not in x.launch.label)
+    assert len(without) < len(program.updating)
     with pytest.raises(NetError) as caught:
-        verify(replace(program, releasing=without))
+        verify(replace(program, updating=without))
     assert caught.value.diagnostics[0].code.id == "RUN023"
     gradients = sum(b.data.nbytes for b in net.learned)
     assert program.planned_bytes - plain.program.planned_bytes < gradients
