@@ -1,4 +1,4 @@
-"""A convolution's geometry, and which positions of one blob meet which cells of the kernel for a position of another."""
+"""A convolution's geometry, and which positions of one blob meet which cells of the kernel for one of another."""
 
 from __future__ import annotations
 
