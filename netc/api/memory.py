@@ -59,8 +59,8 @@ def measure(
             return of_plan(plan, kept)
         fast: Any = import_module("netc.run.fast")  # costly to import
         lowering: Any = import_module("netc.fast.program.usage")
-        in_backward = update_in_backward and not needs_all_gradients(solver)
-        updates = _updates(rule) if in_backward and rule is not None else None
+        in_backward = update_in_backward and solver is not None and not needs_all_gradients(solver)
+        updates = _updates(rule) if rule is not None and in_backward else None
         program = fast.lower(plan, threads or fast.thread_count(), fast.exact(), updates)
         usage: Usage = lowering.of_program(plan, program, kept)
         return usage
