@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from netc import files
@@ -42,6 +43,17 @@ def write_bytes(path: Path, content: bytes) -> None:
         return
     try:
         files.write_bytes(path, content)
+    except OSError as error:
+        raise NetError(Diagnostic(CANNOT_WRITE, f"cannot write {path}: {error.strerror}")) from error
+
+
+def write_parts(path: Path, parts: Sequence[bytes | memoryview]) -> None:
+    """As `write_bytes`, one part after the other."""
+    if path == STDOUT:
+        write_bytes(path, b"".join(parts))
+        return
+    try:
+        files.write_whole(path, lambda file: file.writelines(parts))
     except OSError as error:
         raise NetError(Diagnostic(CANNOT_WRITE, f"cannot write {path}: {error.strerror}")) from error
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import click
 
 from netc.cli import _output
-from netc.cli._files import say_written, write_bytes
+from netc.cli._files import say_written, write_parts
 from netc.cli._options import OUTPUT, planning_options
 from netc.convert import files
+from netc.convert.check import TOLERANCE, Checked, check, random_inputs
+from netc.convert.codes import NOT_CHECKED
+from netc.convert.given import given_inputs
+from netc.convert.model import Made, Options
+from netc.errors import Diagnostic, NetError
 from netc.layer import Shape
 
 
@@ -20,17 +27,26 @@ from netc.layer import Shape
 @click.option("--batch", type=click.IntRange(min=1), help="Batch size of the ONNX file.")
 @click.option("--to", metavar="ENDING", help="The format, whatever OUT is called: .net, .onnx...; for - (stdout).")
 @click.option("--half", is_flag=True, help="Store parameters in FP16, as OpenCV's shrinkCaffeModel does.")
+@click.option("--check", "checked", is_flag=True, help="Run what was made, and compare it with netc layer by layer.")
+@click.option(
+    "--given", type=click.Path(path_type=Path), multiple=True, help="Check on the arrays of a .npz file, too."
+)
+@click.option("--tolerance", type=click.FloatRange(min=0), default=TOLERANCE, show_default=True, help="Of --check.")
+@click.option("--seed", type=int, default=0, help="Of the random inputs of --check.")
 @planning_options
 def command(
     source: Path,
     target: Path,
     weights: tuple[Path, ...],
-    batch: int | None,
     inputs: tuple[tuple[str, Shape], ...],
     to: str | None,
-    half: bool,
+    checked: bool,
+    given: tuple[Path, ...],
+    tolerance: float,
+    seed: int,
     layers: tuple[Path, ...],
-) -> None:
+    **asked: Any,
+) -> int:
     """Convert IN to OUT; the endings of the names say from what to what.
 
     \b
@@ -43,16 +59,44 @@ def command(
 
     \b
     netc convert old.prototxt new.net
-    netc convert net.prototxt model.onnx --weights model.caffemodel --batch 1
+    netc convert net.prototxt model.onnx --weights model.caffemodel --batch 1 --check
     netc convert model.caffemodel half.caffemodel --half
+
+    --check runs what was made on random inputs (and those of --given) beside netc. Where a layer's top differs by more
+    than the tolerance, it names the first that does, writes nothing, and the exit code is 1.
     """
     model = files.with_weights(files.read(source, layers), weights)
     if model.definition is not None:
         _output.show(model.definition.warnings)
-    content, notes = files.dump(
-        model, f".{to.lstrip('.')}" if to else target.suffix, files.Options(batch, dict(inputs), half)
-    )
-    write_bytes(target, content)
-    for note in notes:
+    known = {field.name for field in fields(Options)}
+    options = Options(inputs=dict(inputs), **{name: value for name, value in asked.items() if name in known})
+    made = files.dump(model, f".{to.lstrip('.')}" if to else target.suffix, options)
+    for note in made.notes:
         _output.say(note)
+    if checked or given:
+        _check(made, target, given, tolerance, seed)
+    write_parts(target, made.parts)
     say_written(target)
+    for ending, parts in made.beside.items():
+        write_parts(target.with_suffix(ending), parts)
+        say_written(target.with_suffix(ending))
+    return 0
+
+
+def _check(made: Made, target: Path, given: tuple[Path, ...], tolerance: float, seed: int) -> None:
+    if made.checkable is None:
+        raise NetError(Diagnostic(NOT_CHECKED, f"{target} holds nothing that runs", help=NOT_CHECKED.fix))
+    inputs = [
+        *random_inputs(made.checkable, seed=seed),
+        *(i for path in given for i in given_inputs(made.checkable, path)),
+    ]
+    found = check(made.checkable, inputs, tolerance)
+    if found.problem is not None:
+        raise NetError(found.problem)
+    _output.say(_summary(found))
+
+
+def _summary(found: Checked) -> str:
+    runs = f"{found.runs} run{'s' * (found.runs != 1)}"
+    worst = f'; the worst is "{found.worst.blob}" by {found.worst.error:.2g}' if found.worst else ""
+    return f"{found.runner} agrees with netc: {found.compared} of {found.computed} blobs compared in {runs}{worst}"

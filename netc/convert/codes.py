@@ -72,17 +72,49 @@ NOT_HALF = Code(
 )
 NO_COUNTERPART = Code(
     "CNV010",
-    "ONNX has nothing for a layer type",
-    why="ONNX has a fixed set of operators. Data layers, losses, layers that keep state between runs, and layers of "
-    "detectors that give as many rows as they find are not among them.",
-    example='layer { name: "detection" type: "DetectionOutput" bottom: "loc" bottom: "conf" bottom: "prior" top: "y" }',
-    fix="Cut the net before the layer, and do what it does in the program that runs the ONNX file.",
+    "the format has nothing for a layer type",
+    why="A format has a fixed set of operators. Data layers, losses, and layers that keep state between runs are not "
+    "among them.",
+    example='layer { name: "loss" type: "ContrastiveLoss" bottom: "a" bottom: "b" bottom: "same" top: "loss" }',
+    fix="Cut the net before the layer, and do what it does in the program that runs the file.",
 )
 NO_COUNTERPART_FIELD = Code(
     "CNV011",
-    "ONNX has nothing for what a field asks for",
-    why="The layer type has a counterpart in ONNX, but not with this option: nothing there would give the same "
+    "the format has nothing for what a field asks for",
+    why="The layer type has a counterpart in the format, but not with this option: nothing there would give the same "
     "numbers.",
     example="pooling_param { pool: STOCHASTIC kernel_size: 3 }",
     fix="Change the field named in the message, if the net allows it.",
+)
+NOT_TAKEN = Code(
+    "CNV012",
+    "an option says nothing about a format",
+    why="Each format is made of other things: shapes of inputs mean nothing to a file of parameters, say. An option "
+    "that would be ignored is more likely a mistake.",
+    example="netc convert net.prototxt net.net --batch 4",
+    fix="Leave the option out, or convert to a format that takes it.",
+)
+DIFFERS = Code(
+    "CNV013",
+    "what was converted gives other numbers",
+    why="`--check` runs the net on netc, and what was made of it on the program that it is for, on the same inputs, "
+    "and compares the top of each layer. The message names the first that differs, so the mistake is in that layer: in "
+    "how it was written, or in how the other program runs it. Nothing was written.",
+    example="netc convert net.prototxt model.onnx --half --check",
+    fix="A larger --tolerance lets rounding pass (FP16 keeps three digits); anything else is worth a report.",
+)
+NOT_CHECKED = Code(
+    "CNV014",
+    "there is nothing to check",
+    why="`--check` runs what was made. Text and parameters alone do not run.",
+    example="netc convert net.prototxt net.net --check",
+    fix="Leave --check out, or convert to a format that holds a net that runs.",
+)
+BAD_GIVEN = Code(
+    "CNV015",
+    "inputs to check on do not fit the net",
+    why="`--given` names a .npz file with an array for each input of the net, under its blob's name, with as many "
+    "axes. The net runs at the arrays' sizes.",
+    example="netc convert net.prototxt model.onnx --check --given labels.npz",
+    fix="Save the arrays under the names of the net's inputs: numpy.savez('given.npz', data=images).",
 )

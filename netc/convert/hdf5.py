@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from netc.convert.model import Format, Made, Model, Options, weights_of
+from netc.convert.parameters import in_stored_types, net_text
 from netc.schema.weights import Weights
 from netc.solve import hdf5
 from netc.solve.snapshots import read_weights
@@ -32,3 +34,12 @@ def load(path: Path) -> tuple[Weights, str]:
     found = hdf5.read_array(path, "net")
     text = "" if found is None or found.dtype != np.uint8 else found.tobytes().decode("utf-8", "surrogateescape")
     return read_weights(path), text
+
+
+def _write(model: Model, options: Options) -> Made:
+    model = in_stored_types(model, options)
+    text, notes = net_text(model)
+    return Made((dump(weights_of(model), text),), notes)
+
+
+FORMAT = Format((".h5", ".hdf5"), _write, frozenset({"half"}))

@@ -9,10 +9,12 @@ import numpy as np
 
 from netc.api.definition import Definition
 from netc.convert.codes import NOT_HALF
+from netc.convert.model import Model, Options, weights_of
 from netc.errors import Diagnostic, NetError
 from netc.layer import Array
 from netc.schema.names import paired as paired_names
 from netc.schema.record import Record
+from netc.schema.text import to_text
 from netc.schema.weights import LayerWeights, Weights
 
 _HALVED = ("Convolution", "InnerProduct")
@@ -34,11 +36,25 @@ def paired(layers: Sequence[Record], found: Iterable[LayerWeights]) -> tuple[lis
     return made, list(dict.fromkeys(weights.name for weights in stored if weights.name not in names))
 
 
-def stored(weights: Weights, definition: Definition | None, *, half: bool) -> Weights:
-    """The parameters in the types in which they are to be stored: FP32 (FP64 stays), as every Caffe reads them.
+def in_stored_types(model: Model, options: Options) -> Model:
+    """The model with its parameters in the types in which they are to be stored.
 
-    half: those of convolutions and inner products in FP16. Raises NetError (CNV009) for values beyond its range.
+    That is FP32 (FP64 stays), as every Caffe reads them, and FP16 for convolutions and inner products if `half` is
+    asked for. Raises NetError: CNV009 for values beyond FP16's range, CNV005 for half of a model without parameters.
     """
+    if model.weights is None and not options.half:
+        return model
+    return replace(model, weights=_stored(weights_of(model), model.definition, half=options.half))
+
+
+def net_text(model: Model) -> tuple[str, tuple[str, ...]]:
+    """The text of the net that goes with parameters, or "", and a note if it had to be left out."""
+    if model.unread:
+        return "", (f"left out: the net, as {model.unread[0].message}",)
+    return ("" if model.definition is None else to_text(model.definition.record.replace(solver=None))), ()
+
+
+def _stored(weights: Weights, definition: Definition | None, *, half: bool) -> Weights:
     types = {layer.name: layer.type for layer in reversed(definition.record.layer)} if definition else {}
     layers = []
     for layer in weights.layers:

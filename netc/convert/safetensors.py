@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 
 from netc.convert.codes import BAD_SAFETENSORS, MISSING_PACKAGE, NAMES_CLASH
+from netc.convert.model import Format, Made, Model, Options, weights_of
+from netc.convert.parameters import in_stored_types, net_text
 from netc.errors import Diagnostic, NetError
 from netc.layer import Array
 from netc.schema.names import as_utf8
@@ -89,3 +91,12 @@ def _package() -> Any:
         help = "pip install 'netc[safetensors]'"
         raise NetError(Diagnostic(MISSING_PACKAGE, "safetensors is not installed", help=help)) from None
     return package
+
+
+def _write(model: Model, options: Options) -> Made:
+    model = in_stored_types(model, options)
+    text, notes = net_text(model)
+    return Made((dump(weights_of(model), text),), notes)
+
+
+FORMAT = Format((".safetensors",), _write, frozenset({"half"}))

@@ -41,3 +41,50 @@ def test_what_is_wrong_is_said(run: Run, small: Path, tmp_path: Path) -> None:
     assert run("convert", "missing.net", "small.prototxt").code == 1
     assert not list(tmp_path.glob("small.p*"))
     assert run("convert", small).code == 2
+
+
+# ---------------------------------------------------------------- --check
+
+SMALL = """data = Input() { shape { dim: [2, 3, 6, 6] } }
+a = Convolution(data) { num_output: 4 kernel_size: 3 weight_filler: { type: "gaussian" std: 0.5 } }
+a = ReLU(a)
+b = Pooling(a) { pool: MAX kernel_size: 2 stride: 2 }
+c = Reshape(b) { shape { dim: [0, -1] } }
+"""
+WRONG = """
+from netc.layer import LayerType, Setup
+
+def forward(call):
+    call.tops[0][...] = 2 * call.bottoms[0]
+
+WRONG = LayerType("Wrong", "Computes:\\n    2 x", lambda site: Setup(tops=(site.bottoms[0],)), forward,
+    onnx=lambda layer: layer.times(layer.x, 2.5))
+"""
+
+
+def test_the_command_says_what_agrees(run: Run, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
+    (tmp_path / "small.net").write_text(SMALL)
+    done = run("convert", "small.net", "small.onnx", "--check")
+    assert done.code == 0
+    assert "onnxruntime agrees with netc: 4 of 4 blobs compared in 2 runs; the worst is " in done.err
+    assert (tmp_path / "small.onnx").exists()
+
+
+def test_the_command_writes_nothing_that_differs(run: Run, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
+    (tmp_path / "wrong.py").write_text(WRONG)
+    (tmp_path / "small.net").write_text(SMALL + "d = Wrong(c)\n")
+    (tmp_path / "small.onnx").write_text("what was there")
+    done = run("convert", "small.net", "small.onnx", "--check", "--layers", "wrong.py")
+    assert done.code == 1
+    assert 'small.net:6:1: error[CNV013]: layer "d" (Wrong) is the first that differs on onnxruntime: [' in done.err
+    assert (tmp_path / "small.onnx").read_text() == "what was there"
+    assert run("convert", "small.net", "small.onnx", "--check", "--layers", "wrong.py", "--tolerance", "0.3").code == 0
+
+
+def test_what_does_not_run_is_not_checked(run: Run, tmp_path: Path) -> None:
+    done = run("convert", ROOT / "nets/lenet.net", "lenet.prototxt", "--check")
+    assert done.code == 1
+    assert "error[CNV014]: lenet.prototxt holds nothing that runs" in done.err
+    assert not (tmp_path / "lenet.prototxt").exists()

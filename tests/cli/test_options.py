@@ -24,6 +24,10 @@ RUNNING = ("predict", "summary", "test", "time", "train")
 READING = ("data boxes", "data images", "gradcheck", "test", "train")
 LOADING = ("test", "train")
 MEANT = {
+    "--check": ("convert",),
+    "--given": ("convert",),
+    "--to": ("convert",),
+    "--tolerance": ("convert",),
     "--allow-python": (*PLANNING, "lsp"),
     "--allow-writes": ("test", "train"),
     "--data-changed": ("train",),

@@ -9,6 +9,7 @@ import pytest
 
 from netc.convert import files
 from netc.convert.codes import BAD_SAFETENSORS, NO_NET, NO_PARAMETERS, ONNX_NOT_READ, UNKNOWN_FORMAT
+from netc.convert.model import Model, Options
 from netc.errors import CODES, Code, NetError
 from netc.schema.weights import LayerWeights, Weights
 from netc.schema.weights_write import dump_weights
@@ -35,7 +36,7 @@ def blobs() -> tuple[LayerWeights, ...]:
 
 
 @pytest.fixture
-def model(tmp_path: Path) -> files.Model:
+def model(tmp_path: Path) -> Model:
     """The net above with weights."""
     net, weights = tmp_path / "small.net", tmp_path / "weights.caffemodel"
     net.write_text(NET)
@@ -43,8 +44,8 @@ def model(tmp_path: Path) -> files.Model:
     return files.with_weights(files.read(net), [weights])
 
 
-def convert(model: files.Model, path: Path) -> files.Model:
-    content, _ = files.dump(model, path.suffix)
+def convert(model: Model, path: Path) -> Model:
+    content = files.dump(model, path.suffix).content
     path.write_bytes(content)
     return files.read(path)
 
@@ -59,14 +60,14 @@ def same_weights(found: Weights | None) -> None:
             np.testing.assert_array_equal(a, b)
 
 
-def layers_of(model: files.Model) -> list[tuple[str, str]]:
+def layers_of(model: Model) -> list[tuple[str, str]]:
     assert model.definition is not None
     return [(layer.name, layer.type) for layer in model.definition.record.layer]
 
 
 @pytest.mark.parametrize("first", FORMATS)
 @pytest.mark.parametrize("second", FORMATS)
-def test_net_and_weights_survive(model: files.Model, tmp_path: Path, first: str, second: str) -> None:
+def test_net_and_weights_survive(model: Model, tmp_path: Path, first: str, second: str) -> None:
     pytest.importorskip("h5py", reason="the extra data is not installed")
     pytest.importorskip("safetensors", reason="the extra safetensors is not installed")
     one = convert(model, tmp_path / f"one{first}")
@@ -84,7 +85,7 @@ def test_net_and_weights_survive(model: files.Model, tmp_path: Path, first: str,
     assert not two.definition.record.has("solver")
 
 
-def test_text_formats_hold_the_whole_net(model: files.Model, tmp_path: Path) -> None:
+def test_text_formats_hold_the_whole_net(model: Model, tmp_path: Path) -> None:
     plain = convert(model, tmp_path / "plain.prototxt")
     program = convert(plain, tmp_path / "program.net")
     assert model.definition is not None
@@ -92,18 +93,18 @@ def test_text_formats_hold_the_whole_net(model: files.Model, tmp_path: Path) -> 
     assert program.definition is not None
     assert plain.definition.record == model.definition.record.replace(solver=None) == program.definition.record
     assert (tmp_path / "program.net").read_text().count("layer {") == 0
-    assert files.dump(model, ".prototxt")[1] == ("left out: the solver, which Caffe reads from a file of its own",)
-    assert b"solver {" in files.dump(model, ".net")[0]
+    assert files.dump(model, ".prototxt").notes == ("left out: the solver, which Caffe reads from a file of its own",)
+    assert b"solver {" in files.dump(model, ".net").content
 
 
-def test_layers_of_another_net_are_named(model: files.Model, tmp_path: Path) -> None:
+def test_layers_of_another_net_are_named(model: Model, tmp_path: Path) -> None:
     other = tmp_path / "other.caffemodel"
     other.write_bytes(dump_weights("", [LayerWeights("strange", "Bias", (np.zeros(3, np.float32),))]))
-    _, notes = files.dump(files.with_weights(model, [other]), ".caffemodel")
+    notes = files.dump(files.with_weights(model, [other]), ".caffemodel").notes
     assert notes == ("left out, not in the net: strange",)
 
 
-def test_later_weights_count(model: files.Model, tmp_path: Path) -> None:
+def test_later_weights_count(model: Model, tmp_path: Path) -> None:
     other = tmp_path / "other.caffemodel"
     new = LayerWeights("block/ip", "InnerProduct", (np.ones((4, 3), np.float32), np.zeros(4, np.float32)))
     other.write_bytes(dump_weights("", [new]))
@@ -114,7 +115,7 @@ def test_later_weights_count(model: files.Model, tmp_path: Path) -> None:
     assert len(layers["deep/batchnorm"].blobs) == 3
 
 
-def test_onnx_is_the_deployed_net_with_the_weights(model: files.Model, tmp_path: Path) -> None:
+def test_onnx_is_the_deployed_net_with_the_weights(model: Model, tmp_path: Path) -> None:
     pytest.importorskip("onnx", reason="the extra onnx is not installed")
     runtime = pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
     x = np.random.default_rng(1).standard_normal((5, 3)).astype(np.float32)
@@ -123,7 +124,8 @@ def test_onnx_is_the_deployed_net_with_the_weights(model: files.Model, tmp_path:
     expected = np.exp(hidden) / np.exp(hidden).sum(1, keepdims=True)
     snapshot = convert(model, tmp_path / "model.caffemodel")  # a net that trains: cut to what predicts
     for source, kept in ((model, ()), (snapshot, ("loss",))):
-        content, notes = files.dump(source, ".onnx", files.Options(batch=5))
+        made = files.dump(source, ".onnx", Options(batch=5))
+        content, notes = made.content, made.notes
         assert all(name in " ".join(notes) for name in kept)
         session = runtime.InferenceSession(content, providers=["CPUExecutionProvider"])
         assert [i.name for i in session.get_inputs()] == ["data"]
@@ -154,7 +156,7 @@ def test_what_cannot_be(tmp_path: Path, name: str, content: bytes, ending: str, 
     assert [d.code for d in caught.value.diagnostics] == [code]
 
 
-def test_weights_without_net(model: files.Model, tmp_path: Path) -> None:
+def test_weights_without_net(model: Model, tmp_path: Path) -> None:
     pytest.importorskip("safetensors.numpy", reason="the extra safetensors is not installed")
     from safetensors.numpy import save_file  # noqa: PLC0415 - an extra
 
@@ -165,7 +167,7 @@ def test_weights_without_net(model: files.Model, tmp_path: Path) -> None:
     with pytest.raises(NetError) as caught:
         files.dump(found, ".prototxt")
     assert caught.value.diagnostics[0].code is NO_NET
-    joined = files.with_weights(files.Model(model.path, model.definition), [path])
+    joined = files.with_weights(Model(model.path, model.definition), [path])
     same_weights(convert(joined, tmp_path / "joined.caffemodel").weights)
     save_file({"block/ip/0": np.zeros(3, np.int64)}, path)
     with pytest.raises(NetError) as caught:

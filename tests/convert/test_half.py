@@ -9,6 +9,7 @@ import pytest
 
 import netc
 from netc.convert import files
+from netc.convert.model import Options
 from netc.errors import NetError
 from netc.schema.scan import encode_bytes, encode_key, scan
 from netc.schema.weights import LayerWeights, read_weights
@@ -19,9 +20,9 @@ HALF, FULL = GOLDEN / "opencv" / "half.caffemodel", GOLDEN / "interop" / "sgd_fi
 
 
 def converted(source: Path, target: Path, *, half: bool = False) -> tuple[Path, tuple[str, ...]]:
-    content, notes = files.dump(files.read(source), target.suffix, files.Options(half=half))
-    target.write_bytes(content)
-    return target, notes
+    made = files.dump(files.read(source), target.suffix, Options(half=half))
+    target.write_bytes(made.content)
+    return target, made.notes
 
 
 def test_bytes_are_those_that_opencv_writes(tmp_path: Path) -> None:
@@ -67,7 +68,7 @@ def test_what_cannot_be_half(tmp_path: Path, value: float, ending: str, code: st
     path = tmp_path / "w.caffemodel"
     path.write_bytes(dump_weights("n", [LayerWeights("ip", "InnerProduct", (np.array([value, np.inf], np.float32),))]))
     with pytest.raises(NetError) as caught:
-        files.dump(files.read(path), ending, files.Options(half=True))
+        files.dump(files.read(path), ending, Options(half=True))
     assert [d.code.id for d in caught.value.diagnostics] == [code]
 
 

@@ -61,9 +61,9 @@ def test_weights_keep_their_names(net: Path, ending: str) -> None:
     expected = blobs(Path("w.caffemodel"))
     assert set(expected) == {GBK, LATIN}
     other = Path(f"other{ending}")
-    other.write_bytes(files.dump(files.with_weights(files.read(net), [Path("w.caffemodel")]), ending)[0])
+    other.write_bytes(files.dump(files.with_weights(files.read(net), [Path("w.caffemodel")]), ending).content)
     assert blobs(other) == expected
-    Path("back.caffemodel").write_bytes(files.dump(files.read(other), ".caffemodel")[0])
+    Path("back.caffemodel").write_bytes(files.dump(files.read(other), ".caffemodel").content)
     assert blobs(Path("back.caffemodel")) == expected
     again = caffe.Net(str(net), "back.caffemodel", caffe.TEST)
     np.testing.assert_array_equal(again.params[text(GBK)][0].data, trained.params[text(GBK)][0].data)
@@ -72,7 +72,7 @@ def test_weights_keep_their_names(net: Path, ending: str) -> None:
 def test_text_keeps_its_bytes(net: Path) -> None:
     for ending in (".net", ".prototxt"):
         made = net.with_name(f"made{ending}")
-        made.write_bytes(files.dump(files.read(net), ending)[0])
+        made.write_bytes(files.dump(files.read(net), ending).content)
         first, second = (files.read(path).definition for path in (net, made))
         assert first is not None
         assert second is not None
@@ -86,7 +86,7 @@ def test_json_has_escapes() -> None:
 
 def test_onnx_has_escapes(net: Path) -> None:
     onnx = pytest.importorskip("onnx", reason="the extra onnx is not installed")
-    model = onnx.load_model_from_string(files.dump(files.read(net), ".onnx")[0])
+    model = onnx.load_model_from_string(files.dump(files.read(net), ".onnx").content)
     names = {a.name for a in model.graph.initializer}
     assert {r"\xbe\xed\xbb\xfd/weights", r"caf\xe9/weights"} <= names
     assert model.graph.name == r"\xbe\xed\xbb\xfd"

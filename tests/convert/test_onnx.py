@@ -42,7 +42,7 @@ def build(layer_type: LayerType, example: Example) -> Net:
 
 def run(net: Net) -> dict[str, Any]:
     """What onnxruntime makes of the net's inputs."""
-    model = export(net)
+    model = export(net).model
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     wanted = {i.name for i in session.get_inputs()}
     values = session.run(None, {name: array for name, array in net.inputs.items() if name in wanted})

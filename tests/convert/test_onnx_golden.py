@@ -42,7 +42,7 @@ def test_case(path: Path) -> None:
             export(net)
         assert {d.code for d in caught.value.diagnostics} <= {NO_COUNTERPART, NO_COUNTERPART_FIELD}
         return
-    model = export(net)
+    model = export(net).model
     session = runtime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     given = {i.name: data[f"step0/in/{i.name}"].astype(np.float32) for i in session.get_inputs()}
     for output, found in zip(session.get_outputs(), session.run(None, given), strict=True):

@@ -117,7 +117,7 @@ def convert(tmp_path: Path, ending: str) -> bytes:
     (tmp_path / "net.prototxt").write_text(NET)
     (tmp_path / "w.caffemodel").write_bytes(dump_weights("", stored(10, 20).layers))
     model = files.with_weights(files.read(tmp_path / "net.prototxt"), [tmp_path / "w.caffemodel"])
-    return files.dump(model, ending)[0]
+    return files.dump(model, ending).content
 
 
 def test_a_caffemodel_holds_both(tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_onnx_has_an_array_for_each() -> None:
     onnx = pytest.importorskip("onnx", reason="the extra onnx is not installed")
     from netc.convert.onnx import export  # noqa: PLC0415 - needs the extra
 
-    arrays = {a.name: onnx.numpy_helper.to_array(a).item() for a in export(filled()).graph.initializer}
+    arrays = {a.name: onnx.numpy_helper.to_array(a).item() for a in export(filled()).model.graph.initializer}
     assert arrays == {"c/weights": 10, "c#2/weights": 20}
 
 

@@ -23,6 +23,7 @@ from netc.api import planning, predict
 from netc.api.preprocess import of_model
 from netc.convert import files as convert
 from netc.convert import hdf5, safetensors
+from netc.convert.model import Options
 from netc.data import annotated_datum
 from netc.data import hdf5 as data_hdf5
 from netc.data.bad import BadRecordError
@@ -340,7 +341,7 @@ def _models(folder: Path) -> dict[str, Kind]:
     h5 = snapshots.write(loop)
     weights = weights_of(loop.net)
     full = at.weights.read_bytes()
-    half, _ = convert.dump(convert.read(at.weights), ".caffemodel", convert.Options(half=True))
+    half = convert.dump(convert.read(at.weights), ".caffemodel", Options(half=True)).content
     blob, v1 = io.BytesIO(), b""
     write_blob(blob, np.arange(12, dtype=np.float32).reshape(1, 3, 2, 2))
     for layer in weights.layers:

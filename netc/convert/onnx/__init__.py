@@ -5,13 +5,19 @@ Types are written by the functions in this package's tables; every layer that ha
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from netc.convert.codes import MISSING_PACKAGE, NO_COUNTERPART
+from netc.convert.codes import MISSING_PACKAGE
+from netc.convert.counterparts import writer_of
+from netc.convert.model import Checkable, Format, Made, Model, Options
 from netc.convert.onnx import channels, pointwise, sequences, shaping, windows
+from netc.convert.onnx.runner import OnnxRuntime
 from netc.convert.onnx.writer import OPSET, LayerWriter, Operation, Write, Writer
+from netc.convert.predicting import TAKES, build
 from netc.errors import Diagnostic, NetError, Report
 from netc.graph import Node
 from netc.layer import LayerType, Shape
@@ -29,8 +35,18 @@ IR_VERSION = 8
 """The version of the file format: the one of the operators' version."""
 
 
-def export(net: Net) -> Any:
-    """The net as an `onnx.ModelProto`: its inputs, its outputs under their blobs' names, its parameters as arrays.
+@dataclass(frozen=True)
+class Exported:
+    """model: an `onnx.ModelProto`. names: what each value of the net's graph is called in it; inputs: what each input
+    is, by its blob's name."""
+
+    model: Any
+    names: dict[int, str]
+    inputs: dict[str, str]
+
+
+def export(net: Net) -> Exported:
+    """The net as ONNX: its inputs, its outputs under their blobs' names, its parameters as arrays.
 
     Raises NetError: CNV003 without the package, CNV010 and CNV011 for every layer that ONNX has nothing for.
     """
@@ -64,11 +80,7 @@ def _write(
     net: Net, node: Node, writer: Writer, names: dict[int, str], params: list[str], final: dict[str, int]
 ) -> dict[int, str]:
     """Write a layer; gives the names of its tops: the blob's for the one in `final`."""
-    write = node.type.onnx or WRITERS.get(node.type)
-    if write is None:
-        kind = "data layer" if node.type.source else "loss" if node.type.loss else "layer type"
-        message = f'layer "{node.name}": ONNX has nothing for the {kind} {node.type.name}'
-        raise NetError(Diagnostic(NO_COUNTERPART, message, node.record.span, help=NO_COUNTERPART.fix))
+    write = writer_of(node, node.type.onnx, WRITERS, "ONNX")
     layer = net.plan.layers[node.index]
     shapes, values = net.plan.shapes, net.graph.values
     since = len(writer.operations)
@@ -94,7 +106,7 @@ def _write(
     return found
 
 
-def _model(net: Net, writer: Writer, names: dict[int, str], inputs: list[int], outputs: list[int]) -> Any:
+def _model(net: Net, writer: Writer, names: dict[int, str], inputs: list[int], outputs: list[int]) -> Exported:
     onnx = _onnx()
     helper, number = onnx.helper, onnx.TensorProto.FLOAT
     values, shapes = net.graph.values, net.plan.shapes
@@ -122,7 +134,18 @@ def _model(net: Net, writer: Writer, names: dict[int, str], inputs: list[int], o
         graph, producer_name="netc", opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION
     )
     onnx.checker.check_model(made, full_check=True)
-    return made
+    called = {values[v].name: text[names[v]] for v in inputs}
+    return Exported(made, {v: text[name] for v, name in names.items() if name in text}, called)
+
+
+def _write_file(model: Model, options: Options) -> Made:
+    net, notes = build(model, options)
+    made = export(net)
+    start = partial(OnnxRuntime, made.model, made.names, made.inputs)
+    return Made((made.model.SerializeToString(),), notes, checkable=Checkable(net, start))
+
+
+FORMAT = Format((".onnx",), _write_file, TAKES)
 
 
 def _onnx() -> Any:

@@ -8,8 +8,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from netc.convert.codes import NO_COUNTERPART_FIELD
-from netc.errors import Diagnostic, NetError
+from netc.convert.counterparts import refuse_field
 from netc.graph import Node
 from netc.layer import Array, Setup, Shape
 
@@ -144,14 +143,7 @@ class LayerWriter:
 
     def refuse(self, message: str, *fields: str) -> NoReturn:
         """Raise the diagnostic that ONNX has nothing for what the first of `fields` asks for."""
-        record, p = self.node.record, self.p
-        found = next((f for f in fields if p.has(f)), None)
-        span = p.span_of(found) if found else record.span
-        raise NetError(
-            Diagnostic.of_layer(
-                record, NO_COUNTERPART_FIELD, message, span, help=NO_COUNTERPART_FIELD.fix, field=found or ""
-            )
-        )
+        refuse_field(self.node, message, *fields)
 
 
 Tops = str | list[str]
