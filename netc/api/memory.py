@@ -55,7 +55,7 @@ def measure(
     kept = rule.histories if rule is not None else 0
 
     def found(plan: Plan) -> Usage:
-        if not lowered(plan, executor):
+        if executor != "fast":
             return of_plan(plan, kept)
         fast: Any = import_module("netc.run.fast")  # costly to import
         lowering: Any = import_module("netc.fast.program.usage")
@@ -66,11 +66,6 @@ def measure(
         return usage
 
     return found
-
-
-def lowered(plan: Plan, executor: str) -> bool:
-    """Whether the fast executor runs the plan if asked to; where sizes depend on values the reference one does."""
-    return executor == "fast" and not any(layer.setup.dynamic for layer in plan.layers)
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,7 @@ def command(
 
 def _line(plan: Plan, executor: str) -> str:
     """What the plan alone says of memory; lowering it for the fast executor takes a moment, and is for --memory."""
-    if not memory.lowered(plan, executor):
+    if executor != "fast":
         return f"memory: {memory.measure(executor)(plan)}"
     parameters = readable(fixed(plan, 0)["parameters"])
     return f"memory: parameters {parameters}; --memory shows all that the fast executor takes"

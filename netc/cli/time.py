@@ -83,7 +83,7 @@ def _explain(net: Net) -> None:
     fast: Any = import_module("netc.run.fast")  # costly to import
     profiling: Any = import_module("netc.run.profile")
     if not isinstance(net.executor, fast.Fast):
-        _output.out.print("--explain is for the fast executor (float32, no dynamic shapes)")
+        _output.out.print("--explain is for the fast executor (float32)")
         return
     peak = profiling.peak(net.threads)
     _output.out.print(f"peak      {2e-9 * peak:>10.0f} GFlop/s on {net.threads} threads; Winograd may pass it")

@@ -73,8 +73,8 @@ PARAMETER = Message(
 
 def setup(site: Site) -> Setup:
     p, bottom = site.p, site.bottoms[0]
-    if len(bottom) < 2 or 0 in bottom:
-        site.refuse(BAD_BOTTOM_SHAPE, "needs at least num and channels, and none of them empty", "bottom")
+    if len(bottom) < 2 or 0 in bottom[1:]:
+        site.refuse(BAD_BOTTOM_SHAPE, "needs at least num and channels, and no empty axis after num", "bottom")
     blob = (1, bottom[1], 1, 1)
     own = next((name for name in _TSN_FIELDS if p.has(name)), None)
     if own is None:

@@ -46,7 +46,7 @@ def setup(site: Site) -> Setup:
         )
         site.refuse(MISSING_FIELD, message, "crop_size")
     for axis, (size, crop) in enumerate(zip(bottom, sizes, strict=True)):
-        if 2 * crop >= size:
+        if crop and 2 * crop >= size:
             message = f"crop_size {crop} leaves nothing of axis {axis} of {format_shape(bottom)}"
             site.refuse(BAD_FIELD, message, "crop_size", index=axis)
     top = tuple(size - 2 * crop for size, crop in zip(bottom, sizes, strict=True))

@@ -28,13 +28,14 @@ def setup(site: Site) -> Setup:
     p, bottom = site.p, site.bottoms[0]
     if not bottom:
         site.refuse(BAD_BOTTOM_SHAPE, "needs a bottom with at least one axis", "bottom")
-    rows = prod(bottom[: 1 if p.across_channels else 2])
+    axes = 1 if p.across_channels else 2
+    rows = prod(bottom[:axes])
     return Setup(
         tops=(bottom,),
         buffers=(Buffer("divisor", (rows, 1)),) if p.normalize_variance else (),
         reads=("y",) if p.normalize_variance else (),
         in_place=True,
-        geometry=Matrix(rows, prod(bottom) // rows),
+        geometry=Matrix(rows, prod(bottom[axes:])),
     )
 
 

@@ -72,11 +72,13 @@ def _shape(site: Site) -> Shape:
         site.refuse(BAD_FIELD, "only one dim can be -1", "shape")
     top, count = [*bottom[:start], *new, *bottom[end:]], prod(bottom)
     if -1 in new:
-        rest = -prod(top)
-        if rest == 0 or count % rest:
+        empty = 0 in top  # of no items, each has as many values as ever
+        values, rest = (prod(s for s in shape if s or not empty) for shape in (bottom, top))
+        rest = -rest
+        if values % rest:
             message = f"the {count} values of a {format_shape(bottom)} bottom do not fit into {_written(top)}"
             site.refuse(DOES_NOT_FIT, message, "shape")
-        top[start + new.index(-1)] = count // rest
+        top[start + new.index(-1)] = values // rest
     if prod(top) != count:
         given = f"{_written(top)} has {format_count(prod(top))} values"
         message = f"{given}, but the bottom, {format_shape(bottom)}, has {format_count(count)}"

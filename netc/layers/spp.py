@@ -58,7 +58,7 @@ class SppGeometry:
 
 def setup(site: Site) -> Setup:
     p, bottom = site.p, site.bottoms[0]
-    if len(bottom) != 4 or 0 in bottom:
+    if len(bottom) != 4 or 0 in bottom[1:]:
         shape = format_shape(bottom)
         site.refuse(BAD_BOTTOM_SHAPE, f"needs num x channels x height x width, but its bottom is {shape}", "bottom")
     if not p.pyramid_height:

@@ -165,6 +165,15 @@ class Plan:
         return any(first < step <= at and writer != slot for step, writer in writes)
 
     @cached_property
+    def bounded(self) -> frozenset[int]:
+        """Values whose shape is the most that they can have: the true one depends on values, and is known in a pass."""
+        found: set[int] = set()
+        for node, layer in zip(self.graph.nodes, self.layers, strict=True):
+            if layer.setup.dynamic or not found.isdisjoint(node.bottoms):
+                found.update(node.tops)
+        return frozenset(found)
+
+    @cached_property
     def _writes(self) -> dict[int, list[tuple[int, int]]]:
         """By storage: the steps that write there, and the slot that each writes."""
         found: dict[int, list[tuple[int, int]]] = {slot.storage: [] for slot in self.slots}

@@ -27,7 +27,7 @@ from netc.fast.program.lower import Lowered, lower
 from netc.fast.program.model import Item, Updates
 from netc.fast.program.verify import verify
 from netc.jit import compile_all
-from netc.layer import Array, Call, Setup, Shape
+from netc.layer import Array, Buffer, Call, Setup, Shape
 from netc.plan.model import Step
 from netc.run.arena import aligned_bytes
 from netc.run.executor import Executor, Storage
@@ -75,11 +75,8 @@ def exact() -> bool:
 
 
 def executor(storage: Storage, threads: int | None = None) -> Executor:
-    """A fast executor; the reference one for what has no compiled steps (other types than float32, dynamic shapes)."""
-    dynamic = any(layer.setup.dynamic for layer in storage.plan.layers)
-    if storage.dtype != np.dtype(np.float32) or dynamic:
-        return Reference(storage)
-    return Fast(storage, threads)
+    """A fast executor; the reference one for other types than float32, for which there are no compiled steps."""
+    return Fast(storage, threads) if storage.dtype == np.dtype(np.float32) else Reference(storage)
 
 
 class Packed:
@@ -241,7 +238,7 @@ class Fast(Steps):
 
     def state(self) -> dict[tuple[int, str], Array]:
         return {
-            (layer, b.name): self._buffer(layer, b.name)
+            (layer, b.name): self._buffer(layer, b)
             for layer, planned in enumerate(self.plan.layers)
             for b in planned.setup.buffers
             if b.kind == "state" and (layer, b.name) in self.program.buffers
@@ -256,7 +253,7 @@ class Fast(Steps):
         if home.plain is not None and "plain" in holds and self._alive(home.plain.base.array):
             return self._slot(slot)
         if home.blocked is not None and "blocked" in holds and self._alive(home.blocked.base.array):
-            return self._unpacked(home.blocked, self.program.shapes[slot])
+            return self._unpacked(home.blocked, self._shape(slot))
         return None
 
     def _alive(self, array: int) -> bool:
@@ -273,11 +270,15 @@ class Fast(Steps):
     def _slot(self, slot: int) -> Array:
         home = self.program.homes[slot].plain
         assert home is not None
-        return self._view(home.base.array, self.program.shapes[slot], np.dtype(np.float32))
+        return self._view(home.base.array, self._shape(slot), np.dtype(np.float32))
 
-    def _buffer(self, layer: int, name: str) -> Array:
-        slot = self.plan.slots[self.plan.buffers[layer][name]]
-        return self._view(self.program.buffers[layer, name], slot.shape, np.dtype(slot.dtype))
+    def _shape(self, slot: int) -> Shape:
+        """Of a value or its gradient, as it is now."""
+        return self.shapes[self.plan.slots[slot].owner] if slot in self.program.bounded else self.program.shapes[slot]
+
+    def _buffer(self, layer: int, buffer: Buffer) -> Array:
+        dtype = self.plan.slots[self.plan.buffers[layer][buffer.name]].dtype
+        return self._view(self.program.buffers[layer, buffer.name], buffer.shape, np.dtype(dtype))
 
     def _view(self, array: int, shape: Shape, dtype: np.dtype[Any]) -> Array:
         start = self.program.memory[array].offset
@@ -303,6 +304,11 @@ class Fast(Steps):
     def _data(self, value: int) -> Array:
         return self._slot(self.plan.data[value])
 
+    def _room(self, value: int) -> Array:
+        home = self.program.homes[self.plan.data[value]].plain
+        assert home is not None
+        return self._view(home.base.array, self.plan.shapes[value], np.dtype(np.float32))
+
     def _backward_data(self, value: int, seen: Array) -> Array:
         """A rematerialised value's own array only where the layer's own kernels use it."""
         home = self.program.homes.get(self.plan.backward_data[value])
@@ -312,7 +318,7 @@ class Fast(Steps):
         return self._slot(slot)
 
     def _buffers(self, layer: int, setup: Setup) -> dict[str, Array]:
-        return {b.name: self._buffer(layer, b.name) for b in setup.buffers if (layer, b.name) in self.program.buffers}
+        return {b.name: self._buffer(layer, b) for b in setup.buffers if (layer, b.name) in self.program.buffers}
 
     def _backward_buffers(self, layer: int, call: Call) -> dict[str, Array]:
         own = {name: array for (of, name), array in self.program.backward_buffers.items() if of == layer}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from netc.layer import Array, Call, Setup, Site
+from netc.layer import Array, Call, Setup
 from netc.plan.model import Step
 from netc.run.arena import Arena, Watch
 from netc.run.executor import Storage
@@ -21,7 +21,6 @@ class Reference(Steps):
     def __init__(self, storage: Storage, debug: bool = False) -> None:
         super().__init__(storage)
         self.arena = Arena(self.plan, storage.dtype)
-        self.shapes = list(self.plan.shapes)
         self.at = -1  # the last step that was run
         for layer in range(len(self.plan.layers)):
             self._bind(layer)
@@ -70,16 +69,6 @@ class Reference(Steps):
                 kind, step.layer, (self.calls if kind == "forward" else self.backward_calls)[step.layer]
             )
 
-    def _forward(self, layer: int) -> None:
-        call = self.calls[layer]
-        dynamic = call.setup.dynamic and layer not in self.plan.skipped
-        if dynamic:
-            call.resized.clear()
-            call.tops = tuple(self.arena.view(self.plan.data[v]) for v in self.plan.graph.nodes[layer].tops)
-        super()._forward(layer)
-        if dynamic:
-            self._resize(layer)
-
     # ------------------------------------------------------------ arrays
 
     def value(self, index: int) -> Array | None:
@@ -111,6 +100,9 @@ class Reference(Steps):
     def _data(self, value: int) -> Array:
         return self.arena.view(self.plan.data[value], self.shapes[value])
 
+    def _room(self, value: int) -> Array:
+        return self.arena.view(self.plan.data[value])
+
     def _backward_data(self, value: int, forward: Array) -> Array:
         return self.arena.view(self.plan.backward_data[value], self.shapes[value])
 
@@ -122,30 +114,6 @@ class Reference(Steps):
 
     def _views(self, slots: Mapping[str, int], setup: Setup) -> dict[str, Array]:
         return {b.name: self.arena.view(slots[b.name], b.shape) for b in setup.buffers if b.name in slots}
-
-    def _resize(self, layer: int) -> None:
-        """After a dynamic layer: give its tops their true shapes, and set up again every layer that follows from it."""
-        node, call = self.plan.graph.nodes[layer], self.calls[layer]
-        changed = set()
-        for index, value in enumerate(node.tops):
-            shape = call.resized.get(index, self.plan.shapes[value])
-            if shape != self.shapes[value]:
-                self.shapes[value] = shape
-                changed.add(value)
-        call.tops = self._values(layer, node.tops)
-        if changed and (step := self._backward_of.get(layer)):
-            call.top_diffs = tuple(self._diff(slot) for slot in step.top_diffs)
-        for later in self.plan.graph.nodes[layer + 1 :] if changed else ():
-            if changed.isdisjoint(later.bottoms):
-                continue
-            bottoms = tuple(self.shapes[v] for v in later.bottoms)
-            setup = later.type.setup(Site(later.record, later.type, bottoms, self.plan.graph.state.phase))
-            for value, shape in zip(later.tops, setup.tops, strict=True):
-                self.shapes[value] = shape
-                changed.add(value)
-            memory = self.calls[later.index].memory
-            self.calls[later.index] = self.backward_calls[later.index] = self._call(later.index, setup)
-            self.calls[later.index].memory = memory
 
     # ------------------------------------------------------------ debug mode
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
+from math import prod
 from typing import Any
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from netc.errors import Diagnostic, NetError
+from netc.graph import Node
 from netc.kernels.philox import stream
-from netc.layer import Array, Call, Setup
+from netc.layer import Array, Call, Setup, Shape, Site
 from netc.plan.model import Step
-from netc.run.codes import NO_DATA
+from netc.run.codes import NO_DATA, TOO_LARGE
 from netc.run.executor import Storage
 
 
@@ -24,6 +26,7 @@ class Steps(ABC):
 
     Each is bound to memory once. A layer's two are one object, except where what it reads is rematerialised, in other
     arrays (`Plan.backward_data`).
+    shapes: those that values have now. After a dynamic layer, what follows from it is set up for the true ones.
     """
 
     def __init__(self, storage: Storage) -> None:
@@ -31,14 +34,21 @@ class Steps(ABC):
         self.plan = storage.plan
         self.calls: dict[int, Call] = {}
         self.backward_calls: dict[int, Call] = {}
+        self.shapes: list[Shape] = list(self.plan.shapes)
         self._value_of_diff = {slot: value for value, slot in enumerate(self.plan.diff) if slot is not None}
         self._backward_of = {s.layer: s for s in self.plan.backward if s.kind == "backward"}
+        nodes = self.plan.graph.nodes
+        self._sized_late = frozenset(n.index for n in nodes if not self.plan.bounded.isdisjoint(n.bottoms))
 
     # ------------------------------------------------------------ arrays, which executors have
 
     @abstractmethod
     def _data(self, value: int) -> Array:
         """A value, as forward sees it."""
+
+    @abstractmethod
+    def _room(self, value: int) -> Array:
+        """The array of a value, of the shape that is planned."""
 
     @abstractmethod
     def _backward_data(self, value: int, seen: Array) -> Array:
@@ -110,9 +120,7 @@ class Steps(ABC):
         elif step.kind == "forward":
             self._forward(step.layer)
         elif step.kind == "backward":
-            backward = self.plan.graph.nodes[step.layer].type.backward
-            if backward is not None:
-                backward(self._as_drawn(step.layer))
+            self._backward(step.layer)
         elif step.kind == "add":
             target = self._diff(step.target)
             np.add(target, self._diff(step.source), out=target)
@@ -128,8 +136,29 @@ class Steps(ABC):
             self._feed(layer)
             return
         call.seed, call.iteration = self.storage.seed, self.storage.iteration
-        if node.type.forward is not None:
+        if node.type.forward is None:
+            return
+        if call.setup.dynamic:
+            call.resized.clear()
+            call.tops = tuple(map(self._room, node.tops))
+        if call.setup.dynamic or not self._is_empty(layer, call.tops):
             node.type.forward(call)
+        if call.setup.dynamic:
+            self.resize(layer, call.resized)
+
+    def _backward(self, layer: int) -> None:
+        backward = self.plan.graph.nodes[layer].type.backward
+        call = self._as_drawn(layer)
+        if backward is not None and not self._is_empty(layer, call.top_diffs):
+            backward(call)
+        elif backward is not None:
+            for diff in call.bottom_diffs:
+                if diff is not None:
+                    diff[...] = 0
+
+    def _is_empty(self, layer: int, arrays: Sequence[Array]) -> bool:
+        """Whether there is nothing for a layer to do, as a dynamic layer before it has given no items."""
+        return layer in self._sized_late and bool(arrays) and not any(a.size for a in arrays)
 
     def _recompute(self, layer: int) -> None:
         """Run a layer's forward in backward: the same numbers; what it keeps for later (statistics) stays as it is."""
@@ -141,6 +170,59 @@ class Steps(ABC):
         forward(self._as_drawn(layer))
         for array, values in kept:
             array[...] = values
+
+    def resize(self, layer: int, resized: Mapping[int, Shape]) -> None:
+        """After a dynamic layer: give its tops their true shapes, and set up again every layer that follows from it.
+
+        resized: the shapes that are not as planned, by top. Raises NetError(RUN017), or RefusalError if a later layer
+        cannot have them; all is as before then.
+        """
+        before, self.shapes = self.shapes, list(self.shapes)
+        try:
+            fresh = self._set_up_again(layer, resized)
+            self._follow(layer)
+        except BaseException:
+            self.shapes = before
+            raise
+        for later, call in fresh.items():
+            call.memory = self.calls[later].memory
+            self.calls[later] = self.backward_calls[later] = call
+
+    def _set_up_again(self, layer: int, resized: Mapping[int, Shape]) -> dict[int, Call]:
+        """The calls of the layers that follow from a dynamic one, where their shapes have changed."""
+        nodes, fresh = self.plan.graph.nodes, dict[int, Call]()
+        tops = (resized.get(i, self.plan.shapes[v]) for i, v in enumerate(nodes[layer].tops))
+        changed = self._take(nodes[layer], tops)
+        for later in nodes[layer + 1 :] if changed else ():
+            if changed.isdisjoint(later.bottoms):
+                continue
+            bottoms = tuple(self.shapes[v] for v in later.bottoms)
+            setup = later.type.setup(Site(later.record, later.type, bottoms, self.plan.graph.state.phase))
+            changed |= self._take(later, setup.tops)
+            if later.index in self.calls:
+                fresh[later.index] = self._call(later.index, setup)
+        return fresh
+
+    def _take(self, node: Node, tops: Iterable[Shape]) -> set[int]:
+        """Give a layer's tops these shapes; returns the values whose shape has changed. Raises NetError(RUN017)."""
+        changed = set()
+        for value, shape in zip(node.tops, tops, strict=True):
+            planned = self.plan.shapes[value]
+            if prod(shape) > prod(planned):
+                name = self.plan.graph.values[value].name
+                raise NetError(Diagnostic(TOO_LARGE, f'"{name}" was planned with shape {planned}, but got {shape}'))
+            if shape != self.shapes[value]:
+                self.shapes[value] = shape
+                changed.add(value)
+        return changed
+
+    def _follow(self, layer: int) -> None:
+        """Let a dynamic layer's own call see its tops, and their gradients, in their shapes of now."""
+        call, step = self.calls.get(layer), self._backward_of.get(layer)
+        if call is not None:
+            call.tops = self._values(layer, self.plan.graph.nodes[layer].tops)
+            if step is not None:
+                call.top_diffs = tuple(map(self._diff, step.top_diffs))
 
     def _as_drawn(self, layer: int) -> Call:
         """The call of backward, with the random draws that forward made."""

@@ -92,7 +92,7 @@ def test_a_plan_says_what_will_run(phase: Phase, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_plan_of_a_net_whose_sizes_depend_on_values() -> None:
-    """Such a net runs on the reference executor whatever was asked for."""
+    """Such a net is planned for the most that there can be."""
     text = """
     data = Input() { shape { dim: [4, 3] } }
     chosen = Input() { shape { dim: [4, 1] } }
@@ -101,6 +101,6 @@ def test_a_plan_of_a_net_whose_sizes_depend_on_values() -> None:
     definition = loads(text)
     plan = planning.plan(definition)
     net = Net(definition)
-    assert isinstance(net.executor, Reference)
+    assert isinstance(net.executor, Fast)
     assert fixed(plan.memory) == (0, 0, 0, arena(net))
-    assert plan.memory.executor == "reference"
+    assert plan.memory.executor == "fast"

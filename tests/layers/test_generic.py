@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from netc.layer import Example, LayerType, Refused
-from tests.layers.harness import Array, Bench, codes_of, known
+from tests.layers.harness import Array, Bench, codes_of, known, site
 
 EPS, ATOL, RTOL = 1e-6, 1e-5, 1e-3
 MOST_ELEMENTS = 150  # of one array whose gradient is checked; a larger one is sampled
@@ -233,3 +233,28 @@ def test_diffs_in_place_are_the_same_as_out_of_place(layer_type: LayerType, exam
 @pytest.mark.parametrize(("layer_type", "refused"), REFUSED)
 def test_refuses_what_it_says(layer_type: LayerType, refused: Refused) -> None:
     assert codes_of(layer_type, refused.fields, refused.bottoms, refused.tops) == {refused.code.id}
+
+
+def by_item(layer_type: LayerType, example: Example) -> bool:
+    """Whether tops have an item for each of the bottoms'."""
+    count = example.inputs[0].shape[:1] if example.inputs and example.given is None else ()
+    if not count or any(given.shape[:1] != count for given in example.inputs):
+        return False
+    try:
+        one, two = (tops_of(layer_type, example, n * count[0]) for n in (1, 2))
+    except Exception:
+        return False
+    return all(a[:1] == count and b == (2 * a[0], *a[1:]) for a, b in zip(one, two, strict=True)) and one != ()
+
+
+def tops_of(layer_type: LayerType, example: Example, items: int) -> tuple[tuple[int, ...], ...]:
+    shapes = tuple((items, *given.shape[1:]) for given in example.inputs)
+    return layer_type.setup(site(layer_type, example.fields, shapes, example.tops, example.phase)).tops
+
+
+@pytest.mark.parametrize(("layer_type", "example"), [p for p in RUNNING if by_item(*p.values)])  # type: ignore[arg-type]
+def test_takes_a_batch_of_no_items(layer_type: LayerType, example: Example) -> None:
+    """What follows a Filter that has chosen nothing: the sizes of an item are as ever."""
+    count = example.inputs[0].shape[0]
+    wanted = tuple((0, *top[1:]) for top in tops_of(layer_type, example, count))
+    assert tops_of(layer_type, example, 0) == wanted

@@ -1,7 +1,7 @@
 """Wider random nets: layers of every type that has kernels, as its file gives examples of it, among the others.
 
-And what is easily overlooked: two readers of one blob with different windows, outputs that are other names of a blob,
-a last layer that works in place.
+And what is easily overlooked: two readers of one blob with different windows, a part of the net that sees some
+items of the batch, outputs that are other names of a blob, a last layer that works in place.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from netc.catalogue import catalogue
 from netc.layer import Array, Example, Input, LayerType, Phase
 from tools.attack._nets import STEPS, RandomNet
 
+# What may follow a Filter. BatchNorm has no variance of no item, and a mean of none.
+SIFTED = tuple(step for step in STEPS if step is not RandomNet.channels)
 ROW = 60  # values of an image that a graft's bottom may have and still be computed from another blob
 
 
@@ -74,7 +76,7 @@ class WideNet(RandomNet):
         random = self.random
         for _ in range(random.randint(1, 5)):
             random.choice(STEPS)(self)
-        for step in (WideNet.graft, WideNet.graft, WideNet.two_windows):
+        for step in (WideNet.graft, WideNet.graft, WideNet.two_windows, WideNet.sift):
             if self.chance(0.6):
                 step(self)
         random.choice(STEPS)(self)
@@ -107,9 +109,7 @@ class WideNet(RandomNet):
                 self.blobs[top] = shape[1:]
                 self.unread.append(top)
             elif smooth and not kind.loss and self.chance(0.7):
-                fields = "loss_weight: 0.5 reduction_param { operation: SUMSQ coeff: 0.1 }"
-                name, blobs = self.name("sum"), f'bottom: "{top}" top: "{top}_sum"'
-                self.lines.append(f'layer {{ name: "{name}" type: "Reduction" {blobs} {fields} }}')
+                self.sum_of(top)
 
     def bottom(self, given: Input, smooth: bool) -> str:
         """A blob for one bottom of an example: computed from one of this net, or an input."""
@@ -152,6 +152,30 @@ class WideNet(RandomNet):
             fields = f"num_output: {outputs} kernel_size: {size} pad: {pad} dilation: {dilation}"
             top = {self.name("w"): (outputs, *space)}
             self.layer("Convolution", [source], top, f"convolution_param {{ {fields} }}")
+
+    def sift(self) -> None:
+        """A part of the net that sees only some items of the batch, or none: how many, a selector says."""
+        names = [b for b, shape in self.blobs.items() if shape]
+        chosen = self.random.sample(names, self.random.randint(1, min(2, len(names))))
+        selector, all_blobs = self.name("selector"), self.blobs
+        self.input_of(selector, (self.batch,))
+        self.given[selector] = Input((self.batch,), "binary")
+        self.blobs = {}
+        few = {self.name("few"): all_blobs[b] for b in chosen}
+        self.layer("Filter", [*chosen, selector], few)
+        self.types.append("Filter")
+        for _ in range(self.random.randint(1, 4)):
+            self.random.choice(SIFTED)(self)
+        for top in [b for b in self.unread if b in self.blobs]:
+            self.sum_of(top)
+        self.blobs = all_blobs
+
+    def sum_of(self, top: str) -> None:
+        """A loss that any shape can have."""
+        fields = "loss_weight: 0.5 reduction_param { operation: SUMSQ coeff: 0.1 }"
+        name, blobs = self.name("sum"), f'bottom: "{top}" top: "{top}_sum"'
+        self.lines.append(f'layer {{ name: "{name}" type: "Reduction" {blobs} {fields} }}')
+        self.unread = [b for b in self.unread if b != top]
 
     def losses(self) -> None:
         super().losses()

@@ -20,6 +20,8 @@ def add(b: Builder, step: Step) -> None:
 
 def add_up(b: Builder, sources: Sequence[int], target: int) -> bool:
     """target = the sum of sources (it may be the first of them), in blocks unless all are plain; False: cannot."""
+    if b.is_bounded(target):
+        return False
     blocked = any(b.holds(slot, "blocked") for slot in sources)
     if not blocked and not b.is_flat(target):
         return False

@@ -93,6 +93,10 @@ class Builder:
     def shape(self, slot: int) -> Shape:
         return self.plan.slots[slot].shape
 
+    def is_bounded(self, slot: int) -> bool:
+        """Whether the shape of a value, or of its gradient, is known only when the net runs."""
+        return self.plan.slots[slot].kind != "buffer" and self.plan.slots[slot].owner in self.plan.bounded
+
     def bottom(self, layer: int, index: int = 0) -> int:
         """The data slot of a bottom."""
         return self.data(self.plan.graph.nodes[layer].bottoms[index])

@@ -30,3 +30,10 @@ RACE = Code(
     "one writes what the other reads or writes, the result depends on which comes first.",
     fix="Report this: it is a mistake in netc. `--executor reference` runs the net meanwhile.",
 )
+SIZED_LATE = Code(
+    "RUN029",
+    "a step of the program uses an array whose size is known only when the net runs",
+    why="The rows of the fast executor's table have sizes of their own, which are settled before the net runs. What a "
+    "layer like Filter or DetectionOutput gives has another size each time, so a row would use what was there before.",
+    fix="Report this: it is a mistake in netc. `--executor reference` runs the net meanwhile.",
+)

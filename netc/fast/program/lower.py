@@ -1,7 +1,8 @@
 """Lowering: from a plan to a program of compiled steps on blocked blobs, and of reference kernels for the rest.
 
 A pure function of the plan, the host's features, the precision and the number of threads (which decides only about
-workspace). What it knows of layer types are their families; a layer without one runs on its own kernels.
+workspace). What it knows of layer types are their families; a layer without one runs on its own kernels, as does
+one that sees blobs whose size depends on values: its call gets arrays of the true size.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from netc.fast.program.families import family_of
 from netc.fast.program.family import Family
 from netc.fast.program.model import Lowered, Updates
 from netc.fast.program.updates import UpdatesInBackward
+from netc.graph import Node
 from netc.plan.allocate import Block, aligned, allocate, lower_bound
 from netc.plan.model import Plan, Step
 
@@ -44,15 +46,16 @@ def lower(plan: Plan, threads: int = 1, exact: bool = False, updates: Updates | 
     return Lowered(
         tuple(b.setup), tuple(b.items[:turn]), accumulating, updating, tuple(b.memory), b.homes,
         {slot: b.layouts(slot) for slot in b.homes},
-        {i: s.shape for i, s in enumerate(plan.slots)}, b.buffers, b.backward_buffers, b.fused, b.threads,
-        planned, bound, packed,
+        {i: s.shape for i, s in enumerate(plan.slots)},
+        frozenset(slot for slot in range(len(plan.slots)) if b.is_bounded(slot)),
+        b.buffers, b.backward_buffers, b.fused, b.threads, planned, bound, packed,
     )  # fmt: skip
 
 
 def _accept(b: Builder) -> None:
     for node in b.plan.graph.nodes:
-        family = family_of(node.type)
-        layout = family.accepts(b, node.index) if family is not None and node.index not in b.plan.skipped else None
+        family = None if node.index in b.plan.skipped or _is_sized_late(b, node) else family_of(node.type)
+        layout = family.accepts(b, node.index) if family is not None else None
         if layout is not None:
             b.accepted.add(node.index)
             b.native.update(dict.fromkeys(node.tops, layout))
@@ -60,6 +63,11 @@ def _accept(b: Builder) -> None:
             for value in node.tops:
                 same = b.plan.shapes[value] == b.plan.shapes[node.bottoms[0]]
                 b.native[value] = b.native.get(node.bottoms[0], "plain") if same else "plain"
+
+
+def _is_sized_late(b: Builder, node: Node) -> bool:
+    """Whether the layer sees blobs of a size that is known only when the net runs: launches have one of their own."""
+    return not b.plan.bounded.isdisjoint((*node.bottoms, *node.tops))
 
 
 def _family(b: Builder, layer: int) -> Family:

@@ -84,6 +84,7 @@ class Lowered:
     homes: dict[int, Home]
     holds: dict[int, frozenset[Layout]]  # the layouts of each slot's array that are filled after the last write
     shapes: dict[int, Shape]
+    bounded: frozenset[int]  # slots whose shape is the most that they can have; launches do not touch them
     buffers: dict[tuple[int, str], int]
     backward_buffers: dict[tuple[int, str], int]  # those of rematerialised values
     fused: dict[int, int]  # layer -> the layer whose launches do its work

@@ -4,6 +4,7 @@
 - No two arrays that are alive at one time overlap. (What shares memory on purpose, in place or in parts of a Concat's
   top, is one array here.)
 - Nothing is read that has not been written since its array came to life, forward then backward.
+- No launch touches an array whose size is known only when the net runs: launches have sizes of their own.
 - Launches between two barriers, which threads run side by side, do not touch what another of them writes; nor does a
   launch write what it reads, unless it does so value by value (in place).
 
@@ -22,20 +23,24 @@ from netc.errors import Code, Diagnostic, NetError
 from netc.fast.machine.access import Access
 from netc.fast.machine.operands import touched
 from netc.fast.program.cells import Box, Cells, Marks, box
-from netc.fast.program.codes import NOT_WRITTEN, OUTSIDE_ARRAY, OVERLAP, RACE
+from netc.fast.program.codes import NOT_WRITTEN, OUTSIDE_ARRAY, OVERLAP, RACE, SIZED_LATE
 from netc.fast.program.model import Item, Lowered
 
 Used = tuple[Item, list[Access]]
 
 
 def verify(program: Lowered) -> None:
-    """Raise NetError(RUN021..RUN024) unless all of the above holds."""
+    """Raise NetError(RUN021..RUN024, RUN029) unless all of the above holds."""
     verify_placement(program)
     setup = [(item, _uses(item)) for item in program.setup]
     forward, backward, updating = (
         [(item, _uses(item)) for item in items] for items in (program.forward, program.backward, program.updating)
     )
+    homes = [program.homes[slot] for slot in program.bounded & program.homes.keys()]
+    late = {place.base.array for home in homes for place in (home.plain, home.blocked) if place is not None}
     for item, accesses in (*setup, *forward, *backward, *updating):
+        if item.launch is not None and (there := late.intersection(_arrays(item))):
+            raise _wrong(SIZED_LATE, f'{_name(item)} uses "{program.memory[min(there)].name}", of unknown size')
         for one in accesses:
             _inside(program, item, one)
         _value_by_value(program, item, accesses)
