@@ -24,8 +24,9 @@ format: $(VENV)/dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/bench  ## netc against PyTorch and ONNX Runtime; see docs/performance.md
+bench: $(VENV)/bench  ## netc against PyTorch, ONNX Runtime and OpenCV; see docs/performance.md
 	$(BIN)/python -m tools.bench
+	$(BIN)/python -m tools.bench.latency
 
 schemas: $(VENV)/dev  ## write schemas/*.proto from the declarations
 	$(BIN)/python tools/schemas.py
@@ -45,5 +46,6 @@ $(VENV)/dev: $(BIN)/python pyproject.toml
 	touch $@ $(VENV)/demo
 
 $(VENV)/bench: $(VENV)/dev
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'torch==2.13.0' onnx onnxruntime
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'torch==2.13.0' onnx onnxruntime \
+	  'opencv-python-headless==4.12.0.88'
 	touch $@

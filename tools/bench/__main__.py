@@ -2,31 +2,24 @@
 
     python -m tools.bench [--threads 2] [--seconds 20] [--only NAME] [--no-peers]
 
-Each contender lives in a process of its own, so that no one's threads spin in another's turn. They run in turns of at
-least 0.2 s, the first call of a turn not counted; medians and the quartiles' spread over all turns are in milliseconds.
+Contenders run in turns (`tools.bench.turns`); medians and the quartiles' spread over all turns are in milliseconds.
 Peak memory is that of a process of its own that runs one contender alone, less what it has after its imports.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import platform
 import resource
-import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from tools.bench import turns
 from tools.bench.cases import CASES, Case, netc_call, open_net
-
-TURN = 0.2
-REST = 0.1  # between turns: threads that wait by spinning come to rest
 
 
 def contenders(case: Case, peers: bool) -> list[str]:
@@ -49,47 +42,10 @@ def prepare(case: Case, threads: int, name: str) -> Callable[[], object]:
     return call
 
 
-def serve(case: Case, threads: int, name: str) -> None:
-    """A contender's process: for each line on standard input one turn, its times as a line of JSON."""
-    call = prepare(case, threads, name)
-    call()
-    call()
-    print("[]", flush=True)
-    for _ in sys.stdin:
-        call()
-        times: list[float] = []
-        stop = time.perf_counter() + TURN
-        while not times or time.perf_counter() < stop:
-            start = time.perf_counter()
-            call()
-            times.append(1e3 * (time.perf_counter() - start))
-        print(json.dumps(times), flush=True)
-
-
 def measure(case: Case, threads: int, seconds: float, peers: bool) -> dict[str, list[float]]:
-    """Milliseconds of single calls, by contender, in alternating turns."""
-    found: dict[str, list[float]] = {}
-    with ExitStack() as stack:
-        processes: dict[str, subprocess.Popen[str]] = {}
-        for name in contenders(case, peers):  # one after the other: each compiles or tunes itself alone
-            command = _command(case, threads, "--serve", name)
-            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-            processes[name] = stack.enter_context(process)
-            found[name] = _answer(process)
-        end = time.perf_counter() + seconds
-        while time.perf_counter() < end or min(map(len, found.values())) < 5:
-            for name, process in processes.items():
-                time.sleep(REST)
-                assert process.stdin is not None
-                process.stdin.write("turn\n")
-                process.stdin.flush()
-                found[name] += _answer(process)
-    return found
-
-
-def _answer(process: subprocess.Popen[str]) -> list[float]:
-    assert process.stdout is not None
-    return [float(x) for x in json.loads(process.stdout.readline())]
+    """Milliseconds of single calls, by contender."""
+    commands = {name: _command(case, threads, "--serve", name) for name in contenders(case, peers)}
+    return turns.measure(commands, seconds)
 
 
 def _command(case: Case, threads: int, mode: str, name: str) -> list[str]:
@@ -128,13 +84,11 @@ def _peak_kilobytes() -> int:
 
 def row(case: Case, threads: int, seconds: float, peers: bool) -> str:
     found = measure(case, threads, seconds, peers)
-    ours = statistics.median(found["netc"])
+    ours, _ = turns.spread(found["netc"])
     cells = []
     for name, times in found.items():
-        middle = statistics.median(times)
-        low, _, high = statistics.quantiles(times, n=4)
-        spread = f"{middle:.1f} ± {(high - low) / 2:.1f}"
-        cells.append(spread if name == "netc" else f"{spread} ({middle / ours:.2f}x)")
+        middle, half = turns.spread(times)
+        cells.append(f"{middle:.1f} ± {half:.1f}" + ("" if name == "netc" else f" ({middle / ours:.2f}x)"))
     cells += ["–"] * (4 - len(cells))
     memory = [f"{peak_megabytes(case, threads, name):.0f}" for name in (("netc", "torch nchw") if peers else ("netc",))]
     return f"| {case.title} | {' | '.join(cells)} | {' / '.join(memory)} |"
@@ -151,7 +105,7 @@ def main() -> None:
     options = parser.parse_args()
     cases = [c for c in CASES if options.only in c.title]
     if options.serve:
-        serve(cases[0], options.threads, options.serve)
+        turns.serve(prepare(cases[0], options.threads, options.serve))
         return
     if options.memory_of:
         print(memory_of(cases[0], options.threads, options.memory_of))

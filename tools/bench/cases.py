@@ -50,24 +50,31 @@ CASES = (
 
 
 def open_net(case: Case, threads: int, executor: str = "fast") -> Net:
-    """The net with random data and weights at which activations neither vanish nor explode."""
+    """The net with random data and parameters."""
     planned = plan(load(case.file), "TRAIN" if case.train else "TEST", batch=case.batch)
     net = Net(planned, seed=1, executor=executor, threads=threads)
     rng = np.random.default_rng(0)
     for array in net.inputs.values():
         array[...] = rng.integers(0, 10, array.shape) if array.ndim == 1 else rng.normal(size=array.shape)
+    draw(net, rng)
+    return net
+
+
+def draw(net: Net, rng: np.random.Generator) -> None:
+    """Random parameters at which activations neither vanish nor explode."""
     for node in net.graph.nodes:
         blobs = net.params.get(node.name, ())
         if node.type.name == "BatchNorm":
             values = (0.1 * rng.normal(size=blobs[0].shape), rng.uniform(0.5, 1.5, blobs[1].shape), np.ones(1))
         elif node.type.name == "Scale":
             values = (rng.uniform(0.1, 0.4, blobs[0].shape), np.zeros(blobs[-1].shape), np.zeros(0))
+        elif node.type.name in ("PReLU", "Normalize"):
+            continue
         elif blobs:
             spread = np.sqrt(2 / np.prod(blobs[0].shape[1:]))
             values = (spread * rng.normal(size=blobs[0].shape), np.zeros(blobs[-1].shape), np.zeros(0))
         for blob, value in zip(blobs, values if blobs else (), strict=False):
             blob[...] = value
-    return net
 
 
 def netc_call(case: Case, net: Net) -> Callable[[], object]:
