@@ -203,7 +203,7 @@ NAMED = {
     "netc/data/hdf5.py": {"HDF5Data"},
     "netc/data/idx.py": {"IDXData"},
     "netc/data/image_files.py": {"ImageData", "ImageFolder"},
-    "netc/data/windows.py": {"WindowData"},
+    "netc/data/window_data.py": {"WindowData"},
     "netc/dnn/detections.py": {"DetectionOutput"},
     "netc/plan/lints/norm.py": {"BatchNorm", "Scale"},
     "netc/schema/forks.py": {"Axpy", "CenterLoss", "Interp", "ShuffleChannel"},

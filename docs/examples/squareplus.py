@@ -23,7 +23,7 @@ from netc.fast.machine.lines import line_of, lines_of, share, spot
 from netc.fast.machine.operands import Read, Write, entry
 from netc.fast.program.builder import Builder
 from netc.fast.program.family import Family
-from netc.fast.program.model import Layout
+from netc.fast.program.lowered import Layout
 from netc.layer import BAD_FIELD, Call, Example, LayerType, Param, Refused, Setup, Site
 from netc.plan.model import Step
 from netc.role import Role

@@ -29,7 +29,7 @@ from netc.plan.model import Plan
 from netc.run.codes import INPUT_SHAPE
 from netc.schema.record import Record
 from netc.solve.events import Events
-from netc.solve.files import probe
+from netc.solve.snapshot_files import probe
 from netc.solve.update import Updater
 
 UNKNOWN_NAME = Code(

@@ -1,7 +1,7 @@
 """pycaffe's draw: a NetParameter message as a Graphviz drawing, layers as boxes and blobs as octagons.
 
 The drawing is made by the graphviz package (pycaffe takes pydot), so `get_pydot_graph` gives a `graphviz.Digraph`.
-Pictures are laid out as those of `netc draw` (`netc/report/layout.py`); the endings `.dot`, `.gv` and `.raw` give
+Pictures are laid out as those of `netc draw` (`netc/report/rendering.py`); the endings `.dot`, `.gv` and `.raw` give
 dot text.
 """
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from netc.caffe.proto import caffe_pb2
 from netc.catalogue import catalogue
 from netc.files import write_bytes
-from netc.report import layout
+from netc.report import rendering
 
 if TYPE_CHECKING:
     import graphviz
@@ -52,7 +52,7 @@ def draw_net(
     caffe_net: Any, rankdir: str = "LR", ext: str = "png", phase: int | None = None, display_lrm: bool = False
 ) -> bytes:
     """The drawing of a net as the bytes of a file of this kind (png, svg, pdf...)."""
-    return layout.picture(get_pydot_graph(caffe_net, rankdir, phase=phase, display_lrm=display_lrm).source, ext)
+    return rendering.picture(get_pydot_graph(caffe_net, rankdir, phase=phase, display_lrm=display_lrm).source, ext)
 
 
 def draw_net_to_file(

@@ -30,7 +30,7 @@ from netc.run.codes import NOTHING_LOADED
 from netc.schema.weights import LayerWeights
 from netc.schema.weights_write import write_weights
 from netc.solve import hdf5
-from netc.solve.files import write_message, write_whole
+from netc.solve.snapshot_files import write_message, write_whole
 
 
 class LayerView:

@@ -11,7 +11,7 @@ from netc.cli import _output
 from netc.cli._files import STDOUT, say_written, write_bytes
 from netc.cli._options import OUTPUT, file_argument, net_options
 from netc.layer import Phase, Shape
-from netc.report import layout
+from netc.report import rendering
 from netc.report.draw import draw
 
 
@@ -43,5 +43,5 @@ def command(
     _output.show((*definition.warnings, *plan.warnings))
     source = draw(plan, direction).source
     kind = output.suffix.lstrip(".").lower() or ("dot" if output == STDOUT else "svg")
-    write_bytes(output, layout.picture(source, kind))
+    write_bytes(output, rendering.picture(source, kind))
     say_written(output)

@@ -17,8 +17,8 @@ from netc.layer import Phase, Shape
 from netc.plan.budget import Fit, Make
 from netc.plan.model import Plan
 from netc.plan.usage import fixed, readable
-from netc.report import memory as memory_report
 from netc.report import summary
+from netc.report import usage as usage_report
 from netc.schema.record import Record
 
 
@@ -108,12 +108,12 @@ def _memory(
         except NetError as error:
             problem = error
     if as_json and problem is None:
-        _output.print_json(_with_usage(summary.summarize(plan), memory_report.as_json(usage, fit)))
+        _output.print_json(_with_usage(summary.summarize(plan), usage_report.as_json(usage, fit)))
     elif not as_json:
-        _output.out.print(memory_report.totals(usage))
-        _output.out.print(memory_report.curve(usage))
-        _output.out.print(memory_report.at_peak(usage))
+        _output.out.print(usage_report.totals(usage))
+        _output.out.print(usage_report.curve(usage))
+        _output.out.print(usage_report.at_peak(usage))
         if fit is not None:
-            _output.out.print(memory_report.fitted(fit))
+            _output.out.print(usage_report.fitted(fit))
     if problem is not None:
         raise problem

@@ -15,8 +15,8 @@ from netc.convert.codes import NO_HALF, NO_PARAMETERS, NOT_TAKEN, ONNX_NOT_READ,
 from netc.convert.model import NOTHING, Format, Made, Model, Options, definition_of, option
 from netc.errors import Diagnostic, NetError, Report
 from netc.files import open_regular
-from netc.schema.model import read_model
 from netc.schema.weights import Weights
+from netc.schema.weights_net import read_model
 from netc.solve.hdf5 import is_hdf5
 from netc.solve.snapshots import read_weights
 

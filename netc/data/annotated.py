@@ -11,13 +11,13 @@ import numpy as np
 from netc.data import samples
 from netc.data.annotated_datum import Annotated, parse
 from netc.data.bad import BadRecordError
-from netc.data.boxes import moved
 from netc.data.codes import BAD_TRANSFORM, TOO_MANY_BOXES
 from netc.data.database import first_record, image_of, open_lmdb, open_records
 from netc.data.distort import distorted
 from netc.data.draws import EXPAND, Draws
 from netc.data.images import Colour, check_size
 from netc.data.lmdb_file import LmdbFile
+from netc.data.moved_boxes import moved
 from netc.data.order import Ticket
 from netc.data.paths import find
 from netc.data.reading import Reading, blamed, problem

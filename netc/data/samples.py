@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from netc.data.boxes import coverage, jaccard
 from netc.data.draws import PICK, SAMPLES, Draws
+from netc.data.moved_boxes import coverage, jaccard
 from netc.layer import Array
 
 _MEASURES: tuple[tuple[str, Callable[[Array, Array], Array]], ...] = (

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from netc.fast.machine.addresses import floats
 from netc.fast.machine.dots import plane_dots, workspace_bytes
 from netc.fast.machine.launch import Region
 from netc.fast.machine.layout import NO_BLOB, Blocked
 from netc.fast.machine.lines import line_at, line_of, lines_of, share, spot
-from netc.fast.machine.memory import floats
 from netc.fast.machine.moves import scaled
 from netc.fast.machine.operands import Read, Write, entry
 from netc.fast.program.builder import Builder
 from netc.fast.program.family import Family
-from netc.fast.program.model import Layout
+from netc.fast.program.lowered import Layout
 from netc.plan.model import Step
 
 

@@ -11,7 +11,7 @@ from netc.fast.machine.channels import copied
 from netc.fast.machine.emit import LANES
 from netc.fast.program.builder import Builder
 from netc.fast.program.family import Family
-from netc.fast.program.model import Layout
+from netc.fast.program.lowered import Layout
 from netc.kernels.geometry import Along
 from netc.plan.model import Step
 

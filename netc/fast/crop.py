@@ -9,7 +9,7 @@ from netc.fast.machine.layout import Blocked, Halo
 from netc.fast.machine.moves import filled
 from netc.fast.program.builder import Builder
 from netc.fast.program.family import Family
-from netc.fast.program.model import Layout
+from netc.fast.program.lowered import Layout
 from netc.kernels.geometry import CropGeometry
 from netc.plan.model import Step
 

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import numpy as np
 
+from netc.fast.machine.addresses import integers
 from netc.fast.machine.launch import NOTHING, Launch, Region
 from netc.fast.machine.layout import Blocked, as_lines
 from netc.fast.machine.lines import line_of, lines_of, share, spot
-from netc.fast.machine.memory import integers
 from netc.fast.machine.moves import scaled
 from netc.fast.machine.operands import Read, Write, entry
 from netc.fast.program.builder import Builder
 from netc.fast.program.family import Family
-from netc.fast.program.model import Layout
+from netc.fast.program.lowered import Layout
+from netc.jit import kernel
 from netc.kernels.geometry import DropoutGeometry
 from netc.kernels.philox import block, stream
 from netc.plan.model import Step
@@ -35,14 +36,21 @@ def masked(
     return kernel(x=x, y=y, clock=clock, keep=keep, numbers=numbers, factor=factor, threshold=threshold)
 
 
+@kernel(inline="always")
+def _drawn_at(tid: int, clock: Region, keep: Region) -> tuple[int, int]:
+    """The seed and the iteration, which are kept for backward if there is a place for them."""
+    seed, iteration = integers(clock, 2)
+    if tid == 0 and keep:
+        integers(keep, 2)[:] = seed, iteration
+    return seed, iteration
+
+
 @entry
 def _masked_flat(
     tid: int, nth: int, x: Read[Blocked], y: Write[Blocked], clock: Read[Region], keep: Write[Region], numbers: int,
     factor: float, threshold: int,
 ) -> None:  # fmt: skip
-    seed, iteration = integers(clock, 2)
-    if tid == 0 and keep:
-        integers(keep, 2)[:] = seed, iteration
+    seed, iteration = _drawn_at(tid, clock, keep)
     for item in share(lines_of(y), tid, nth):
         at = spot(y, item)
         source, target = line_of(x, at), line_of(y, at)
@@ -59,9 +67,7 @@ def _masked(
     tid: int, nth: int, x: Read[Blocked], y: Write[Blocked], clock: Read[Region], keep: Write[Region], numbers: int,
     factor: float, threshold: int,
 ) -> None:  # fmt: skip
-    seed, iteration = integers(clock, 2)
-    if tid == 0 and keep:
-        integers(keep, 2)[:] = seed, iteration
+    seed, iteration = _drawn_at(tid, clock, keep)
     for item in share(lines_of(y), tid, nth):
         at = spot(y, item)
         n, plane, line = at

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from netc.fast.machine.access import Access, of
+from netc.fast.machine.addresses import bytes_at
 from netc.fast.machine.launch import NOTHING, Launch, Region
 from netc.fast.machine.layout import Blocked, as_lines
 from netc.fast.machine.lines import line_of, lines_of, share, spot
-from netc.fast.machine.memory import bytes_at
 from netc.fast.machine.moves import combined, scaled
 from netc.fast.machine.operands import Read, Write, entry
 from netc.fast.program.builder import Builder
 from netc.fast.program.family import Family
 from netc.fast.program.fuse import absorb_relu
-from netc.fast.program.model import Layout
+from netc.fast.program.lowered import Layout
 from netc.fast.relu import relu
 from netc.kernels.geometry import EltwiseGeometry
 from netc.plan.model import Step

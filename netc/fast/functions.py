@@ -32,7 +32,7 @@ from netc.fast.machine.lines import Spot, line_at, lines_of, share, spot
 from netc.fast.machine.operands import Entry, Read, Write, entry
 from netc.fast.program.builder import Builder
 from netc.fast.program.family import Family
-from netc.fast.program.model import Layout
+from netc.fast.program.lowered import Layout
 from netc.jit import intrinsic, kernel
 from netc.jit import numba_types as types
 from netc.kernels.geometry import ExpGeometry, LogGeometry, PowerGeometry

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from netc.fast.machine.access import Access, of
+from netc.fast.machine.addresses import bytes_at, zero
 from netc.fast.machine.emit import (
     F32,
     I8,
@@ -28,11 +29,10 @@ from netc.fast.machine.emit import (
 from netc.fast.machine.launch import NOTHING, Region
 from netc.fast.machine.layout import PIXEL, Blocked
 from netc.fast.machine.lines import line_of, lines_of, share, spot
-from netc.fast.machine.memory import bytes_at, zero
 from netc.fast.machine.operands import Entry, Read, Write, entry
 from netc.fast.program.builder import Builder
 from netc.fast.program.family import Family
-from netc.fast.program.model import Layout
+from netc.fast.program.lowered import Layout
 from netc.jit import intrinsic, ir, kernel
 from netc.jit import numba_types as types
 from netc.kernels.pooling import Planes

@@ -8,7 +8,7 @@ from netc.fast.machine.lines import line_of, lines_of, share, spot
 from netc.fast.machine.operands import Read, Write, entry
 from netc.fast.program.builder import Builder
 from netc.fast.program.family import Family
-from netc.fast.program.model import Layout
+from netc.fast.program.lowered import Layout
 from netc.plan.model import Step
 
 

@@ -7,7 +7,7 @@ from itertools import accumulate
 from netc.fast.machine.channels import copied
 from netc.fast.program.builder import Builder
 from netc.fast.program.family import Family
-from netc.fast.program.model import Layout
+from netc.fast.program.lowered import Layout
 from netc.kernels.geometry import Along
 from netc.plan.model import Step
 

@@ -37,7 +37,7 @@ from netc.fast.machine.maths import exponential_of_any
 from netc.fast.machine.operands import Entry, Read, Write, entry
 from netc.fast.program.builder import Builder
 from netc.fast.program.family import Family
-from netc.fast.program.model import Layout
+from netc.fast.program.lowered import Layout
 from netc.jit import intrinsic, ir
 from netc.jit import numba_types as types
 from netc.kernels.geometry import Along

@@ -6,13 +6,13 @@ A thread's share is whole planes.
 from __future__ import annotations
 
 from netc.fast import pooling
+from netc.fast.machine.addresses import floats, zero
 from netc.fast.machine.layout import Blocked
 from netc.fast.machine.lines import line_at, line_of, share
-from netc.fast.machine.memory import floats, zero
 from netc.fast.machine.operands import Read, Write, entry
 from netc.fast.program.builder import Builder
 from netc.fast.program.family import Family
-from netc.fast.program.model import Layout
+from netc.fast.program.lowered import Layout
 from netc.jit import kernel
 from netc.kernels.geometry import UpsampleGeometry
 from netc.plan.model import Step

@@ -10,9 +10,9 @@ from netc.layer import Shape
 from netc.plan.draft import Draft, Options
 from netc.plan.gradients import gradients
 from netc.plan.lints import lint
-from netc.plan.memory import memory
 from netc.plan.model import Layer, Plan, Slot
 from netc.plan.params import params
+from netc.plan.placement import place
 from netc.plan.receptive import receptive
 from netc.plan.recompute import recomputable
 from netc.plan.schedule import schedule
@@ -27,7 +27,7 @@ __all__ = ["CHECKS", "LAYOUT", "Plan", "plan"]
 # Passes that may find mistakes of the net: all of them run before the planner gives up.
 CHECKS: tuple[Callable[[Draft], None], ...] = (shapes, params, gradients, recomputable, unread, stages)
 # Passes over a net that will run.
-LAYOUT: tuple[Callable[[Draft], None], ...] = (lint, receptive, schedule, sharing, memory)
+LAYOUT: tuple[Callable[[Draft], None], ...] = (lint, receptive, schedule, sharing, place)
 
 
 def plan(

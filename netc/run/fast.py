@@ -24,7 +24,7 @@ from netc.fast.machine.layout import plain as plain_at
 from netc.fast.machine.moves import unpack
 from netc.fast.machine.walk import Team
 from netc.fast.program.lower import Lowered, lower
-from netc.fast.program.model import Item, Updates
+from netc.fast.program.lowered import Item, Updates
 from netc.fast.program.verify import verify
 from netc.jit import compile_all
 from netc.layer import Array, Buffer, Call, Setup, Shape

@@ -211,7 +211,7 @@ class Net:
     def update_in_backward(self, updates: Any) -> bool:
         """Let `backward_and_update` make these updates; whether it can (the fast executor can, where it runs the net).
 
-        updates: see `netc.fast.program.model.Updates`. Values of blobs are lost, so this belongs before the first pass.
+        updates: a `netc.fast.program.lowered.Updates`. Values of blobs are lost, so this belongs before the first pass.
         """
         updating = getattr(self.executor, "updating", None)
         if updating is None:

@@ -14,7 +14,7 @@ from netc.fast.machine.launch import Region, bind
 from netc.fast.machine.lines import share
 from netc.fast.machine.operands import Entry, Read, Scratch, entry
 from netc.fast.machine.walk import Team
-from netc.fast.program.model import Item
+from netc.fast.program.lowered import Item
 from netc.run.fast import Fast
 
 DEPTH = 8  # blocks of 16 steps of the tile that `peak` measures

@@ -15,7 +15,7 @@ from netc.files import read_regular
 from netc.schema import codes
 from netc.schema.blobs import Array, BlobError, blob
 from netc.schema.bvlc.legacy import V1_TYPES
-from netc.schema.formats import Format, recognize
+from netc.schema.not_weights import Format, recognize
 from netc.schema.scan import BYTES, FIXED32, VARINT, WireError, scan, signed
 from netc.schema.upgrade_v0 import V0_TYPES
 

@@ -7,8 +7,8 @@ from functools import cache
 from typing import Any
 
 from netc.fast.machine.access import Access, box
+from netc.fast.machine.addresses import floats
 from netc.fast.machine.launch import Launch, Ref
-from netc.fast.machine.memory import floats
 from netc.fast.machine.operands import Entry, entry_with
 from netc.solve.prepare import PREPARED, prepare
 from netc.solve.rule import Rule

@@ -30,8 +30,8 @@ from netc.schema.weights_write import write_solver_state, write_weights
 from netc.schema.wire import decode, encode
 from netc.solve import hdf5
 from netc.solve.codes import INCOMPLETE, NO_PREFIX, WRONG_STATE
-from netc.solve.files import probe, read_message, write_message, write_whole
 from netc.solve.policies import steps_done
+from netc.solve.snapshot_files import probe, read_message, write_message, write_whole
 from netc.solve.training import Training
 
 TRAINING = 1001  # the field of SolverState

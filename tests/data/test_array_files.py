@@ -9,7 +9,7 @@ import pytest
 
 from netc.data import has_source, open_source, probe
 from netc.data.idx import read_idx
-from netc.data.memory import Memory
+from netc.data.memory_data import Memory
 from tests.data.common import batches, images, layer, read, refused, same
 
 CODES = {"u1": 8, "i1": 9, ">i2": 11, ">i4": 12, ">f4": 13, ">f8": 14}

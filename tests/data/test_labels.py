@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from netc.data import annotated_datum, box_files, datum, idx, windows
+from netc.data import annotated_datum, box_files, datum, idx, window_data
 from netc.data.bad import BadRecordError
 from netc.data.codes import BAD_ARRAY, BAD_LIST
 from netc.errors import NetError
@@ -42,7 +42,7 @@ def of_boxes(folder: Path, label: int) -> float:
 def of_windows(folder: Path, label: int) -> float:
     path = folder / "windows.txt"
     path.write_text(f"# 0\na.png\n3 20 20\n1\n{label} 0.7 1 1 5 5\n")
-    return windows.read_windows(path)[0].label
+    return window_data.read_windows(path)[0].label
 
 
 def of_idx(folder: Path, label: int) -> float:

@@ -23,7 +23,7 @@ from netc.fast.machine.access import Access
 from netc.fast.machine.launch import Launch, Region, bind
 from netc.fast.machine.operands import touched
 from netc.fast.machine.walk import Team
-from netc.fast.program.model import External
+from netc.fast.program.lowered import External
 from netc.fast.winograd import cut
 from netc.jit import Entry
 from netc.layer import Array

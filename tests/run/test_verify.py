@@ -13,7 +13,7 @@ from netc.api import planning
 from netc.api.definition import loads
 from netc.errors import NetError
 from netc.fast.program.lower import Lowered, lower
-from netc.fast.program.model import Item
+from netc.fast.program.lowered import Item
 from netc.fast.program.verify import verify, verify_placement
 from netc.run import Net
 from tests.plan.random_nets import random_net

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from netc.errors import NetError, Report
-from netc.schema.model import parse_model
 from netc.schema.registry import base_schema
 from netc.schema.scan import encode_bytes, encode_key, encode_varint
 from netc.schema.weights import LayerWeights, parse_blob, parse_solver_state, parse_weights
+from netc.schema.weights_net import parse_model
 from netc.schema.weights_write import dump_weights
 
 TYPES = ["<f8", "<f4", "<f2", "<i4", "<u4", "?"]  # NVCaffe's Type: DOUBLE, FLOAT, FLOAT16, INT, UINT, BOOL

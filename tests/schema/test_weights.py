@@ -11,7 +11,6 @@ import pytest
 
 from netc.errors import NetError, Report
 from netc.schema import weights_write
-from netc.schema.model import parse_model
 from netc.schema.registry import base_schema
 from netc.schema.scan import encode_bytes, encode_key, encode_varint
 from netc.schema.weights import (
@@ -24,6 +23,7 @@ from netc.schema.weights import (
     read_solver_state,
     read_weights,
 )
+from netc.schema.weights_net import parse_model
 from netc.schema.weights_write import dump_weights, write_blob, write_solver_state, write_weights
 from netc.schema.wire import from_message
 

@@ -34,7 +34,7 @@ from netc.data.dense_images import read_pairs
 from netc.data.images import decode_image
 from netc.data.mean import mean_image
 from netc.data.survey import survey
-from netc.data.windows import read_windows
+from netc.data.window_data import read_windows
 from netc.run.weights import weights_of
 from netc.schema.scan import encode_bytes, encode_key
 from netc.schema.weights import read_blob

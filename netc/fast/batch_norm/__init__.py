@@ -12,7 +12,7 @@ from netc.fast.machine.launch import NOTHING, Launch
 from netc.fast.program.builder import Builder
 from netc.fast.program.family import Family
 from netc.fast.program.fuse import absorb_chain, is_plain_relu
-from netc.fast.program.model import Layout
+from netc.fast.program.lowered import Layout
 from netc.kernels.geometry import BatchNormGeometry, BnGeometry, Folded
 from netc.plan.model import Step
 

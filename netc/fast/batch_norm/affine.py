@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from netc.fast.machine.access import Access, of
+from netc.fast.machine.addresses import floats
 from netc.fast.machine.emit import VECTOR_BYTES
 from netc.fast.machine.launch import NOTHING, Launch, Region
 from netc.fast.machine.layout import Blocked, blocks
 from netc.fast.machine.lines import line_of, lines_of, share, spot
-from netc.fast.machine.memory import floats
 from netc.fast.machine.operands import Read, Write, entry
 
 

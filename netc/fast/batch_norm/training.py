@@ -18,11 +18,11 @@ from typing import Any, NamedTuple
 
 from netc.fast.batch_norm.affine import Affine
 from netc.fast.batch_norm.lines import add_gradients, add_moments, gradient_line, normalize_line
+from netc.fast.machine.addresses import carray, floats
 from netc.fast.machine.emit import LANES, POINTER
 from netc.fast.machine.launch import NOTHING, Region
 from netc.fast.machine.layout import NO_BLOB, Blocked
 from netc.fast.machine.lines import line_at, share
-from netc.fast.machine.memory import carray, floats
 from netc.fast.machine.operands import Entry, Read, Update, Write, entry
 from netc.fast.program.builder import Builder
 from netc.fast.program.fuse import is_plain_relu, only_reader

@@ -16,7 +16,7 @@ from netc.fast.machine.layout import NO_BLOB, Blocked
 from netc.fast.program.builder import Builder
 from netc.fast.program.family import Family
 from netc.fast.program.fuse import absorb_chain, is_plain_relu
-from netc.fast.program.model import Layout
+from netc.fast.program.lowered import Layout
 from netc.plan.model import Step
 
 FEW_CHANNELS = 4

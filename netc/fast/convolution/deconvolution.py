@@ -13,7 +13,7 @@ from netc.fast.convolution.weights import BACKWARD, FORWARD
 from netc.fast.machine.launch import NOTHING
 from netc.fast.program.builder import Builder
 from netc.fast.program.family import Family
-from netc.fast.program.model import Layout
+from netc.fast.program.lowered import Layout
 from netc.plan.model import Step
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from netc.fast.convolution.geometry import Conv, Taps
 from netc.fast.machine.access import Access, box, of
+from netc.fast.machine.addresses import zero
 from netc.fast.machine.emit import (
     I64,
     POINTER,
@@ -32,7 +33,6 @@ from netc.fast.machine.emit import (
 from netc.fast.machine.launch import Launch, Region, together
 from netc.fast.machine.layout import PIXEL, Blocked
 from netc.fast.machine.lines import share
-from netc.fast.machine.memory import zero
 from netc.fast.machine.operands import Entry, entry
 from netc.jit import intrinsic, ir
 from netc.jit import numba_types as types

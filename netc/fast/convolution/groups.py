@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 from netc.fast.convolution import depthwise
 from netc.fast.convolution.geometry import Conv
+from netc.fast.machine.addresses import floats, zero
 from netc.fast.machine.emit import LANES
 from netc.fast.machine.launch import Region
 from netc.fast.machine.lines import share
-from netc.fast.machine.memory import floats, zero
 from netc.fast.machine.moves import clear
 from netc.fast.machine.operands import Read, Update, Write, entry
 from netc.fast.program.builder import Builder

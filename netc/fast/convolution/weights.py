@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from netc.fast.convolution.geometry import Conv
+from netc.fast.machine.addresses import floats, zero
 from netc.fast.machine.emit import (
     I64,
     LANES,
@@ -26,7 +27,6 @@ from netc.fast.machine.emit import (
 from netc.fast.machine.launch import NOTHING, Launch, Region
 from netc.fast.machine.layout import blocks
 from netc.fast.machine.lines import share
-from netc.fast.machine.memory import floats, zero
 from netc.fast.machine.operands import Read, Update, Write, entry
 from netc.jit import intrinsic, ir
 from netc.jit import numba_types as types

@@ -8,7 +8,7 @@ from netc.fast.machine.launch import NOTHING, Region
 from netc.fast.program.builder import Builder
 from netc.fast.program.family import Family
 from netc.fast.program.fuse import absorb_relu
-from netc.fast.program.model import Layout
+from netc.fast.program.lowered import Layout
 from netc.kernels.geometry import InnerProductGeometry
 from netc.plan.model import Step
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from netc.fast.inner_product.tiles import Sizes
+from netc.fast.machine.addresses import floats
 from netc.fast.machine.emit import (
     I32,
     I64,
@@ -29,7 +30,6 @@ from netc.fast.machine.emit import (
 )
 from netc.fast.machine.launch import Region
 from netc.fast.machine.lines import share
-from netc.fast.machine.memory import floats
 from netc.fast.machine.operands import Read, Write, entry
 from netc.jit import intrinsic, ir
 

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from netc.fast.machine.access import Access, of
+from netc.fast.machine.addresses import floats
 from netc.fast.machine.emit import LANES, add_lanes, copy_lanes, copy_vectors, tile, transpose_block
 from netc.fast.machine.launch import Launch, Region
 from netc.fast.machine.lines import share
-from netc.fast.machine.memory import floats
 from netc.fast.machine.operands import Entry, Read, Scratch, Update, Write, entry
 from netc.fast.machine.tiles import cut_line_with
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from netc.fast.machine.access import Access, Mode, box
+from netc.fast.machine.addresses import floats
 from netc.fast.machine.emit import LANES
 from netc.fast.machine.launch import Launch
 from netc.fast.machine.layout import PIXEL, Blocked, blocks
 from netc.fast.machine.lines import line_at, line_of, share
-from netc.fast.machine.memory import floats
 from netc.fast.machine.operands import entry
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from netc.fast.machine.addresses import floats, zero
 from netc.fast.machine.launch import Launch, Region
 from netc.fast.machine.layout import PIXEL, Blocked
 from netc.fast.machine.lines import line_of, share
-from netc.fast.machine.memory import floats, zero
 from netc.fast.machine.operands import Read, Scratch, Write, entry
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from netc.fast.machine.addresses import floats
 from netc.fast.machine.layout import Blocked
-from netc.fast.machine.memory import floats
 from netc.jit import kernel
 
 Spot = tuple[int, int, int]  # image, block of 16 channels, line

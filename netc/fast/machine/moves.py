@@ -7,12 +7,13 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from netc.fast.machine.access import Access, box
+from netc.fast.machine.addresses import floats, zero
 from netc.fast.machine.emit import transpose_block
 from netc.fast.machine.launch import Launch, Ref, Region
 from netc.fast.machine.layout import PIXEL, Blocked, Halo, Plain, as_lines
 from netc.fast.machine.lines import line_of, lines_of, share, spot
-from netc.fast.machine.memory import floats, zero
 from netc.fast.machine.operands import Read, Write, entry
+from netc.jit import kernel
 
 # ---------------------------------------------------------------- zeros
 
@@ -178,13 +179,18 @@ def _lines(flat: Plain, blob: Blocked) -> tuple[Plain, Blocked]:
     return replace(flat, h=1, w=flat.h * flat.w), replace(blob, h=1, w=blob.h * blob.w)
 
 
+@kernel(inline="always")
+def _block(flat: Plain, blob: Blocked, item: int) -> tuple[Any, Any, int]:
+    """The addresses of block number `item` in both layouts, and how many channels it has."""
+    n, block = item // blob.blocks, item % blob.blocks
+    plane = flat.inner + n * flat.image + block * 16 * flat.plane
+    return plane, blob.inner + n * blob.image + block * blob.plane, min(16, flat.c - block * 16)
+
+
 @entry
 def _pack(tid: int, nth: int, flat: Read[Plain], blob: Write[Blocked]) -> None:
     for item in share(flat.n * blob.blocks, tid, nth):
-        n, block = item // blob.blocks, item % blob.blocks
-        source = flat.inner + n * flat.image + block * 16 * flat.plane
-        target = blob.inner + n * blob.image + block * blob.plane
-        present = min(16, flat.c - block * 16)
+        source, target, present = _block(flat, blob, item)
         for y in range(flat.h):
             for x in range(0, flat.w, 16):
                 transpose_block(
@@ -196,10 +202,7 @@ def _pack(tid: int, nth: int, flat: Read[Plain], blob: Write[Blocked]) -> None:
 @entry
 def _unpack(tid: int, nth: int, blob: Read[Blocked], flat: Write[Plain]) -> None:
     for item in share(flat.n * blob.blocks, tid, nth):
-        n, block = item // blob.blocks, item % blob.blocks
-        target = flat.inner + n * flat.image + block * 16 * flat.plane
-        source = blob.inner + n * blob.image + block * blob.plane
-        present = min(16, flat.c - block * 16)
+        target, source, present = _block(flat, blob, item)
         for y in range(flat.h):
             for x in range(0, flat.w, 16):
                 pixels = min(16, flat.w - x)

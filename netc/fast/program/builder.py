@@ -13,7 +13,7 @@ from netc.fast.machine.emit import LANES
 from netc.fast.machine.launch import Launch, Ref, Region
 from netc.fast.machine.layout import Blocked, Halo, Plain, blocked, plain
 from netc.fast.machine.moves import clear, clear_halo, copy_padded, pack, unpack
-from netc.fast.program.model import External, Home, Item, Layout, Memory, Updates, Variant
+from netc.fast.program.lowered import External, Home, Item, Layout, Memory, Updates, Variant
 from netc.layer import Shape
 from netc.plan.model import Layer, Plan, Step
 

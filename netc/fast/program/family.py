@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from netc.fast.program.builder import Builder
-from netc.fast.program.model import Layout
+from netc.fast.program.lowered import Layout
 from netc.plan.model import Step
 
 

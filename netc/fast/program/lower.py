@@ -11,7 +11,7 @@ from netc.fast.program.adding import add, add_up
 from netc.fast.program.builder import Builder
 from netc.fast.program.families import family_of
 from netc.fast.program.family import Family
-from netc.fast.program.model import Lowered, Updates
+from netc.fast.program.lowered import Lowered, Updates
 from netc.fast.program.updates import UpdatesInBackward
 from netc.graph import Node
 from netc.plan.allocate import Block, aligned, allocate, lower_bound

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from netc.fast.program.model import Item, Lowered
+from netc.fast.program.lowered import Item, Lowered
 from netc.layer import Shape
 from netc.plan.model import Plan
 from netc.plan.usage import KINDS, Kind, Live, Usage, fixed, maker

@@ -24,7 +24,7 @@ from netc.fast.machine.access import Access
 from netc.fast.machine.operands import touched
 from netc.fast.program.cells import Box, Cells, Marks, box
 from netc.fast.program.codes import NOT_WRITTEN, OUTSIDE_ARRAY, OVERLAP, RACE, SIZED_LATE
-from netc.fast.program.model import Item, Lowered
+from netc.fast.program.lowered import Item, Lowered
 
 Used = tuple[Item, list[Access]]
 

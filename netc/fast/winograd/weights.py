@@ -8,11 +8,11 @@ from typing import Any
 from netc.fast.convolution.geometry import BLOCK
 from netc.fast.convolution.weights import collect_block, spread_block
 from netc.fast.machine.access import Access, box, of
+from netc.fast.machine.addresses import zero
 from netc.fast.machine.emit import transpose_block
 from netc.fast.machine.launch import Region
 from netc.fast.machine.layout import PIXEL, blocks
 from netc.fast.machine.lines import share
-from netc.fast.machine.memory import zero
 from netc.fast.machine.operands import entry
 from netc.fast.winograd.emit import kernel_gradient_square, kernel_square
 from netc.fast.winograd.points import Points, point_count

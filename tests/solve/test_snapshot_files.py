@@ -9,7 +9,7 @@ from typing import BinaryIO
 import pytest
 
 from netc.errors import NetError
-from netc.solve.files import probe, read_message, write_message, write_whole
+from netc.solve.snapshot_files import probe, read_message, write_message, write_whole
 
 
 def test_round_trip_and_every_cut(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_killed_while_writing(tmp_path: Path) -> None:
     program = """
 import os, sys
 from pathlib import Path
-from netc.solve.files import write_whole
+from netc.solve.snapshot_files import write_whole
 def write(file):
     file.write(b"x" * 100000); file.flush()
     os.kill(os.getpid(), 9)

@@ -9,29 +9,29 @@ from pathlib import Path
 import pytest
 
 from netc.errors import NetError
-from netc.report import layout
+from netc.report import rendering
 
 DOT = 'digraph { a [label="conv 1"]; a -> b }'
 
 
 def test_text_needs_no_program(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
-    assert layout.picture(DOT, "dot") == DOT.encode()
+    assert rendering.picture(DOT, "dot") == DOT.encode()
 
 
 def test_no_program(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
     with pytest.raises(NetError) as caught:
-        layout.picture(DOT, "svg")
+        rendering.picture(DOT, "svg")
     [said] = caught.value.diagnostics
-    assert (said.code, said.message) == (layout.NO_DOT, "no program that lays out pictures is installed")
+    assert (said.code, said.message) == (rendering.NO_DOT, "no program that lays out pictures is installed")
     assert "pip install 'netc[draw]'" in (said.help or "")
 
 
 def test_found_beside_this_python(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
     assert Path(sysconfig.get_path("scripts"), "graphviz-pure").exists()
-    assert b"conv 1" in layout.picture(DOT, "svg")
+    assert b"conv 1" in rendering.picture(DOT, "svg")
 
 
 def test_a_program_that_does_not_write_the_format_gives_way_to_one_that_does(
@@ -41,6 +41,6 @@ def test_a_program_that_does_not_write_the_format_gives_way_to_one_that_does(
     dot.write_text("#!/bin/sh\necho 'Format: not recognized' >&2\nexit 1\n")
     dot.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
-    assert b"conv 1" in layout.picture(DOT, "svg")
+    assert b"conv 1" in rendering.picture(DOT, "svg")
     with pytest.raises(NetError, match=r"no \.nothing picture can be written: "):
-        layout.picture(DOT, "nothing")
+        rendering.picture(DOT, "nothing")

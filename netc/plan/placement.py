@@ -10,7 +10,7 @@ from netc.plan.draft import Draft
 from netc.plan.model import ArenaSize
 
 
-def memory(draft: Draft) -> None:
+def place(draft: Draft) -> None:
     """Fill in every array's offset, and the size of the arena."""
     members: dict[int, list[int]] = {}
     for index, array in enumerate(draft.arrays):

@@ -9,7 +9,7 @@ import pytest
 from netc.data import open_source, probe
 from netc.data.images import encode_image
 from netc.data.resize import resize
-from netc.data.windows import Warp, warp
+from netc.data.window_data import Warp, warp
 from netc.schema.weights_write import write_blob
 from tests.data.common import batches, images, layer, read, refused, same
 

@@ -1,0 +1,55 @@
+"""Arrays at addresses, for kernels that need no vector code of their own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from netc.fast.machine.emit import POINTER
+from netc.jit import intrinsic, kernel, numba
+from netc.jit import numba_types as types
+
+carray = numba.carray
+
+
+def _pointer_to(item: Any) -> Any:
+    """What makes a pointer to items of a numba type of an address."""
+
+    @intrinsic
+    def pointer(_context: Any, address: Any) -> Any:
+        def codegen(_context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
+            return b.inttoptr(arguments[0], POINTER)
+
+        return types.CPointer(item)(types.intp), codegen
+
+    return pointer
+
+
+_float_pointer = _pointer_to(types.float32)
+_integer_pointer = _pointer_to(types.int64)
+_byte_pointer = _pointer_to(types.uint8)
+
+
+@kernel(inline="always")
+def floats(address: Any, count: int) -> Any:
+    """`count` floats at an address, as an array."""
+    return carray(_float_pointer(address), (count,))
+
+
+@kernel(inline="always")
+def integers(address: Any, count: int) -> Any:
+    """`count` int64s at an address, as an array."""
+    return carray(_integer_pointer(address), (count,))
+
+
+@kernel(inline="always")
+def bytes_at(address: Any, count: int) -> Any:
+    """`count` bytes at an address, as an array."""
+    return carray(_byte_pointer(address), (count,))
+
+
+@kernel
+def zero(address: Any, size: int) -> None:
+    """Write `size` bytes (a multiple of 4) of zeros."""
+    target = floats(address, size // 4)
+    for i in range(target.size):
+        target[i] = 0
