@@ -119,16 +119,20 @@ class SizedNet(FedNet):
 
     def _prepare(self, first: int, last: int) -> None:
         """Have a plan of what runs, for what the data gives next."""
-        varying: dict[str, Shape] = {}
-        for node in self.graph.nodes[first : last + 1]:
-            varying |= upcoming(self, node)
-        planned = {self.graph.values[v].name: shape for v, shape in enumerate(self.plan.shapes)}
-        changed = {name: shape for name, shape in varying.items() if planned.get(name) != shape}
+        changed = self._changed(first, last) if self.feeds else {}
         whole, now = len(self.graph.nodes), len(self.plan.graph.nodes)
         wanted = last + 1 if first == 0 and not self._planner.keep else max(now, last + 1)
         if changed or wanted != now:
             self._switch(changed, wanted, whole)
         super()._prepare(first, last)
+
+    def _changed(self, first: int, last: int) -> dict[str, Shape]:
+        """The shapes that sources of these layers have next, where they are not as planned."""
+        varying: dict[str, Shape] = {}
+        for node in self.graph.nodes[first : last + 1]:
+            varying |= upcoming(self, node)
+        planned = {self.graph.values[v].name: shape for v, shape in enumerate(self.plan.shapes)}
+        return {name: shape for name, shape in varying.items() if planned.get(name) != shape}
 
     def _switch(self, shapes: Mapping[str, Shape], wanted: int, whole: int) -> None:
         """The first layers that are wanted; of a net whose blobs are kept rather all, so that none is lost."""

@@ -6,7 +6,7 @@ Layers that lowering does not know run on their own kernels in between, on plain
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from math import prod
@@ -131,6 +131,7 @@ class Fast(Steps):
         self.at = NOWHERE  # the last wave that was run
         self._step = -1  # the last step of the plan that was
         self._segments: dict[tuple[str, int, int], list[Segment]] = {}
+        self._losses = [node.index for node in self.plan.graph.nodes if any(node.loss_weights)]
         steps = [item.step for item in (*self.program.forward, *self.program.backward) if item.step is not None]
         for layer in sorted({step.layer for step in steps if step.kind in ("forward", "backward")}):
             self._bind(layer)
@@ -157,7 +158,7 @@ class Fast(Steps):
         self.set_up()
         self._clock.view(np.uint64)[:] = self.storage.seed % 2**64, self.storage.iteration
         self._run("forward", self.program.forward, first, last)
-        return sum(self._loss(layer) for layer in range(first, last + 1))
+        return sum(self._loss(layer) for layer in self._losses if first <= layer <= last)
 
     def backward(self, first: int, last: int) -> None:
         self._run("backward", self.program.backward, first, last)
@@ -204,16 +205,26 @@ class Fast(Steps):
         fused = (layer for layer, head in self.program.fused.items() if first <= head <= last)
         self._step = max(last, *fused, -1) if name == "forward" else self.plan.end - 1
 
-    def walk(self, segments: Iterable[Segment]) -> None:
+    def walk(self, segments: Sequence[Segment]) -> None:
         """Run segments one after the other."""
+        if any(self._computes(segment.step) for segment in segments):
+            with one_thread():
+                self._walk(segments)
+        else:
+            self._walk(segments)
+
+    def _computes(self, step: Step | None) -> bool:
+        """Whether it is a call of reference kernels: inputs are only copied."""
+        return step is not None and not (step.kind == "forward" and self.plan.graph.nodes[step.layer].type.source)
+
+    def _walk(self, segments: Iterable[Segment]) -> None:
         for segment in segments:
             self.at = NOWHERE  # an exception on the way leaves no values that anyone could take for good
             if segment.table is not None:
                 self.team.run(segment.table)
             else:
                 assert segment.step is not None
-                with one_thread():
-                    self._do(segment.step)
+                self._do(segment.step)
             self.at = segment.end
 
     def cut(self, items: list[Item]) -> list[Segment]:
