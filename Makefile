@@ -46,6 +46,5 @@ $(VENV)/dev: $(BIN)/python pyproject.toml
 	touch $@ $(VENV)/demo
 
 $(VENV)/bench: $(VENV)/dev
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'torch==2.13.0' onnx onnxruntime \
-	  'opencv-python-headless==4.12.0.88'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]' 'torch==2.13.0' onnx onnxruntime
 	touch $@

@@ -91,6 +91,15 @@ class SizedNet(FedNet):
         with self._turns.setting():
             self._fit({name: tuple(int(size) for size in shape) for name, shape in shapes.items()})
 
+    def planned(self, **shapes: Iterable[int]) -> Plan:
+        """The plan of the whole net for inputs of other shapes, by blob name; the net stays as it is.
+
+        Raises NetError as `reshape`.
+        """
+        for name in shapes:
+            self._known(name)
+        return self._planner(self._asked | {name: tuple(int(size) for size in shape) for name, shape in shapes.items()})
+
     def _known(self, name: str) -> None:
         if name not in self._given:
             close = suggest(name, self._given)

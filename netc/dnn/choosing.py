@@ -26,14 +26,18 @@ def chosen(other: Reader) -> Reader:
     """A `readNet` that gives another reader what is not Caffe's."""
 
     def read(model: Any, config: Any = "", framework: str = "", *rest: Any, **options: Any) -> Any:
-        kinds = _extension(model), _extension(config)
-        if framework.lower() != "caffe" and not set(CAFFE) & set(kinds):
+        if framework.lower() != "caffe" and not is_caffe(model, config):
             return other(model, config, framework, *rest, **options)
-        if kinds[0] == "prototxt" or kinds[1] == "caffemodel":
+        if _extension(model) == "prototxt" or _extension(config) == "caffemodel":
             model, config = config, model
         return readNetFromCaffe(config, model)
 
     return read
+
+
+def is_caffe(model: Any, config: Any) -> bool:
+    """Whether one of two files is Caffe's by its name."""
+    return bool(set(CAFFE) & {_extension(model), _extension(config)})
 
 
 def _extension(path: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from netc.graph import Node
-from netc.layer import Array
+from netc.layer import Array, Shape
 
 TYPE = "DetectionOutput"
 
@@ -18,7 +18,12 @@ def as_opencv(node: Node, top: Array, images: int) -> Array:
     rows = top.reshape(-1, 7)
     rows = rows[rows[:, 1] >= 0]  # Caffe has a row of -1 where an image has no box
     rows = rows[np.lexsort((-rows[:, 2], rows[:, 0]))]
-    keep = node.record.detection_output_param.keep_top_k
-    padded = np.zeros((1, 1, max(images * max(keep, 0), len(rows), 1), 7), top.dtype)
+    padded = np.zeros(shape(node, images, len(rows)), top.dtype)
     padded[0, 0, : len(rows)] = rows
     return padded
+
+
+def shape(node: Node, images: int, rows: int) -> Shape:
+    """The shape of that; rows: how many there are, where nothing says how many to keep."""
+    keep = node.record.detection_output_param.keep_top_k
+    return 1, 1, images * keep if keep > 0 else max(rows, 1), 7

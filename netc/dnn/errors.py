@@ -55,6 +55,45 @@ NOT_CAFFE = Code(
     fix='dnn.readNet("deploy.prototxt", "model.caffemodel")',
 )
 
+NOT_REGISTERED = Code(
+    "RUN086",
+    "no class was given for the layer type",
+    why="`dnn_unregisterLayer` takes back the class that `dnn_registerLayer` gave last for a type.",
+    example='cv2.dnn_unregisterLayer("Crop")  # without dnn_registerLayer("Crop", CropLayer) before',
+    fix="Call it once for each dnn_registerLayer of the type.",
+)
+CLASS_FAILED = Code(
+    "RUN087",
+    "the class of a layer failed",
+    why="The class that `dnn_registerLayer` gave for the layer's type raised an exception, or made arrays of other "
+    "shapes than its getMemoryShapes says. The message gives the method and the exception.",
+    example="def getMemoryShapes(self, inputs): return [inputs[5]]",
+    fix="getMemoryShapes returns a list of shapes, one for each top; forward a list of arrays of these shapes.",
+)
+NO_ASYNC = Code(
+    "RUN088",
+    "there is no asynchronous forward",
+    why="OpenCV has `forwardAsync` for Intel's inference engine only. netc runs a net when it is asked to.",
+    example="net.forwardAsync().get()",
+    fix="net.forward(); for several images at once, netc.Pool",
+)
+BAD_SHAPE = Code(
+    "RUN089",
+    "the shapes are not those of the net's inputs",
+    why="Figures of a net are asked for by the shapes of its inputs: one shape, or a list with a shape for each input.",
+    example="net.getFLOPS([224, 224])",
+    fix="net.getFLOPS([1, 3, 224, 224])",
+)
+
+BAD_OUTPUT = Code(
+    "RUN090",
+    "the net does not give what the model reads",
+    why="A DetectionModel reads the rows of a DetectionOutput, a ClassificationModel one output of scores, a "
+    "KeypointsModel or SegmentationModel maps.",
+    example='dnn.DetectionModel("squeezenet.prototxt", "squeezenet.caffemodel").detect(frame)',
+    fix="Use the model class that fits the net, or say by setOutputNames which layer it should read.",
+)
+
 
 def _base() -> Any:
     try:

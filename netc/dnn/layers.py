@@ -21,7 +21,7 @@ class Layer:
 
     @property
     def type(self) -> str:
-        return self._node.type.name if self._node else ""
+        return self._node.record.type if self._node else ""
 
     @property
     def blobs(self) -> tuple[Array, ...]:

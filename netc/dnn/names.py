@@ -7,6 +7,8 @@ NAMES = {
     "netc.dnn.choosing": ("readNet",),
     "netc.dnn.net": ("Net",),
     "netc.dnn.layers": ("Layer",),
+    "netc.dnn.registry": ("dnn_registerLayer", "dnn_unregisterLayer"),
+    "netc.dnn.models": ("ClassificationModel", "DetectionModel", "KeypointsModel", "Model", "SegmentationModel"),
     "netc.dnn.errors": ("error",),
     "netc.dnn.blobs": ("blobFromImage", "blobFromImages", "imagesFromBlob"),
     "netc.dnn.nms": ("NMSBoxes", "NMSBoxesBatched", "softNMSBoxes"),

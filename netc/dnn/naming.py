@@ -28,3 +28,8 @@ def unconnected(graph: Graph) -> list[str]:
     """The names of layers of which no other layer reads a top."""
     read = {graph.values[v].producer for node in graph.nodes for v in node.bottoms}
     return [name for name, node in named(graph).items() if node.index not in read]
+
+
+def input_names(graph: Graph) -> list[str]:
+    """The blobs that the caller gives, in order."""
+    return [graph.values[v].name for node in graph.nodes if is_input(node) for v in node.tops]

@@ -3,48 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
-from netc.api.sized import SizedNet
+from netc.api.recent import Recent
 from netc.dnn import detections
+from netc.dnn.accepted import Accepted
+from netc.dnn.dumping import dot
 from netc.dnn.errors import BAD_BLOB, EMPTY, NO_INPUT, as_opencv_raises, refuse
-from netc.dnn.layers import Layer
-from netc.dnn.naming import is_input, named, unconnected
+from netc.dnn.origin import Origin
+from netc.dnn.structure import Structure
 from netc.dnn.ticks import tick_frequency
+from netc.dnn.timing import shares
 from netc.errors import suggest
 from netc.graph import Node
 from netc.layer import Array
-from netc.run.codes import UNKNOWN_BLOB, UNKNOWN_LAYER
+from netc.run.codes import UNKNOWN_BLOB
+from netc.solve.files import write_whole
 
 
-class Net:
+class Net(Structure, Accepted):
     """A net that runs forward. `readNetFromCaffe` makes one; `Net()` is empty.
 
     Raises error, a NetError that is a `cv2.error` too where OpenCV is installed.
     """
 
-    def __init__(self, net: SizedNet | None = None) -> None:
-        self._given_net = net
-        self._nodes: dict[str, Node] = named(net.graph) if net else {}
-        self._names = tuple(self._nodes)
+    def __init__(self, origin: Origin | None = None) -> None:
+        super().__init__(origin)
         self._waiting: dict[str, Array] = {}  # inputs that were set since the last pass
         self._set: set[str] = set()
-        self._seconds = 0.0
-
-    @property
-    def _net(self) -> SizedNet:
-        if self._given_net is None:
-            raise refuse(EMPTY, "the net has no layers", help="read one with readNetFromCaffe")
-        return self._given_net
-
-    def empty(self) -> bool:
-        """Whether there are no layers."""
-        return not self._nodes
-
-    # ------------------------------------------------------------ passes
+        self._seconds, self._last = 0.0, ""
+        self._shares: Recent[Array] = Recent(8)
 
     def setInput(self, blob: Any, name: str = "", scalefactor: float = 1.0, mean: Any = ()) -> None:
         """Give an input, by the blob's name; the first if there is none. The net takes the blob's shape.
@@ -70,7 +62,7 @@ class Net:
         """
         wanted = outputName if outBlobNames is None else outBlobNames
         if wanted is None or isinstance(wanted, str):
-            return self._run([wanted or self._last()])[0]
+            return self._run([wanted or self._end()])[0]
         return tuple(self._run(list(wanted)))
 
     def forwardAndRetrieve(self, outBlobNames: Sequence[str]) -> tuple[tuple[Array, ...], ...]:
@@ -79,6 +71,7 @@ class Net:
 
     def _run(self, names: list[str]) -> list[Array]:
         makers = [self._maker(self._known(name)) for name in names]
+        self._has_run = True
         found: dict[int, Array] = {}
         start = perf_counter()
         with as_opencv_raises():
@@ -86,15 +79,21 @@ class Net:
             for node in sorted(makers, key=lambda node: -node.index):
                 if node.index not in found:
                     found |= self._pass(node, [m for m in makers if m.index not in found])
-        self._seconds = perf_counter() - start
+        self._seconds, self._last = perf_counter() - start, max(makers, key=lambda node: node.index).key
         return [found[node.index].copy() for node in makers]
 
     def getPerfProfile(self) -> tuple[int, Array]:
-        """How long the last `forward` took, in ticks of `cv2.getTickFrequency` (nanoseconds without OpenCV).
+        """How long the last `forward` took, and each layer of it, in ticks of `cv2.getTickFrequency`.
 
-        The second, in OpenCV the ticks of each layer, is empty: layers run joined.
+        Layers that are joined to another take none. Their parts of the whole are measured by a second pass, once for
+        each shape of the inputs. Ticks are nanoseconds without OpenCV.
         """
-        return round(self._seconds * tick_frequency()), np.zeros(0)
+        ticks = self._seconds * tick_frequency()
+        if not self._last:
+            return 0, np.zeros(len(self._names))
+        net, key = self._net, (self._last, *self.input_shapes().values())
+        layers = [node.index for node in self._nodes.values()]
+        return round(ticks), ticks * self._shares.get(key, lambda: shares(net, self._last, layers))
 
     def _pass(self, last: Node, wanted: Iterable[Node]) -> dict[int, Array]:
         """One pass up to a layer, and which of the wanted layers' first tops it leaves."""
@@ -130,83 +129,24 @@ class Net:
             node = self._net.graph.nodes[self._net.graph.values[node.bottoms[0]].producer]
         return node
 
-    def _inputs(self) -> list[str]:
-        graph = self._net.graph
-        return [graph.values[v].name for node in graph.nodes if is_input(node) for v in node.tops]
-
-    def _last(self) -> str:
+    def _end(self) -> str:
         if not self._names:
             raise refuse(EMPTY, "the net has no layers", help="read one with readNetFromCaffe")
         return self._names[-1]
 
-    # ------------------------------------------------------------ layers
-
-    def getLayerNames(self) -> tuple[str, ...]:
-        """The names of all layers in order, those that hold inputs left out."""
-        return self._names
-
-    def getLayerId(self, layer: str) -> int:
-        """A layer's number: from 1 in order; 0 is what holds the inputs; -1 if there is none of that name."""
-        if layer == "_input":
-            return 0
-        return self._names.index(layer) + 1 if layer in self._nodes else -1
-
-    def getLayer(self, layerId: int | str) -> Layer:
-        """A layer by its number or name."""
-        if isinstance(layerId, str):
-            return Layer(layerId, self._net, self._known(layerId))
-        number = int(layerId)
-        if not 0 <= number <= len(self._names):
-            raise refuse(UNKNOWN_LAYER, f"the net has no layer {number}", help=f"it has 0 to {len(self._names)}")
-        name = self._names[number - 1] if number else "_input"
-        return Layer(name, self._net, self._nodes.get(name) if number else None)
-
-    def _known(self, name: str) -> Node:
+    def dump(self) -> str:
+        """The net as a graph in DOT, for the inputs that are set. Raises error(RUN080)."""
         net = self._net
-        if name not in self._nodes:
-            close = suggest(name, self._nodes)
-            help = f'did you mean "{close}"?' if close else None
-            raise refuse(UNKNOWN_LAYER, f'net "{net.graph.name}" has no layer "{name}"', help=help)
-        return self._nodes[name]
+        if missing := [name for name in self._inputs() if name not in self._set]:
+            raise refuse(NO_INPUT, f"nothing was given for {', '.join(missing)}", help="call setInput before dump")
+        shapes = self.input_shapes() | {name: array.shape for name, array in self._waiting.items()}
+        return dot(net.graph, self._figures(list(shapes.values())).rows)
 
-    def getLayerTypes(self) -> tuple[str, ...]:
-        """The types of the layers, each once, in the order of the alphabet."""
-        return tuple(sorted({"__NetInputLayer__", *(node.type.name for node in self._nodes.values())}))
-
-    def getLayersCount(self, layerType: str) -> int:
-        """How many layers of a type there are."""
-        return sum(node.type.name == layerType for node in self._nodes.values())
-
-    def getUnconnectedOutLayers(self) -> Array:
-        """The numbers of the layers that no other reads, as a one-dimensional array."""
-        numbers = [self.getLayerId(name) for name in self.getUnconnectedOutLayersNames()]
-        return np.array(numbers, np.int32)
-
-    def getUnconnectedOutLayersNames(self) -> tuple[str, ...]:
-        """The names of the layers that no other reads."""
-        return tuple(unconnected(self._net.graph))
-
-    def getParam(self, layer: int | str, numParam: int = 0) -> Array:
-        """A copy of a parameter blob of a layer."""
-        return self.getLayer(layer).blob(numParam)
-
-    def setParam(self, layer: int | str, numParam: int, blob: Any) -> None:
-        """Replace a parameter blob of a layer by as many values."""
-        self.getLayer(layer).write(numParam, blob)
-
-    # ------------------------------------------------------------ accepted: they change nothing
-
-    def setPreferableBackend(self, backendId: int) -> None:
-        """Accepted: netc is the backend."""
-
-    def setPreferableTarget(self, targetId: int) -> None:
-        """Accepted: netc runs on the CPU."""
-
-    def enableFusion(self, fusion: bool) -> None:
-        """Accepted: netc joins layers where it changes no number beyond rounding."""
-
-    def enableWinograd(self, useWinograd: bool) -> None:
-        """Accepted: netc chooses how to convolve."""
+    def dumpToFile(self, path: str) -> None:
+        """Write what `dump` gives into a file. Raises error as `dump`, and if the file cannot be written."""
+        text = self.dump().encode()
+        with as_opencv_raises():
+            write_whole(Path(path), lambda file: file.write(text))
 
 
 def _normalized(array: Array, scale: float, mean: Any) -> Array:

@@ -86,6 +86,8 @@ REFUSALS = {
     "RUN081": lambda net: net.setInput(None),
     "RUN010": lambda net: net.setInput(blob(1, 1, 3, 12, 12), "dat"),
     "RUN013": lambda net: net.getLayer("con"),
+    "RUN088": lambda net: net.forwardAsync(),
+    "RUN089": lambda net: net.getFLOPS([(1, 3, 12, 12), (1, 3)]),
 }
 
 
@@ -212,4 +214,59 @@ def test_says_how_long_a_pass_took() -> None:
     net.forward()
     ticks, by_layer = net.getPerfProfile()
     assert ticks > 0
-    assert by_layer.size == 0
+    assert by_layer.shape == (len(net.getLayerNames()),)
+    assert by_layer.sum() == pytest.approx(ticks, rel=1e-6, abs=1)
+    assert by_layer[net.getLayerId("conv") - 1] > 0
+    assert by_layer[net.getLayerId("relu") - 1] == 0  # joined to conv
+
+
+@pytest.mark.parametrize("shape", [(), (1, 3, 0, 4), "abc", [(1, 3, 12, 12), 7], (1, 3, -1, 4), None])
+def test_refuses_what_is_no_shape(shape: Any) -> None:
+    net = read(dnn, "branches")
+    for ask in (net.getLayersShapes, net.getFLOPS, net.getMemoryConsumption):
+        with pytest.raises(dnn.error) as error:
+            ask(shape)
+        assert code_of(error) == "RUN089"
+
+
+def test_figures_are_asked_for_by_position_or_name() -> None:
+    net, shape = read(dnn, "branches"), (1, 3, 12, 12)
+    assert net.getFLOPS(1, shape) == net.getFLOPS(layerId=1, netInputShapes=[shape]) > 0
+    assert net.getFLOPS(netInputShape=shape) == net.getFLOPS([shape]) > net.getFLOPS(1, shape)
+    assert net.getMemoryConsumption(0, shape) == (0, 4 * 3 * 12 * 12)
+    with pytest.raises(dnn.error) as error:
+        net.getFLOPS(99, shape)
+    assert code_of(error) == "RUN013"
+    assert net.input_shapes() == {"data": shape}
+
+
+def test_figures_of_a_shape_that_no_layer_can_take() -> None:
+    with pytest.raises(dnn.error) as error:
+        read(dnn, "branches").getFLOPS((1, 3, 2, 2))
+    assert code_of(error).startswith("LAY")
+
+
+def test_a_graph_is_written_to_a_file(tmp_path: Path) -> None:
+    net = read(dnn, "branches")
+    with pytest.raises(dnn.error) as error:
+        net.dump()
+    assert code_of(error) == "RUN080"
+    net.setInput(blob(1, 2, 3, 20, 12))
+    net.dumpToFile(str(tmp_path / "net.dot"))
+    text = (tmp_path / "net.dot").read_text()
+    assert text == net.dump()
+    assert "output: 2 x 6 x 18 x 10" in text
+    with pytest.raises(dnn.error, match="cannot be written"):
+        net.dumpToFile(str(tmp_path / "none/net.dot"))
+
+
+@pytest.mark.parametrize("name", ["branches", "ssd"])
+def test_times_of_layers_follow_the_shape_and_where_a_pass_ends(name: str) -> None:
+    net = read(dnn, name)
+    for size, end in ((12, None), (24, None), (24, net.getLayerNames()[2])):
+        net.setInput(blob(1, 1, 3, size * 2, size * 2))
+        net.forward(end)
+        ticks, by_layer = net.getPerfProfile()
+        assert by_layer.sum() == pytest.approx(ticks, abs=1)
+        assert (by_layer[3:] > 0).any() == (end is None)
+        assert np.array_equal(net.getPerfProfile()[1], by_layer)

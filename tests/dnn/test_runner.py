@@ -75,3 +75,43 @@ def test_says_that_opencv_is_missing(folder: Path) -> None:
     assert done.returncode == 1
     assert "needs OpenCV" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+FULL = """
+class error(Exception): pass
+from types import SimpleNamespace as _Names
+class _Theirs:
+    def __init__(self, *given, **named): self.given = given, named
+dnn = _Names(readNet=_Theirs, DetectionModel=_Theirs, Model=_Theirs, NMSBoxes=len)
+said = []
+def dnn_registerLayer(type, cls): said.append(("add", type))
+def dnn_unregisterLayer(type): said.append(("take", type))
+"""
+USES_BOTH = f"""
+import cv2
+import netc.dnn
+netc.dnn.install()
+given = {str(FOLDER / "ssd.prototxt")!r}, {str(FOLDER / "ssd.caffemodel")!r}
+print(cv2.dnn.DetectionModel("a.onnx").given, cv2.dnn_DetectionModel("a.weights", "a.cfg").given)
+print(cv2.dnn.Model(network=3).given, cv2.dnn.NMSBoxes([1, 2]))
+own = cv2.dnn_DetectionModel(cv2.dnn.readNet(*given))
+print(isinstance(own, cv2.dnn.DetectionModel), isinstance(cv2.dnn.DetectionModel(*given), netc.dnn.DetectionModel))
+class Mine(cv2.dnn_DetectionModel): pass
+print(type(Mine(*given)).__name__, cv2.dnn.KeypointsModel is netc.dnn.KeypointsModel)
+for cls in (1, 2): cv2.dnn_registerLayer("Crop", cls)
+for cls in (1, 2): cv2.dnn_unregisterLayer("Crop")
+print(cv2.said)
+"""
+
+
+def test_what_opencv_has_for_its_own_nets_goes_on_to_work(folder: Path) -> None:
+    (folder / "full").mkdir()
+    (folder / "full/cv2.py").write_text(FULL)
+    done = run(folder, "-c", USES_BOTH, library="full")
+    assert done.stdout.splitlines() == [
+        "(('a.onnx',), {}) (('a.weights', 'a.cfg'), {})",
+        "((), {'network': 3}) 2",
+        "True True",
+        "Mine True",
+        "[('add', 'Crop'), ('take', 'Crop')]",
+    ], done.stderr
