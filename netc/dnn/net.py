@@ -22,7 +22,7 @@ from netc.errors import suggest
 from netc.graph import Node
 from netc.layer import Array
 from netc.run.codes import UNKNOWN_BLOB
-from netc.solve.files import write_whole
+from netc.solve.snapshot_files import write_whole
 
 
 class Net(Structure, Accepted):
