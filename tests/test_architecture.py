@@ -180,8 +180,9 @@ KNOW_TYPES = (
     "netc/fast/",
     "netc/schema/bvlc/legacy.py",
     "netc/schema/upgrade",
+    "netc/dnn/flops.py",
 )
-"""Where layer types are written, and the tables of old forms of files."""
+"""Where layer types are written, the tables of old forms of files, and that of how OpenCV counts."""
 
 ONNX_OPERATORS = {"Clip", "Concat", "Exp", "Flatten", "Log", "LRN", "MatMul", "Reshape", "Sigmoid", "Slice", "Softmax"}
 ONNX_OPERATORS |= {"Split", "Tile"}

@@ -10,8 +10,8 @@ from netc.dnn.naming import is_input, named
 from netc.graph import Graph, Node
 from netc.layer import Shape
 
-WINDOWS = {"Convolution": "convolution_param", "Deconvolution": "convolution_param", "Pooling": "pooling_param"}
-"""Types whose fields are shown, and the message that they stand in."""
+WINDOWED = {"convolution", "pooling"}
+"""Families of types whose fields are shown."""
 
 
 def dot(graph: Graph, rows: tuple[Row, ...]) -> str:
@@ -22,15 +22,15 @@ def dot(graph: Graph, rows: tuple[Row, ...]) -> str:
 
 
 def _box(name: str, node: Node, shape: Shape) -> str:
-    lines = [*_fields(node.record), "output: " + " x ".join(map(str, shape)), "OCV/CPU"]
+    lines = [*_fields(node), "output: " + " x ".join(map(str, shape)), "OCV/CPU"]
     body = "".join(f"{line}\\l" for line in lines[:-1]) + lines[-1]
     return f'\t"{name}" [label="{name}\\n{node.record.type}\\n{body}\\n" fillcolor="#ffffb3" style=filled shape=box]'
 
 
-def _fields(record: Any) -> Iterator[str]:
-    if record.type not in WINDOWS:
+def _fields(node: Node) -> Iterator[str]:
+    if node.type.role.family not in WINDOWED or not node.type.param:
         return
-    p = getattr(record, WINDOWS[record.type])
+    p = getattr(node.record, node.type.param)
     yield from _size(p, "kernel_size", "kernel")
     yield from _size(p, "stride", "stride")
     yield from _size(p, "dilation", "dilation")
