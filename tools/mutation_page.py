@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from tools.mutation_judge import Judged, Nets
 from tools.mutation_kinds import KINDS
@@ -46,14 +48,18 @@ def missed(each: Judged) -> str:
     return f"--- {each.kind}: {each.place}: {each.mutant.what}\n{said}"
 
 
-_PAGE = """# Seeded mistakes
+_PAGE = """<!-- measured: {commit} -->
+# Seeded mistakes
 
 How well do the diagnostics find what is wrong? Published nets in which nothing is wrong are damaged in one place, as
 people do it, and the damaged text is checked as `netc check` does.
 
-    python -m tools.mutations DIR --seed {seed} --seeds {seeds} --write
+<!-- not run: it needs a folder of published nets; tests/tools/test_mutations.py runs parts of it -->
+```sh
+python -m tools.mutations DIR --seed {seed} --seeds {seeds} --write
+```
 
-makes this page. DIR is a folder of published nets, here {files} files of {repositories} repositories; {sound} of those
+made this page at commit {commit}. DIR is a folder of published nets, here {files} files of {repositories} repositories; {sound} of those
 that were looked at are sound nets (the others are solvers, or lack the sizes of their data, or have forks' layers or
 mistakes of their own). The seed chooses the net, the place and the slip. The diagnostics were improved on
 other seeds than those of this page.
@@ -81,12 +87,19 @@ other seeds than those of this page.
 """
 
 
+def head() -> str:
+    """The commit that netc's files are at; nothing where they are not in a clone."""
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+
+
 def page(nets: Nets, runs: dict[int, list[Judged]]) -> str:
     """How the mistakes are made and judged, the table of the first seed, totals of all, and what was missed."""
     seed, first = next(iter(runs.items()))
     every = [each for judged in runs.values() for each in judged]
     totals = [*(_row(str(number), judged) for number, judged in runs.items()), _row("**all**", every)]
     return _PAGE.format(
+        commit=head(),
         seed=seed,
         seeds=len(runs),
         count=len(first),

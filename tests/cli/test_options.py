@@ -1,4 +1,7 @@
-"""Every option that a message, a code's page, a help text or a document names is an option of the command it is for."""
+"""Every option that a message, a code's page or a help text names is an option of the command it is for.
+
+Those of documents: tests/docs.
+"""
 
 from __future__ import annotations
 
@@ -102,17 +105,6 @@ def test_messages_name_options_that_are_there(path: Path) -> None:
     its = [n for n in OPTIONS if in_cli and (n.split()[0] == path.stem or path.stem.startswith("_"))]
     own = frozenset(option for name in its for option in OPTIONS[name])
     assert {found for text in strings(path) for found in wrong(text, own)} == set()
-
-
-TOOLS = frozenset(o for path in (ROOT / "tools").rglob("*.py") for o in OPTION.findall(path.read_text()))
-"""Options of programs that are no commands."""
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-
-
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: str(p.relative_to(ROOT)))
-def test_documents_name_options_that_are_there(path: Path) -> None:
-    text = re.sub(r"(?:python -m|pytest|pip|git) [^\n`]*", "", path.read_text())
-    assert {found for found in wrong(text, TOOLS) if "?" not in found} == set()
 
 
 def test_the_question_finds_what_is_not_there() -> None:

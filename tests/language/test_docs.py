@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -16,10 +17,12 @@ from netc.language import builder, evaluate, expand, lexer, limits, parse, read,
 from netc.language.parse import MAX_CHARACTERS, MAX_TERMINALS, PLAIN_SUFFIXES
 from netc.language.read import MAX_BYTES
 from netc.language.tree import Block, Scalar
+from tests.docs.pages import parts
 
-TEXT = (Path(__file__).parent.parent.parent / "docs" / "language.md").read_text(encoding="utf-8")
+PAGE = Path(__file__).parent.parent.parent / "docs" / "language.md"
+TEXT = PAGE.read_text(encoding="utf-8")
 SAID = re.sub(r"\s+", " ", TEXT)
-BLOCKS = re.findall(r"^```(\w*) ?([\w.]*)\n(.*?)^```$", TEXT, re.M | re.S)
+BLOCKS = [part for part in parts(PAGE) if part.kind == "block"]
 TYPES = catalogue()
 LAYERS = LayerVocabulary(TYPES, schema_of(TYPES))
 
@@ -32,35 +35,103 @@ def expanded(text: str) -> str:
 
 
 def test_every_block_of_the_page_is_tried() -> None:
-    kinds = [kind for kind, _, _ in BLOCKS]
-    assert kinds == ["net", "", "net", "prototxt", "net", "net", "net", "text"]
+    assert [part.info for part in BLOCKS] == ["net", "text", "net", "prototxt", "net", "net", "net", "text"]
 
 
 def test_the_first_example_is_a_net_in_every_phase() -> None:
     path = Path("doc.net")
-    definition = typed(parse(BLOCKS[0][2], "doc.net"), path, TYPES)
+    definition = typed(parse(BLOCKS[0].text, "doc.net"), path, TYPES)
     made = {phase: plan(definition, phase) for phase in ("TRAIN", "TEST")}
     assert {len(each.layers) for each in made.values()} == {9, 10}
 
 
 def test_what_a_call_stands_for() -> None:
-    assert expanded(BLOCKS[2][2]) == BLOCKS[3][2]
+    assert expanded(BLOCKS[2].text) == BLOCKS[3].text
+
+
+def derived(grammar: dict[str, list[str]], rule: str, random: Random, depth: int) -> str:
+    """A text that the grammar of the page allows, with few items where it is deep."""
+
+    def alternatives(tokens: list[str]) -> str:
+        options, current, level = [], list[str](), 0
+        for token in tokens:
+            level += (token == "(") - (token == ")")
+            if token == "|" and not level:
+                options.append(current)
+                current = []
+            else:
+                current.append(token)
+        options.append(current)
+        return sequence(min(options, key=len) if depth > 8 else random.choice(options))
+
+    def sequence(tokens: list[str]) -> str:
+        made, i = [], 0
+        while i < len(tokens):
+            end = i
+            if tokens[i] == "(":
+                level = 0
+                while True:
+                    level += (tokens[end] == "(") - (tokens[end] == ")")
+                    if not level:
+                        break
+                    end += 1
+            unit, after = tokens[i : end + 1], tokens[end + 1 : end + 2]
+            times = {"?": random.randint(0, 1), "*": random.randint(0, 0 if depth > 8 else 2)}.get(
+                (after or [""])[0], 1
+            )
+            for _ in range(times):
+                made.append(alternatives(unit[1:-1]) if len(unit) > 1 else single(unit[0]))
+            i = end + 1 + (after in (["?"], ["*"]))
+        return " ".join(made)
+
+    def single(token: str) -> str:
+        if token.startswith('"'):
+            return token[1:-1]
+        fixed = {"NAME": ["a", "b_2", "relu"], "NUMBER": ["12", "1.5e-3", "0x1F"], "STRING": ['"s"', "'t'"]}
+        return random.choice(fixed[token]) if token in fixed else derived(grammar, token, random, depth + 1)
+
+    return alternatives(grammar[rule])
+
+
+def codes_of(text: str) -> set[str]:
+    """What is wrong with a text before it is expanded."""
+    try:
+        parse(text, "doc.net")
+    except NetError as error:
+        return {each.code.id for each in error.diagnostics}
+    return set()
+
+
+def test_the_grammar_is_the_one_that_is_read() -> None:
+    """Texts drawn from the grammar of the page are read; what may not stand somewhere has a table of its own."""
+    grammar: dict[str, list[str]] = {}
+    operators = 'NAME "+" NUMBER | "not" NAME | NAME "[" expr "]"'
+    text = BLOCKS[1].text.replace("what the operators below make of these", operators)
+    for name, body in re.findall(r"^(\w+) +: (.*(?:\n +.*)*)", text, re.M):
+        grammar[name] = re.findall(r'"[^"]*"|\w+|[()*?|]', re.sub(r" {8,}then an optional.*", "", body))
+    assert len(grammar) == 17
+    quoted = {token[1:-1] for body in grammar.values() for token in body if token[0] == '"' and token[1].isalpha()}
+    assert set(lexer.KEYWORDS) - {"and", "or"} <= quoted
+    random = Random(0)
+    for _ in range(400):
+        text = derived(grammar, "item", random, 0)
+        assert codes_of(text) <= {"SYN041", "SYN046"}, text
 
 
 def test_the_solver_block(tmp_path: Path) -> None:
     path = tmp_path / "doc.net"
-    path.write_text(BLOCKS[4][2])
+    path.write_text(BLOCKS[4].text)
     record = typed(read(path), path, TYPES).record
     assert record.solver.max_iter == 84
 
 
 def test_the_diagnostic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for _, name, text in BLOCKS[5:7]:
-        Path(name).write_text(text)
+    for part in BLOCKS[5:7]:
+        Path(part.marks["file"]).write_text(part.text)
     with pytest.raises(NetError) as raised:
         typed(read("digits.net"), Path("digits.net"), TYPES)
-    assert f"{raised.value}\n" == BLOCKS[7][2]
+    assert f"{raised.value}\n" == BLOCKS[7].text
 
 
 # Tables
