@@ -157,10 +157,6 @@ def is_path(text: str) -> bool:
 ROOTS = {
     "net": "netc.api.session.Net",
     "solver": "netc.api.session.Solver",
-    "Net": "netc.api.session.Net",
-    "Plan": "netc.plan.model.Plan",
-    "Builder": "netc.fast.program.builder.Builder",
-    "Setup": "netc.layer.Setup",
     "memory": "netc.plan.usage.Usage",
     "caffe": "netc.caffe",
     "b": "netc.fast.program.builder.Builder",
@@ -181,7 +177,20 @@ def is_dotted(name: str, page: str = "") -> bool:
     """Whether `netc.Net.forward`, `net.blobs` or `caffe.io` can be looked up."""
     first, *rest = name.split(".")
     roots = ROOTS | ROOTS_OF.get(page, {})
-    return _resolved(f"{roots[first]}.{'.'.join(rest)}" if first in roots else name)
+    if first in roots:
+        return _resolved(".".join((roots[first], *rest)))
+    return _resolved(name) or any(_resolved(f"{module}.{name}") for module in classes().get(first, ()))
+
+
+@cache
+def classes() -> dict[str, list[str]]:
+    """The modules of netc that define a class of a name."""
+    found: dict[str, list[str]] = {}
+    for path in (ROOT / "netc").rglob("*.py"):
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        for name in re.findall(r"^class (\w+)", path.read_text(encoding="utf-8"), re.M):
+            found.setdefault(name, []).append(module)
+    return found
 
 
 def _resolved(name: str) -> bool:
