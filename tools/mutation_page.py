@@ -59,8 +59,8 @@ people do it, and the damaged text is checked as `netc check` does.
 python -m tools.mutations DIR --seed {seed} --seeds {seeds} --write
 ```
 
-made this page at commit {commit}. DIR is a folder of published nets, here {files} files of {repositories} repositories; {sound} of those
-that were looked at are sound nets (the others are solvers, or lack the sizes of their data, or have forks' layers or
+made this page at commit {commit}. DIR is a folder of published nets, here {files} files of {repositories} repositories;
+{sound} of those that were looked at are sound nets (the others are solvers, or lack the sizes of their data, or have forks' layers or
 mistakes of their own). The seed chooses the net, the place and the slip. The diagnostics were improved on
 other seeds than those of this page.
 
