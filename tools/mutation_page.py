@@ -60,9 +60,9 @@ python -m tools.mutations DIR --seed {seed} --seeds {seeds} --write
 ```
 
 made this page at commit {commit}. DIR is a folder of published nets, here {files} files of {repositories} repositories;
-{sound} of those that were looked at are sound nets (the others are solvers, or lack the sizes of their data, or have forks'
-layers or mistakes of their own). The seed chooses the net, the place and the slip. The diagnostics were improved on
-other seeds than those of this page.
+{sound} of those that were looked at are sound nets (the others are solvers, or lack the sizes of their data, or have
+forks' layers or mistakes of their own). The seed chooses the net, the place and the slip. The diagnostics were
+improved on other seeds than those of this page.
 
 - *Exact span*: the first error that is shown covers exactly the characters of the mistake, no more and no less.
 - *Nothing else said*: that error is the only one.
