@@ -23,7 +23,7 @@ NOT_WRITTEN = Code(
     "the metrics file cannot be written",
     why="`netc train` writes a line of JSON for every report, test and snapshot. The directory is missing or not "
     "writable, or the disk is full. With `--metrics` this stops the run before it starts; without it, training goes "
-    "on and only the lines are missing.",
+    "on and only the lines are missing; so it does when the disk fills up on the way, and a warning says how many.",
     example="netc train nets/digits.net --metrics missing/folder/run.jsonl",
     fix="Make the directory, or give another path with `--metrics`.",
 )
@@ -43,13 +43,18 @@ class MetricsFile(Events):
     lines that it is going to write again (and a line that a crash cut) are taken out first; a run from iteration 0
     starts a new file and keeps the one before it as `NAME.previous`. A device or a pipe only gets the lines.
     Raises NetError(RUN040) if the file cannot be written when training starts; afterwards a full disk only costs lines.
+
+    lost: how many lines could not be written; failure: why the first of them could not.
     """
 
-    def __init__(self, path: Path, meter: Meter | None = None) -> None:
+    def __init__(self, path: Path, meter: Meter | None = None, stream: int | None = None) -> None:
+        """stream: a descriptor that is open already (of stdout, say); then `path` is only its name."""
         self.path = path
         self.meter = meter
+        self.lost = 0
+        self.failure: OSError | None = None
         self._iteration = 0
-        self._stream: int | None = None  # a pipe or a device stays open: its reader takes a close for the end
+        self._stream = stream  # a pipe or a device stays open: its reader takes a close for the end
 
     def probe(self) -> None:
         """Raise NetError(RUN040) if the file cannot be written; an existing one keeps its lines."""
@@ -105,13 +110,27 @@ class MetricsFile(Events):
         line = (
             json.dumps(json_in_utf8(finite({"kind": kind, "iteration": iteration, **values})), allow_nan=False) + "\n"
         )
-        with suppress(OSError):
-            file = files.open_to_append(self.path) if self._stream is None else self._stream
-            try:
-                os.write(file, line.encode())
-            finally:
-                if self._stream is None:
-                    os.close(file)
+        try:
+            self._append(line.encode())
+        except OSError as error:
+            self.lost += 1
+            self.failure = self.failure or error
+
+    def _append(self, line: bytes) -> None:
+        file = files.open_to_append(self.path) if self._stream is None else self._stream
+        try:
+            os.write(file, line)
+        finally:
+            if self._stream is None:
+                os.close(file)
+
+    def findings(self) -> list[Diagnostic]:
+        """A warning (RUN040) if lines were lost."""
+        if self.failure is None:
+            return []
+        reason = (self.failure.strerror or str(self.failure)).lower()
+        message = f"{self.lost} lines of metrics could not be written to {self.path}: {reason}"
+        return [Diagnostic(NOT_WRITTEN, message, severity="warning", help="the run itself is whole")]
 
 
 def plain(outputs: Mapping[str, Array]) -> dict[str, object]:

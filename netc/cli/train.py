@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -162,7 +163,7 @@ def command(
         if log == "caffe":
             listeners.caffe_log()
         if not overfit_batch or metrics:
-            listeners.metrics(Path("/dev/stdout") if metrics == STDOUT else metrics)
+            listeners.metrics(metrics)
         if tensorboard:
             stack.enter_context(listeners.tensorboard(tensorboard))
         if inspect:
@@ -177,6 +178,7 @@ def command(
         _output.print_json(_result(solver, progress, seconds))
     else:
         _show_results(solver, progress, seconds)
+    listeners.show_lost(metrics)
     if overfit_batch and not progress.interrupted:
         return _verdict(overfit_batch, first.loss, solver)
     return 130 if progress.interrupted else 0
@@ -228,10 +230,14 @@ class _Listeners:
         self.board: TensorBoard | None = None
 
     def metrics(self, path: Path | None) -> None:
-        """Lines of JSON at `path`; beside the snapshots if none is given, and then only if that can be written."""
+        """Lines of JSON at `path` or on stdout; beside the snapshots if none is given, and then only if that can be
+        written."""
         if path is None:
             self.solver.claim()  # they are the prefix's
-        file = MetricsFile(path or Path(f"{self.solver.prefix}.metrics.jsonl"), self.meter)
+        if path == STDOUT:
+            file = MetricsFile(Path("stdout"), self.meter, sys.stdout.fileno())
+        else:
+            file = MetricsFile(path or Path(f"{self.solver.prefix}.metrics.jsonl"), self.meter)
         try:
             file.probe()
         except NetError:
@@ -240,6 +246,14 @@ class _Listeners:
             return
         self.file = file
         self.events.listeners.append(file)
+
+    def show_lost(self, path: Path | None) -> None:
+        """Say which lines of metrics are lost. Raises OSError if they were asked for on stdout."""
+        if self.file is None:
+            return
+        if path == STDOUT and self.file.failure:
+            raise self.file.failure
+        _output.show(self.file.findings())
 
     def caffe_log(self) -> None:
         """Caffe's lines on stderr."""

@@ -167,3 +167,14 @@ def test_rates_leave_out_the_first_iteration_and_tests(tmp_path: Path) -> None:
 
 def test_several_tells_everything_to_everybody() -> None:
     assert {n for n in vars(Several) if not n.startswith("_")} == {n for n in vars(Events) if not n.startswith("_")}
+
+
+def test_lines_that_a_full_disk_takes_are_counted() -> None:
+    file = MetricsFile(Path("/dev/full"))
+    file.probe()
+    assert file.findings() == []
+    for iteration in range(3):
+        file.write("train", iteration, {"loss": 1.0})
+    [warning] = file.findings()
+    assert (warning.code.id, warning.severity) == ("RUN040", "warning")
+    assert warning.message == "3 lines of metrics could not be written to /dev/full: no space left on device"

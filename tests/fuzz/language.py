@@ -11,15 +11,12 @@ import sys
 import atheris  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
 with atheris.instrument_imports():
-    from netc.errors import NetError
-    from netc.language import expand, expansion, formatter, mistakes, parse, write
-    from netc.language.codes import TOO_LARGE
-    from netc.language.format import format_text
+    from netc.language import expansion, formatter, mistakes
+    from tools.attack.parser import known, look
 
-from tests.language.vocabulary import TestedLayers
 from tests.work import Calls
 
-LAYERS = TestedLayers()
+LAYERS = known()
 LOADED = (expansion, formatter, mistakes)  # imported late: only what is imported above is instrumented
 
 
@@ -28,35 +25,11 @@ MOST_CALLS = 5_000_000
 
 
 def one_input(data: bytes) -> None:
-    """One input, within its calls."""
-    with Calls() as calls:
-        look(data)
-    assert calls.count < MOST_CALLS
-
-
-def look(data: bytes) -> None:
-    """Parse, expand, format and write one input; the first byte chooses between plain text and statements."""
+    """One input, within its calls; its first byte chooses between plain text and statements."""
     text = data[1:].decode("utf-8", "surrogateescape")
-    path = "fuzz.prototxt" if data[:1] < b"\x80" else "fuzz.net"
-    try:
-        document = parse(text, path)
-        made = format_text(text, path)
-    except NetError as error:
-        str(error)
-        return
-    assert format_text(made, path) == made
-    try:
-        expanded = write(expand(document, LAYERS).block)
-    except NetError as error:
-        str(error)
-        return
-    try:
-        again = parse(expanded, "again.prototxt")
-    except NetError as error:  # a small text may make a large one
-        assert [each.code for each in error.diagnostics] == [TOO_LARGE]  # noqa: PT017
-        return
-    assert write(again.block) == expanded
-    assert write(expand(parse(made, path), LAYERS).block) == expanded
+    with Calls() as calls:
+        look(text, "fuzz.prototxt" if data[:1] < b"\x80" else "fuzz.net", LAYERS)
+    assert calls.count < MOST_CALLS
 
 
 if __name__ == "__main__":
