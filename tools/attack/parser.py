@@ -127,7 +127,13 @@ def _retold(sound: list[list[str]], random: Random) -> str:
         if not tokens or not others:
             break
         at = random.randrange(len(tokens))
-        instead = ([], [tokens[at]] * 2, [random.choice(tokens)], [random.choice(others)], [random.choice(_WORDS)])
+        instead: tuple[list[str], ...] = (
+            [],
+            [tokens[at]] * 2,
+            [random.choice(tokens)],
+            [random.choice(others)],
+            [random.choice(_WORDS)],
+        )
         tokens[at : at + 1] = random.choice(instead)
     return random.choice((" ", "\n")).join(tokens)
 
