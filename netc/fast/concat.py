@@ -35,7 +35,7 @@ def _placed(b: Builder, layer: int) -> bool:
     if any(b.native.get(v) != "blocked" for v in node.bottoms) or len(set(node.bottoms)) < len(node.bottoms):
         return False
     slots = [b.bottom(layer, i) for i in range(len(node.bottoms))]
-    if any(not _free(b, slot) for slot in slots) or not _written_once(b, b.top(layer)):
+    if any(not _free(b, slot) for slot in slots) or any(_changes_after(b, s, layer) for s in (*slots, b.top(layer))):
         return False
     step = next((s for s in b.plan.backward if s.kind == "backward" and s.layer == layer), None)
     diffs = [(i, d) for i, d in enumerate(step.bottom_diffs) if d is not None] if step else []
@@ -56,19 +56,20 @@ def _starts(b: Builder, layer: int) -> list[int]:
 
 
 def _free(b: Builder, slot: int) -> bool:
-    """Whether the slot's storage can move: it is no part yet, always seen with one shape, and not written again."""
+    """Whether the slot's storage can move: it is no part yet, always seen with one shape, and not made again."""
     storage = b.plan.slots[slot].storage
     shapes = {s.shape for s in b.plan.slots if s.storage == storage}
     return not b.is_part(slot) and not b.is_rematerialised_in_place(slot) and len(shapes) == 1
 
 
-def _written_once(b: Builder, slot: int) -> bool:
-    """Whether nothing changes the slot's storage afterwards (the bottoms would change with it)."""
+def _changes_after(b: Builder, slot: int, layer: int) -> bool:
+    """Whether a later layer works in place on the slot's storage: then the parts would change with the whole, or the
+    whole with its parts."""
     plan = b.plan
-    names = [v for v in plan.graph.values if plan.slots[plan.data[v.index]].storage == plan.slots[slot].storage]
-    later = [v.producer for v in names if plan.data[v.index] != slot]
-    identities = all(plan.graph.nodes[i].type.name in dropout.FAMILY.types and dropout.is_identity(b, i) for i in later)
-    return identities and not b.is_rematerialised_in_place(slot)
+    of = [v for v in plan.graph.values if plan.slots[plan.data[v.index]].storage == plan.slots[slot].storage]
+    writers = [plan.graph.nodes[v.producer] for v in of if v.producer > layer]
+    identities = all(n.type.name in dropout.FAMILY.types and dropout.is_identity(b, n.index) for n in writers)
+    return not identities or b.is_rematerialised_in_place(slot)
 
 
 def forward(b: Builder, layer: int) -> None:
