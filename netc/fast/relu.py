@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from netc.fast.machine.launch import Launch
 from netc.fast.machine.layout import Blocked, as_lines
-from netc.fast.machine.lines import line_of, lines_of, share, spot
+from netc.fast.machine.lines import clipped, line_of, lines_of, share, spot
 from netc.fast.machine.operands import Read, Write, entry
 from netc.fast.program.builder import Builder
 from netc.fast.program.family import Family
@@ -23,8 +23,12 @@ def _relu(tid: int, nth: int, x: Read[Blocked], y: Write[Blocked], slope: float)
     for item in share(lines_of(y), tid, nth):
         at = spot(y, item)
         source, target = line_of(x, at), line_of(y, at)
-        for i in range(target.size):
-            target[i] = source[i] if source[i] > 0 else source[i] * slope
+        if slope == 0:
+            for i in range(target.size):
+                target[i] = clipped(source[i])
+        else:
+            for i in range(target.size):
+                target[i] = source[i] if source[i] > 0 else source[i] * slope
 
 
 def relu_gradient(sign: Blocked, dy: Blocked, dx: Blocked, slope: float) -> Launch:

@@ -202,19 +202,30 @@ def _recomputed(draft: Draft) -> set[int]:
 
 
 def _rematerialise(draft: Draft, node: Node) -> None:
-    """Before a layer's backward: run again what made the values and the saved buffers that it reads."""
+    """Before a layer's backward: run again what made the values and the saved buffers that it reads.
+
+    In the order of the forward pass, so that layers which are run together there (a sum in the last of its
+    convolutions) can be so here, too, and give the same bits.
+    """
     saved = any(b.kind == "saved" for b in draft.setup(node.index).buffers)
+    wanted = set[int]()
     for layer in [draft.graph.values[v].producer for v in _read(draft, node)] + [node.index] * saved:
+        _want(draft, layer, wanted)
+    for layer in sorted(wanted):
         _recompute(draft, layer, node.index)
 
 
+def _want(draft: Draft, layer: int, wanted: set[int]) -> None:
+    """Add a layer that has not run again yet, and what it needs that has not."""
+    if layer in draft.recomputed:
+        draft.recomputed.discard(layer)
+        wanted.add(layer)
+        for value in draft.graph.nodes[layer].bottoms:
+            _want(draft, draft.graph.values[value].producer, wanted)
+
+
 def _recompute(draft: Draft, layer: int, reader: int) -> None:
-    if layer not in draft.recomputed:
-        return
-    draft.recomputed.discard(layer)
     node = draft.graph.nodes[layer]
-    for value in node.bottoms:
-        _recompute(draft, draft.graph.values[value].producer, reader)
     for value in node.tops:
         draft.backward_data[value] = new_array(draft, "data", value, draft.graph.values[value].name, draft.shape(value))
     for buffer in draft.setup(layer).buffers:

@@ -15,7 +15,7 @@ from netc.fast.machine.addresses import floats
 from netc.fast.machine.emit import VECTOR_BYTES
 from netc.fast.machine.launch import NOTHING, Launch, Region
 from netc.fast.machine.layout import Blocked, blocks
-from netc.fast.machine.lines import line_of, lines_of, share, spot
+from netc.fast.machine.lines import clipped, line_of, lines_of, share, spot
 from netc.fast.machine.operands import Read, Write, entry
 
 
@@ -105,5 +105,5 @@ def apply(
             for lane in range(16):
                 value = source[pixel * 16 + lane] * factors[lane] + shifts[lane]
                 if relu:
-                    value = value if value > 0 else value * 0
+                    value = clipped(value)
                 target[pixel * 16 + lane] = value

@@ -14,7 +14,7 @@ from netc.fast.machine.access import Access, of
 from netc.fast.machine.addresses import floats
 from netc.fast.machine.emit import LANES, add_lanes, copy_lanes, copy_vectors, tile, transpose_block
 from netc.fast.machine.launch import Launch, Region
-from netc.fast.machine.lines import share
+from netc.fast.machine.lines import clipped, share
 from netc.fast.machine.operands import Entry, Read, Scratch, Update, Write, entry
 from netc.fast.machine.tiles import cut_line_with
 
@@ -188,7 +188,7 @@ def _finish(
                 b[i] += shift[i]
         if relu:
             for i in range(n):
-                b[i] = b[i] if b[i] > 0 else b[i] * 0
+                b[i] = clipped(b[i])
 
 
 @functools.cache

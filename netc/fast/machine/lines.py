@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from netc.fast.machine.addresses import floats
 from netc.fast.machine.layout import Blocked
 from netc.jit import kernel
@@ -41,3 +43,10 @@ def line_at(blob: Blocked, spot: Spot) -> Any:
 def line_of(blob: Blocked, spot: Spot) -> Any:
     """A line as an array: 16 floats a pixel."""
     return floats(line_at(blob, spot), blob.w * 16)
+
+
+@kernel(inline="always")
+def clipped(value: float) -> Any:
+    """A float32 clipped at 0 as `clip_below` of the tiles does it, so that whoever does a ReLU gives the same bits: NaN
+    and -0 stay, as in Caffe."""
+    return np.float32(0) if value < 0 else value

@@ -11,7 +11,7 @@ from netc.fast.machine.addresses import floats, zero
 from netc.fast.machine.emit import transpose_block
 from netc.fast.machine.launch import Launch, Ref, Region
 from netc.fast.machine.layout import PIXEL, Blocked, Halo, Plain, as_lines
-from netc.fast.machine.lines import line_of, lines_of, share, spot
+from netc.fast.machine.lines import clipped, line_of, lines_of, share, spot
 from netc.fast.machine.operands import Read, Write, entry
 from netc.jit import kernel
 
@@ -121,7 +121,7 @@ def _combined(
         if relu:
             for i in range(target.size):
                 total = factor_a * first[i] + factor_b * second[i]
-                target[i] = total if total > 0 else total * 0
+                target[i] = clipped(total)
         else:
             for i in range(target.size):
                 target[i] = factor_a * first[i] + factor_b * second[i]
