@@ -22,7 +22,7 @@ NOT_PRINTED = Code(
     example="netc summary nets/digits.net > /dev/full",
     fix="Make room, or redirect stdout to another place.",
 )
-_STDIN, _STDOUT, _STDERR = 0, 1, 2
+_STDIN, STDOUT, _STDERR = 0, 1, 2
 
 
 class _Deaf(io.TextIOWrapper):
@@ -40,7 +40,7 @@ class _Deaf(io.TextIOWrapper):
 
 def prepare() -> None:
     """Make the streams as the commands expect them. Files that are opened later take no number of a closed stream."""
-    for number, mode in ((_STDIN, os.O_RDONLY), (_STDOUT, os.O_RDONLY), (_STDERR, os.O_WRONLY)):
+    for number, mode in ((_STDIN, os.O_RDONLY), (STDOUT, os.O_RDONLY), (_STDERR, os.O_WRONLY)):
         try:
             os.fstat(number)
         except OSError:
@@ -48,7 +48,7 @@ def prepare() -> None:
     if sys.stdin is None:
         sys.stdin = io.TextIOWrapper(io.FileIO(_STDIN, closefd=False), "utf-8")
     if sys.stdout is None:
-        sys.stdout = io.TextIOWrapper(io.BufferedWriter(io.FileIO(_STDOUT, "w", closefd=False)), "utf-8")
+        sys.stdout = io.TextIOWrapper(io.BufferedWriter(io.FileIO(STDOUT, "w", closefd=False)), "utf-8")
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(errors="surrogateescape")  # names of files are bytes
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -62,7 +62,7 @@ def finish() -> OSError | None:
     try:
         sys.stdout.flush()
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), _STDOUT)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)
         return error
     return None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,7 +16,7 @@ from netc.api.meter import Meter, Several
 from netc.api.metrics import MetricsFile, TensorBoard, plain
 from netc.api.sanity import Inspection, Inspector, Losses
 from netc.api.session import Solver
-from netc.cli import _output, _sanity
+from netc.cli import _output, _sanity, _streams
 from netc.cli._files import STDOUT
 from netc.cli._options import (
     OUTPUT,
@@ -235,7 +234,7 @@ class _Listeners:
         if path is None:
             self.solver.claim()  # they are the prefix's
         if path == STDOUT:
-            file = MetricsFile(Path("stdout"), self.meter, sys.stdout.fileno())
+            file = MetricsFile(Path("stdout"), self.meter, _streams.STDOUT)
         else:
             file = MetricsFile(path or Path(f"{self.solver.prefix}.metrics.jsonl"), self.meter)
         try:
