@@ -43,6 +43,11 @@ _READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 warning: Diagnostic | None = None  # what kept kernels from being kept
 
 
+def cache_warning() -> Diagnostic | None:
+    """Why compiled kernels could not be kept, if they could not."""
+    return warning
+
+
 def _tell(warning: Diagnostic) -> None:
     warnings.warn(f"{warning.code.id}: {warning.message} ({warning.help})", RuntimeWarning, stacklevel=2)
 
@@ -86,13 +91,11 @@ def _home() -> Path:
 class KernelFiles:
     """The compiled versions of one function.
 
-    key: a hash of all that the machine code depends on; None: it is not known, so nothing is kept. dumps: numba's
-    pickler.
+    key: a hash of all that the machine code depends on; None: it is not known, so nothing is kept.
     """
 
     name: str
     key: str | None
-    dumps: Callable[[Any], bytes]
 
     def load(self, signature: object) -> Any:
         """What was saved for these argument types, or None; a file that is damaged or not ours counts as not there."""
@@ -112,11 +115,11 @@ class KernelFiles:
             return None
         return pickle.loads(body)  # written by this program for this user: the MAC says so
 
-    def keep(self, signature: object, data: object) -> None:
+    def keep(self, signature: object, data: object, dumps: Callable[[Any], bytes] = pickle.dumps) -> None:
         """Keep a compiled version; a folder that cannot be used leaves a `warning`, and nothing else."""
         if self.key is None:
             return
-        body = self.dumps(data)
+        body = dumps(data)
         try:
             folder = directory()
             _make(folder)

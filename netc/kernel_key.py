@@ -13,6 +13,7 @@ import dataclasses
 import enum
 import functools
 import hashlib
+import importlib.util
 import os
 import sys
 import sysconfig
@@ -48,6 +49,21 @@ def key(functions: Iterable[Callable[..., Any]], unwrap: Unwrap) -> str | None:
     return digest.hexdigest()[:32]
 
 
+@functools.cache
+def library_version(name: str) -> str:
+    """What tells this version of a library from others, whether it has been imported or not."""
+    spec = importlib.util.find_spec(name)
+    folder = Path(spec.origin or "").parent if spec else Path()
+    for file in (folder / "_version.py", folder / "version.py"):
+        if file.is_file():
+            return hashlib.sha256(file.read_bytes()).hexdigest()
+    if spec is None:
+        return ""
+    from importlib.metadata import version  # noqa: PLC0415 - costly to import, and hardly ever needed
+
+    return version(name)
+
+
 class _Walk:
     """`found`: of each function, class and module that has been reached, what it is made of."""
 
@@ -72,7 +88,7 @@ class _Walk:
     def versions(self) -> Iterator[str]:
         """The libraries that values come from."""
         for name in self.libraries:
-            yield f"{name} {getattr(sys.modules.get(name), '__version__', '')}"
+            yield f"{name} {library_version(name)}"
 
     # ------------------------------------------------------------ what can be followed
 
@@ -178,7 +194,7 @@ class _Walk:
 
     def _is_library(self, module: str | None, file: str | None) -> bool:
         """Whether it is part of Python or of a library that is known by its version."""
-        if module == "netc.jit":  # what it does with functions, the key says in other ways
+        if f"{module}.".startswith("netc.jit."):  # what it does with functions, the key says in other ways
             return True
         top = (module or "").partition(".")[0]
         if top in LIBRARIES:

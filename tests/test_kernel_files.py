@@ -37,7 +37,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KernelFil
     monkeypatch.setattr(kernel_files, "warning", None)
     monkeypatch.setattr(kernel_files, "on_warning", lambda warning: None)
     kernel_files._secret_of.cache_clear()
-    yield KernelFiles("name", "key", pickle.dumps)
+    yield KernelFiles("name", "key")
     kernel_files._secret_of.cache_clear()
 
 

@@ -92,9 +92,13 @@ def load(folder: Path, files: dict[str, str], monkeypatch: pytest.MonkeyPatch) -
 
 
 def key(kernel: Any) -> str:
-    found = kernel_key.key(jit._functions_of(kernel), jit._unwrap)
+    found = key_of(kernel)
     assert found is not None
     return found
+
+
+def key_of(kernel: Any) -> str | None:
+    return kernel_key.key(jit.kernels.functions_of(kernel), jit.kernels.unwrap)
 
 
 @pytest.fixture
@@ -162,7 +166,7 @@ def test_the_path_is_in_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_what_cannot_be_told_apart_has_no_key(module: ModuleType) -> None:
     module.SCALE = object()
-    assert kernel_key.key(jit._functions_of(module.times), jit._unwrap) is None
+    assert key_of(module.times) is None
 
 
 def test_every_kernel_of_netc_has_a_key() -> None:
@@ -176,9 +180,7 @@ def test_every_kernel_of_netc_has_a_key() -> None:
     kernels = {id(v): v for m in modules for v in vars(m).values() if isinstance(v, jit.Kernel | jit.Entry)}
     assert len(kernels) > 100
     assert netc.layers is not None
-    without = [
-        k.function.__qualname__ for k in kernels.values() if not kernel_key.key(jit._functions_of(k), jit._unwrap)
-    ]
+    without = [k.function.__qualname__ for k in kernels.values() if not key_of(k)]
     assert not without
 
 

@@ -143,7 +143,8 @@ def test_measuring_needs_neither_kernels_nor_memory(monkeypatch: pytest.MonkeyPa
     def refuse(*_: object) -> None:
         raise AssertionError("nothing is compiled or allocated here")
 
-    monkeypatch.setattr("netc.jit.Entry.compiled", property(refuse))
+    monkeypatch.setattr("netc.jit.Entry.find", refuse)
+    monkeypatch.setattr("netc.jit.Entry.compile", refuse)
     monkeypatch.setattr("netc.run.arena.aligned_bytes", refuse)
     definition = planning.load(ROOT / "nets/resnet18.net")
     solver = memory.solver_of(definition)

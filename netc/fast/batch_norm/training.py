@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from netc.fast.batch_norm.affine import Affine
 from netc.fast.batch_norm.lines import add_gradients, add_moments, gradient_line, normalize_line
-from netc.fast.machine.addresses import carray, floats
+from netc.fast.machine.addresses import floats
 from netc.fast.machine.emit import LANES, POINTER
 from netc.fast.machine.launch import NOTHING, Region
 from netc.fast.machine.layout import NO_BLOB, Blocked
@@ -26,7 +26,7 @@ from netc.fast.machine.lines import line_at, share
 from netc.fast.machine.operands import Entry, Read, Update, Write, entry
 from netc.fast.program.builder import Builder
 from netc.fast.program.fuse import is_plain_relu, only_reader
-from netc.jit import intrinsic, kernel
+from netc.jit import carray, intrinsic, kernel
 from netc.jit import numba_types as types
 from netc.kernels.geometry import BatchNormGeometry
 from netc.plan.model import Step

@@ -5,28 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 from netc.fast.machine.emit import POINTER
-from netc.jit import intrinsic, kernel, numba
+from netc.jit import carray, intrinsic, kernel
 from netc.jit import numba_types as types
 
-carray = numba.carray
 
-
-def _pointer_to(item: Any) -> Any:
-    """What makes a pointer to items of a numba type of an address."""
+def _pointer_to(item: str) -> Any:
+    """What makes a pointer to items of a type of an address."""
 
     @intrinsic
     def pointer(_context: Any, address: Any) -> Any:
         def codegen(_context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
             return b.inttoptr(arguments[0], POINTER)
 
-        return types.CPointer(item)(types.intp), codegen
+        return types.CPointer(getattr(types, item))(types.intp), codegen
 
     return pointer
 
 
-_float_pointer = _pointer_to(types.float32)
-_integer_pointer = _pointer_to(types.int64)
-_byte_pointer = _pointer_to(types.uint8)
+_float_pointer = _pointer_to("float32")
+_integer_pointer = _pointer_to("int64")
+_byte_pointer = _pointer_to("uint8")
 
 
 @kernel(inline="always")

@@ -26,9 +26,8 @@ from typing import Annotated, Any, Concatenate, Generic, ParamSpec, TypeVar, get
 from netc import jit
 from netc.fast.machine.access import Access, Mode, of
 from netc.fast.machine.launch import Argument, Launch, Ref
-from netc.fast.machine.line import Fields, callback
 from netc.jit import Kernel
-from netc.jit import numba_types as types
+from netc.jit.kinds import FLOAT, INTEGER, Fields, Kind
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -54,11 +53,11 @@ class Operand:
     mode: Mode | None
 
     @property
-    def compiled(self) -> Any:
-        """Its numba type."""
+    def compiled(self) -> Kind:
+        """What the body gets."""
         if self.names is not None:
             return Fields(self.names)
-        return types.float32 if self.kind is float else types.intp
+        return FLOAT if self.kind is float else INTEGER
 
     def arguments(self, value: Any) -> tuple[Argument, ...]:
         """What it takes in a line of the table."""
@@ -92,8 +91,9 @@ class Entry(jit.Entry, Generic[P]):
         names = [name for name in hints if name not in ("tid", "nth", "return")]
         return {name: _operand(hints[name]) for name in names}
 
-    def callback(self, body: Callable[..., None]) -> Any:
-        return callback(body, [operand.compiled for operand in self.operands.values()])
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        return tuple(operand.compiled for operand in self.operands.values())
 
     def touches(self, function: Touches) -> Touches:
         """Say what a launch reads and writes, given its operands as attributes."""

@@ -182,7 +182,7 @@ class Team:
             self._state[0] = CANCELLED
 
     def _start(self) -> None:
-        _ = walk.compiled  # compile once, here, not in every thread
+        walk.version(*[0] * 7)  # compile once, here, not in every thread
         queues: list[SimpleQueue[Job | None]] = [SimpleQueue() for _ in range(self.threads - 1)]
         for queue in queues:
             threading.Thread(target=_work, args=(queue,), daemon=True, name="netc").start()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 HELPER = "from netc.jit import kernel\n\n\n@kernel\ndef inner(x):\n    return x * {factor}\n"
 MODULE = """
 from netc.jit import kernel

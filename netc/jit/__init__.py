@@ -1,0 +1,36 @@
+"""Kernels: functions that are compiled when they are first called, and kept on disk as object code.
+
+`import numba` takes 0.3 s, and nothing needs it whose kernels have been compiled before: what compiles (`compiler`) is
+imported when a kernel is not in the cache. Code that emits LLVM is written against the names here; those of numba are
+looked up when they are used.
+"""
+
+from netc.jit.host import FEATURES, UNKNOWN_FEATURES, features
+from netc.jit.kernels import Entry, Intrinsic, Kernel, announce_compilation, compile_all, intrinsic, kernel
+from netc.jit.later import Foreign, Later
+from netc.kernel_files import cache_warning
+
+ir = Later("llvmlite.ir")
+cgutils = Later("numba.core.cgutils")
+numba_types = Later("numba.core.types")
+carray = Foreign("numba", "carray")
+prange = Foreign("numba", "prange")
+
+__all__ = [
+    "FEATURES",
+    "UNKNOWN_FEATURES",
+    "Entry",
+    "Intrinsic",
+    "Kernel",
+    "announce_compilation",
+    "cache_warning",
+    "carray",
+    "cgutils",
+    "compile_all",
+    "features",
+    "intrinsic",
+    "ir",
+    "kernel",
+    "numba_types",
+    "prange",
+]

@@ -1,0 +1,72 @@
+"""The processor that kernels are compiled for, and what machine code depends on besides its source."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from netc.errors import Code, Diagnostic, NetError
+from netc.kernel_key import library_version
+
+UNKNOWN_FEATURES = Code(
+    "RUN002",
+    "NETC_FEATURES has an unknown value",
+    why="The variable makes kernels use fewer vector instructions than the processor has, for tests.",
+    example="NETC_FEATURES=sse netc time nets/digits.net",
+    fix="Use avx512, avx2 or plain, or unset it.",
+)
+FEATURES = ("avx512", "avx2", "plain")
+OPTIONS = {"error_model": "numpy", "nogil": True}
+"""numba's options of all kernels."""
+
+
+def _llvm() -> Any:
+    return importlib.import_module("llvmlite.binding")
+
+
+@functools.cache
+def features() -> str:
+    """The vector instructions that kernels use: "avx512", "avx2" (with FMA) or "plain".
+
+    `$NETC_FEATURES` forces them down, never up. Other processors than x86 are "plain": LLVM then picks what they have.
+    """
+    host = _llvm().get_host_cpu_features()
+    best = "avx512" if host.get("avx512f") else "avx2" if host.get("avx2") and host.get("fma") else "plain"
+    wanted = os.environ.get("NETC_FEATURES", best)
+    if wanted not in FEATURES:
+        message = f"NETC_FEATURES={wanted} is not one of {', '.join(FEATURES)}"
+        raise NetError(Diagnostic(UNKNOWN_FEATURES, message))
+    return max(best, wanted, key=FEATURES.index)
+
+
+def forced() -> bool:
+    """Whether LLVM must be told about a processor with no more than `features()`: the environment asks for that."""
+    return features() != "avx512" and "NETC_FEATURES" in os.environ
+
+
+def processor() -> tuple[str, str]:
+    """The name and the features of the processor that kernels are compiled for, as LLVM writes them."""
+    llvm = _llvm()
+    if not forced():
+        return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+    x86 = llvm.get_process_triple().startswith(("x86_64", "i686"))
+    avx2 = features() == "avx2"
+    name = ("haswell" if avx2 else "x86-64") if x86 else "generic"
+    return name, "+avx2,+fma" if avx2 else ""
+
+
+@functools.cache
+def machine() -> str:
+    """What machine code depends on besides the source of kernels: versions, the processor, how netc compiles."""
+    digest = hashlib.sha256()
+    own = [path.read_bytes().hex() for path in sorted(Path(__file__).parent.glob("*.py"))]
+    versions = [library_version(name) for name in ("numba", "llvmlite", "numpy")]
+    numbas = sorted((name, value) for name, value in os.environ.items() if name.startswith("NUMBA_"))
+    for part in (*own, *versions, sys.version, OPTIONS, *processor(), numbas):
+        digest.update(str(part).encode() + b"\0")
+    return digest.hexdigest()[:32]
