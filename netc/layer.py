@@ -353,6 +353,8 @@ class LayerType:
     role: what the rest of netc asks of the type: what it is, what it is called elsewhere, how others treat it.
     onnx: writes the layer into an ONNX graph, for types of users' own files: it gets a `LayerWriter`
         (`netc/convert/onnx/writer.py`), adds operations and gives the names of the tops.
+    torch: says how the layer is written in PyTorch, for types of users' own files: it gets a `LayerWriter`
+        (`netc/convert/torch/writer.py`) and gives a `Written`.
     fast: its compiled steps, for types of users' own files: a `Family` (`netc/fast/program/family.py`).
     backward is None for types without gradient (Accuracy); asking for one is then a diagnostic.
     """
@@ -373,6 +375,7 @@ class LayerType:
     auto_tops: bool = False
     role: Role = ORDINARY
     onnx: Callable[[Any], str | list[str]] | None = None
+    torch: Callable[[Any], Any] | None = None
     fast: object = None
     origin: str = "caffe"
     aliases: tuple[str, ...] = ()

@@ -31,7 +31,8 @@ class Composites:
         inputs = [blob_of(written, at) for written in call.inputs]
         prefix = self._name(call, at) + "/"
         at.text(len(prefix), call.span)
-        run, scope = Run(prefix, at.place(call.span), define, at.run), Scope(composite.scope, own=True)
+        own = replace(at.place(call.span))  # a span of its own tells the layers of one run from those of another
+        run, scope = Run(prefix, own, define, at.run), Scope(composite.scope, own=True)
         inner = replace(at.deeper(call.span), scope=scope, run=run)
         for name, blob in zip(define.inputs, inputs, strict=True):
             scope.names[name.text] = blob

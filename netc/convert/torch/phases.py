@@ -1,0 +1,62 @@
+"""The nets that a definition holds, with their parameters: what predicts, what trains, what tests."""
+
+from __future__ import annotations
+
+from netc.api.definition import Definition
+from netc.api.planning import plan_state, states
+from netc.convert.torch.views import View
+from netc.errors import NetError
+from netc.graph import Graph, State
+from netc.plan.model import Plan
+from netc.run.net import Net
+from netc.run.weights import load_weights
+from netc.schema.weights import Weights
+
+
+def views(definition: Definition, predicts: Net | None, weights: Weights | None) -> list[View]:
+    """The view of the net that predicts, if there is one, then of what the definition's phases have of losses.
+
+    predicts: with its parameters. Raises NetError if the net of a phase has mistakes.
+    """
+    found = [] if predicts is None else [View("forward", predicts, _outputs(predicts.graph))]
+    for state in states(definition):
+        if state.stages:
+            continue
+        plan = _plan(definition, state)
+        graph = plan.graph
+        losses = tuple(v for n in graph.nodes for v, w in zip(n.tops, n.loss_weights, strict=True) if w)
+        if state.phase == "TRAIN" and losses:
+            found.append(View("loss", _net(plan, found, weights), losses))
+        elif state.phase == "TEST" and any(_is_end(graph, v) for v in _outputs(graph)):
+            found.append(View("test", _net(plan, found, weights), _outputs(graph)))
+    return found
+
+
+def _plan(definition: Definition, state: State) -> Plan:
+    """Planned for one sample, or, where a Reshape holds the file's own batch size, for that."""
+    try:
+        return plan_state(definition, state, batch=1)
+    except NetError:
+        return plan_state(definition, state)
+
+
+def _outputs(graph: Graph) -> tuple[int, ...]:
+    return tuple(v for v in graph.outputs if v not in graph.inputs and not _is_fed(graph, v))
+
+
+def _is_fed(graph: Graph, value: int) -> bool:
+    node = graph.nodes[graph.values[value].producer]
+    return node.type.source and node.type.forward is None
+
+
+def _is_end(graph: Graph, value: int) -> bool:
+    node = graph.nodes[graph.values[value].producer]
+    return node.type.loss or node.type.role.end != ""
+
+
+def _net(plan: Plan, before: list[View], weights: Weights | None) -> Net:
+    """The net with the parameters of the view before, and of the file where that lacks some."""
+    net = Net(plan, params=before[-1].net if before else None)
+    if weights is not None and net.params:
+        load_weights(net, weights)
+    return net

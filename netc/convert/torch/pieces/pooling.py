@@ -1,0 +1,45 @@
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class AveragePool(nn.Module):
+    """Averages of windows over a padded plane: `padding` and `counted` are left, right,
+    top, bottom. Cells of the plane count in an average, and `counted` cells around it."""
+
+    def __init__(
+        self, kernel_size, stride=1, dilation=1, padding=(0,) * 4, counted=(0,) * 4
+    ):
+        super().__init__()
+        both = kernel_size if isinstance(kernel_size, tuple) else (kernel_size,) * 2
+        self.kernel_size, self.stride, self.dilation = both, stride, dilation
+        self.padding, self.counted = padding, counted
+
+    def forward(self, x: Tensor) -> Tensor:
+        beyond = [p - c for p, c in zip(self.padding, self.counted)]
+        ones = F.pad(torch.ones_like(x[:1, :1]), self.counted, value=1.0)
+        sums = self.sums(F.pad(x, self.padding))
+        return sums / self.sums(F.pad(ones, beyond)).clamp_min(1)
+
+    def sums(self, x: Tensor) -> Tensor:
+        channels = x.shape[1]
+        kernel = x.new_ones(channels, 1, *self.kernel_size)
+        window = {"stride": self.stride, "dilation": self.dilation, "groups": channels}
+        return F.conv2d(x, kernel, **window)
+
+
+def pooled_with_mask(pool: nn.MaxPool2d, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Maxima, and where in its plane each is, as a float."""
+    y, index = pool(x)
+    return y, index.to(x.dtype)
+
+
+def unpooled(x: Tensor, mask: Tensor, size: tuple[int, int]) -> Tensor:
+    """A plane of zeros in which cell mask[i] gets x[i]; -1 is no cell."""
+    height, width = size
+    cells = mask.flatten(2).long()
+    plane = x.new_zeros(*x.shape[:2], height * width + 1)
+    plane = plane.scatter(
+        2, torch.where(cells < 0, height * width, cells), x.flatten(2)
+    )
+    return plane[:, :, :-1].unflatten(2, (height, width))
