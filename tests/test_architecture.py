@@ -186,11 +186,17 @@ KNOW_TYPES = (
 )
 """Where layer types are written, the tables of old forms of files, and that of how OpenCV counts."""
 
+TORCH_PIECES = {"BatchNorm", "Bias", "CenterLoss", "Crop", "GRU", "LSTM", "Normalize", "RNN", "Scale"}
+"""Classes of netc/convert/torch/pieces/, which are called as layer types are."""
 ONNX_OPERATORS = {"Clip", "Concat", "Exp", "Flatten", "Log", "LRN", "MatMul", "Reshape", "Sigmoid", "Slice", "Softmax"}
 ONNX_OPERATORS |= {"Split", "Tile"}
 
 NAMED = {
     "netc/api/preprocess.py": {"Digits", "Input"},
+    "netc/convert/torch/channels.py": TORCH_PIECES,
+    "netc/convert/torch/losses.py": TORCH_PIECES,
+    "netc/convert/torch/sequences.py": TORCH_PIECES,
+    "netc/convert/torch/shaping.py": TORCH_PIECES,
     "netc/convert/onnx/channels.py": ONNX_OPERATORS,
     "netc/convert/onnx/pointwise.py": ONNX_OPERATORS,
     "netc/convert/onnx/sequences.py": ONNX_OPERATORS,

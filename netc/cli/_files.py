@@ -58,6 +58,20 @@ def write_parts(path: Path, parts: Sequence[bytes | memoryview]) -> None:
         raise NetError(Diagnostic(CANNOT_WRITE, f"cannot write {path}: {error.strerror}")) from error
 
 
+def in_folder(path: Path, name: str) -> Path:
+    """The file of a name in a folder, if `path` is one, or has no ending: then the folder is made if it is not there.
+
+    Raises NetError(CLI002).
+    """
+    if path == STDOUT or (path.suffix and not path.is_dir()) or path.is_file():
+        return path
+    try:
+        path.mkdir(exist_ok=True)
+    except OSError as error:
+        raise NetError(Diagnostic(CANNOT_WRITE, f"cannot make the folder {path}: {error.strerror}")) from error
+    return path / name
+
+
 def say_written(path: Path) -> None:
     """Say that a file has been written; stdout says it itself."""
     if path != STDOUT:

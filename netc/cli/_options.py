@@ -33,10 +33,10 @@ class ShapeOption(click.ParamType):  # type: ignore[type-arg, unused-ignore]
 
 
 class OutputPath(click.Path):  # type: ignore[type-arg, unused-ignore]
-    """A file to write; `-` is stdout, and what a person would read there goes to stderr then."""
+    """A file to write (or a folder for it); `-` is stdout, and what a person would read there goes to stderr then."""
 
-    def __init__(self) -> None:
-        super().__init__(path_type=Path, dir_okay=False)
+    def __init__(self, folder: bool = False) -> None:
+        super().__init__(path_type=Path, dir_okay=folder)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         path = super().convert(value, param, ctx)
@@ -46,6 +46,7 @@ class OutputPath(click.Path):  # type: ignore[type-arg, unused-ignore]
 
 
 OUTPUT = OutputPath()
+OUTPUT_OR_FOLDER = OutputPath(folder=True)
 
 # Not click.Path(exists=True): a missing file, a directory or an unreadable one is a diagnostic, exit 1.
 file_argument = click.argument("file", type=click.Path(path_type=Path))

@@ -1,4 +1,4 @@
-"""`netc convert`: nets and weights from one file format to another, and to ONNX."""
+"""`netc convert`: nets and weights from one file format to another, and to ONNX and PyTorch."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from netc.cli import _output
-from netc.cli._files import say_written, write_parts
-from netc.cli._options import OUTPUT, planning_options
+from netc.cli._files import in_folder, say_written, write_parts
+from netc.cli._options import OUTPUT_OR_FOLDER, planning_options
 from netc.convert import files
 from netc.convert.check import TOLERANCE, Checked, check, random_inputs
 from netc.convert.codes import NOT_CHECKED
@@ -22,10 +22,10 @@ from netc.layer import Shape
 
 @click.command("convert")
 @click.argument("source", metavar="IN", type=click.Path(path_type=Path))
-@click.argument("target", metavar="OUT", type=OUTPUT)
+@click.argument("target", metavar="OUT", type=OUTPUT_OR_FOLDER)
 @click.option("--weights", "weights", type=click.Path(path_type=Path), multiple=True, help="Parameters, by layer name.")
 @click.option("--batch", type=click.IntRange(min=1), help="Batch size of the ONNX file.")
-@click.option("--to", metavar="ENDING", help="The format, whatever OUT is called: .net, .onnx...; for - (stdout).")
+@click.option("--to", metavar="ENDING", help="The format, whatever OUT is called: .net, torch...; for - and folders.")
 @click.option("--half", is_flag=True, help="Store parameters in FP16, as OpenCV's shrinkCaffeModel does.")
 @click.option("--check", "checked", is_flag=True, help="Run what was made, and compare it with netc layer by layer.")
 @click.option(
@@ -56,11 +56,13 @@ def command(
     .h5           parameters as Caffe's HDF5 snapshots, with the net's text beside them
     .safetensors  parameters, with the net's text beside them
     .onnx         the net that predicts, with its parameters and fixed shapes (only written)
+    .py           the net as a module for PyTorch, with its parameters as .safetensors beside it (only written)
 
     \b
     netc convert old.prototxt new.net
     netc convert net.prototxt model.onnx --weights model.caffemodel --batch 1 --check
     netc convert model.caffemodel half.caffemodel --half
+    netc convert train_val.prototxt FOLDER --to torch --weights model.caffemodel
 
     --check runs what was made on random inputs (and those of --given) beside netc. Where a layer's top differs by more
     than the tolerance, it names the first that does, writes nothing, and the exit code is 1.
@@ -70,11 +72,13 @@ def command(
         _output.show(model.definition.warnings)
     known = {field.name for field in fields(Options)}
     options = Options(inputs=dict(inputs), **{name: value for name, value in asked.items() if name in known})
-    made = files.dump(model, f".{to.lstrip('.')}" if to else target.suffix, options)
+    ending = f".{to.lstrip('.')}" if to else target.suffix
+    made = files.dump(model, ending, options)
     for note in made.notes:
         _output.say(note)
     if checked or given:
         _check(made, target, given, tolerance, seed)
+    target = in_folder(target, f"model{files.FORMATS[ending].endings[0]}") if to else target
     write_parts(target, made.parts)
     say_written(target)
     for ending, parts in made.beside.items():

@@ -17,7 +17,7 @@ UNKNOWN_FORMAT = Code(
     "no format has this ending",
     why="The format to write is taken from the ending of the file's name.",
     example="netc convert net.prototxt model.bin",
-    fix="Use .net, .prototxt, .caffemodel, .h5, .safetensors or .onnx.",
+    fix="Use .net, .prototxt, .caffemodel, .h5, .safetensors, .onnx or .py (PyTorch).",
 )
 MISSING_PACKAGE = Code(
     "CNV003",

@@ -12,6 +12,8 @@ from netc.run.weights import load_weights
 
 TAKES = frozenset({"batch", "inputs"})
 """The options that `build` reads."""
+LEFT_OUT = "left out, as only training needs it"
+"""What the note begins with that names such layers."""
 
 
 def build(model: Model, options: Options = NOTHING) -> tuple[Net, tuple[str, ...]]:
@@ -23,14 +25,15 @@ def build(model: Model, options: Options = NOTHING) -> tuple[Net, tuple[str, ...
     state = states(definition)[-1]
     notes: list[str] = []
     layers = [layer for layer in definition.record.layer if included(layer, state)]
-    types = definition.types.types
+    types, whole = definition.types.types, definition
     if any(la.type in types and _only_trains(types[la.type]) for la in layers):
         cut = deploy(definition, batch=options.batch or 1, inputs=options.inputs)
         definition, state = cut.definition, State("TEST")
         if cut.left_out:
-            notes.append(f"left out, as only training needs it: {', '.join(cut.left_out)}")
+            notes.append(f"{LEFT_OUT}: {', '.join(cut.left_out)}")
     plan = plan_state(definition, state, batch=options.batch, inputs=options.inputs)
-    net = Net(plan)
+    fillers = None if model.weights is not None or whole is definition else Net(plan_state(whole, states(whole)[-1]))
+    net = Net(plan, params=fillers)  # what is cut has no fillers any more
     if model.weights is not None:
         loaded = load_weights(net, model.weights, source=str(model.path))
         notes += [d.message for d in loaded.warnings]

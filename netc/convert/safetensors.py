@@ -6,7 +6,7 @@ Names of arrays are UTF-8, so other bytes in a layer's name are escapes there; t
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,12 @@ def dump(weights: Weights, net: str) -> bytes:
     if net:
         metadata["net"] = as_utf8(net)
     data: bytes = _package().save(arrays, metadata)
+    return data
+
+
+def arrays(found: Mapping[str, Array]) -> bytes:
+    """Arrays by name as the bytes of a safetensors file. Raises NetError (CNV003)."""
+    data: bytes = _package().save({name: np.array(array) for name, array in found.items()})
     return data
 
 

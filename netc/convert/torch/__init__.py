@@ -6,15 +6,22 @@ none is named at once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 
+from netc.convert import safetensors
+from netc.convert.counterparts import writer_of
+from netc.convert.model import Checkable, Format, Made, Options
+from netc.convert.model import Model as Source
 from netc.convert.torch import channels, losses, pointwise, sequences, shaping, windows
-from netc.convert.torch.codes import NO_MODULE
 from netc.convert.torch.model import Learned, Model, Writing
+from netc.convert.torch.phases import views
+from netc.convert.torch.runner import PyTorch
 from netc.convert.torch.views import Layer, Union, View
 from netc.convert.torch.writer import Write
-from netc.errors import Diagnostic, NetError
+from netc.errors import NetError, Report
 from netc.layer import LayerType
+from netc.schema.record import Record
 
 WRITERS: dict[LayerType, Write] = {
     **windows.WRITERS,
@@ -25,30 +32,51 @@ WRITERS: dict[LayerType, Write] = {
     **losses.WRITERS,
 }
 
-__all__ = ["WRITERS", "Learned", "Model", "View", "export"]
+__all__ = ["FORMAT", "WRITERS", "Learned", "Model", "View", "export"]
 
 
-def export(views: Sequence[View], source: str) -> Model:
+def export(of: Sequence[View], source: str) -> Model:
     """What `model.py` says, and the parameters that go with it. source: what the net was made from, for its docstring.
 
-    Raises NetError: CNV030 and CNV031 for every layer that nothing is written for.
+    Raises NetError: CNV010 and CNV011 for every layer that nothing is written for.
     """
-    union = Union()
-    for view in views:
-        union.add(view)
-    found = {layer.key: _writer(layer) for layer in union.layers}
-    if missing := [_missing(layer) for layer in union.layers if found[layer.key] is None]:
-        raise NetError(missing)
-    title = next((v.plan.graph.name for v in views if v.plan.graph.name), "Net")
-    return Writing(union, title, source).write({key: write for key, write in found.items() if write is not None})
+    union, modes = Union(), _modes(of)
+    for view in of:
+        union.add(view, modes)
+    report, found = Report(), dict[str, Write]()
+    for layer in union.layers:
+        try:
+            found[layer.key] = _writer(layer)
+        except NetError as error:
+            report.diagnostics += error.diagnostics
+    report.finish()
+    title = next((v.plan.graph.name for v in of if v.plan.graph.name), "Net")
+    return Writing(union, title, source).write(found)
 
 
-def _writer(layer: Layer) -> Write | None:
-    return layer.node.type.torch or WRITERS.get(layer.node.type)
+def _writer(layer: Layer) -> Write:
+    return writer_of(layer.node, layer.node.type.torch, WRITERS, "PyTorch")
 
 
-def _missing(layer: Layer) -> Diagnostic:
-    type = layer.node.type
-    kind = "data layer" if type.source else "loss" if type.loss else "layer type"
-    message = f'layer "{layer.node.name}": nothing is written in PyTorch for the {kind} {type.name}'
-    return Diagnostic(NO_MODULE, message, layer.node.record.span, help=NO_MODULE.fix)
+def _modes(of: Sequence[View]) -> Mapping[tuple[str, str], Record]:
+    """By view and layer: the record of a layer that differs between the phases as a module does between its modes."""
+    trained = {n.name: n.record for v in of if v.name == "loss" for n in v.plan.graph.nodes if n.type in channels.MODES}
+    made: dict[tuple[str, str], Record] = {}
+    for view in of:
+        for node in view.plan.graph.nodes:
+            if view.name != "loss" and node.name in trained and node.type in channels.MODES:
+                train, test = channels.MODES[node.type](trained[node.name], node.record)
+                made |= {("loss", node.name): train, (view.name, node.name): test}
+    return made
+
+
+def _write(model: Source, options: Options) -> Made:
+    found, notes = views(model, options)
+    made = export(found, model.path.name)
+    first = found[0]
+    checkable = Checkable(first.net, partial(PyTorch, first.net, export)) if first.name == "forward" else None
+    weights = safetensors.arrays({name: learned.array for name, learned in made.state.items()})
+    return Made((made.text.encode(),), notes, {".safetensors": (weights,)}, checkable)
+
+
+FORMAT = Format((".py", ".torch"), _write, frozenset({"batch", "inputs"}))

@@ -18,7 +18,7 @@ from netc.convert.torch.statements import Body
 from netc.convert.torch.writer import OWN, REQUIRED, Argument, Module
 
 _CHANNELS = frozenset(
-    "in_channels out_channels num_features num_parameters in_features out_features channels shape".split()
+    ("in_channels", "out_channels", "num_features", "in_features", "out_features", "channels", "shape")
 )
 """Arguments that say how many channels there are, and may be one parameter where they are always the same."""
 LEAST = 2
@@ -38,8 +38,9 @@ Child = Item | Group
 
 @dataclass(frozen=True, eq=False)
 class Flow:
-    """What a group reads from outside and gives to it."""
+    """What a group reads from outside and gives to it. prefix: of its layers' names, and no others."""
 
+    prefix: str
     inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
 
@@ -106,7 +107,7 @@ class Blocks:
                 for j, item in enumerate(row)
                 for n, bound in item.state.items()
             }
-            label = prefixes[i].rstrip("/") or at.outputs[0].name
+            label = at.prefix.rstrip("/") or at.outputs[0].name
             inside = tuple(Bottom(k) for k in range(len(at.inputs)))
             says, together = (Call(OWN, inside),), len(at.outputs) > 1
             calls.append(Item(label, snake(name), at.inputs, at.outputs, says, together, Module(name, given), state))
@@ -190,7 +191,9 @@ def _flow(group: Group, items: Sequence[Item], wanted: set[Value]) -> Flow:
     inputs = dict.fromkeys(value for item in inner for value in item.bottoms if value not in own)
     read = wanted | {value for item in items if id(item) not in inside for value in item.bottoms}
     outputs = [value for item in inner for value in item.tops if value in read]
-    return Flow(tuple(inputs), tuple(outputs))
+    prefix = _prefix(inner)
+    alone = not any(item.name.startswith(prefix) for item in items if id(item) not in inside)
+    return Flow(prefix if alone else "", tuple(inputs), tuple(outputs))
 
 
 def _structure(group: Group, flow: Flow) -> Any:
@@ -270,9 +273,10 @@ def _arguments(
             if key not in made:
                 name = argument.name if argument.name not in taken.names else f"{attributes[at]}_{argument.name}"
                 default = argument.default if argument.default in values else REQUIRED
-                made[key] = Argument(taken.fresh(name), values, default, argument.positional)
+                placed = argument.positional and default is REQUIRED
+                made[key] = Argument(taken.fresh(name), values, default, placed)
             chosen.setdefault(at, {})[argument.name] = made[key].name
-    return sorted(made.values(), key=lambda a: a.default is not REQUIRED), chosen
+    return sorted(made.values(), key=lambda a: (a.default is not REQUIRED, not a.positional)), chosen
 
 
 def constructor(module: Module) -> Call:

@@ -27,6 +27,7 @@ from netc.layers.mvn import MVN
 from netc.layers.normalize import NORMALIZE
 from netc.layers.reduction import REDUCTION
 from netc.layers.scale import SCALE
+from netc.schema.record import Record
 
 SETTLED = 1e-3
 """How far the weight of a moving average may be from its limit, relative to it, to be taken as there."""
@@ -60,6 +61,21 @@ def batch_norm(layer: LayerWriter) -> Written:
     channels = Argument("num_features", g.view.middle)
     tops = _by_channel(layer.shape, odd=name.startswith("nn."))
     return replace(module(name, channels, state=state, options=options, tops=tops), normalizes=not g.affine)
+
+
+def batch_norm_modes(train: Record, test: Record) -> tuple[Record, Record]:
+    """The records of a layer that is there in both phases: where these say of the statistics what modules do by their
+    mode, they say nothing; elsewhere each says what holds for it."""
+    stored = [
+        bool(p.use_global_stats) if p.has("use_global_stats") else usual
+        for p, usual in ((train.batch_norm_param, False), (test.batch_norm_param, True))
+    ]
+    said = (None, None) if stored == [False, True] else tuple(stored)
+    made = [
+        record.replace(batch_norm_param=record.batch_norm_param.replace(use_global_stats=value))
+        for record, value in zip((train, test), said, strict=True)
+    ]
+    return made[0], made[1]
 
 
 def _batch_norm_name(shape: Shape) -> str:
@@ -264,3 +280,5 @@ WRITERS: dict[LayerType, Write] = {
     ARG_MAX: arg_max,
     ATTENTION: attention,
 }
+MODES = {BATCH_NORM: batch_norm_modes}
+"""Types whose records may differ between the phases and be one module all the same."""

@@ -1,4 +1,4 @@
-"""Expressions of Python, and their layout: lines of at most 88 columns, broken as `ruff format` (and black) break them."""
+"""Expressions of Python, and their layout: lines of at most 88 columns, broken as `ruff format` breaks them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small functions and modules that PyTorch does not have, in the files of `pieces/`: a model brings those that it uses."""
+"""What PyTorch does not have, as text in the files of `pieces/`: a model brings those that it uses."""
 
 from __future__ import annotations
 

@@ -20,13 +20,14 @@ from netc.layers.multinomial_logistic_loss import MULTINOMIAL_LOGISTIC_LOSS
 from netc.layers.sigmoid_cross_entropy_loss import SIGMOID_CROSS_ENTROPY_LOSS
 from netc.layers.smooth_l1_loss import SMOOTH_L1_LOSS
 from netc.layers.softmax_focal_loss import SOFTMAX_FOCAL_LOSS
+from netc.layers.softmax_focal_loss import Geometry as Focal
 from netc.layers.softmax_with_loss import SOFTMAX_WITH_LOSS, WEIGHTED_SOFTMAX_WITH_LOSS
 from netc.layers.style_loss import STYLE_LOSS
 from netc.layers.triplet_loss import TRIPLET_LOSS
 
 
 def softmax_with_loss(layer: LayerWriter) -> Written:
-    """F.cross_entropy where that is all, so that it reads as people write it."""
+    """nn.functional.cross_entropy where that is all, so that it reads as people write it."""
     p, (scores, labels) = layer.p, layer.bottoms[:2]
     axis = layer.axis(layer.node.record.softmax_param.axis)
     options = _options(
@@ -39,7 +40,7 @@ def softmax_with_loss(layer: LayerWriter) -> Written:
     if len(layer.bottoms) > 2:
         options["weights"] = raw(layer.bottoms[2])
     plain = not options and len(layer.shape) == 2 and len(layer.bottom_shapes[1]) == 1
-    loss = call("F.cross_entropy", scores, raw(labels, ".long()")) if plain else None
+    loss = call("nn.functional.cross_entropy", scores, raw(labels, ".long()")) if plain else None
     return _with_probabilities(layer, loss or call("softmax_loss", scores, labels, **options), axis)
 
 
@@ -70,8 +71,7 @@ def focal(layer: LayerWriter) -> Written:
     p, loss = layer.p, layer.node.record.loss_param
     if layer.setup.own_gradient:
         layer.refuse("its softmax is along another axis than its labels", "axis")
-    own = layer.node.record.type == "FocalLoss" or p.has("axis")
-    axis = layer.axis(p.axis if own else layer.node.record.softmax_param.axis)
+    axis = layer.setup.known(Focal).axis
     options = _options(
         alpha=(float(p.alpha), 0.25),
         gamma=(float(p.gamma), 2.0),

@@ -20,7 +20,6 @@ from netc.errors import NetError, Report
 from netc.layer import Array
 from netc.schema.names import as_utf8
 
-WEIGHTS = "model.safetensors"
 FEATURES = "features"
 
 
@@ -36,11 +35,15 @@ class Learned:
 
 @dataclass(frozen=True)
 class Model:
-    """A model in PyTorch: the text of `model.py`, and its parameters and buffers by name."""
+    """A model in PyTorch: the text of `model.py`, and its parameters and buffers by name.
+
+    name: of its class. inputs: the blobs that its first method takes, in order.
+    """
 
     text: str
     state: Mapping[str, Learned]
     name: str
+    inputs: tuple[str, ...]
 
 
 @dataclass
@@ -63,7 +66,8 @@ class Writing:
         attributes = _attributes(segments)
         state = _state(segments, attributes)
         text = self._text(root, made.classes, segments, attributes, state)
-        return Model(text, state, root)
+        first = next(iter(self.union.inputs.values()))
+        return Model(text, state, root, tuple(value.name for value in first))
 
     def _items(self, writer_of: Mapping[str, Write]) -> None:
         report = Report()
@@ -116,7 +120,7 @@ class Writing:
         if pieces:
             text += "\n\n\n# What PyTorch does not have.\n\n\n" + "\n\n\n".join(piece.text for piece in pieces)
         text += "\n\n\n" + "\n".join(self._main(root))
-        weights = f"WEIGHTS = Path(__file__).with_name({quoted(WEIGHTS)})"
+        weights = 'WEIGHTS = Path(__file__).with_suffix(".safetensors")'
         heads = [self._head(root), _imports(text), "\n".join([weights, *multipliers])]
         return "\n\n".join(heads) + "\n\n\n" + text + "\n"
 
@@ -314,7 +318,7 @@ def _dictionary(items: Sequence[tuple[str, str]], shown: str) -> list[str]:
 
 def _doc(text: str) -> str:
     """Text inside a docstring, on one line."""
-    return " ".join(text.split()).replace("\\", "/").replace('"""', "'''").rstrip('"')
+    return " ".join(text.split())[:60].replace("\\", "/").replace('"""', "'''").rstrip('"')
 
 
 def _load(root: str) -> list[str]:
@@ -331,5 +335,4 @@ def _imports(text: str) -> str:
     lines = ["from pathlib import Path"]
     lines += ["from typing import Any"] if "Any]" in text else []
     lines += ["", "import torch", "from safetensors.torch import load_file", "from torch import Tensor, nn"]
-    lines += ["from torch.nn import functional as F  # noqa: N812"] if "F." in text else []
     return "\n".join(lines)

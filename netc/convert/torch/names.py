@@ -10,22 +10,26 @@ from dataclasses import dataclass, field
 from netc.convert.torch.library import pieces
 
 METHODS = ("forward", "features", "loss", "test")
-_MODULE = """add_module apply bfloat16 bias buffers call_super_init children compile cpu cuda double dump_patches eval
+_MODULE = """
+add_module apply bfloat16 bias buffers call_super_init children compile cpu cuda double dump_patches eval
 extra_repr float get_buffer get_extra_state get_parameter get_submodule half ipu load_state_dict modules mtia
 named_buffers named_children named_modules named_parameters parameters register_backward_hook register_buffer
 register_forward_hook register_forward_pre_hook register_full_backward_hook register_full_backward_pre_hook
 register_load_state_dict_post_hook register_load_state_dict_pre_hook register_module register_parameter
 register_state_dict_post_hook register_state_dict_pre_hook requires_grad_ set_extra_state set_submodule share_memory
-state_dict to to_empty train training type weight xpu zero_grad T_destination""".split()
-ATTRIBUTES = frozenset({*_MODULE, *METHODS})
+state_dict to to_empty train training type weight xpu zero_grad T_destination
+"""
+ATTRIBUTES = frozenset({*_MODULE.split(), *METHODS})
 """Names that an attribute of a module cannot have."""
-_USED = """self torch nn F Tensor Path load_file load parameter_groups MULTIPLIERS WEIGHTS len int float dict list tuple str super
-range zip print net""".split()
+_USED = """
+self torch nn Tensor Path Any load_file load parameter_groups MULTIPLIERS WEIGHTS len int float dict list tuple str
+super range zip print net
+"""
 
 
 def variables() -> frozenset[str]:
     """Names that a variable of a written function cannot have."""
-    return frozenset({*_USED, *pieces()})
+    return frozenset({*_USED.split(), *pieces()})
 
 
 def identifier(text: str, before: str = "") -> str:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from netc.api.definition import Definition
+from netc.api.deploy import NO_PREDICTION
 from netc.api.planning import plan_state, states
+from netc.convert.model import Model, Options, definition_of
+from netc.convert.predicting import LEFT_OUT, build
 from netc.convert.torch.views import View
 from netc.errors import NetError
 from netc.graph import Graph, State
@@ -13,12 +16,20 @@ from netc.run.weights import load_weights
 from netc.schema.weights import Weights
 
 
-def views(definition: Definition, predicts: Net | None, weights: Weights | None) -> list[View]:
-    """The view of the net that predicts, if there is one, then of what the definition's phases have of losses.
+def views(model: Model, options: Options) -> tuple[list[View], tuple[str, ...]]:
+    """The net that predicts, if there is one, then what the definition's phases have of losses; and notes.
 
-    predicts: with its parameters. Raises NetError if the net of a phase has mistakes.
+    Raises NetError if the net of a phase has mistakes.
     """
-    found = [] if predicts is None else [View("forward", predicts, _outputs(predicts.graph))]
+    definition, weights = definition_of(model), model.weights
+    notes: tuple[str, ...] = ()
+    found: list[View] = []
+    try:
+        net, notes = build(model, options)
+        found.append(View("forward", net, _outputs(net.graph)))
+    except NetError as error:
+        if error.diagnostics[0].code is not NO_PREDICTION or not _trains(definition):
+            raise
     for state in states(definition):
         if state.stages:
             continue
@@ -29,7 +40,12 @@ def views(definition: Definition, predicts: Net | None, weights: Weights | None)
             found.append(View("loss", _net(plan, found, weights), losses))
         elif state.phase == "TEST" and any(_is_end(graph, v) for v in _outputs(graph)):
             found.append(View("test", _net(plan, found, weights), _outputs(graph)))
-    return found
+    return found, tuple(note for note in notes if not note.startswith(LEFT_OUT))
+
+
+def _trains(definition: Definition) -> bool:
+    types = definition.types.types
+    return any(la.type in types and (types[la.type].loss or any(la.loss_weight)) for la in definition.record.layer)
 
 
 def _plan(definition: Definition, state: State) -> Plan:

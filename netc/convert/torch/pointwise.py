@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import exp, log
 
 from netc.convert.torch.code import Bottom, Chain, Expression, call, chain, literal, raw
-from netc.convert.torch.writer import OWN, Argument, LayerWriter, State, Write, Written, X, applied, made, module
+from netc.convert.torch.writer import Argument, LayerWriter, State, Write, Written, X, applied, made, module
 from netc.layer import LayerType
 from netc.layers.abs_val import ABS_VAL
 from netc.layers.axpy import AXPY
@@ -31,12 +31,16 @@ from netc.layers.threshold import THRESHOLD
 
 def relu(layer: LayerWriter) -> Written:
     slope = layer.p.negative_slope
-    return made(call("F.leaky_relu", X, literal(slope)) if slope else call("F.relu", X))
+    return made(call("nn.functional.leaky_relu", X, literal(slope)) if slope else call("nn.functional.relu", X))
 
 
 def relu6(layer: LayerWriter) -> Written:
     slope = layer.p.negative_slope
-    return made(call("torch.clamp", call("F.leaky_relu", X, literal(slope)), max=6) if slope else call("F.relu6", X))
+    return made(
+        call("torch.clamp", call("nn.functional.leaky_relu", X, literal(slope)), max=6)
+        if slope
+        else call("nn.functional.relu6", X)
+    )
 
 
 def prelu(layer: LayerWriter) -> Written:
@@ -50,12 +54,12 @@ def rrelu(layer: LayerWriter) -> Written:
 
 def elu(layer: LayerWriter) -> Written:
     alpha = layer.p.alpha
-    return made(call("F.elu", X) if alpha == 1 else call("F.elu", X, alpha=alpha))
+    return made(call("nn.functional.elu", X) if alpha == 1 else call("nn.functional.elu", X, alpha=alpha))
 
 
 def swish(layer: LayerWriter) -> Written:
     beta = layer.p.beta
-    return made(call("F.silu", X) if beta == 1 else raw(X, " * ", call("torch.sigmoid", _times(X, beta))))
+    return made(call("nn.functional.silu", X) if beta == 1 else raw(X, " * ", call("torch.sigmoid", _times(X, beta))))
 
 
 def exponential(layer: LayerWriter) -> Written:
@@ -74,7 +78,7 @@ def power(layer: LayerWriter) -> Written:
     line, exponent = _line(layer.p.shift, layer.p.scale), layer.p.power
     if exponent == 1:
         return made(line)
-    return made(raw("(", line, ") ** ", literal(exponent)) if line != X else raw(X, " ** ", literal(exponent)))
+    return made(raw("(", line, ") ** ", literal(exponent)) if line != X else raw(X, "**", literal(exponent)))
 
 
 def _line(shift: float, scale: float) -> Expression:
@@ -98,7 +102,7 @@ def dropout(layer: LayerWriter) -> Written:
     p = layer.p
     ratio = Argument("p", p.dropout_ratio, 0.5)
     if p.sample_weights_test:
-        return made(call("F.dropout", X, p=p.dropout_ratio, training=True))
+        return made(call("nn.functional.dropout", X, p=p.dropout_ratio, training=True))
     return module("nn.Dropout" if p.scale_train else "UnscaledDropout", ratio)
 
 
@@ -139,7 +143,7 @@ WRITERS: dict[LayerType, Write] = {
     SIGMOID: applied("torch.sigmoid"),
     TANH: applied("torch.tanh"),
     ABS_VAL: applied("torch.abs"),
-    BNLL: applied("F.softplus"),
+    BNLL: applied("nn.functional.softplus"),
     EXP: exponential,
     LOG: logarithm,
     POWER: power,

@@ -5,7 +5,8 @@ Layers that these have in common are written once (`features`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from netc.convert.torch.items import Run, Value
@@ -60,14 +61,15 @@ class Union:
     _values: dict[Any, Value] = field(default_factory=dict)
     _keys: set[str] = field(default_factory=set)
 
-    def add(self, view: View) -> None:
-        """Take in what a view needs for its results."""
+    def add(self, view: View, modes: Mapping[tuple[str, str], Record]) -> None:
+        """Take in what a view needs for its results. modes: other records for some layers, by view and layer."""
         graph, found = view.plan.graph, dict[int, Value]()
         needed, given = _needed(view), dict[Value, None]()
         mine: list[Layer] = []
-        for node in graph.nodes:
-            if node.index not in needed:
+        for each in graph.nodes:
+            if each.index not in needed:
                 continue
+            node = replace(each, record=modes.get((view.name, each.name), each.record))
             if node.type.source and node.type.forward is None:
                 for v in node.tops:
                     found[v] = self._value(("input", graph.values[v].name), graph.values[v].name)
@@ -128,7 +130,7 @@ class Union:
             return []
         first, *others = self.by_view.values()
         kept = [layer for layer in first if all(layer in other for other in others)]
-        return kept if any(layer.node.type.tops != 0 for layer in kept) else []
+        return kept if any(layer.tops for layer in kept) else []
 
 
 def _needed(view: View) -> set[int]:

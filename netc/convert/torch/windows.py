@@ -61,15 +61,15 @@ def _convolutions(layer: LayerWriter, kind: str, padding: Any, pads: tuple[int, 
         layer.refuse(f"PyTorch has no convolution over {len(axes)} axes", "kernel_size")
     at = len(layer.shape) - len(axes) - 1
     inputs, outputs = layer.shape[at], layer.top_shapes[0][at]
-    state = {
-        "weight": State(weights.reshape(weights.shape[0], weights.shape[1], *([a.kernel for a in axes] or [1])), 0)
-    }
+    if not axes:
+        return _linear(layer, inputs, outputs)
+    state = {"weight": State(weights.reshape(weights.shape[0], weights.shape[1], *([a.kernel for a in axes])), 0)}
     if len(layer.params) > 1:
         state["bias"] = State(layer.params[1].reshape(-1), 1)
     options = [
-        Argument("stride", same([a.stride for a in axes] or [1]), 1),
+        Argument("stride", same([a.stride for a in axes]), 1),
         Argument("padding", padding, 0),
-        Argument("dilation", same([a.dilation for a in axes] or [1]), 1),
+        Argument("dilation", same([a.dilation for a in axes]), 1),
         Argument("groups", g.groups, 1),
         Argument("bias", len(layer.params) > 1, True),
     ]
@@ -77,9 +77,7 @@ def _convolutions(layer: LayerWriter, kind: str, padding: Any, pads: tuple[int, 
     for bottom in layer.bottoms:
         x: Expression = bottom
         if pads:
-            x = call("F.pad", x, literal(pads))
-        if not axes:
-            x = raw(x, ".unsqueeze(-1)")
+            x = call("nn.functional.pad", x, literal(pads))
         if at == 0:
             x = raw(x, ".unsqueeze(0)")
         elif at > 1:
@@ -89,10 +87,10 @@ def _convolutions(layer: LayerWriter, kind: str, padding: Any, pads: tuple[int, 
             y = raw(y, ".squeeze(0)")
         elif at > 1:
             y = raw(y, ".unflatten(0, ", bottom, f".shape[:{at}])")
-        tops.append(raw(y, ".squeeze(-1)") if not axes else y)
-    kernel = Argument("kernel_size", same([a.kernel for a in axes] or [1]))
+        tops.append(y)
+    kernel = Argument("kernel_size", same([a.kernel for a in axes]))
     return module(
-        f"nn.{kind}{len(axes) or 1}d",
+        f"nn.{kind}{len(axes)}d",
         Argument("in_channels", inputs),
         Argument("out_channels", outputs),
         kernel,
@@ -102,17 +100,36 @@ def _convolutions(layer: LayerWriter, kind: str, padding: Any, pads: tuple[int, 
     )
 
 
+def _linear(layer: LayerWriter, inputs: int, outputs: int) -> Written:
+    """Without spatial axes: a product over the last axis."""
+    if layer.setup.known(ConvolutionGeometry).groups > 1:
+        layer.refuse("PyTorch has no product by groups without spatial axes", "group")
+    weights = layer.params[0].reshape(layer.params[0].shape[:2])
+    turned = layer.node.type is DECONVOLUTION  # its weights have the inputs first
+    state = {"weight": State(weights.T if turned else weights, 0, turned=turned)}
+    state |= {"bias": State(layer.params[1].reshape(-1), 1)} if len(layer.params) > 1 else {}
+    return module(
+        "nn.Linear",
+        Argument("in_features", inputs),
+        Argument("out_features", outputs),
+        options=[Argument("bias", len(layer.params) > 1, True)],
+        state=state,
+        tops=[call(OWN, bottom) for bottom in layer.bottoms],
+    )
+
+
 def im2col(layer: LayerWriter) -> Written:
     axes = layer.setup.known(Im2colGeometry).columns.axes
     at = len(layer.shape) - len(axes) - 1
     if len(axes) != 2 or at > 1:
         layer.refuse("PyTorch's unfold takes num x channels x height x width", "axis", "kernel_size")
-    window = {
-        name: literal(same([getattr(a, field) for a in axes]))
-        for name, field in (("dilation", "dilation"), ("padding", "before"), ("stride", "stride"))
-    }
-    made_ = call("F.unfold", X, literal(same([a.kernel for a in axes])), **{k: raw(v) for k, v in window.items()})
-    return made(raw(made_, f".unflatten(-1, {literal(tuple(a.out for a in axes))})"))
+    options = [
+        Argument("dilation", same([a.dilation for a in axes]), 1),
+        Argument("padding", same([a.before for a in axes]), 0),
+        Argument("stride", same([a.stride for a in axes]), 1),
+    ]
+    top = raw(call(OWN, X), f".unflatten(-1, {literal(tuple(a.out for a in axes))})")
+    return module("nn.Unfold", _kernel(axes), tops=(top,), options=options)
 
 
 # ---------------------------------------------------------------- pooling
@@ -142,18 +159,17 @@ def _kernel(axes: Sequence[Axis]) -> Argument:
 
 def _window(axes: Sequence[Axis], ceil: bool, mask: bool = False) -> list[Argument]:
     kernel = same([a.kernel for a in axes])
-    options = [
+    return [
         Argument("stride", same([a.stride for a in axes]), kernel),
         Argument("padding", same([a.before for a in axes]), 0),
         Argument("dilation", same([a.dilation for a in axes]), 1),
         Argument("ceil_mode", ceil, False),
         Argument("return_indices", mask, False),
     ]
-    return options
 
 
 def _plain(axes: Sequence[Axis], p: Any) -> bool | None:
-    """The `ceil_mode` with which PyTorch makes the same windows (that of the fields, if both do); None if neither does."""
+    """The `ceil_mode` with which PyTorch makes the same windows (the fields' own, if both do); None if neither does."""
     if any(a.before != a.after or 2 * a.before > (a.kernel if p.pool == "AVE" else a.extent) for a in axes):
         return None
     both = (False, True) if getattr(p, "round_mode", "CEIL") == "FLOOR" else (True, False)
@@ -178,7 +194,7 @@ def _odd_maximum(layer: LayerWriter, axes: Sequence[Axis], mask: bool) -> Writte
     """Windows that PyTorch would not make: the plane is padded with the smallest number, and then they fit."""
     if mask:
         layer.refuse("PyTorch gives no mask for such windows", "stride", "pad")
-    padded = call("F.pad", X, literal(_pads(axes)), value=raw("torch.finfo(", X, ".dtype).min"))
+    padded = call("nn.functional.pad", X, literal(_pads(axes)), value=raw("torch.finfo(", X, ".dtype).min"))
     options = [o for o in _window(axes, ceil=False) if o.name not in ("padding", "ceil_mode", "return_indices")]
     return module("nn.MaxPool2d", _kernel(axes), tops=(call(OWN, padded),), options=options)
 
@@ -220,7 +236,7 @@ def spp(layer: LayerWriter) -> Written:
     pooled: list[Expression] = []
     for level in levels:
         axes = (level.height, level.width)
-        name = "F.max_pool2d" if layer.p.pool == "MAX" else "F.avg_pool2d"
+        name = "nn.functional.max_pool2d" if layer.p.pool == "MAX" else "nn.functional.avg_pool2d"
         x: Expression = X
         options: dict[str, Any] = {"stride": same([a.stride for a in axes])}
         if (ceil := _plain(axes, layer.p)) is not None:
@@ -228,7 +244,7 @@ def spp(layer: LayerWriter) -> Written:
             options |= {"ceil_mode": True} if ceil else {}
         else:
             value = raw("torch.finfo(", X, ".dtype).min") if layer.p.pool == "MAX" else raw("0.0")
-            x = call("F.pad", X, literal(_pads(axes)), value=value)
+            x = call("nn.functional.pad", X, literal(_pads(axes)), value=value)
         pooled.append(call(name, x, literal(same([a.kernel for a in axes])), **options))
     if len(levels) == 1:
         return made(pooled[0])
@@ -253,7 +269,7 @@ def upsample(layer: LayerWriter) -> Written:
     g = layer.setup.known(UpsampleGeometry)
     if len(layer.bottoms) == 1:
         scale = raw(literal(tuple(map(float, g.scale))))
-        return made(call("F.interpolate", X, scale_factor=scale, mode="nearest"))
+        return made(call("nn.functional.interpolate", X, scale_factor=scale, mode="nearest"))
     size = literal((g.top_height, g.top_width))
     if g.scale != (1, 1):
         height, width = (
@@ -277,7 +293,7 @@ def interp(layer: LayerWriter) -> Written:
         cut = f"{begin or ''}:{-end if end else ''}"
         x = raw(X, f"[:, :, {cut}, {cut}]")
     size = raw(Bottom(1), ".shape[2:]") if len(layer.bottoms) > 1 else raw(literal(layer.top_shapes[0][2:]))
-    return made(call("F.interpolate", x, size=size, mode="bilinear", align_corners=True))
+    return made(call("nn.functional.interpolate", x, size=size, mode="bilinear", align_corners=True))
 
 
 WRITERS: dict[LayerType, Write] = {

@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
+from netc.convert.counterparts import refuse_field
 from netc.convert.torch.code import Bottom, Call, Expression, Own, call
-from netc.convert.torch.codes import NO_MODULE_FIELD
-from netc.errors import Diagnostic, NetError
 from netc.graph import Node
 from netc.layer import Array, Setup, Shape
 
@@ -95,12 +94,8 @@ class LayerWriter:
         return axis % len(self.shape) if self.shape else 0
 
     def refuse(self, message: str, *fields: str) -> NoReturn:
-        """Raise the diagnostic that nothing is written for what the first of `fields` asks for."""
-        record, p = self.node.record, self.p
-        found = next((f for f in fields if p.has(f)), None)
-        span = p.span_of(found) if found else record.span
-        made = Diagnostic.of_layer(record, NO_MODULE_FIELD, message, span, help=NO_MODULE_FIELD.fix, field=found or "")
-        raise NetError(made)
+        """Raise the diagnostic (CNV011) that PyTorch has nothing for what the first of `fields` asks for."""
+        refuse_field(self.node, message, *fields)
 
 
 Write = Callable[[LayerWriter], Written]

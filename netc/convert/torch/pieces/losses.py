@@ -1,6 +1,5 @@
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 
 def normalizer(mode: str, outer: int, counts: Tensor) -> Tensor | int:
@@ -13,7 +12,7 @@ def normalizer(mode: str, outer: int, counts: Tensor) -> Tensor | int:
 def positions(
     scores: Tensor, labels: Tensor, axis: int, ignore_label: int | None
 ) -> tuple[Tensor, Tensor, Tensor, int]:
-    """Scores as positions x classes, the label of each, whether it counts; the batch."""
+    """Scores as positions x classes, their labels, which of them count; the batch."""
     rows = scores.movedim(axis, -1).reshape(-1, scores.shape[axis])
     target = labels.flatten().long()
     counts = torch.ones_like(target, dtype=torch.bool)
@@ -93,7 +92,7 @@ def sigmoid_cross_entropy_loss(
     counts = torch.ones_like(t, dtype=torch.bool)
     if ignore_label is not None:
         counts = t.trunc() != ignore_label
-    loss = F.binary_cross_entropy_with_logits(x, t, reduction="none")
+    loss = nn.functional.binary_cross_entropy_with_logits(x, t, reduction="none")
     return (loss * counts).sum() / normalizer(normalization, len(scores), counts)
 
 

@@ -1,11 +1,10 @@
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 
 class BatchNorm(nn.BatchNorm1d):
-    """Batch normalization whose statistics move as Caffe's: `factor` is the weight of all
-    batches so far, so the first ones count fully. Any number of axes."""
+    """Batch normalization whose statistics move as Caffe's: `factor` is the weight of
+    all batches so far, so the first ones count fully. Any number of axes."""
 
     def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=True):
         super().__init__(num_features, eps, momentum, affine)
@@ -18,7 +17,9 @@ class BatchNorm(nn.BatchNorm1d):
             share = 1 / self.factor.item()
         statistics = (self.running_mean, self.running_var)
         affine = (self.weight, self.bias)
-        return F.batch_norm(x, *statistics, *affine, self.training, share, self.eps)
+        return nn.functional.batch_norm(
+            x, *statistics, *affine, self.training, share, self.eps
+        )
 
 
 class BiasedBatchNorm(nn.BatchNorm1d):
@@ -31,13 +32,15 @@ class BiasedBatchNorm(nn.BatchNorm1d):
         affine = (self.weight, self.bias)
         if not self.training:
             statistics = (self.running_mean, self.running_var)
-            return F.batch_norm(x, *statistics, *affine, False, 0.0, self.eps)
+            return nn.functional.batch_norm(
+                x, *statistics, *affine, False, 0.0, self.eps
+            )
         with torch.no_grad():
             axes = [axis for axis in range(x.dim()) if axis != 1]
             variance, mean = torch.var_mean(x, axes, correction=0)
             self.running_mean.lerp_(mean, self.momentum)
             self.running_var.lerp_(variance, self.momentum)
-        return F.batch_norm(x, None, None, *affine, True, 0.0, self.eps)
+        return nn.functional.batch_norm(x, None, None, *affine, True, 0.0, self.eps)
 
 
 class FrozenBatchNorm(nn.BatchNorm1d):
@@ -46,11 +49,11 @@ class FrozenBatchNorm(nn.BatchNorm1d):
     def forward(self, x: Tensor) -> Tensor:
         statistics = (self.running_mean, self.running_var)
         affine = (self.weight, self.bias)
-        return F.batch_norm(x, *statistics, *affine, False, 0.0, self.eps)
+        return nn.functional.batch_norm(x, *statistics, *affine, False, 0.0, self.eps)
 
 
 class Scale(nn.Module):
-    """A learned factor for each cell of `shape`, which lies from `axis` on, and a bias."""
+    """A learned factor for each cell of `shape`, which begins at `axis`, and a bias."""
 
     def __init__(self, shape: tuple[int, ...], axis: int = 1, bias: bool = False):
         super().__init__()
@@ -76,7 +79,7 @@ class Bias(nn.Module):
 
 
 def spread(values: Tensor, x: Tensor, axis: int) -> Tensor:
-    """Values for the axes of x from `axis` on, with ones behind for those that follow."""
+    """Values for the axes of x from `axis` on, with ones behind for the others."""
     behind = x.dim() - axis - values.dim() if values.dim() else 0
     return values.reshape(values.shape + (1,) * behind)
 
@@ -89,7 +92,9 @@ class LocalResponseNormWithin(nn.Module):
         self.size, self.alpha, self.beta = size, alpha, beta
 
     def forward(self, x: Tensor) -> Tensor:
-        mean = F.avg_pool2d(x.square(), self.size, stride=1, padding=self.size // 2)
+        mean = nn.functional.avg_pool2d(
+            x.square(), self.size, stride=1, padding=self.size // 2
+        )
         return x * (1 + self.alpha * mean) ** -self.beta
 
 

@@ -1,11 +1,10 @@
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 
 class AveragePool(nn.Module):
     """Averages of windows over a padded plane: `padding` and `counted` are left, right,
-    top, bottom. Cells of the plane count in an average, and `counted` cells around it."""
+    top, bottom. Cells of the plane count in an average, and `counted` around it."""
 
     def __init__(
         self, kernel_size, stride=1, dilation=1, padding=(0,) * 4, counted=(0,) * 4
@@ -16,16 +15,16 @@ class AveragePool(nn.Module):
         self.padding, self.counted = padding, counted
 
     def forward(self, x: Tensor) -> Tensor:
-        beyond = [p - c for p, c in zip(self.padding, self.counted)]
-        ones = F.pad(torch.ones_like(x[:1, :1]), self.counted, value=1.0)
-        sums = self.sums(F.pad(x, self.padding))
-        return sums / self.sums(F.pad(ones, beyond)).clamp_min(1)
+        beyond = [p - c for p, c in zip(self.padding, self.counted, strict=True)]
+        ones = nn.functional.pad(torch.ones_like(x[:1, :1]), self.counted, value=1.0)
+        sums = self.sums(nn.functional.pad(x, self.padding))
+        return sums / self.sums(nn.functional.pad(ones, beyond)).clamp_min(1)
 
     def sums(self, x: Tensor) -> Tensor:
         channels = x.shape[1]
         kernel = x.new_ones(channels, 1, *self.kernel_size)
         window = {"stride": self.stride, "dilation": self.dilation, "groups": channels}
-        return F.conv2d(x, kernel, **window)
+        return nn.functional.conv2d(x, kernel, **window)
 
 
 def pooled_with_mask(pool: nn.MaxPool2d, x: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,6 +1,5 @@
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 
 class Recurrent(nn.Module):
@@ -28,15 +27,17 @@ class Recurrent(nn.Module):
         static: Tensor | None = None,
         states: tuple[Tensor, ...] | None = None,
     ) -> tuple[Tensor, ...]:
-        inputs = F.linear(x.flatten(2), self.weight_x, self.bias)
+        inputs = nn.functional.linear(x.flatten(2), self.weight_x, self.bias)
         if static is not None:
-            inputs = inputs + F.linear(static.flatten(1), self.weight_static)
+            inputs = inputs + nn.functional.linear(
+                static.flatten(1), self.weight_static
+            )
         last = (
             states or self.kept or (x.new_zeros(x.shape[1], self.outputs),) * self.count
         )
         last = tuple(state.reshape(x.shape[1], self.outputs) for state in last)
         tops = []
-        for here, goes_on in zip(inputs, cont.unsqueeze(-1)):
+        for here, goes_on in zip(inputs, cont.unsqueeze(-1), strict=True):
             last = self.step(here, tuple(goes_on * state for state in last))
             tops.append(last[0])
         if states is None:
@@ -55,7 +56,7 @@ class LSTM(Recurrent):
 
     def step(self, x: Tensor, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         h, c = states
-        i, f, o, g = (x + F.linear(h, self.weight_h)).chunk(4, -1)
+        i, f, o, g = (x + nn.functional.linear(h, self.weight_h)).chunk(4, -1)
         c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
         return torch.sigmoid(o) * torch.tanh(c), c
 
@@ -69,9 +70,9 @@ class GRU(Recurrent):
         (h,) = states
         reset, update, new = self.weight_h.chunk(3)
         x_r, x_z, x_n = x.chunk(3, -1)
-        r = torch.sigmoid(x_r + F.linear(h, reset))
-        z = torch.sigmoid(x_z + F.linear(h, update))
-        n = torch.tanh(x_n + F.linear(r * h, new))
+        r = torch.sigmoid(x_r + nn.functional.linear(h, reset))
+        z = torch.sigmoid(x_z + nn.functional.linear(h, update))
+        n = torch.tanh(x_n + nn.functional.linear(r * h, new))
         return (z * h + (1 - z) * n,)
 
 
@@ -84,10 +85,10 @@ class RNN(Recurrent):
         self.bias_out = nn.Parameter(torch.zeros(outputs))
 
     def step(self, x: Tensor, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        return (torch.tanh(x + F.linear(states[0], self.weight_h)),)
+        return (torch.tanh(x + nn.functional.linear(states[0], self.weight_h)),)
 
     def output(self, h: Tensor) -> Tensor:
-        return torch.tanh(F.linear(h, self.weight_out, self.bias_out))
+        return torch.tanh(nn.functional.linear(h, self.weight_out, self.bias_out))
 
 
 def lstm_unit(c: Tensor, x: Tensor, cont: Tensor) -> tuple[Tensor, Tensor]:

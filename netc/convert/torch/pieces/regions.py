@@ -12,7 +12,7 @@ def bins(begin: Tensor, length: Tensor, count: int, size: int) -> list[tuple[int
     step = torch.arange(count + 1, dtype=length.dtype, device=length.device) * length
     starts = (torch.floor(step[:-1]) + begin).clamp(0, size).int().tolist()
     ends = (torch.ceil(step[1:]) + begin).clamp(0, size).int().tolist()
-    return list(zip(starts, ends))
+    return list(zip(starts, ends, strict=True))
 
 
 def roi_pool(x: Tensor, rois: Tensor, size: tuple[int, int], scale: float) -> Tensor:

@@ -23,7 +23,7 @@ class Constant(nn.Module):
     def __init__(self, *shapes: tuple[int, ...]):
         super().__init__()
         names = [f"value{i}" for i in range(len(shapes))] if shapes[1:] else ["value"]
-        for name, shape in zip(names, shapes):
+        for name, shape in zip(names, shapes, strict=True):
             self.register_buffer(name, torch.zeros(shape))
 
 
@@ -39,7 +39,7 @@ class BiasedEmbedding(nn.Embedding):
 
 
 def larger(a: Tensor, b: Tensor) -> Tensor:
-    """The larger of each pair, b where they are equal: the gradient goes to one of them."""
+    """The larger of each pair, b where they are equal; only it gets the gradient."""
     return torch.where(a > b, a, b)
 
 
