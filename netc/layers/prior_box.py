@@ -4,8 +4,9 @@ Computes:
     For each cell of the first bottom, boxes around (w + `offset`) * step_w, (h + `offset`) * step_h: for each
     `min_size` s a square of s, with `max_size` m a square of sqrt(s m), and for each aspect ratio r but 1 a box of
     s sqrt(r) by s / sqrt(r). Before them, for each `fixed_size` s with its `density` d, d x d boxes whose centres are
-    int(s / d) apart around the same point: of each `fixed_ratio` r, or, if there is none, squares and then each aspect
-    ratio. Coordinates are divided by the image's size, and cut to 0..1 with `clip`; those of fixed sizes always.
+    int(s / d) apart, the first int(s) // 2 before the same point and half a distance after that: of each `fixed_ratio`
+    r, or, if there is none, squares and then each aspect ratio. Coordinates are divided by the image's size, and cut to
+    0..1 with `clip`; those of fixed sizes always.
 
 Shapes:
     1 x 2 x (height * width * boxes * 4): the boxes (xmin, ymin, xmax, ymax), then the variances of each.
@@ -17,7 +18,9 @@ Caffe notes:
     A layer of the SSD fork. Sizes are cut to whole numbers, as there. `flip` (true) adds 1 / r for each r; equal ratios
     count once. The image's size is `img_size`, `img_h` and `img_w`, or else the second bottom's; a step is the image's
     size divided by the map's unless `step` says otherwise. `variance` is one number or four, 0.1 if left out. Fixed
-    sizes are those of OpenVINO's PriorBox, which takes them from FaceBoxes.
+    sizes are those of faceboxes_lqy, whose rule OpenVINO's PriorBox has too; squares without a ratio have whole sides.
+    The fork of FaceBoxes' authors has no such fields: it makes 4 x 4 boxes of a `min_size` of 32, 2 x 2 of 64, and all
+    sides one pixel shorter. A net for it says here `fixed_size: [32, 64, 128] density: [4, 2, 1]`.
 """
 
 from collections.abc import Iterator
@@ -45,9 +48,9 @@ from netc.layer import (
 )
 from netc.role import Role
 from netc.schema.declare import Enum, Message, optional, repeated
+from netc.schema.forks import OPENVINO
 
-ORIGIN, FACEBOXES = "SSD (weiliu89/caffe)", "FaceBoxes (sfzhang15/FaceBoxes)"
-OPENVINO = "OpenVINO's Caffe (openvinotoolkit/training_toolbox_caffe)"
+ORIGIN, FACEBOXES = "SSD (weiliu89/caffe)", "FaceBoxes (lippman1125/faceboxes_lqy)"
 PARAMETER = Message(
     "PriorBoxParameter",
     (
@@ -158,11 +161,11 @@ def _fixed(site: Site) -> Iterator[Box]:
         count = int(density)
         if size <= 0 or count != density or count < 1 or min(p.fixed_ratio, default=1) <= 0:
             site.refuse(BAD_FIELD, "fixed_size and fixed_ratio must be positive, density a whole number", "density")
-        shift = int(size / count)
-        for ratio in p.fixed_ratio or (1.0, *_ratios(site)):
-            width, height = size * ratio**0.5, size / ratio**0.5
+        whole, shift = int(size), int(size / count)
+        start = shift / 2 - whole // 2
+        sides = [(size * ratio**0.5, size / ratio**0.5) for ratio in p.fixed_ratio or _ratios(site)]
+        for width, height in sides if p.fixed_ratio else [(whole, whole), *sides]:
             for row, column in product(range(count), repeat=2):
-                start = shift / 2 - size / 2
                 yield Box(width, height, start + column * shift, start + row * shift, True)
 
 

@@ -33,6 +33,7 @@ C3D = "C3D (facebook/C3D)"
 FLOWNET = "FlowNet (lmb-freiburg/flownet2)"
 RISTRETTO = "Ristretto (pmgysel/caffe)"
 DEFORMABLE = "Deformable convolution (unsky/Deformable-ConvNets-caffe)"
+OPENVINO = "OpenVINO's Caffe (openvinotoolkit/training_toolbox_caffe)"
 OPENPOSE = "OpenPose (CMU-Perceptual-Computing-Lab/caffe)"
 
 # fork -> message -> names of fields
@@ -53,28 +54,40 @@ _FIELDS: dict[str, dict[str, str]] = {
     DEEPLAB: {
         "V1LayerParameter": "interp_param mat_read_param mat_write_param padding_param seg_accuracy_param strict_dim "
         "softmaxloss_param densecrf_param",
-        "LayerParameter": "mat_read_param mat_write_param seg_accuracy_param densecrf_param image_seg_data_param",
-        "ImageDataParameter": "has_label label_type",
+        "LayerParameter": "mat_read_param mat_write_param seg_accuracy_param densecrf_param dense_crf_param "
+        "domain_transform_param unique_label_param image_seg_data_param",
+        "ImageDataParameter": "has_label label_type ignore_label",
     },
-    PSPNET: {"LayerParameter": "interp_param"},
+    PSPNET: {
+        "LayerParameter": "interp_param seg_accuracy_param mat_read_param mat_write_param",
+        "BNParameter": "var_eps moving_average decay axis",
+        "DataParameter": "shuffle",
+        "ImageDataParameter": "label_type ignore_label is_rsdata rs_channels is_modis_bin modis_channles "
+        "modis_channel_list modis_class_num",
+        "InterpParameter": "interp_type",
+        "TransformationParameter": "rand_resize rand_rotate gaussian_blur rand_aspect_ratio label_scalefactor "
+        "label_offset rotate90n",
+    },
     NVCAFFE: {
         "LayerParameter": "detectnet_groundtruth_param detectnet_augmentation_param",
-        "SolverParameter": "rampup_interval rampup_lr larc larc_policy larc_turbo local_lr "
-        "local_lr_ratio local_lr_auto local_gw_ratio min_lr weight_decay_policy clip_gradients_mode "
-        "momentum_policy max_momentum momentum_power",
-        "TransformationParameter": "img_rand_resize_lower img_rand_resize_upper rand_resize_ratio_lower "
-        "rand_resize_ratio_upper vertical_stretch_lower vertical_stretch_upper horizontal_stretch_lower "
+        "SolverParameter": "larc larc_policy larc_eta larc_turbo local_lr local_lr_ratio local_lr_auto local_gw_ratio "
+        "weight_decay_policy max_weight_decay weight_decay_power clip_gradients_mode momentum_policy max_momentum "
+        "momentum_power",
+        "TransformationParameter": "img_rand_resize_lower img_rand_resize_upper resize_to_square "
+        "rand_resize_ratio_lower rand_resize_ratio_upper vertical_stretch_lower vertical_stretch_upper "
+        "horizontal_stretch_lower "
         "horizontal_stretch_upper interpolation_algo_up interpolation_algo_down allow_upscale random_seed",
         "DataParameter": "shuffle",
     },
     INTEL: {
         "NetParameter": "bn_stats_batch_size",
-        "LayerParameter": "quantization_param eval_detection_param",
-        "BatchNormParameter": "filler bias_filler use_weight_bias relu",
+        "LayerParameter": "quantization_param eval_detection_param spatial_dropout_param continuation_indicator_param",
+        "BatchNormParameter": "filler bias_filler bias_term use_weight_bias stats_batch_size relu",
         "ConvolutionParameter": "relu negative_slope fusion_type sum_type",
         "DataParameter": "shuffle",
         "SolverParameter": "warmup_start_lr disabled_update local_lr_auto larc",
-        "TransformationParameter": "random_aspect_ratio_param random_resize_param pad",
+        "LossParameter": "pre_fixed_normalizer label_smoothing",
+        "TransformationParameter": "random_aspect_ratio_param random_resize_param pad flow",
     },
     JACINTO: {
         "NetParameter": "quantize net_quantization_param",
@@ -97,7 +110,10 @@ _FIELDS: dict[str, dict[str, str]] = {
     },
     YJXIONG: {
         "LayerParameter": "seg_data_param bn_param roi_param",
-        "TransformationParameter": "fix_crop is_flow max_distort multi_scale scale_ratios stride upper_shift",
+        "DataParameter": "shuffle",
+        "TransformationParameter": "fix_crop is_flow max_distort multi_scale scale_ratios stride upper_shift "
+        "upper_size upper_height upper_width",
+        "VideoDataParameter": "grayscale",
     },
     NORMFACE: {
         "LayerParameter": "general_contrastive_loss_param general_triplet_loss_param inner_distance_param "
@@ -121,22 +137,39 @@ _FIELDS: dict[str, dict[str, str]] = {
     CENTER_LOSS: {"LayerParameter": "center_loss_param"},
     SPHEREFACE: {"LayerParameter": "margin_inner_product_param"},
     DEFORMABLE: {"LayerParameter": "deformable_convolution_param"},
-    FLOWNET: {"LayerParameter": "correlation_param flow_warp_param resample_param l1_loss_param"},
-    C3D: {"ConvolutionParameter": "kernel_depth temporal_stride temporal_pad", "PoolingParameter": "kernel_depth"},
+    FLOWNET: {
+        "LayerParameter": "coeff_schedule_param augmentation_param correlation_param l1_loss_param writer_param "
+        "reader_param mean_param resample_param downsample_param lpq_loss_param flow_warp_param",
+        "DataParameter": "preselection preselection_label range_start range_end rand_permute rand_permute_seed "
+        "slice_point encoding permute_every_iter block_size",
+    },
+    C3D: {
+        "ConvolutionParameter": "kernel_depth temporal_stride temporal_pad",
+        "PoolingParameter": "kernel_depth temporal_stride",
+    },
+    OPENPOSE: {
+        "LayerParameter": "op_transform_param cpm_transform_param nms_param imresize_param",
+        "ConvolutionParameter": "binary",
+    },
+    RISTRETTO: {"LayerParameter": "quantization_param"},
 }
 
-FORK_FIELDS: dict[tuple[str, str], str] = {
-    (message, name): fork
-    for fork, messages in _FIELDS.items()
-    for message, names in messages.items()
-    for name in names.split()
-}
+
+def _owners(tables: dict[str, dict[str, str]]) -> dict[tuple[str, str], str]:
+    """(message, name) -> the forks that have it, one after the other."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for fork, messages in tables.items():
+        for message, names in messages.items():
+            for name in names.split():
+                found.setdefault((message, name), []).append(fork)
+    return {key: " or ".join(forks) for key, forks in found.items()}
+
+
+FORK_FIELDS: dict[tuple[str, str], str] = _owners(_FIELDS)
 """(message, name of a field) -> whose it is."""
 
 # What to write instead of a fork's field, where BVLC Caffe or netc has the same thing.
 REPLACEMENTS: dict[tuple[str, str], str] = {
-    ("SolverParameter", "rampup_interval"): "netc's own field is `warmup_iter`",
-    ("SolverParameter", "rampup_lr"): "netc's own field is `warmup_start_lr`",
     (
         "LayerParameter",
         "lstm_param",
@@ -159,10 +192,10 @@ _TYPES: dict[str, str] = {
     FAST_RCNN: "ROIPooling SmoothL1Loss",
     RFCN: "PSROIPooling BoxAnnotatorOHEM SmoothL1LossOHEM SoftmaxWithLossOHEM Proposal ROIAlign",
     SEGNET: "BN DenseImageData Upsample",
-    DEEPLAB: "ImageSegData MatRead MatWrite SegAccuracy DenseCRF UniqueLabel",
+    DEEPLAB: "ImageSegData MatRead MatWrite SegAccuracy DenseCRF UniqueLabel DomainTransform",
     PSPNET: "Interp",
     NVCAFFE: "DetectNetTransformation L1Loss",
-    INTEL: "EvalDetection",
+    INTEL: "EvalDetection SpatialDropout MnActivation",
     JACINTO: "ImageLabelData IOUAccuracy",
     YOLO: "AssistedExcitation LaneData ReLU6 RegionLoss Reorg SegmentationEvaluate YoloDetectionOutput YoloSeg Yolov3 "
     "Yolov3DetectionOutput YoloLoss",
@@ -178,9 +211,12 @@ _TYPES: dict[str, str] = {
     CENTER_LOSS: "CenterLoss",
     SPHEREFACE: "MarginInnerProduct",
     DEFORMABLE: "DeformableConvolution",
-    FLOWNET: "Correlation FlowWarp Resample L1LossLayer ChannelNorm",
+    FLOWNET: "Correlation Correlation1D FlowWarp Resample L1LossLayer ChannelNorm DataAugmentation FlowAugmentation "
+    "GenerateAugmentationParameters BlackAugmentation Downsample LpqLoss Mean Accum FLOReader FLOWriter ImgReader "
+    "ImgWriter CustomData",
     C3D: "Convolution3D Pooling3D VolumeData",
-    OPENPOSE: "Nms ImResize CPMData",
+    OPENPOSE: "Nms ImResize CPMData OPData",
+    OPENVINO: "CTCDecoder GRN PowerFile RegionYolo ReorgYolo SpatialTransformer PSROIAssembling ChannelPermutation",
     RISTRETTO: "ConvolutionRistretto FcRistretto DeconvolutionRistretto LRNRistretto",
 }
 
@@ -209,7 +245,8 @@ FORK_VALUES: dict[tuple[str, str], str] = {
     ("V1LayerParameter.LayerType", "MULTI_STAGE_MEANFIELD"): CRFRNN,
     ("V1LayerParameter.LayerType", "CONVOLUTION3D"): C3D,
     ("V1LayerParameter.LayerType", "POOLING3D"): C3D,
-    ("LossParameter.NormalizationMode", "PRE_FIXED"): RFCN,
+    ("LossParameter.NormalizationMode", "PRE_FIXED"): f"{RFCN} or {INTEL}",
     ("LossParameter.NormalizationMode", "NONE_VALID"): SSD,
+    ("EltwiseParameter.EltwiseOp", "STOCHASTIC_SUM"): YJXIONG,
 }
 """(enum, name of a value) -> whose it is."""

@@ -36,14 +36,14 @@ _FIELDS: dict[str, dict[str, str]] = {
     INTEL: {
         **dict.fromkeys((*_ENGINES, "NetParameter", "SolverParameter"), "engine"),
         "NetParameter": "engine compile_net_state multinode",
-        "LayerParameter": "engine multinode",
+        "LayerParameter": "engine multinode split_param mn_activation_param mn_grad_compress_param",
         "ConvolutionParameter": "conv_algo conv_algorithm",
         "SolverParameter": "engine force_cpu",
     },
     YJXIONG: {"NetParameter": "mem_param", "SolverParameter": "richness", "BNParameter": "engine"},
     GREENTEA: {"LayerParameter": "device", "NetParameter": "benchmark"},
     JACINTO: {"SolverParameter": "display_sparsity"},
-    FLOWNET: {"LayerParameter": "reshape_every_iter"},
+    FLOWNET: {"LayerParameter": "reshape_every_iter", "DataParameter": "verbose"},
 }
 IGNORED_FIELDS: dict[tuple[str, str], str] = {
     (message, name): fork

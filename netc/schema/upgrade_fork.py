@@ -9,7 +9,7 @@ from netc.schema.record import Record
 
 
 def upgrade_fork_fields(net: Record) -> Record:
-    """A NetParameter whose layers have no `ceil_mode`, no `hole` and, where four numbers do, no MemoryData `dim`."""
+    """A NetParameter without `ceil_mode`, `hole`, `dilation_h` and, where four numbers do, MemoryData's `dim`."""
     layers = tuple(_layer(layer) for layer in net.layer)
     if all(new is old for new, old in zip(layers, net.layer, strict=True)):
         return net
@@ -46,12 +46,14 @@ def _pooling(p: Record) -> Record:
 
 
 def _convolution(p: Record) -> Record:
-    """DeepLab's hole (hole_h, hole_w) is the distance between kernel cells, as dilation."""
+    """DeepLab's hole (hole_h, hole_w) and yjxiong's dilation_h, dilation_w are the distance between kernel cells."""
     if "hole" in p.values:
         return _moved(p, {"dilation": (p.hole,)}, {"dilation": "hole"}, "hole")
-    if "hole_h" in p.values or "hole_w" in p.values:
-        origin = "hole_h" if "hole_h" in p.values else "hole_w"
-        return _moved(p, {"dilation": (p.hole_h, p.hole_w)}, {"dilation": origin}, "hole_h", "hole_w")
+    for down, right in (("hole_h", "hole_w"), ("dilation_h", "dilation_w")):
+        if down in p.values or right in p.values:
+            distances = (getattr(p, down), getattr(p, right))
+            origin = down if down in p.values else right
+            return _moved(p.replace(dilation=None), {"dilation": distances}, {"dilation": origin}, down, right)
     return p
 
 

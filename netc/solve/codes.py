@@ -45,7 +45,7 @@ UNUSED = Code(
     "SOL017",
     "the learning-rate policy does not use a field",
     why="Each policy has its own fields. Caffe reads those of other policies and goes on without a word, so a rate "
-    "that was meant to fall stays where it is. This is a warning; for netc's own min_lr it is an error.",
+    "that was meant to fall stays where it is.",
     example='base_lr: 0.01 lr_policy: "fixed" gamma: 0.1 stepsize: 1000',
     fix="Take the field out, or name the policy that uses it.",
 )

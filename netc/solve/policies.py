@@ -1,8 +1,8 @@
-"""The learning rate of an iteration: the policies of Caffe's solver, cosine, and a linear warm-up before any of them.
+"""The learning rate of an iteration: the policies of Caffe's solver, cosine, and a warm-up before any of them.
 
 A rate is a pure function of the solver's fields and the iteration, so resuming needs no state for it; but for plateau,
-whose steps `plateau` counts. Formulas: Caffe's
-`SGDSolver::GetLearningRate`; cosine, Loshchilov & Hutter 2017 (without restarts); warm-up, Goyal et al. 2017.
+whose steps `plateau` counts. Formulas: Caffe's `SGDSolver::GetLearningRate`, NVCaffe's of 0.17 (rampup, min_lr) and
+Intel's (warm-up, of Goyal et al. 2017); cosine, Loshchilov & Hutter 2017 (without restarts).
 """
 
 from __future__ import annotations
@@ -88,7 +88,6 @@ POLICIES: dict[str, Policy] = {
         "min_lr + (base_lr - min_lr) (1 - iter / max_iter)^power",
         ("power", "max_iter"),
         _poly,
-        ("base_lr", "min_lr"),
     ),
     "plateau": Policy(
         "base_lr gamma^(how often the loss has not fallen for plateau_winsize iterations)",
@@ -97,9 +96,7 @@ POLICIES: dict[str, Policy] = {
     ),
     "multifixed": Policy("the stagelr of the first stageiter not passed", ("stagelr", "stageiter"), _multifixed, ()),
     "sigmoid": Policy("base_lr / (1 + exp(-gamma (iter - stepsize)))", ("gamma", "stepsize"), _sigmoid),
-    "cosine": Policy(
-        "min_lr + (base_lr - min_lr) (1 + cos(pi iter / max_iter)) / 2", ("max_iter",), _cosine, ("base_lr", "min_lr")
-    ),
+    "cosine": Policy("min_lr + (base_lr - min_lr) (1 + cos(pi iter / max_iter)) / 2", ("max_iter",), _cosine),
 }
 
 
@@ -107,11 +104,15 @@ def learning_rate(p: Any, iteration: int, plateaus: int = 0) -> float:
     """The rate of an iteration (counted from 0) by a SolverParameter that `check` has nothing against.
 
     plateaus: how many there have been so far, which only the policy plateau asks for.
-    In the first `warmup_iter` iterations it grows linearly from `warmup_start_lr` to `base_lr`, as in Intel's Caffe.
+    In the first `warmup_iter` iterations it grows linearly from `warmup_start_lr` to `base_lr`, as in Intel's Caffe; in
+    the first `rampup_interval` ones as a square from `rampup_lr`, as in NVCaffe. Not in a warm-up: at least `min_lr`.
     """
+    if iteration < p.rampup_interval:
+        share = iteration / p.rampup_interval
+        return max(float(p.rampup_lr + (p.base_lr - p.rampup_lr) * share * share), p.min_lr)
     if iteration < p.warmup_iter:
         return float(p.warmup_start_lr + (p.base_lr - p.warmup_start_lr) * iteration / p.warmup_iter)
-    return float(POLICIES[p.lr_policy or "fixed"].rate(p, iteration, plateaus))
+    return max(float(POLICIES[p.lr_policy or "fixed"].rate(p, iteration, plateaus)), p.min_lr)
 
 
 def check(p: Record, report: Report) -> None:
@@ -133,12 +134,14 @@ def check(p: Record, report: Report) -> None:
             report.error(MISSING, message, p.span_of("lr_policy"))
     _check_lists(p, name, report)
     _check_unused(p, name, report)
-    least = {"stepsize": 1, "max_iter": 0, "warmup_iter": 0}
+    least = {"stepsize": 1, "max_iter": 0, "warmup_iter": 0, "rampup_interval": 0, "min_lr": 0}
     if name != "sigmoid":  # which falls only with a gamma below 0
         least["gamma"] = 0
     for field, low in least.items():
         if p.has(field) and getattr(p, field) < low:
             report.error(BAD_VALUE, f"{field} must be at least {low}", p.span_of(field))
+    if name == "poly" and p.has("base_lr") and p.min_lr > p.base_lr:
+        report.error(BAD_VALUE, "min_lr, where poly ends, is above base_lr", p.span_of("min_lr"))
     if name == "multistep" and not p.stepvalue:
         message = 'lr_policy "multistep" has no stepvalue: the rate stays base_lr'
         report.warning(MISSING, message, p.span_of("lr_policy"), help="add stepvalue: ITERATION for each step")
@@ -155,14 +158,13 @@ def _check_lists(p: Record, name: str, report: Report) -> None:
         report.error(BAD_VALUE, "plateau_winsize must be at least 1", p.span_of("plateau_winsize"))
 
 
-_OF_POLICIES = ("gamma", "power", "stepsize", "stepvalue", "plateau_winsize", "stagelr", "stageiter", "min_lr")
+_OF_POLICIES = ("gamma", "power", "stepsize", "stepvalue", "plateau_winsize", "stagelr", "stageiter")
 
 
 def _check_unused(p: Record, name: str, report: Report) -> None:
-    """Fields of other policies: Caffe's change nothing there either; netc's own is a mistake."""
+    """Fields of other policies: they change nothing in Caffe either."""
     for field in _OF_POLICIES:
         if p.has(field) and field not in POLICIES[name].reads:
             users = " and ".join(f'"{other}"' for other, policy in POLICIES.items() if field in policy.reads)
             message = f'lr_policy "{name}" does not use {field}: {users} do'
-            say = report.error if field == "min_lr" else report.warning
-            say(UNUSED, message, p.span_of(field))
+            report.warning(UNUSED, message, p.span_of(field))

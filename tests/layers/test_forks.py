@@ -335,6 +335,15 @@ def test_fixed_sizes_stand_in_a_grid_and_are_cut() -> None:
     np.testing.assert_allclose(boxes("PriorBox", "fixed_size: 50 density: 1"), [(0, 0, 40, 20)])
 
 
+def test_fixed_sizes_are_cut_to_whole_numbers_where_the_fork_does_so() -> None:
+    """Squares, and where they begin: 9 pixels, the centres 4 (of 9.5 / 2) apart; other ratios have the written size."""
+    found = boxes("PriorBox", "fixed_size: 9.5 density: 2 aspect_ratio: 4 flip: false")
+    centres = [(18, 8), (22, 8), (18, 12), (22, 12)]
+    squares = [(x - 4.5, y - 4.5, x + 4.5, y + 4.5) for x, y in centres]
+    wide = [(x - 9.5, y - 2.375, x + 9.5, y + 2.375) for x, y in centres]
+    np.testing.assert_allclose(found, np.clip([*squares, *wide], 0, [40, 20, 40, 20]), atol=1e-6)
+
+
 def test_fixed_sizes_come_before_the_others_and_take_their_ratios() -> None:
     found = boxes("PriorBox", "fixed_size: 8 density: 1 aspect_ratio: 4 flip: false min_size: 4")
     expected = [(16, 6, 24, 14), (12, 8, 28, 12), (18, 8, 22, 12), (16, 9, 24, 11)]

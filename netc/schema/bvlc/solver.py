@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from netc.schema.declare import Enum, Message, optional, repeated
-from netc.schema.forks import SSD, YOLO
+from netc.schema.forks import NVCAFFE, SSD, YOLO
 
 CPU = "netc runs on the CPU"
 _NETS = (
@@ -63,7 +63,6 @@ _UPDATE = (
 _NETC = (
     optional("warmup_iter", 1001, "int32", 0, "Iterations in which the rate grows linearly.", origin="netc"),
     optional("warmup_start_lr", 1002, "float", 0.0, "The rate that the warm-up starts from.", origin="netc"),
-    optional("min_lr", 1003, "float", 0.0, "The rate that the policies cosine and poly end at.", origin="netc"),
     optional("weight_decay_l1", 1004, "float", 0.0, "Strength of L1 in regularization_type L1L2.", origin="netc"),
     optional("clip_gradients_value", 1005, "float", -1.0, "Largest absolute value of a gradient.", origin="netc"),
     optional("early_stop", 1006, "EarlyStop", doc="Stop when a test output gets no better.", origin="netc"),
@@ -78,6 +77,11 @@ _SSD = (
     optional("show_per_class_result", 1044, "bool", False, "Report each class's average precision too.", origin=SSD),
 )
 
+_NVCAFFE = (
+    optional("rampup_interval", 1060, "int32", 0, "Iterations in which the rate grows as a square.", origin=NVCAFFE),
+    optional("rampup_lr", 1061, "float", 0.0, "The rate that it grows from.", origin=NVCAFFE),
+    optional("min_lr", 1003, "float", 0.0, "The least rate, which poly and cosine end at.", origin=NVCAFFE),
+)
 _YOLO = (
     repeated("stagelr", 1050, "float", "The rate of each stage (policy multifixed).", origin=YOLO),
     repeated("stageiter", 1051, "int32", "The last iteration of each stage (policy multifixed).", origin=YOLO),
@@ -86,7 +90,7 @@ _YOLO = (
 MESSAGES = (
     Message(
         "SolverParameter",
-        _NETS + _RUN + _RATE + _UPDATE + _NETC + _SSD + _YOLO,
+        _NETS + _RUN + _RATE + _UPDATE + _NETC + _SSD + _NVCAFFE + _YOLO,
         (
             Enum("SnapshotFormat", {"HDF5": 0, "BINARYPROTO": 1}, "File format of snapshots."),
             Enum("SolverMode", {"CPU": 0, "GPU": 1}, "Where Caffe computes."),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from netc.schema.declare import Enum, Field, Message, optional, repeated
-from netc.schema.forks import DEEPLAB, GREENTEA
+from netc.schema.forks import DEEPLAB, GREENTEA, YJXIONG
 
 KERNELS = "netc has kernels of its own"
 UNROLLED = "netc unrolls no net"
@@ -50,6 +50,8 @@ _CONVOLUTION = (
     optional("hole", 1001, "uint32", 1, "Distance between kernel cells.", origin=DEEPLAB, deprecated="`dilation`"),
     optional("hole_h", 1002, "uint32", 1, "Vertical distance.", origin=DEEPLAB, deprecated="`dilation`"),
     optional("hole_w", 1003, "uint32", 1, "Horizontal distance.", origin=DEEPLAB, deprecated="`dilation`"),
+    optional("dilation_h", 1004, "uint32", 1, "Vertical distance.", origin=YJXIONG, deprecated="`dilation`"),
+    optional("dilation_w", 1005, "uint32", 1, "Horizontal distance.", origin=YJXIONG, deprecated="`dilation`"),
     optional(
         "padding", 1000, "ConvolutionParameter.Padding", "EXPLICIT", "SAME or VALID, instead of `pad`.", origin="netc"
     ),
