@@ -105,14 +105,14 @@ def learning_rate(p: Any, iteration: int, plateaus: int = 0) -> float:
 
     plateaus: how many there have been so far, which only the policy plateau asks for.
     In the first `warmup_iter` iterations it grows linearly from `warmup_start_lr` to `base_lr`, as in Intel's Caffe; in
-    the first `rampup_interval` ones as a square from `rampup_lr`, as in NVCaffe. Not in a warm-up: at least `min_lr`.
+    the first `rampup_interval` ones as a square from `rampup_lr`, as in NVCaffe. It is at least `min_lr` but in a warm-up.
     """
     if iteration < p.rampup_interval:
         share = iteration / p.rampup_interval
-        return max(float(p.rampup_lr + (p.base_lr - p.rampup_lr) * share * share), p.min_lr)
+        return float(max(p.rampup_lr + (p.base_lr - p.rampup_lr) * share * share, p.min_lr))
     if iteration < p.warmup_iter:
         return float(p.warmup_start_lr + (p.base_lr - p.warmup_start_lr) * iteration / p.warmup_iter)
-    return max(float(POLICIES[p.lr_policy or "fixed"].rate(p, iteration, plateaus)), p.min_lr)
+    return float(max(POLICIES[p.lr_policy or "fixed"].rate(p, iteration, plateaus), p.min_lr))
 
 
 def check(p: Record, report: Report) -> None:
