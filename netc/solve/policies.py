@@ -105,7 +105,7 @@ def learning_rate(p: Any, iteration: int, plateaus: int = 0) -> float:
 
     plateaus: how many there have been so far, which only the policy plateau asks for.
     In the first `warmup_iter` iterations it grows linearly from `warmup_start_lr` to `base_lr`, as in Intel's Caffe; in
-    the first `rampup_interval` ones as a square from `rampup_lr`, as in NVCaffe. It is at least `min_lr` but in a warm-up.
+    the first `rampup_interval` ones as a square from `rampup_lr`, as in NVCaffe. But in a warm-up, at least `min_lr`.
     """
     if iteration < p.rampup_interval:
         share = iteration / p.rampup_interval
