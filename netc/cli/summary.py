@@ -113,6 +113,8 @@ def _memory(
         _output.out.print(usage_report.totals(usage))
         _output.out.print(usage_report.curve(usage))
         _output.out.print(usage_report.at_peak(usage))
+        if slow := usage_report.on_reference_kernels(usage):
+            _output.out.print(slow)
         if fit is not None:
             _output.out.print(usage_report.fitted(fit))
     if problem is not None:

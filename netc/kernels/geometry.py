@@ -123,6 +123,13 @@ class LrnGeometry:
 
 
 @dataclass(frozen=True, slots=True)
+class PermuteGeometry:
+    """The bottom's axis for each axis of the top."""
+
+    order: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PowerGeometry:
     """Whether the top is the same whatever the bottom holds: the power or the scale is 0."""
 

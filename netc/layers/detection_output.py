@@ -20,12 +20,12 @@ Caffe notes:
     done. A NaN confidence is never kept.
 """
 
-from dataclasses import dataclass
 from math import prod
 
 import numpy as np
 
-from netc.kernels.boxes import by_score, decode, kept_boxes
+from netc.kernels.boxes import CODES, decode
+from netc.kernels.detections import COLUMNS, DetectionGeometry, detect_class, write_none, write_rows
 from netc.layer import (
     BAD_BOTTOM_SHAPE,
     BAD_FIELD,
@@ -100,18 +100,6 @@ PARAMETER = Message(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Geometry:
-    """How many images, priors, classes and classes of locations there are, and the thresholds."""
-
-    images: int
-    priors: int
-    classes: int
-    places: int
-    top_k: int
-    threshold: float
-
-
 def setup(site: Site) -> Setup:
     p, shapes = site.p, site.bottoms
     if not p.num_classes:
@@ -124,14 +112,10 @@ def setup(site: Site) -> Setup:
     if nms.soft_nms:
         site.refuse(UNSUPPORTED, "soft_nms, which lowers scores and drops no box, is not supported", "nms_param")
     g = _geometry(site)
-    each = g.priors if g.top_k < 0 else min(g.priors, g.top_k)
-    most = each * (p.num_classes - (0 <= p.background_label_id < p.num_classes))
-    if p.keep_top_k >= 0:
-        most = min(most, p.keep_top_k)
-    return Setup(tops=((1, 1, shapes[0][0] * max(most, 1), 7),), reads=(), dynamic=True, geometry=g)
+    return Setup(tops=((1, 1, shapes[0][0] * max(g.most, 1), COLUMNS),), reads=(), dynamic=True, geometry=g)
 
 
-def _geometry(site: Site) -> Geometry:
+def _geometry(site: Site) -> DetectionGeometry:
     p, (loc, conf, prior) = site.p, site.bottoms[:3]
     if len(prior) < 3 or prior[1] != 2 or not loc or not conf or loc[0] != conf[0]:
         text = ", ".join(map(format_shape, site.bottoms))
@@ -147,47 +131,53 @@ def _geometry(site: Site) -> Geometry:
         if prod(shape[1:]) != wanted:
             message = f"{priors} priors need {wanted} {name} an image, but its bottom is {format_shape(shape)}"
             site.refuse(BAD_BOTTOM_SHAPE, message, "num_classes", "bottom")
-    threshold = p.confidence_threshold if p.has("confidence_threshold") else -np.inf
     top_k = p.nms_param.top_k if p.nms_param.has("top_k") else -1
-    return Geometry(loc[0], priors, p.num_classes, places, top_k, threshold)
+    return DetectionGeometry(
+        images=loc[0],
+        priors=priors,
+        classes=p.num_classes,
+        places=places,
+        code=CODES[p.code_type],
+        encoded=p.variance_encoded_in_target,
+        background=p.background_label_id if 0 <= p.background_label_id < p.num_classes else -1,
+        top_k=priors if top_k < 0 else min(priors, top_k),
+        keep=p.keep_top_k,
+        confidence=p.confidence_threshold if p.has("confidence_threshold") else -np.inf,
+        overlap=p.nms_param.nms_threshold,
+        eta=p.nms_param.eta,
+    )
 
 
 def forward(call: Call) -> None:
-    g = call.known(Geometry)
-    loc = call.bottoms[0].reshape(g.images, g.priors, g.places, 4)
-    conf = call.bottoms[1].reshape(g.images, g.priors, g.classes)
-    rows = [row for n in range(g.images) for row in _image(call, n, loc[n], conf[n])]
-    if not rows:
-        top = call.resize_top(0, (1, 1, g.images, 7))
-        top[...] = -1
-        top[0, 0, :, 0] = np.arange(g.images)
-        return
-    call.resize_top(0, (1, 1, len(rows), 7))[0, 0] = rows
+    g = call.known(DetectionGeometry)
+    rows, count = call.tops[0].reshape(-1, COLUMNS), 0
+    offsets = call.bottoms[0].reshape(g.images, g.priors, g.places, 4)
+    scores = call.bottoms[1].reshape(g.images, g.priors * g.classes)
+    for image in range(g.images):
+        boxes = np.stack([_decoded(call, offsets[image, :, place]) for place in range(g.places)])
+        kept, counts = _kept(g, boxes, scores[image])
+        most = counts.sum()
+        room = np.empty(most, scores.dtype), np.empty(most, np.int64), np.empty(most, np.int64)
+        count = write_rows(image, scores[image], boxes.reshape(-1, 4), kept, counts, g.keep, *room, rows, count)
+    count = count or write_none(rows, g.images)
+    call.resize_top(0, (1, 1, count, COLUMNS))
 
 
-def _image(call: Call, image: int, loc: Array, conf: Array) -> list[tuple[float, ...]]:
-    """One image's rows: by class, then as suppression (or keep_top_k) put them."""
-    p, g = call.p, call.known(Geometry)
-    boxes_of = [_decoded(call, loc[:, place]) for place in range(g.places)]
-    found: list[tuple[int, int]] = []
+def _kept(g: DetectionGeometry, boxes: Array, scores: Array) -> tuple[Array, Array]:
+    """For each class the priors that are left, best first, and how many these are."""
+    kept, counts = np.empty((g.classes, g.top_k), np.int64), np.zeros(g.classes, np.int64)
+    order, held, number = np.empty(g.top_k, np.int64), np.empty((5, g.top_k), scores.dtype), scores.dtype.type
+    limits = number(g.confidence), number(g.overlap), number(g.eta)
     for label in range(g.classes):
-        if label == p.background_label_id:
-            continue
-        scores = conf[:, label]
-        chosen = np.flatnonzero(scores > g.threshold)
-        order = chosen[by_score(scores[chosen], g.top_k)]
-        boxes = boxes_of[0 if p.share_location else label]
-        found += [(label, int(i)) for i in kept_boxes(boxes, order, p.nms_param.nms_threshold, p.nms_param.eta)]
-    if 0 <= p.keep_top_k < len(found):
-        best = by_score(np.array([conf[i, label] for label, i in found]), p.keep_top_k)
-        found = sorted((found[k] for k in best), key=lambda pair: pair[0])
-    return [(image, label, conf[i, label], *boxes_of[0 if p.share_location else label][i]) for label, i in found]
+        if label != g.background:
+            place = boxes[label if g.places > 1 else 0]
+            counts[label] = detect_class(place, scores, label, g.classes, *limits, kept[label], order, held)
+    return kept, counts
 
 
 def _decoded(call: Call, offsets: Array) -> Array:
     prior = call.bottoms[2].reshape(2, -1, 4)
-    variances = None if call.p.variance_encoded_in_target else prior[1]
-    return decode(call.p.code_type, prior[0], variances, offsets)
+    return decode(call.p.code_type, prior[0], None if call.p.variance_encoded_in_target else prior[1], offsets)
 
 
 _PRIORS = Input(

@@ -13,10 +13,9 @@ Caffe notes:
     A layer of the SSD fork. An order that changes nothing shares the bottom's memory.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from netc.kernels.geometry import PermuteGeometry
 from netc.layer import BAD_FIELD, Call, Example, Input, LayerType, Param, Refused, Setup, Site
 from netc.role import Role
 from netc.schema.declare import Message, optional, repeated
@@ -27,13 +26,6 @@ PARAMETER = Message(
     (repeated("order", 1, "uint32", "The bottom's axis for each axis of the top; axes not named follow."),),
     origin=ORIGIN,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class PermuteGeometry:
-    """The bottom's axis for each axis of the top."""
-
-    order: tuple[int, ...]
 
 
 def setup(site: Site) -> Setup:

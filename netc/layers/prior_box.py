@@ -114,7 +114,7 @@ def setup(site: Site) -> Setup:
         site.refuse(BAD_FIELD, "variance is one positive number or four", "variance")
     boxes = _clustered(site) if site.type.name == "PriorBoxClustered" else (*_fixed(site), *_sized(site))
     g = Geometry(height, width, image, step, boxes, variance * (4 // len(variance)))
-    return Setup(tops=((1, 2, height * width * len(boxes) * 4),), reads=(), geometry=g)
+    return Setup(tops=((1, 2, height * width * len(boxes) * 4),), reads=(), constant=True, geometry=g)
 
 
 def _image(site: Site) -> tuple[int, int]:

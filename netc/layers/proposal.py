@@ -22,8 +22,9 @@ Caffe notes:
     leaves them in.
 """
 
+import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -111,21 +112,61 @@ def anchor_boxes(base: int, ratios: tuple[float, ...], scales: tuple[float, ...]
 
 def forward(call: Call) -> None:
     p, g = call.p, call.known(Geometry)
-    dtype = call.bottoms[0].dtype
-    count = len(g.anchors)
-    scores = call.bottoms[0].reshape(2, count, g.height, g.width)[1].transpose(1, 2, 0).ravel().astype(dtype)
+    number = call.bottoms[0].dtype.type
+    scores, offsets = (bottom.reshape(-1, g.height, g.width) for bottom in call.bottoms[:2])
     height, width, *scale = call.bottoms[2].ravel()[:4]
-    boxes = _boxes(call, height, width)
-    least_h, least_w = p.min_size * scale[0], p.min_size * scale[-1]
-    small = (boxes[:, 2] - boxes[:, 0] + 1 < least_w) | (boxes[:, 3] - boxes[:, 1] + 1 < least_h)
-    scores[small | np.isnan(scores)] = 0
-    order = _sorted(scores, p.pre_nms_topn)
-    kept = kept_boxes(boxes, order, p.nms_thresh, most=p.post_nms_topn, cell=1)
+    boxes = np.empty((g.height * g.width * len(g.anchors), 4), scores.dtype)
+    values = np.empty(len(boxes), scores.dtype)
+    limits = number(width - 1), number(height - 1), number(p.min_size * scale[-1]), number(p.min_size * scale[0])
+    _regions(scores, offsets, g.anchors.astype(scores.dtype), p.feat_stride, Limits(*limits), boxes, values)
+    kept = kept_boxes(boxes, _sorted(values, p.pre_nms_topn), p.nms_thresh, most=p.post_nms_topn, cell=1)
     top = call.resize_top(0, (len(kept), 5))
     top[:, 0] = 0
     top[:, 1:] = boxes[kept]
     if len(call.tops) > 1:
-        call.resize_top(1, (len(kept),))[:] = scores[kept]
+        call.resize_top(1, (len(kept),))[:] = values[kept]
+
+
+class Limits(NamedTuple):
+    """The image's last column and row, and the smallest width and height of a region that counts."""
+
+    right: Any
+    bottom: Any
+    width: Any
+    height: Any
+
+
+@kernel
+def _regions(
+    scores: Array, offsets: Array, anchors: Array, stride: int, limits: Limits, boxes: Array, values: Array
+) -> None:
+    """Every anchor at every cell, moved by its offsets and cut at the image, and its score; by cell, then anchor."""
+    number, count = boxes.dtype.type, anchors.shape[0]
+    one, two, box = number(1), number(2), 0
+    for row in range(scores.shape[1]):
+        for column in range(scores.shape[2]):
+            for k in range(count):
+                left, top, right, bottom = anchors[k]
+                width, height = right - left + one, bottom - top + one
+                x = offsets[4 * k, row, column] * width + (number(column * stride) + left + width / two)
+                y = offsets[4 * k + 1, row, column] * height + (number(row * stride) + top + height / two)
+                half_w = math.exp(offsets[4 * k + 2, row, column]) * width / two
+                half_h = math.exp(offsets[4 * k + 3, row, column]) * height / two
+                left, right = _cut(x - half_w, limits.right), _cut(x + half_w, limits.right)
+                top, bottom = _cut(y - half_h, limits.bottom), _cut(y + half_h, limits.bottom)
+                small = right - left + one < limits.width or bottom - top + one < limits.height
+                value = scores[count + k, row, column]
+                values[box] = number(0) if small or math.isnan(value) else value
+                boxes[box, 0], boxes[box, 1], boxes[box, 2], boxes[box, 3] = left, top, right, bottom
+                box += 1
+
+
+@kernel
+def _cut(value: float, most: float) -> float:
+    """A coordinate within 0..most; 0 for what is no number."""
+    if not value > 0:
+        return most * 0
+    return value if value <= most else max(most, most * 0)
 
 
 def _sorted(scores: Array, most: int) -> Array:
@@ -163,24 +204,6 @@ def _sort(scores: Array, order: Array, most: int) -> None:
 def _swap(scores: Array, order: Array, a: int, b: int) -> None:
     scores[a], scores[b] = scores[b], scores[a]
     order[a], order[b] = order[b], order[a]
-
-
-def _boxes(call: Call, height: Any, width: Any) -> Array:
-    """Every anchor at every cell, moved by its offsets and cut at the image; rows by cell, then anchor."""
-    g = call.known(Geometry)
-    dtype = call.bottoms[1].dtype
-    offsets, anchors = call.bottoms[1].reshape(-1, 4, g.height, g.width).transpose(2, 3, 0, 1), g.anchors.astype(dtype)
-    x = (np.arange(g.width) * call.p.feat_stride).astype(dtype)[None, :, None]
-    y = (np.arange(g.height) * call.p.feat_stride).astype(dtype)[:, None, None]
-    size_w, size_h = anchors[:, 2] - anchors[:, 0] + 1, anchors[:, 3] - anchors[:, 1] + 1
-    centre_x = offsets[..., 0] * size_w + (x + anchors[:, 0] + size_w / 2)
-    centre_y = offsets[..., 1] * size_h + (y + anchors[:, 1] + size_h / 2)
-    with np.errstate(over="ignore", invalid="ignore"):
-        half_w, half_h = np.exp(offsets[..., 2]) * size_w / 2, np.exp(offsets[..., 3]) * size_h / 2
-        corners = [centre_x - half_w, centre_y - half_h, centre_x + half_w, centre_y + half_h]
-    boxes = np.nan_to_num(np.stack(corners, axis=-1).reshape(-1, 4))
-    most = np.array([width - 1, height - 1, width - 1, height - 1], dtype)
-    return np.ascontiguousarray(np.clip(boxes, 0, np.maximum(most, 0)))
 
 
 _INPUTS = (

@@ -41,7 +41,7 @@ class Usage:
 
     parameters, gradients, history: what lives all the time: parameter blobs, their gradients (where updates wait for
     the end of backward), the solver's memory. arena: planned for `arrays`; steps: what each step is called ("forward
-    conv1").
+    conv1"). on_reference_kernels: of the fast executor, the layers that it has no kernels of its own for, by key.
     """
 
     executor: str
@@ -51,6 +51,7 @@ class Usage:
     arena: int
     arrays: tuple[Live, ...]
     steps: tuple[str, ...]
+    on_reference_kernels: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         parts = ", ".join(f"{name} {readable(count)}" for name, count in self.parts.items() if count)

@@ -13,7 +13,7 @@ from netc.plan.usage import Usage, readable
 
 BARS = " ▁▂▃▄▅▆▇█"
 WIDTH = 72
-SHOWN = 12  # arrays of the peak
+SHOWN = 12  # arrays of the peak, and layers
 
 
 def totals(usage: Usage) -> Table:
@@ -28,6 +28,13 @@ def totals(usage: Usage) -> Table:
     out.add_section()
     out.add_row("planned peak", readable(usage.total), "", style="bold")
     return out
+
+
+def on_reference_kernels(usage: Usage) -> str:
+    """The layers that the fast executor has no kernels of its own for; "" if it has for all."""
+    names = usage.on_reference_kernels
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f"on reference kernels: {', '.join(names[:SHOWN])}{more}" if names else ""
 
 
 def at_peak(usage: Usage) -> Table:
@@ -85,6 +92,7 @@ def as_json(usage: Usage, fit: Fit | None = None) -> dict[str, object]:
         "history_bytes": usage.history,
         "arena_bytes": usage.arena,
         "lower_bound_bytes": max(usage.curve, default=0),
+        "on_reference_kernels": list(usage.on_reference_kernels),
         "peak_step": usage.steps[usage.peak],
         "alive": [
             {"name": a.name, "kind": a.kind, "layer": a.layer, "shape": list(a.shape), "bytes": a.nbytes}

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from math import prod
 from time import sleep
 from typing import Any
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 
 from netc.errors import Code, Diagnostic, NetError
 from netc.fast.machine.checksum import add_to
-from netc.fast.machine.launch import Region, bind
+from netc.fast.machine.launch import Launch, Region, bind
 from netc.fast.machine.layout import Blocked
 from netc.fast.machine.layout import plain as plain_at
 from netc.fast.machine.moves import unpack
@@ -38,11 +37,15 @@ from netc.run.turns import Holder, Only
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Launches between two calls of reference kernels, or one such call. `end`: the wave that is done after it."""
+    """Launches between two calls of reference kernels, or one such call.
+
+    end: the wave that is done after it. counted: the layer whose tops are of the size that its launches then have told.
+    """
 
     end: int
     table: NDArray[np.int64] | None = None
     step: Step | None = None
+    counted: int | None = None
 
 
 BAD_ENVIRONMENT = Code(
@@ -127,12 +130,13 @@ class Fast(Steps):
             self.arena = aligned_bytes(self._own_bytes)
         self._checksum = np.zeros(1, np.int64)
         self._clock = np.zeros(2, np.int64)
-        self._setup: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None  # tables: check, and pack
+        self._setup: tuple[NDArray[np.int64], list[Segment]] | None = None  # how to check, and to set up
         self.at = NOWHERE  # the last wave that was run
         self._step = -1  # the last step of the plan that was
         self._segments: dict[tuple[str, int, int], list[Segment]] = {}
         self._losses = [node.index for node in self.plan.graph.nodes if any(node.loss_weights)]
-        steps = [item.step for item in (*self.program.forward, *self.program.backward) if item.step is not None]
+        items = (*self.program.constants, *self.program.forward, *self.program.backward)
+        steps = [item.step for item in items if item.step is not None]
         for layer in sorted({step.layer for step in steps if step.kind in ("forward", "backward")}):
             self._bind(layer)
         for buffer in self.state().values():
@@ -176,21 +180,23 @@ class Fast(Steps):
         self._run("updating", self.program.updating, 0, len(self.plan.layers))
 
     def set_up(self) -> None:
-        """Pack the parameters of a net without backward, if they have changed since."""
-        if not self.program.setup:
+        """Before the first pass, and in a net without backward whenever parameters have changed: what is made of them.
+
+        What layers give that give the same in every pass is made with it.
+        """
+        if not self.program.setup and not self.program.constants:
             return
         if self._setup is None:
-            packing = bind([item.launch for item in self.program.setup if item.launch], self._address)
-            self._setup = self._checks(), packing
-        check, pack = self._setup
+            self._setup = self._checks(), self.cut([*self.program.setup, *self.program.constants])
+        check, segments = self._setup
         self._checksum[:] = 0
         self.team.run(check)
-        self._packed.fill(int(self._checksum[0]), lambda: self.team.run(pack))
+        self._packed.fill(int(self._checksum[0]), lambda: self.walk(segments))
 
     def _checks(self) -> NDArray[np.int64]:
         """The table that makes a checksum of all parameters that setup reads."""
         here, start, launches = len(self.program.memory), 0, []
-        for array, memory in enumerate(self.program.memory):
+        for array, memory in enumerate(self.program.memory if self.program.setup else ()):
             if memory.external is not None and memory.external.kind == "param":
                 words = prod(self.plan.params[memory.external.param].shape)
                 launches.append(add_to(Region(here, 0, 8), Region(array, 0, 4 * words), start))
@@ -222,20 +228,36 @@ class Fast(Steps):
             self.at = NOWHERE  # an exception on the way leaves no values that anyone could take for good
             if segment.table is not None:
                 self.team.run(segment.table)
+                if segment.counted is not None:
+                    self._count(segment.counted)
             else:
                 assert segment.step is not None
                 self._do(segment.step)
             self.at = segment.end
 
+    def _count(self, layer: int) -> None:
+        """Give the tops of a layer the size that its launches have told."""
+        counted = self.program.counted[layer]
+        count = int(self._view(counted.cell, (1,), np.dtype(np.int64))[0])
+        shapes = [list(self.plan.shapes[value]) for value in self.plan.graph.nodes[layer].tops]
+        for shape in shapes:
+            shape[counted.axis] = count
+        self.resize(layer, dict(enumerate(map(tuple, shapes))))
+
     def cut(self, items: list[Item]) -> list[Segment]:
         """Items as tables of launches, and calls between them."""
-        segments = []
-        for launches, run in groupby(items, lambda item: item.launch is not None):
-            part = list(run)
-            if launches:
-                segments.append(Segment(part[-1].wave, bind([i.launch for i in part if i.launch], self._address)))
-            else:
-                segments += [Segment(i.wave, step=i.step) for i in part]
+        segments: list[Segment] = []
+        rows: list[Launch] = []
+        for at, item in enumerate(items):
+            if item.launch is None:
+                segments.append(Segment(item.wave, step=item.step))
+                continue
+            rows.append(item.launch)
+            following = items[at + 1] if at + 1 < len(items) else None
+            counted = item.layer if item.layer in self.program.counted else None
+            if following is None or following.launch is None or (counted is not None and following.layer != counted):
+                segments.append(Segment(item.wave, bind(rows, self._address), counted=counted))
+                rows = []
         return segments
 
     # ------------------------------------------------------------ arrays
@@ -292,8 +314,10 @@ class Fast(Steps):
         return self._view(self.program.buffers[layer, buffer.name], buffer.shape, np.dtype(dtype))
 
     def _view(self, array: int, shape: Shape, dtype: np.dtype[Any]) -> Array:
-        start = self.program.memory[array].offset
-        return self.arena[start : start + prod(shape) * dtype.itemsize].view(dtype).reshape(shape)
+        start, memory = self.program.memory[array].offset, self.arena
+        if start >= self._own_bytes:
+            start, memory = start - self._own_bytes, self._packed.memory
+        return memory[start : start + prod(shape) * dtype.itemsize].view(dtype).reshape(shape)
 
     def _address(self, array: int) -> int:
         memory = self.program.memory[array]
@@ -314,6 +338,13 @@ class Fast(Steps):
 
     def _data(self, value: int) -> Array:
         return self._slot(self.plan.data[value])
+
+    def _bottoms(self, layer: int) -> tuple[Array, ...]:
+        """Of a layer that reads none arrays of the right shape, which need not be anywhere."""
+        bottoms = self.plan.graph.nodes[layer].bottoms
+        if not self.plan.layers[layer].setup.constant:
+            return super()._bottoms(layer)
+        return tuple(np.broadcast_to(np.float32(np.nan), self.shapes[v]) for v in bottoms)
 
     def _room(self, value: int) -> Array:
         home = self.program.homes[self.plan.data[value]].plain

@@ -81,7 +81,7 @@ class Steps(ABC):
             p=getattr(node.record, node.type.param) if node.type.param else node.record,
             setup=setup,
             phase=self.plan.graph.state.phase,
-            bottoms=self._values(layer, node.bottoms),
+            bottoms=self._bottoms(layer),
             tops=self._values(layer, node.tops),
             params=tuple(b.data for b in blobs),
             buffers=self._buffers(layer, setup),
@@ -92,6 +92,9 @@ class Steps(ABC):
             stream=stream(node.key, -1),
             writes=self.storage.writes,
         )
+
+    def _bottoms(self, layer: int) -> tuple[Array, ...]:
+        return self._values(layer, self.plan.graph.nodes[layer].bottoms)
 
     def _values(self, layer: int, values: Iterable[int]) -> tuple[Array, ...]:
         """A layer's bottoms or tops; none where only its backward runs, which looks at gradients."""

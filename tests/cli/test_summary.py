@@ -140,6 +140,15 @@ def test_memory_as_json(run: Run) -> None:
     assert test["history_bytes"] == test["gradients_bytes"] == 0
 
 
+def test_memory_says_which_layers_have_no_kernels_of_the_fast_executor(run: Run) -> None:
+    options = ("--memory", "--phase", "TEST")
+    assert "on reference kernels: accuracy, loss" in run("summary", ROOT / "nets/digits.net", *options).out
+    found = json.loads(run("summary", ROOT / "nets/digits.net", *options, "--json").out)["memory"]
+    assert found["on_reference_kernels"] == ["accuracy", "loss"]
+    reference = run("summary", ROOT / "nets/digits.net", *options, "--executor", "reference")
+    assert "on reference kernels" not in reference.out
+
+
 def test_a_budget_says_what_runs_again(run: Run) -> None:
     net = ROOT / "nets/resnet18.net"
     before = json.loads(run("summary", net, "--memory", "--json", "--batch", "2").out)["memory"]

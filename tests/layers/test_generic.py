@@ -258,3 +258,20 @@ def test_takes_a_batch_of_no_items(layer_type: LayerType, example: Example) -> N
     count = example.inputs[0].shape[0]
     wanted = tuple((0, *top[1:]) for top in tops_of(layer_type, example, count))
     assert tops_of(layer_type, example, 0) == wanted
+
+
+def says_constant(layer_type: LayerType, example: Example) -> bool:
+    try:
+        return Bench.of(layer_type, example).setup.constant
+    except Exception:
+        return False
+
+
+@pytest.mark.parametrize(("layer_type", "example"), [p for p in RUNNING if says_constant(*p.values)])  # type: ignore[arg-type]
+def test_what_says_that_it_reads_no_bottom_reads_none(layer_type: LayerType, example: Example) -> None:
+    bench = Bench.of(layer_type, example)
+    call = bench.call()
+    call.bottoms = tuple(np.full_like(bottom, np.nan) for bottom in call.bottoms)
+    for wanted, found in zip(bench.forward().tops, bench.forward(call).tops, strict=True):
+        assert np.isfinite(wanted).all()
+        np.testing.assert_array_equal(found, wanted)

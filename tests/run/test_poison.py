@@ -116,6 +116,20 @@ p = Softmax(ip)
 q = Dropout(p)
 loss = Reduction(q) { loss_weight: 1 }
 """,
+    "boxes": """
+data = Input() { shape { dim: [2, 20, 6, 5] } }
+a = Convolution(data) { num_output: 24 kernel_size: 3 pad: 1 }
+b = Permute(a) { order: [0, 2, 3, 1] }
+c = Permute(a) { order: [0, 3, 1, 2] }
+d = Concat(b, b) { axis: 2 }
+loss = Reduction(c) { loss_weight: 1 }
+loss2 = Reduction(d) { loss_weight: 1 }
+loc = InnerProduct(d) { num_output: 96 }
+conf = InnerProduct(c) { num_output: 72 }
+prior = PriorBox(a) { min_size: 2 max_size: 4 img_size: 6 step: 2 }
+first, rest = Slice(prior) { axis: 2 slice_point: 96 }
+found = DetectionOutput(loc, conf, first) { num_classes: 3 keep_top_k: 20 nms_param { top_k: 15 } }
+""",
 }
 FROZEN = """
 data = Input() { shape { dim: [2, 20, 8, 8] } }

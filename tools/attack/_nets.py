@@ -261,6 +261,25 @@ class RandomNet:
         total = sum(self.blobs[b][0] for b in bottoms)
         self.layer("Concat", bottoms, {self.name("cat"): (total, *space)})
 
+    def concat_lines(self) -> None:
+        """Along another axis than channels."""
+        if (found := self.pick()) is None or found[1][1] > 16:
+            return
+        bottom, (channels, height, width) = found
+        self.layer(
+            "Concat", [bottom, bottom], {self.name("cat"): (channels, 2 * height, width)}, "concat_param { axis: 2 }"
+        )
+
+    def permute(self) -> None:
+        """Channels last, as the heads of detectors have it, or any axes but the batch."""
+        if (found := self.pick()) is None:
+            return
+        bottom, shape = found
+        order = (2, 3, 1) if self.chance(0.5) else self.random.sample((1, 2, 3), 3)
+        fields = " ".join(f"order: {axis}" for axis in (0, *order))
+        top = {self.name("perm"): tuple(shape[axis - 1] for axis in order)}
+        self.layer("Permute", [bottom], top, f"permute_param {{ {fields} }}")
+
     def slice(self) -> None:
         if (found := self.pick()) is None or found[1][0] < 2:
             return
@@ -349,6 +368,6 @@ POINTWISE = (
 STEPS = (
     *(RandomNet.convolution,) * 8, *(RandomNet.deconvolution,) * 2, *(RandomNet.pooling,) * 3, *(RandomNet.relu,) * 2,
     *(RandomNet.pointwise,) * 5, *(RandomNet.channels,) * 3, *(RandomNet.eltwise,) * 3, *(RandomNet.concat,) * 2,
-    RandomNet.gate, RandomNet.upsampling, RandomNet.slice, RandomNet.crop, RandomNet.reshape, RandomNet.split,
-    RandomNet.inner_product, RandomNet.lrn,
+    RandomNet.gate, RandomNet.upsampling, RandomNet.slice, RandomNet.crop, RandomNet.permute, RandomNet.concat_lines,
+    RandomNet.reshape, RandomNet.split, RandomNet.inner_product, RandomNet.lrn,
 )  # fmt: skip

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from netc.convert.onnx.writer import LayerWriter, Tops, Write
-from netc.kernels.geometry import Along, CropGeometry
+from netc.kernels.geometry import Along, CropGeometry, PermuteGeometry
 from netc.layer import Call, LayerType
 from netc.layers.batch_reindex import BATCH_REINDEX
 from netc.layers.concat import CONCAT
 from netc.layers.crop import CROP
 from netc.layers.dummy_data import DUMMY_DATA, DummyDataGeometry
 from netc.layers.flatten import FLATTEN
-from netc.layers.permute import PERMUTE, PermuteGeometry
+from netc.layers.permute import PERMUTE
 from netc.layers.prior_box import PRIOR_BOX
 from netc.layers.reshape import RESHAPE
 from netc.layers.silence import SILENCE

@@ -34,6 +34,12 @@ def floats(address: Any, count: int) -> Any:
 
 
 @kernel(inline="always")
+def matrix(address: Any, rows: int, columns: int) -> Any:
+    """rows x columns floats at an address."""
+    return carray(_float_pointer(address), (rows, columns))
+
+
+@kernel(inline="always")
 def integers(address: Any, count: int) -> Any:
     """`count` int64s at an address, as an array."""
     return carray(_integer_pointer(address), (count,))
@@ -43,6 +49,12 @@ def integers(address: Any, count: int) -> Any:
 def bytes_at(address: Any, count: int) -> Any:
     """`count` bytes at an address, as an array."""
     return carray(_byte_pointer(address), (count,))
+
+
+@kernel(inline="always")
+def integer_matrix(address: Any, rows: int, columns: int) -> Any:
+    """rows x columns int64s at an address."""
+    return carray(_integer_pointer(address), (rows, columns))
 
 
 @kernel

@@ -13,7 +13,8 @@ from netc.fast.machine.emit import LANES
 from netc.fast.machine.launch import Launch, Ref, Region
 from netc.fast.machine.layout import Blocked, Halo, Plain, blocked, plain
 from netc.fast.machine.moves import clear, clear_halo, copy_padded, pack, unpack
-from netc.fast.program.lowered import External, Home, Item, Layout, Memory, Updates, Variant
+from netc.fast.program.constants import constant_layers
+from netc.fast.program.lowered import Counted, External, Home, Item, Layout, Memory, Updates, Variant
 from netc.layer import Shape
 from netc.plan.model import Layer, Plan, Step
 
@@ -51,7 +52,9 @@ class Builder:
         self.memory: list[Memory] = []
         self.items: list[Item] = []
         self.setup: list[Item] = []
-        self.persistent: set[int] = set()  # arrays that setup fills
+        self.constant = constant_layers(plan)
+        self.constants: list[Item] = []  # what these layers do, once
+        self.persistent: set[int] = set()  # arrays that setup, or a layer that runs once, fills
         self.wave = 0
         self.layer = -1
         self.in_backward = False  # where values may be in other slots than in forward
@@ -63,6 +66,7 @@ class Builder:
         self.added: set[int] = set()  # those that their family has added already
         self.accepted: set[int] = set()
         self.native: dict[int, Layout] = {}  # of each value
+        self.counted: dict[int, Counted] = {}  # by layer
         self.buffers: dict[tuple[int, str], int] = {}
         self.backward_buffers: dict[tuple[int, str], int] = {}
         self.weights: dict[tuple[int, int], Region] = {}  # arrays that stand for parameter blobs (groups with zeros)
@@ -176,6 +180,13 @@ class Builder:
     def new(self, name: str, nbytes: int) -> Region:
         self.memory.append(Memory(name, nbytes))
         return Region(len(self.memory) - 1, 0, nbytes)
+
+    def counted_by(self, layer: int, axis: int) -> Region:
+        """Where launches of a dynamic layer, which write its tops, say how large these are along an axis: an int64."""
+        cell = self.new("size", 8)
+        tops = (self.plain(self.data(value)) for value in self.plan.graph.nodes[layer].tops)
+        self.counted[layer] = Counted(cell.array, axis, frozenset(top.base.array for top in tops))
+        return cell
 
     def param(self, layer: int, position: int) -> Region:
         """A parameter blob's values, or what stands for them."""
@@ -440,14 +451,20 @@ class Builder:
         """A step by the layer's own kernels, on these arrays."""
         if self.items and self.items[-1].wave == self.wave:
             self.wave += 1
-        modes: tuple[tuple[Mode, Iterable[int]], ...] = (
-            ("read", reads), ("write", writes), ("update", updates), ("scratch", scratch)
-        )  # fmt: skip
-        uses = tuple(Access(mode, Ref(a), self.memory[a].nbytes) for mode, arrays in modes for a in arrays)
+        uses = self._uses(("read", reads), ("write", writes), ("update", updates), ("scratch", scratch))
         for use in uses:
             self.memory[use.at.array].touch(self.wave)
         self.items.append(Item(self.layer, self.wave, step=step, uses=uses))
         self.wave += 1
+
+    def call_once(self, step: Step, *, reads: Iterable[int], writes: Iterable[int]) -> None:
+        """The same before the first pass; what it reads is made so, too."""
+        uses = self._uses(("read", reads), ("write", writes))
+        self.constants.append(Item(self.layer, 0, step=step, uses=uses))
+        self.persistent |= {use.at.array for use in uses}
+
+    def _uses(self, *arrays: tuple[Mode, Iterable[int]]) -> tuple[Access, ...]:
+        return tuple(Access(mode, Ref(a), self.memory[a].nbytes) for mode, given in arrays for a in given)
 
 
 def _labelled(launches: Launch | Iterable[Launch], label: str) -> list[Launch]:

@@ -44,17 +44,18 @@ def lower(plan: Plan, threads: int = 1, exact: bool = False, updates: Updates | 
     accumulating = tuple(item for item in b.items[turn:] if item.variant != "updating")
     updating = tuple(item for item in b.items[turn:] if item.variant != "accumulating") if updates is not None else ()
     return Lowered(
-        tuple(b.setup), tuple(b.items[:turn]), accumulating, updating, tuple(b.memory), b.homes,
+        tuple(b.setup), tuple(b.constants), tuple(b.items[:turn]), accumulating, updating, tuple(b.memory), b.homes,
         {slot: b.layouts(slot) for slot in b.homes},
         {i: s.shape for i, s in enumerate(plan.slots)},
-        frozenset(slot for slot in range(len(plan.slots)) if b.is_bounded(slot)),
+        frozenset(slot for slot in range(len(plan.slots)) if b.is_bounded(slot)), b.counted,
         b.buffers, b.backward_buffers, b.fused, b.threads, planned, bound, packed,
     )  # fmt: skip
 
 
 def _accept(b: Builder) -> None:
     for node in b.plan.graph.nodes:
-        family = None if node.index in b.plan.skipped or _is_sized_late(b, node) else family_of(node.type)
+        own = node.index in b.plan.skipped or node.index in b.constant or _is_sized_late(b, node)
+        family = None if own else family_of(node.type)
         layout = family.accepts(b, node.index) if family is not None else None
         if layout is not None:
             b.accepted.add(node.index)
@@ -66,8 +67,8 @@ def _accept(b: Builder) -> None:
 
 
 def _is_sized_late(b: Builder, node: Node) -> bool:
-    """Whether the layer sees blobs of a size that is known only when the net runs: launches have one of their own."""
-    return not b.plan.bounded.isdisjoint((*node.bottoms, *node.tops))
+    """Whether the layer reads blobs of a size that is known only when the net runs: launches have one of their own."""
+    return not b.plan.bounded.isdisjoint(node.bottoms)
 
 
 def _family(b: Builder, layer: int) -> Family:
@@ -100,7 +101,11 @@ def _forward(b: Builder, step: Step) -> None:
     elif layer in b.accepted:
         _family(b, layer).forward(b, layer)
     else:
-        inputs = [b.read_plain(b.data(v)).base.array for v in node.bottoms]
+        read = () if b.planned(layer).setup.constant else node.bottoms
+        inputs = [b.read_plain(b.data(v)).base.array for v in read]
+        if layer in b.constant and not b.recomputing:
+            b.call_once(step, reads=inputs, writes=[b.write_plain(b.data(v)).base.array for v in node.tops])
+            return
         buffers = _buffers(b, layer, back=False)
         outputs = [b.write_plain(b.data(v)).base.array for v in node.tops] + buffers.pop("writes", [])
         b.call(step, reads=inputs, writes=outputs, **buffers)

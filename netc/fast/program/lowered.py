@@ -65,6 +65,16 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
+class Counted:
+    """How large the tops of a dynamic layer are is what its launches have written: an int64 in the array `cell`, the
+    size of axis `axis`. tops: their arrays, which no other launch may touch."""
+
+    cell: int
+    axis: int
+    tops: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
 class Home:
     """Where the array of a slot is, in each layout that it has at some time."""
 
@@ -77,6 +87,7 @@ class Lowered:
     """The program of a net. `homes`: by slot of the plan; `buffers`: arrays by reference layer and buffer name."""
 
     setup: tuple[Item, ...]  # to run before forward when parameters have changed
+    constants: tuple[Item, ...]  # to run before the first forward: what they write is the same in every pass
     forward: tuple[Item, ...]
     backward: tuple[Item, ...]  # adds to the parameters' gradients
     updating: tuple[Item, ...]  # backward that also updates each parameter; () without `Updates`
@@ -84,11 +95,12 @@ class Lowered:
     homes: dict[int, Home]
     holds: dict[int, frozenset[Layout]]  # the layouts of each slot's array that are filled after the last write
     shapes: dict[int, Shape]
-    bounded: frozenset[int]  # slots whose shape is the most that they can have; launches do not touch them
+    bounded: frozenset[int]  # slots whose shape is the most that they can have
+    counted: dict[int, Counted]  # by layer: those that launches write; none reads them
     buffers: dict[tuple[int, str], int]
     backward_buffers: dict[tuple[int, str], int]  # those of rematerialised values
     fused: dict[int, int]  # layer -> the layer whose launches do its work
     threads: int  # for which scratch is sized
     planned_bytes: int
     lower_bound_bytes: int
-    packed_bytes: int  # the end of the arena, which setup fills, and nothing else writes
+    packed_bytes: int  # the end of the arena, which setup and constants fill, and nothing else writes

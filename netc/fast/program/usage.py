@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from netc.fast.program.lowered import Item, Lowered
@@ -42,8 +43,16 @@ def of_program(plan: Plan, program: Lowered, histories: int = 0) -> Usage:
         arena=program.planned_bytes,
         arrays=tuple(arrays),
         steps=tuple(steps),
+        on_reference_kernels=_on_reference_kernels(plan, items),
         **always,
     )
+
+
+def _on_reference_kernels(plan: Plan, items: Sequence[Item]) -> tuple[str, ...]:
+    """The layers of which a step runs on their own kernels, in order. Sources have none that would be better."""
+    steps = (item.step for item in items if item.step is not None)
+    layers = sorted({step.layer for step in steps if step.kind in ("forward", "backward")})
+    return tuple(plan.graph.nodes[i].key for i in layers if not plan.graph.nodes[i].type.source)
 
 
 def _kept_gradients(program: Lowered) -> int:

@@ -4,7 +4,8 @@
 - No two arrays that are alive at one time overlap. (What shares memory on purpose, in place or in parts of a Concat's
   top, is one array here.)
 - Nothing is read that has not been written since its array came to life, forward then backward.
-- No launch touches an array whose size is known only when the net runs: launches have sizes of their own.
+- No launch touches an array whose size is known only when the net runs, for launches have sizes of their own: but for
+  those that write it, and say how large it is.
 - Launches between two barriers, which threads run side by side, do not touch what another of them writes; nor does a
   launch write what it reads, unless it does so value by value (in place).
 
@@ -32,19 +33,25 @@ Used = tuple[Item, list[Access]]
 def verify(program: Lowered) -> None:
     """Raise NetError(RUN021..RUN024, RUN029) unless all of the above holds."""
     verify_placement(program)
-    setup = [(item, _uses(item)) for item in program.setup]
+    setup = [(item, _uses(item)) for item in (*program.setup, *program.constants)]
     forward, backward, updating = (
         [(item, _uses(item)) for item in items] for items in (program.forward, program.backward, program.updating)
     )
     homes = [program.homes[slot] for slot in program.bounded & program.homes.keys()]
     late = {place.base.array for home in homes for place in (home.plain, home.blocked) if place is not None}
     for item, accesses in (*setup, *forward, *backward, *updating):
-        if item.launch is not None and (there := late.intersection(_arrays(item))):
-            raise _wrong(SIZED_LATE, f'{_name(item)} uses "{program.memory[min(there)].name}", of unknown size')
+        _sized_late(program, item, late)
         for one in accesses:
             _inside(program, item, one)
         _value_by_value(program, item, accesses)
     _order(program, setup, [*forward, *backward], *([[*forward, *updating]] if updating else ()))
+
+
+def _sized_late(program: Lowered, item: Item, late: set[int]) -> None:
+    """late: the arrays whose size is known only when the net runs."""
+    own = program.counted[item.layer].tops if item.layer in program.counted else frozenset()
+    if item.launch is not None and (there := (late - own).intersection(_arrays(item))):
+        raise _wrong(SIZED_LATE, f'{_name(item)} uses "{program.memory[min(there)].name}", of unknown size')
 
 
 def verify_placement(program: Lowered) -> None:
@@ -112,7 +119,7 @@ def _meet(one: Access, other: Access) -> bool:
 
 
 def _order(program: Lowered, setup: Sequence[Used], *passes: Sequence[Used]) -> None:
-    """Setup comes before each pass, one launch after the other."""
+    """Setup, and what runs once, come before each pass, one launch after the other."""
     cells = _cells(program, (setup, *passes))
     for used in passes:
         written = _Written(program, cells)
@@ -141,7 +148,7 @@ class _Written:
     def __init__(self, program: Lowered, cells: dict[int, Cells]) -> None:
         self.memory = program.memory
         self.cells = cells
-        self.kept = {array for item in program.setup for array in _arrays(item)}
+        self.kept = {array for item in (*program.setup, *program.constants) for array in _arrays(item)}
         self.there = set(program.buffers.values())  # state; the others are written before they are read
         self.there |= {array for array, memory in enumerate(self.memory) if memory.external is not None}
         self.marks: dict[int, NDArray[np.bool_]] = {}
