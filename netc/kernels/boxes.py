@@ -81,8 +81,9 @@ def encode(code: str, priors: Array, variances: Array | None, boxes: Array) -> A
 @kernel
 def area(box: Array, cell: float) -> float:
     """Of a box; 0 if its end is before its start. `cell` is 1 where corners are cells that belong to the box."""
-    size: float = (box[2] - box[0] + cell) * (box[3] - box[1] + cell)
-    return size if box[2] >= box[0] and box[3] >= box[1] else box.dtype.type(0)
+    there = box[2] >= box[0] and box[3] >= box[1]
+    size: float = (box[2] - box[0] + cell) * (box[3] - box[1] + cell) if there else box.dtype.type(0)
+    return size
 
 
 @kernel
@@ -90,10 +91,9 @@ def overlap(a: Array, b: Array, cell: float) -> float:
     """Intersection over union (Jaccard) of two boxes; 0 for boxes that do not meet. `cell` as in `area`."""
     width = min(a[2], b[2]) - max(a[0], b[0]) + cell
     height = min(a[3], b[3]) - max(a[1], b[1]) + cell
-    if not (width > 0 and height > 0):
-        return a.dtype.type(0)
     inter = width * height
-    value: float = inter / (area(a, cell) + area(b, cell) - inter)
+    meet = width > 0 and height > 0
+    value: float = inter / (area(a, cell) + area(b, cell) - inter) if meet else a.dtype.type(0)
     return value
 
 

@@ -60,7 +60,8 @@ def detect_class(
     """
     count = best_first(scores, first, step, boxes.shape[0], threshold, kept.shape[0], order)
     zero = boxes.dtype.type(0)
-    return suppress(boxes, order[:count], overlap, eta, count, zero, kept, held)
+    left: int = suppress(boxes, order[:count], overlap, eta, count, zero, kept, held)
+    return left
 
 
 @kernel

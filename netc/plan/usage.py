@@ -51,7 +51,7 @@ class Usage:
     arena: int
     arrays: tuple[Live, ...]
     steps: tuple[str, ...]
-    on_reference_kernels: tuple[str, ...] = ()
+    on_reference_kernels: tuple[str, ...]
 
     def __str__(self) -> str:
         parts = ", ".join(f"{name} {readable(count)}" for name, count in self.parts.items() if count)
@@ -122,6 +122,7 @@ def of_plan(plan: Plan, histories: int = 0, scale: int = 1) -> Usage:
         arena=plan.reference_arena.planned_bytes * scale,
         arrays=tuple(arrays),
         steps=tuple(label(plan, step) for step in steps) or ("nothing",),
+        on_reference_kernels=(),
         **fixed(plan, histories, scale),
     )
 

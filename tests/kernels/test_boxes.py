@@ -30,7 +30,7 @@ def overlap(a: Array, b: Array, cell: float) -> np.float32:
         (x[2] - x[0] + one(cell)) * (x[3] - x[1] + one(cell)) if x[2] >= x[0] and x[3] >= x[1] else one(0)
         for x in (a, b)
     ]
-    return one(width * height) / (areas[0] + areas[1] - width * height)
+    return one(width * height / (areas[0] + areas[1] - width * height))
 
 
 def suppressed(boxes: Array, order: Array, threshold: float, eta: float, most: int, cell: float) -> list[int]:

@@ -46,7 +46,7 @@ def _storage(plan: Plan, value: int) -> int:
 
 def _written_by_others(plan: Plan, constant: set[int]) -> set[int]:
     """The storages that a step of another layer writes."""
-    found = set()
+    found: set[int] = set()
     for step in plan.forward:
         if step.layer not in constant and step.layer not in plan.skipped:
             found.update(_storage(plan, v) for v in plan.graph.nodes[step.layer].tops)
