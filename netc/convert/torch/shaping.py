@@ -6,7 +6,7 @@ import numpy as np
 
 from netc.convert.torch.code import Expression, Items, call, literal, raw
 from netc.convert.torch.writer import OWN, Argument, LayerWriter, State, Write, Written, X, made, module
-from netc.kernels.geometry import Along
+from netc.kernels.geometry import Along, PermuteGeometry
 from netc.layer import Array, Call, LayerType, Shape
 from netc.layers.batch_reindex import BATCH_REINDEX
 from netc.layers.concat import CONCAT
@@ -16,7 +16,7 @@ from netc.layers.dummy_data import DUMMY_DATA, DummyDataGeometry
 from netc.layers.filter import FILTER
 from netc.layers.flatten import FLATTEN
 from netc.layers.parameter import PARAMETER
-from netc.layers.permute import PERMUTE, PermuteGeometry
+from netc.layers.permute import PERMUTE
 from netc.layers.prior_box import PRIOR_BOX, PRIOR_BOX_CLUSTERED
 from netc.layers.reshape import RESHAPE
 from netc.layers.shuffle_channel import SHUFFLE_CHANNEL
