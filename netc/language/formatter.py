@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netc.language.format_tokens import Comment, Region, Token, brackets_of, regions_of, tokens_of
+from netc.language.lexer import KEYWORDS
 from netc.language.tree import Document
 
 WIDTH = 120
@@ -221,7 +222,8 @@ class Formatter:
             region = self._region(number)
             if region is not None and not region.is_list:
                 choices = 0
-            if number in self.separators or (token.kind == "COLON" and choices == 0 and self._opens_block(number + 1)):
+            spare = token.kind == "COLON" and choices == 0 and (before is None or before.text not in KEYWORDS)
+            if number in self.separators or (spare and self._opens_block(number + 1)):
                 number += 1
                 continue
             named = number == first + 1 and self.tokens[first].kind == "NAME"

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from netc.errors import NetError
 from netc.language import formatter, parse, read_text, write
 from netc.language.format import format_text
+from netc.language.lexer import KEYWORDS
 
 FIXTURES = Path(__file__).parent / "fixtures"
 FILES = sorted(path for path in (FIXTURES / "format").iterdir() if path.suffix in (".net", ".prototxt"))
@@ -69,3 +70,10 @@ def test_long_lists_break_one_way(value: str, width: int) -> None:
         made = format_text(text, "a.net")
         assert format_text(made, "a.net") == made
     assert "".join(made.split()) == "".join(text.split())
+
+
+@pytest.mark.parametrize("word", KEYWORDS)
+def test_a_field_called_like_a_keyword_keeps_its_colon(word: str) -> None:
+    """Only the colon tells it from a statement."""
+    for text in (f"a = ReLU(b)\n{word}: {{ c: 1 }}\n", f"a = ReLU(b) {{ {word}: {{ c: 1 }} }}\n"):
+        assert format_text(text, "a.net") == text
