@@ -49,22 +49,25 @@ def typed(document: language.Document, path: Path, types: Catalogue, report: Rep
     Raises NetError with all that is wrong. With a `report`, diagnostics go there, and wrong fields are left out.
     """
     schema, collected = schema_of(types), Report() if report is None else report
-    record = load_net(expanded(document, types), schema, collected)
+    record = load_net(expanded(document, types, collected), schema, collected)
     if report is None:
         collected.finish()
     solver = record.solver if record.has("solver") else None
     return Definition(path, record, types, schema, tuple(collected.diagnostics), solver)
 
 
-def expanded(document: language.Document, types: Catalogue) -> language.Document:
-    """The plain text format that a file's statements stand for; raises NetError (SYN...)."""
-    return language.expand(document, LayerVocabulary(types, schema_of(types)))
+def expanded(document: language.Document, types: Catalogue, report: Report | None = None) -> language.Document:
+    """The plain text format that a file's statements stand for.
+
+    Raises NetError (SYN...). With a `report`, diagnostics go there, and what cannot be carried out is left out.
+    """
+    return language.expand(document, LayerVocabulary(types, schema_of(types)), report=report)
 
 
 def typed_solver(document: language.Document, types: Catalogue) -> tuple[Record, tuple[Diagnostic, ...]]:
     """A parsed solver file as a SolverParameter, and warnings."""
     report = Report()
-    record = load_solver(expanded(document, types), schema_of(types), report)
+    record = load_solver(expanded(document, types, report), schema_of(types), report)
     report.finish()
     return record, tuple(report.diagnostics)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
-from netc.errors import Span
+from netc.errors import Report, Span
 from netc.language import codes
 from netc.language.blobs import alias
 from netc.language.composites import Composites
@@ -13,7 +13,7 @@ from netc.language.evaluate import chosen, let, turns
 from netc.language.imports import Imports
 from netc.language.layers import Layers
 from netc.language.limits import Failed, Limits, Stop
-from netc.language.scope import EVERY_PHASE, Blob, Composite, Context, Run, Scope
+from netc.language.scope import Composite, Context, Run, Scope
 from netc.language.tree import Alias, Block, Call, Define, Document, Field, For, If, Import, Item, Let, Phases
 from netc.language.vocabulary import Vocabulary
 
@@ -29,11 +29,11 @@ class Expansion:
         self.imports = Imports(document.source.path, root, self.carry_out)
         self.deploys = False
 
-    def run(self) -> tuple[Field, ...]:
-        limits = Limits()
+    def run(self, report: Report) -> tuple[Field, ...]:
+        """The fields that could be made; what is wrong goes to the report."""
+        limits = Limits(report)
         with suppress(Stop):
             self.carry_out(self.body, Context(limits, Scope(own=True), Run()))
-        limits.report.finish()
         return self.layers.fields(self.deploys)
 
     def carry_out(self, body: Block, at: Context) -> None:
@@ -78,11 +78,7 @@ class Expansion:
             else:
                 self.layers.call(call, at)
         except Failed:
-            # The targets are declared all the same, so that their uses are not reported as well.
-            for target in call.targets:
-                if at.scope.find(target.name.text) is None:
-                    name = at.run.prefix + target.name.text
-                    at.scope.assign(target.name.text, Blob(dict.fromkeys(EVERY_PHASE, name), target.name.span))
+            self.layers.unmade(call, at)
             raise
 
     def _phases(self, item: Phases, at: Context) -> None:

@@ -11,7 +11,7 @@ from netc.language.blobs import assign, assignable, blob_of, label_of
 from netc.language.evaluate import blob_name, block_of, field_of
 from netc.language.limits import Failed
 from netc.language.names import Taken
-from netc.language.scope import EVERY_PHASE, Blob, Composite, Context
+from netc.language.scope import EVERY_PHASE, Blob, Composite, Constant, Context
 from netc.language.tree import Block, Call, Expression, Field, ListValue, Scalar, Value
 from netc.language.vocabulary import Vocabulary
 
@@ -68,6 +68,22 @@ class Layers:
         self.made.append(Made(Field("layer", callee, Block(tuple(fields), place), place), phases))
         for target, top in zip(call.targets, tops, strict=True):
             assign(target, dict.fromkeys(phases, top), at)
+
+    def unmade(self, call: Call, at: Context) -> None:
+        """A layer without a type for a call that cannot be carried out: its targets are known to be missing blobs, so
+        that whoever reads them is not blamed as well.
+        """
+        names = [
+            target.name
+            for target in call.targets
+            if not isinstance(at.scope.names.get(target.name.text), Constant | Composite)
+        ]
+        tops = [self.blobs.fresh(at.run.prefix + name.text, at.phases) for name in names]
+        place = at.place(call.span)
+        fields = tuple(_string("top", top, at.place(n.span)) for n, top in zip(names, tops, strict=True))
+        self.made.append(Made(Field("layer", place, Block(fields, place), place), at.phases))
+        for name, top in zip(names, tops, strict=True):
+            at.scope.assign(name.text, Blob(dict.fromkeys(EVERY_PHASE, top), at.place(name.span)))
 
     def write(self, written: Field, at: Context) -> None:
         """Take a field of the file as it is written, a layer among others."""

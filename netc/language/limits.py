@@ -28,8 +28,8 @@ class Stop(Exception):  # noqa: N818
 class Limits:
     """Counts what an expansion does and collects its diagnostics, each place and message once."""
 
-    def __init__(self) -> None:
-        self.report = Report()
+    def __init__(self, report: Report) -> None:
+        self.report = report
         self.steps = 0
         self.layers = 0
         self._said: set[tuple[str, int, int, str]] = set()

@@ -1,4 +1,4 @@
-"""What typing could not read of a net, so that later stages do not blame the rest of the file for it.
+"""What expansion and typing could not read of a net, so that later stages do not blame the rest of the file for it.
 
 A layer with a mistake in it has lost a field: that it lacks a bottom, a kernel size or a type, that its blob is unknown
 to others, or that shapes behind it do not fit, need not be said.
@@ -13,16 +13,18 @@ from functools import cached_property
 from netc.errors import Diagnostic, Span
 from netc.schema.record import Record
 
-_TOP = re.compile(r"\btop\s*:\s*\[?[^:\]]*$")
+_TOP = re.compile(r"""\btop\s*:\s*(?:\[[^\]]*|["']?[\w/.-]*)$""")
 _HARMLESS = ("param",)
 """Fields of a layer in which a mistake changes no blob and no shape."""
 
 
 class Damage:
-    """The layers in which typing found mistakes; `diagnostics` are all that is known to be wrong so far."""
+    """The layers in which mistakes were found; `diagnostics` are all that is known to be wrong so far."""
 
     def __init__(self, net: Record, diagnostics: Iterable[Diagnostic]) -> None:
-        wrong = (d.span for d in diagnostics if d.severity == "error" and d.code.id.startswith("SCH"))
+        diagnostics = tuple(diagnostics)
+        self.unread = any(d.severity == "error" and d.code.id.startswith("SYN") for d in diagnostics)
+        wrong = (d.span for d in diagnostics if d.severity == "error" and d.code.id.startswith(("SCH", "SYN")))
         self.places = [span for span in wrong if span is not None]
         self.layers = [layer for layer in net.layer if layer.span is not None] if self.places else []
 
@@ -45,7 +47,9 @@ class Damage:
 
     @cached_property
     def lost_top(self) -> bool:
-        """Whether the name of a top cannot be read: it may be any blob's."""
+        """Whether the name of a top cannot be read: it may be any blob's. So it is with statements, but for calls."""
+        if self.unread and self.outside:
+            return True
         lines = (place.source.text[max(0, place.start - 80) : place.start] for place in self.places)
         return any(_TOP.search(line) for line in lines)
 
