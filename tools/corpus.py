@@ -89,13 +89,18 @@ def _plan(path: Path, phase: str, swapped: bool, expected: list[str]) -> Plan:
     except NetError as error:
         if any(d.severity == "error" and d.code is not NO_SIZE for d in error.diagnostics):
             raise
+    return plan(path, in_phase, inputs=given_shapes(path, in_phase, expected))
+
+
+def given_shapes(path: Path, phase: Phase, expected: list[str]) -> dict[str, Shape]:
+    """The shapes that Caffe's run gave to data layers whose data was not there, by blob. expected: of the oracle."""
     dummies = {line[1]: line[4:] for line in (e.split("\t") for e in expected) if line[2:3] == ["DummyData"]}
     inputs: dict[str, Shape] = {}
     for layer in load(path).record.layer:
-        if layer.name in dummies and included(layer, State(in_phase)):
+        if layer.name in dummies and included(layer, State(phase)):
             shapes = (tuple(map(int, shape.split("x"))) for shape in dummies[layer.name])
             inputs |= dict(zip(layer.top, shapes, strict=True))
-    return plan(path, in_phase, inputs=inputs)
+    return inputs
 
 
 def _first(error: NetError) -> str:

@@ -2,31 +2,50 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import click
 
 from netc.cli import _output
-from netc.cli._files import in_folder, say_written, write_parts
+from netc.cli._files import in_folder, read_lines, say_written, write_parts
 from netc.cli._options import OUTPUT_OR_FOLDER, planning_options
+from netc.cli.predict import BAD_LABELS
 from netc.convert import files
 from netc.convert.check import TOLERANCE, Checked, check, random_inputs
 from netc.convert.codes import NOT_CHECKED
 from netc.convert.given import given_inputs
 from netc.convert.model import Made, Options
+from netc.convert.onnx.sizes import AXES
 from netc.errors import Diagnostic, NetError
 from netc.layer import Shape
+
+
+class AxesOption(click.ParamType):  # type: ignore[type-arg, unused-ignore]
+    """`N,H,W`: axes of inputs."""
+
+    name = "N,H,W"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        letters = tuple(dict.fromkeys(str(value).upper().replace(" ", "").split(",")))
+        if unknown := [letter for letter in letters if letter not in AXES]:
+            self.fail(f"{unknown[0]!r} is none of {', '.join(AXES)}", param, ctx)
+        return letters
 
 
 @click.command("convert")
 @click.argument("source", metavar="IN", type=click.Path(path_type=Path))
 @click.argument("target", metavar="OUT", type=OUTPUT_OR_FOLDER)
 @click.option("--weights", "weights", type=click.Path(path_type=Path), multiple=True, help="Parameters, by layer name.")
-@click.option("--batch", type=click.IntRange(min=1), help="Batch size of the ONNX file.")
 @click.option("--to", metavar="ENDING", help="The format, whatever OUT is called: .net, torch...; for - and folders.")
-@click.option("--half", is_flag=True, help="Store parameters in FP16, as OpenCV's shrinkCaffeModel does.")
+@click.option("--half", is_flag=True, help="Store parameters in FP16 (weights of convolutions and products).")
+@click.option("--batch", type=click.IntRange(min=1), help="Batch size of the ONNX file.")
+@click.option("--dynamic", type=AxesOption(), help="Sizes of ONNX inputs to leave free: N (batch), H, W.")
+@click.option("--upto", metavar="BLOB", multiple=True, help="End with this blob, not with the net's outputs.")
+@click.option("--with-preprocessing", is_flag=True, help="Take pixels: mean, crop and scale become part of the file.")
+@click.option("--labels", type=click.Path(path_type=Path), help="A text file that names class N in line N.")
+@click.option("--opset", type=int, help="Version of ONNX's operators (17).")
+@click.option("--domain", type=click.Choice(["opencv", "openvino"]), help="Whose own nodes ONNX files may use.")
 @click.option("--check", "checked", is_flag=True, help="Run what was made, and compare it with netc layer by layer.")
 @click.option(
     "--given", type=click.Path(path_type=Path), multiple=True, help="Check on the arrays of a .npz file, too."
@@ -57,12 +76,14 @@ def command(
     .safetensors  parameters, with the net's text beside them
     .onnx         the net that predicts, with its parameters and fixed shapes (only written)
     .py           the net as a module for PyTorch, with its parameters as .safetensors beside it (only written)
+    .onnx         the net that predicts, with its parameters (only written)
 
     \b
     netc convert old.prototxt new.net
     netc convert net.prototxt model.onnx --weights model.caffemodel --batch 1 --check
     netc convert model.caffemodel half.caffemodel --half
     netc convert train_val.prototxt FOLDER --to torch --weights model.caffemodel
+    netc convert ssd.prototxt ssd.onnx --weights ssd.caffemodel --dynamic N,H,W
 
     --check runs what was made on random inputs (and those of --given) beside netc. Where a layer's top differs by more
     than the tolerance, it names the first that does, writes nothing, and the exit code is 1.
@@ -70,8 +91,9 @@ def command(
     model = files.with_weights(files.read(source, layers), weights)
     if model.definition is not None:
         _output.show(model.definition.warnings)
-    known = {field.name for field in fields(Options)}
-    options = Options(inputs=dict(inputs), **{name: value for name, value in asked.items() if name in known})
+    if asked["labels"] is not None:
+        asked["labels"] = tuple(read_lines(asked["labels"], BAD_LABELS))
+    options = Options(inputs=dict(inputs), **{name: value for name, value in asked.items() if value is not None})
     ending = f".{to.lstrip('.')}" if to else target.suffix
     made = files.dump(model, ending, options)
     for note in made.notes:

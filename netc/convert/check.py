@@ -68,10 +68,10 @@ def check(it: Checkable, inputs: Iterable[Inputs], tolerance: float = TOLERANCE)
     found (detections) are compared as sets. Raises NetError as the runner does, and as planning for shapes that cannot
     be.
     """
-    runner = it.start()
+    runner, own = it.start(), it.net()
     runs, compared, computed, worst = 0, 0, 0, None
     for given in inputs:
-        net = _kept(it.net, {name: array.shape for name, array in given.items()})
+        net = _kept(own, {name: array.shape for name, array in given.items()})
         for name, array in given.items():
             net.set_input(name, array)
         runs, compared, computed = runs + 1, 0, 0
@@ -89,15 +89,17 @@ def check(it: Checkable, inputs: Iterable[Inputs], tolerance: float = TOLERANCE)
 
 def random_inputs(it: Checkable, runs: int = 2, seed: int = 0) -> Iterator[Inputs]:
     """Made-up inputs that the net's layers can take: `runs` times in its own shapes, once in each other size."""
+    own = it.net()
     for number, shapes in enumerate([{}] * runs + list(it.sizes)):
-        net = _kept(it.net, shapes)
+        net = _kept(own, shapes)
         fill_inputs(net, seed + number)
         yield {name: array.copy() for name, array in net.inputs.items()}
 
 
 def _kept(net: Net, shapes: Mapping[str, Shape]) -> Net:
     """The net at these shapes of its inputs, with every value kept."""
-    return Net(plan(net.graph, training=False, inputs=dict(shapes), keep=True), params=net)
+    inputs = {name: array.shape for name, array in net.inputs.items()} | dict(shapes)
+    return Net(plan(net.graph, training=False, inputs=inputs, keep=True), params=net)
 
 
 def _differences(net: Net, runner: Runner, inputs: Inputs) -> Iterator[Difference | None]:

@@ -58,10 +58,9 @@ NAMES_CLASH = Code(
 NO_HALF = Code(
     "CNV008",
     "the format has no parameters in FP16",
-    why="--half stores the parameters of convolutions and inner products in two bytes each. Files of text hold no "
-    "parameters, and an ONNX file would have to compute in FP16, which gives other numbers.",
-    example="netc convert model.caffemodel model.onnx --half",
-    fix="Convert to .caffemodel, .h5 or .safetensors.",
+    why="--half stores parameters in two bytes each. Files of text hold none.",
+    example="netc convert model.caffemodel model.prototxt --half",
+    fix="Convert to .caffemodel, .h5, .safetensors or .onnx.",
 )
 NOT_HALF = Code(
     "CNV009",
@@ -109,6 +108,45 @@ NOT_CHECKED = Code(
     why="`--check` runs what was made. Text and parameters alone do not run.",
     example="netc convert net.prototxt net.net --check",
     fix="Leave --check out, or convert to a format that holds a net that runs.",
+)
+NOT_FREE = Code(
+    "CNV016",
+    "a size cannot be free",
+    why="`--dynamic` leaves sizes of the inputs open. A layer whose parameters or fields hold a size (InnerProduct "
+    "over a plane, a Reshape to numbers) works for that size only.",
+    example="netc convert nets/lenet.net lenet.onnx --dynamic H,W",
+    fix="Free fewer axes (--dynamic N frees the batch only), or change the layer that is named.",
+)
+BAD_OPSET = Code(
+    "CNV017",
+    "this version of ONNX's operators is not written",
+    why="Each ONNX file says which version of the operators it uses. Older ones lack operators that nets need, newer "
+    "ones are not known yet.",
+    example="netc convert net.prototxt model.onnx --opset 9",
+    fix="Take a version of the list, 17 if nothing speaks for another one.",
+)
+TOO_LARGE_FOR_ONNX = Code(
+    "CNV018",
+    "the ONNX file would be too large",
+    why="An ONNX file is one protobuf message, which has at most 2 GB.",
+    example="netc convert enormous.prototxt model.onnx",
+    fix="Store parameters in half as many bytes: --half.",
+)
+NO_BLOB = Code(
+    "CNV019",
+    "the net has no such blob",
+    why="`--upto` names blobs of the net that predicts, with which the file is to end. Data, labels and losses are not "
+    "in it.",
+    example="netc convert nets/lenet.net lenet.onnx --upto pool5",
+    fix="`netc summary` shows the blobs of a net.",
+)
+NO_PREPROCESSING = Code(
+    "CNV020",
+    "nothing says how images were prepared",
+    why="`--with-preprocessing` puts what was done to images in training (mean, crop, scale) in front of the net. "
+    "netc's own snapshots say what that was, and so does a data layer, or an Input, that has a transform_param.",
+    example="netc convert deploy.prototxt model.onnx --with-preprocessing",
+    fix="Write it at the Input: transform_param { mean_value: 104 mean_value: 117 mean_value: 123 scale: 0.017 }",
 )
 BAD_GIVEN = Code(
     "CNV015",

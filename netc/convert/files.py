@@ -47,8 +47,8 @@ def read(path: Path, layers: Iterable[Path] = ()) -> Model:
         record = read_model(path, schema, report)
         report.finish()
     except NetError as error:
-        return Model(path, None, weights, error.diagnostics)
-    return Model(path, Definition(path, record, types, schema, tuple(report.diagnostics)), weights)
+        return Model(path, None, weights, error.diagnostics, (path,))
+    return Model(path, Definition(path, record, types, schema, tuple(report.diagnostics)), weights, (), (path,))
 
 
 def read_net(path: Path, layers: Iterable[Path] = ()) -> Definition:
@@ -59,13 +59,15 @@ def read_net(path: Path, layers: Iterable[Path] = ()) -> Definition:
 def with_weights(model: Model, paths: Iterable[Path]) -> Model:
     """The model with the parameters of other files, layer by layer, by name; later files count."""
     for path in paths:
-        more = read(path).weights
+        source = read(path)
+        more = source.weights
         if more is None:
             raise NetError(Diagnostic(NO_PARAMETERS, f"{path} holds no parameters"))
         old = model.weights or Weights(more.name, ())
         known = {layer.name for layer in more.layers if layer.blobs}
         kept = tuple(layer for layer in old.layers if layer.name not in known)
-        model = replace(model, weights=Weights(old.name, (*kept, *more.layers)))
+        files = (*model.weight_files, *source.weight_files)
+        model = replace(model, weights=Weights(old.name, (*kept, *more.layers)), weight_files=files)
     return model
 
 

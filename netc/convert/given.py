@@ -16,7 +16,7 @@ def given_inputs(it: Checkable, path: Path) -> list[Inputs]:
 
     Raises NetError: CNV015 where an input has no array or one with another number of axes, and as reading does.
     """
-    arrays, shapes = read_npz(path), {name: array.shape for name, array in it.net.inputs.items()}
+    arrays, shapes = read_npz(path), {name: array.shape for name, array in it.net().inputs.items()}
     if len(arrays) == len(shapes) == 1:
         arrays = dict(zip(shapes, arrays.values(), strict=True))
     for name, shape in shapes.items():

@@ -19,13 +19,15 @@ from netc.schema.weights import Weights
 class Model:
     """What a file holds. definition: the net, if it is known; weights: the parameters, if there are any.
 
-    unread: what is wrong with a net that stands in the file beside parameters, which need none.
+    unread: what is wrong with a net that stands in the file beside parameters, which need none. weight_files: the
+    snapshots that parameters are from, which may say how images were prepared.
     """
 
     path: Path
     definition: Definition | None = None
     weights: Weights | None = None
     unread: tuple[Diagnostic, ...] = ()
+    weight_files: tuple[Path, ...] = ()
 
 
 def definition_of(model: Model) -> Definition:
@@ -56,11 +58,20 @@ class Options:
     A field is called as the option of `netc convert` is (`option` knows); its default means that nobody asked.
 
     batch, inputs: shapes of the inputs of a net that predicts, instead of its own. half: parameters in FP16.
+    upto: blobs that the net ends with, instead of its outputs. with_preprocessing: it takes pixels.
+    dynamic: which axes of its inputs are free (N, H, W). opset: the version of ONNX's operators. domain: whose own
+    nodes may be used ("opencv", "openvino"). labels: the names of its classes.
     """
 
     batch: int | None = None
     inputs: Mapping[str, Shape] = field(default_factory=dict)
     half: bool = False
+    upto: tuple[str, ...] = ()
+    with_preprocessing: bool = False
+    dynamic: tuple[str, ...] = ()
+    opset: int | None = None
+    domain: str = ""
+    labels: tuple[str, ...] = ()
 
     @property
     def asked(self) -> tuple[str, ...]:
@@ -98,11 +109,11 @@ class Runner(Protocol):
 class Checkable:
     """A net as netc has it, and what runs it elsewhere.
 
-    start: makes the runner; it raises NetError (CNV003) without its package. sizes: shapes of inputs, besides the
-    net's own, at which the file says that it runs.
+    net: makes the net, in memory with its parameters. start: makes the runner; it raises NetError (CNV003) without its
+    package. sizes: shapes of inputs, besides the net's own, at which the file says that it runs.
     """
 
-    net: Net
+    net: Callable[[], Net]
     start: Callable[[], Runner]
     sizes: tuple[Mapping[str, Shape], ...] = ()
 

@@ -59,8 +59,8 @@ def _stored(weights: Weights, definition: Definition | None, *, half: bool) -> W
     layers = []
     for layer in weights.layers:
         if half and (layer.type or types.get(layer.name)) in _HALVED:
-            blobs = tuple(_half(blob, f'blob {i} of layer "{layer.name}"') for i, blob in enumerate(layer.blobs))
-            diffs = tuple(_half(diff, f'gradient {i} of layer "{layer.name}"') for i, diff in enumerate(layer.diffs))
+            blobs = tuple(half_of(blob, f'blob {i} of layer "{layer.name}"') for i, blob in enumerate(layer.blobs))
+            diffs = tuple(half_of(diff, f'gradient {i} of layer "{layer.name}"') for i, diff in enumerate(layer.diffs))
         else:
             blobs, diffs = tuple(map(_single, layer.blobs)), tuple(map(_single, layer.diffs))
         layers.append(replace(layer, blobs=blobs, diffs=diffs))
@@ -71,8 +71,8 @@ def _single(blob: Array) -> Array:
     return blob.astype(np.float32) if blob.dtype == np.float16 else blob
 
 
-def _half(blob: Array, what: str) -> Array:
-    """A blob in FP16, each value rounded to the nearest."""
+def half_of(blob: Array, what: str) -> Array:
+    """A blob in FP16, each value rounded to the nearest. Raises NetError (CNV009) for values beyond its range."""
     with np.errstate(over="ignore"):
         made = blob.astype(np.float16)
     lost = np.flatnonzero(np.isinf(made) & np.isfinite(blob))

@@ -1,48 +1,187 @@
-"""The net of a model that predicts, with its parameters: what formats that hold nets alone are made of."""
+"""The net of a model that predicts, with its parameters: what formats that hold such nets are made of."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from netc.api.definition import Definition
 from netc.api.deploy import deploy
 from netc.api.planning import plan_state, states
+from netc.convert.codes import NO_BLOB
 from netc.convert.model import NOTHING, Model, Options, definition_of
-from netc.graph import State, included
-from netc.layer import LayerType
+from netc.convert.parameters import half_of
+from netc.convert.preprocessing import with_preprocessing
+from netc.errors import Diagnostic, NetError, suggest
+from netc.graph import Graph, State, included
+from netc.kernels.fillers import fill
+from netc.kernels.philox import stream
+from netc.layer import Array, LayerType, Shape
+from netc.plan.model import Param, Plan
 from netc.run.net import Net
-from netc.run.weights import load_weights
+from netc.run.weights import match
+from netc.schema.record import Record
+from netc.schema.weights import Weights
 
-TAKES = frozenset({"batch", "inputs"})
+TAKES = frozenset({"batch", "inputs", "upto", "with_preprocessing", "half"})
 """The options that `build` reads."""
 LEFT_OUT = "left out, as only training needs it"
 """What the note begins with that names such layers."""
 
 
-def build(model: Model, options: Options = NOTHING) -> tuple[Net, tuple[str, ...]]:
+@dataclass(frozen=True)
+class Predicting:
+    """A net that predicts. blobs: the values of each of `plan.params`, which may be views of a weight file.
+
+    Nothing but these is in memory, so that a large net costs its parameters once. Arrays may be read-only and start at
+    any byte: what computes with them copies them first. They are FP32, or FP16 where they are to be stored so.
+    outputs: indices of the values that the net is asked for.
+    """
+
+    plan: Plan
+    blobs: tuple[Array, ...]
+    outputs: tuple[int, ...]
+
+    @property
+    def graph(self) -> Graph:
+        return self.plan.graph
+
+    @cached_property
+    def params(self) -> Mapping[str, tuple[Array, ...]]:
+        """The parameter blobs of each layer that has some, by the layer's key, in the layer's own shapes."""
+        found = {}
+        for node in self.graph.nodes:
+            planned = self.plan.layers[node.index]
+            if planned.params:
+                pairs = zip(planned.params, planned.setup.params, strict=True)
+                found[node.key] = tuple(self.blobs[i].reshape(blob.shape) for i, blob in pairs)
+        return found
+
+    def net(self) -> Net:
+        """The net in memory, with a copy of the parameters."""
+        net = Net(self.plan)
+        for target, values in zip(net.parameters.all, self.blobs, strict=True):
+            target.data[...] = values
+        return net
+
+    @staticmethod
+    def of(net: Net) -> Predicting:
+        """A net that is in memory already."""
+        return Predicting(net.plan, tuple(blob.data for blob in net.parameters.all), net.graph.outputs)
+
+
+def build(model: Model, options: Options = NOTHING) -> tuple[Predicting, tuple[str, ...]]:
     """The model's net for prediction, with its parameters, and what a person should know.
 
-    A net that has data layers or losses is first cut to what predicts (as `netc deploy` does).
+    A net that has data layers or losses is first cut to what predicts (as `netc deploy` does). Raises NetError as that
+    does, CNV019 for a blob that is not there, CNV020 where nothing says how images are prepared, CNV009.
     """
-    definition = definition_of(model)
-    state = states(definition)[-1]
-    notes: list[str] = []
-    layers = [layer for layer in definition.record.layer if included(layer, state)]
-    types, whole = definition.types.types, definition
-    if any(la.type in types and _only_trains(types[la.type]) for la in layers):
-        cut = deploy(definition, batch=options.batch or 1, inputs=options.inputs)
-        definition, state = cut.definition, State("TEST")
-        if cut.left_out:
-            notes.append(f"{LEFT_OUT}: {', '.join(cut.left_out)}")
-    plan = plan_state(definition, state, batch=options.batch, inputs=options.inputs)
-    fillers = None if model.weights is not None or whole is definition else Net(plan_state(whole, states(whole)[-1]))
-    net = Net(plan, params=fillers)  # what is cut has no fillers any more
-    if model.weights is not None:
-        loaded = load_weights(net, model.weights, source=str(model.path))
-        notes += [d.message for d in loaded.warnings]
-        notes += [f"no parameters for {', '.join(loaded.fresh)}: as their fillers say"] if loaded.fresh else []
-    elif net.params:
+    whole = definition_of(model)
+    definition, state, data, notes = _cut(whole, options)
+    weights = model.weights
+    plan = plan_state(definition, state, batch=options.batch, inputs={} if data else options.inputs)
+    if options.with_preprocessing:
+        definition, more = with_preprocessing(model, plan, definition, data)
+        weights = Weights(weights.name if weights else "", (*(weights.layers if weights else ()), *more))
+        plan = plan_state(definition, state)
+    if options.upto:
+        plan = plan_state(_kept(plan, definition, options.upto), state)
+    outputs = tuple(_last(plan, blob) for blob in dict.fromkeys(options.upto)) or plan.graph.outputs
+    found: dict[int, Array] = {}
+    if weights is not None:
+        found, said = _loaded(plan, weights, str(model.path), whole=not options.upto)
+        notes += said
+    if model.weights is None and plan.params:
         notes.append("no weights were given: parameters are as their fillers say")
-    return net, tuple(notes)
+    fillers = _fillers(whole, plan, options) if len(found) < len(plan.params) else {}
+    blobs = [found[p.index] if p.index in found else _filled(plan, p, fillers) for p in plan.params]
+    if options.half:
+        blobs = [half_of(b, f'"{p.name}"') if b.ndim > 1 else b for b, p in zip(blobs, plan.params, strict=True)]
+    return Predicting(plan, tuple(blobs), outputs), tuple(notes)
+
+
+Data = Mapping[str, tuple[Record, Shape]]
+"""The data layer that filled each blob of a net, and the blob's shape."""
+
+
+def _cut(definition: Definition, options: Options) -> tuple[Definition, State, Data, list[str]]:
+    state = states(definition)[-1]
+    layers = [layer for layer in definition.record.layer if included(layer, state)]
+    types = definition.types.types
+    if not any(la.type in types and _only_trains(types[la.type]) for la in layers):
+        return definition, state, {}, []
+    cut = deploy(definition, batch=options.batch or 1, inputs=options.inputs)
+    notes = [f"{LEFT_OUT}: {', '.join(cut.left_out)}"] if cut.left_out else []
+    return cut.definition, State("TEST"), cut.data, notes
 
 
 def _only_trains(type: LayerType) -> bool:
     """A loss, or a layer that data fills: a net that has one is cut down to what predicts."""
     return type.loss or (type.source and type.role.fed != "caller")
+
+
+# ---------------------------------------------------------------- up to a blob
+
+
+def _last(plan: Plan, blob: str) -> int:
+    """The last value of a blob's name."""
+    values = {value.name: value.index for value in plan.graph.values}
+    if blob not in values:
+        close = suggest(blob, values)
+        help = f'did you mean "{close}"?' if close else NO_BLOB.fix
+        raise NetError(Diagnostic(NO_BLOB, f'the net that predicts has no blob "{blob}"', help=help))
+    return values[blob]
+
+
+def _kept(plan: Plan, definition: Definition, blobs: Sequence[str]) -> Definition:
+    """The layers that these blobs need. Raises NetError (CNV019)."""
+    wanted, kept = {_last(plan, blob) for blob in blobs}, []
+    for node in reversed(plan.graph.nodes):
+        if wanted & set(node.tops):
+            wanted |= set(node.bottoms)
+            kept.append(node.record.replace(include=None, exclude=None))
+    old = ("input", "input_shape", "input_dim")
+    record = definition.record.replace(**dict.fromkeys(old), layer=tuple(reversed(kept)))
+    return replace(definition, record=record, warnings=())
+
+
+# ---------------------------------------------------------------- parameters
+
+
+def _loaded(plan: Plan, weights: Weights, source: str, whole: bool) -> tuple[dict[int, Array], list[str]]:
+    """The values of parameter blobs that the weights have, by index, and what a person should know.
+
+    whole: the net is all that the weights are for; of a part nobody asks.
+    """
+    if not plan.params and not whole:
+        return {}, []
+    pairs, loaded = match(plan, weights, source=source)
+    found: dict[int, Array] = {}
+    for node, layer in pairs:
+        for index, blob in zip(plan.layers[node.index].params, layer.blobs, strict=True):
+            found[index] = np.asarray(blob, np.float32).reshape(plan.params[index].shape)
+    notes = [d.message for d in loaded.warnings]
+    notes += [f"no parameters for {', '.join(loaded.fresh)}: as their fillers say"] if loaded.fresh else []
+    return found, notes
+
+
+Fillers = Mapping[tuple[str, int], Record | float]
+"""How parameter blobs start, by layer key and position."""
+
+
+def _fillers(whole: Definition, plan: Plan, options: Options) -> Fillers:
+    """Those of the whole definition's net: what is cut has none any more."""
+    found: dict[tuple[str, int], Record | float] = {}
+    for one in (plan, plan_state(whole, states(whole)[-1], inputs=options.inputs)):
+        found |= {(one.graph.nodes[p.layer].key, p.position): p.blob.filler for p in one.params}
+    return found
+
+
+def _filled(plan: Plan, param: Param, fillers: Fillers) -> Array:
+    key = plan.graph.nodes[param.layer].key
+    array = np.zeros(param.shape, np.float32)
+    fill(array, fillers[key, param.position], 0, stream(key, param.position))
+    return array

@@ -10,7 +10,8 @@ import numpy as np
 
 from netc.errors import Diagnostic, NetError
 from netc.graph import Node
-from netc.layer import Array, Shape, format_shape
+from netc.layer import Shape, format_shape
+from netc.plan.model import Plan
 from netc.run.codes import EMPTY_STATISTICS, NOTHING_LOADED, SAME_NAMES, WEIGHTS_SHAPE
 from netc.run.net import Net
 from netc.schema.weights import LayerWeights, Weights
@@ -38,26 +39,35 @@ def load_weights(
     file's layer name to the net's. Blobs of old files have four sizes; leading ones are dropped to fit, as in Caffe.
     Raises NetError: SNP010 for each layer that does not fit; SNP011 if nothing can be loaded.
     """
+    pairs, found = match(net.parameters.plan, weights, reshape=reshape, names=names, source=source)
+    for node, layer in pairs:
+        _copy(net, node, layer)
+    return found
+
+
+def match(
+    plan: Plan, weights: Weights, *, reshape: bool = False, names: Mapping[str, str] | None = None, source: str = ""
+) -> tuple[list[tuple[Node, LayerWeights]], Loaded]:
+    """Which layer of a net takes which layer's parameters of a file; arguments, report and errors of `load_weights`."""
     names, targets = names or {}, dict[str, Node]()
-    for node in _with_parameters(net):
+    for node in _with_parameters(plan):
         targets.setdefault(node.name, node)
     there = [(names.get(layer.name, layer.name), layer) for layer in weights.layers if layer.blobs]
     found = dict(there)
     chosen = [(node, found[name]) for name, node in targets.items() if name in found]
-    mismatched = {node.key: d for node, layer in chosen if (d := _mismatch(net, node, layer, source))}
+    mismatched = {node.key: d for node, layer in chosen if (d := _mismatch(plan, node, layer, source))}
     if mismatched and not reshape:
         raise NetError(mismatched.values())
     if targets and not chosen:
         have = ", ".join(list(found)[:5]) or "no layers with parameters"
         raise NetError(Diagnostic(NOTHING_LOADED, f"{source or 'the weights'} hold {have}: none is in this net"))
-    loaded = [node for node, _ in chosen if node.key not in mismatched]
-    for node in loaded:
-        _copy(net, node, found[node.name])
+    pairs = [(node, layer) for node, layer in chosen if node.key not in mismatched]
     taken = {node.key for node, _ in chosen}
-    fresh = tuple(node.key for node in _with_parameters(net) if node.key not in taken)
+    fresh = tuple(node.key for node in _with_parameters(plan) if node.key not in taken)
     ignored = tuple(layer.name for name, layer in found.items() if name not in targets)
-    doubts = (*_same_names(net, [name for name, _ in there], source), *_doubts(net, loaded))
-    return Loaded(tuple(node.key for node in loaded), fresh, ignored, tuple(mismatched.values()), doubts)
+    doubts = (*_same_names(plan, [name for name, _ in there], source), *_doubts(pairs))
+    loaded = tuple(node.key for node, _ in pairs)
+    return pairs, Loaded(loaded, fresh, ignored, tuple(mismatched.values()), doubts)
 
 
 def load_own(net: Net, weights: Weights, source: str) -> None:
@@ -65,19 +75,20 @@ def load_own(net: Net, weights: Weights, source: str) -> None:
 
     One whose layers have other names, or another order, is loaded by name. Raises NetError as `load_weights`.
     """
-    nodes, stored = _with_parameters(net), [layer for layer in weights.layers if layer.blobs]
+    plan = net.parameters.plan
+    nodes, stored = _with_parameters(plan), [layer for layer in weights.layers if layer.blobs]
     if [node.name for node in nodes] != [layer.name for layer in stored]:
         load_weights(net, weights, source=source)
         return
     pairs = list(zip(nodes, stored, strict=True))
-    if problems := [d for node, layer in pairs if (d := _mismatch(net, node, layer, source))]:
+    if problems := [d for node, layer in pairs if (d := _mismatch(plan, node, layer, source))]:
         raise NetError(problems)
     for node, layer in pairs:
         _copy(net, node, layer)
 
 
-def _with_parameters(net: Net) -> list[Node]:
-    return [node for node in net.graph.nodes if net.parameters.plan.layers[node.index].params]
+def _with_parameters(plan: Plan) -> list[Node]:
+    return [node for node in plan.graph.nodes if plan.layers[node.index].params]
 
 
 def _copy(net: Net, node: Node, layer: LayerWeights) -> None:
@@ -85,9 +96,9 @@ def _copy(net: Net, node: Node, layer: LayerWeights) -> None:
         target.data[...] = np.asarray(blob).reshape(target.data.shape)
 
 
-def _same_names(net: Net, there: list[str], source: str) -> tuple[Diagnostic, ...]:
+def _same_names(plan: Plan, there: list[str], source: str) -> tuple[Diagnostic, ...]:
     """A warning about each name that several layers with parameters have, in the net or in the file."""
-    ours, theirs = Counter(node.name for node in _with_parameters(net)), Counter(there)
+    ours, theirs = Counter(node.name for node in _with_parameters(plan)), Counter(there)
     found = []
     for name, count in ours.items():
         if theirs[name] and (count > 1 or theirs[name] > 1):
@@ -97,12 +108,12 @@ def _same_names(net: Net, there: list[str], source: str) -> tuple[Diagnostic, ..
     return tuple(found)
 
 
-def _doubts(net: Net, loaded: list[Node]) -> tuple[Diagnostic, ...]:
+def _doubts(loaded: list[tuple[Node, LayerWeights]]) -> tuple[Diagnostic, ...]:
     """Warnings that name the layers whose parameters were loaded, but are unlikely to be what training left."""
     found: dict[str, list[str]] = {}
-    for node in loaded:
+    for node, layer in loaded:
         doubt = node.type.role.doubt
-        if doubt and (said := doubt(tuple(blob.data for blob in net.parameters.of_layer(node.index)))):
+        if doubt and (said := doubt(tuple(map(np.asarray, layer.blobs)))):
             found.setdefault(said, []).append(node.name)
     return tuple(_doubted(said, names) for said, names in found.items())
 
@@ -123,9 +134,10 @@ def weights_of(net: Net, diffs: bool = False) -> Weights:
     return Weights(net.graph.name, tuple(layers))
 
 
-def _mismatch(net: Net, node: Node, layer: LayerWeights, source: str) -> Diagnostic | None:
-    ours, theirs = tuple(blob.data for blob in net.parameters.of_layer(node.index)), layer.blobs
-    if len(ours) == len(theirs) and all(fits(a.shape, b.shape) for a, b in zip(ours, theirs, strict=True)):
+def _mismatch(plan: Plan, node: Node, layer: LayerWeights, source: str) -> Diagnostic | None:
+    ours = tuple(blob.shape for blob in plan.layers[node.index].setup.params)
+    theirs = tuple(blob.shape for blob in layer.blobs)
+    if len(ours) == len(theirs) and all(map(fits, ours, theirs)):
         return None
     said = f"the net has {_shapes(ours)}, {source or 'the file'} has {_shapes(theirs)}"
     help = (
@@ -140,5 +152,5 @@ def fits(ours: Shape, theirs: Shape) -> bool:
     return ours == theirs or (len(theirs) == 4 and len(ours) < 4 and (1,) * (4 - len(ours)) + ours == theirs)
 
 
-def _shapes(blobs: tuple[Array, ...]) -> str:
-    return " and ".join(format_shape(b.shape) for b in blobs) or "no blobs"
+def _shapes(blobs: tuple[Shape, ...]) -> str:
+    return " and ".join(map(format_shape, blobs)) or "no blobs"

@@ -28,6 +28,10 @@ READING = ("data boxes", "data images", "gradcheck", "test", "train")
 LOADING = ("test", "train")
 MEANT = {
     "--check": ("convert",),
+    "--dynamic": ("convert",),
+    "--opset": ("convert",),
+    "--upto": ("convert",),
+    "--with-preprocessing": ("convert",),
     "--given": ("convert",),
     "--to": ("convert",),
     "--tolerance": ("convert",),

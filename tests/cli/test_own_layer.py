@@ -12,6 +12,7 @@ import netc
 from netc.api.gradcheck import gradcheck
 from netc.catalogue import catalogue
 from netc.convert.onnx import export
+from netc.convert.predicting import Predicting
 from netc.errors import NetError
 from tests.cli.conftest import Run
 from tests.run.test_poison import check, fast_of
@@ -71,7 +72,9 @@ def test_its_onnx_writer_gives_the_same_numbers() -> None:
     text = NET.replace("label = Input() { shape { dim: 4 } }\n", "").replace("loss = SoftmaxWithLoss(b, label)\n", "")
     net: Any = netc.Net(netc.loads(text, layers=[FILE]), "TEST", training=False)
     net.inputs["data"][...] = np.random.default_rng(0).standard_normal((4, 3, 9, 7))
-    session = onnxruntime.InferenceSession(export(net).SerializeToString(), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(
+        b"".join(export(Predicting.of(net)).parts), providers=["CPUExecutionProvider"]
+    )
     (found,) = session.run(None, dict(net.inputs))
     np.testing.assert_allclose(found, net.forward()["b"], rtol=1e-4, atol=1e-5)
 

@@ -50,7 +50,7 @@ class Twin:
 
 def checked(spoil: Spoil, text: str = TEXT, tolerance: float = 1e-4, **more: object) -> Checked:
     net = netc.Net(netc.loads(text, "net.net"), "TEST", training=False, seed=1)
-    it = Checkable(net, lambda: Twin(net, spoil), **more)  # type: ignore[arg-type]
+    it = Checkable(lambda: net, lambda: Twin(net, spoil), **more)  # type: ignore[arg-type]
     return check(it, random_inputs(it), tolerance)
 
 
@@ -154,7 +154,7 @@ def test_detections_are_compared_as_sets() -> None:
 def given(path: Path, **arrays: Array) -> Checked:
     np.savez(path, **arrays)
     net = netc.Net(netc.loads(TEXT.replace("0, -1", "0, 4, -1"), "net.net"), "TEST", training=False, seed=1)
-    it = Checkable(net, lambda: Twin(net, add(1, 1)))
+    it = Checkable(lambda: net, lambda: Twin(net, add(1, 1)))
     return check(it, given_inputs(it, path))
 
 

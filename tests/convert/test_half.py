@@ -62,7 +62,7 @@ def test_only_convolutions_and_inner_products_are_halved(tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     ("value", "ending", "code"),
-    [(65520.0, ".caffemodel", "CNV009"), (1.0, ".onnx", "CNV008"), (1.0, ".prototxt", "CNV008")],
+    [(65520.0, ".caffemodel", "CNV009"), (1.0, ".net", "CNV008"), (1.0, ".prototxt", "CNV008")],
 )
 def test_what_cannot_be_half(tmp_path: Path, value: float, ending: str, code: str) -> None:
     path = tmp_path / "w.caffemodel"

@@ -141,8 +141,12 @@ def test_formats_that_cannot_hold_both_say_so(tmp_path: Path, ending: str, code:
 def test_onnx_has_an_array_for_each() -> None:
     onnx = pytest.importorskip("onnx", reason="the extra onnx is not installed")
     from netc.convert.onnx import export  # noqa: PLC0415 - needs the extra
+    from netc.convert.predicting import Predicting  # noqa: PLC0415
 
-    arrays = {a.name: onnx.numpy_helper.to_array(a).item() for a in export(filled()).model.graph.initializer}
+    arrays = {
+        a.name: onnx.numpy_helper.to_array(a).item()
+        for a in export(Predicting.of(filled())).message().graph.initializer
+    }
     assert arrays == {"c/weights": 10, "c#2/weights": 20}
 
 

@@ -1,31 +1,22 @@
-"""Layers that normalize, scale or mix channels, and products with matrices."""
+"""Layers that normalize, scale or mix channels."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from netc.convert.onnx.runtime import Dim
 from netc.convert.onnx.writer import LayerWriter, Tops, Write
-from netc.kernels.geometry import Along, BatchNormGeometry, BnGeometry, Folded, InnerProductGeometry, Matrix
-from netc.layer import LayerType, Shape
-from netc.layers.arg_max import ARG_MAX
+from netc.kernels.geometry import BatchNormGeometry, BnGeometry
+from netc.layer import LayerType
 from netc.layers.batch_norm import BATCH_NORM
 from netc.layers.bias import BIAS
 from netc.layers.bn import BN
-from netc.layers.cosine_similarity import COSINE_SIMILARITY
-from netc.layers.embed import EMBED
-from netc.layers.gram import GRAM
-from netc.layers.inner_product import INNER_PRODUCT
 from netc.layers.layer_norm import LAYER_NORM
 from netc.layers.lrn import LRN
-from netc.layers.mat_mul import MAT_MUL
-from netc.layers.maxout import MAXOUT
 from netc.layers.mvn import MVN
 from netc.layers.normalize import NORMALIZE
-from netc.layers.parameter import PARAMETER
-from netc.layers.reduction import REDUCTION
 from netc.layers.scale import SCALE
-from netc.layers.shuffle_channel import SHUFFLE_CHANNEL, ShuffleChannelGeometry
-from netc.layers.softmax import SOFTMAX
+from netc.layers.shuffle_channel import SHUFFLE_CHANNEL
 
 
 def batch_norm(layer: LayerWriter) -> Tops:
@@ -47,7 +38,7 @@ def batch_norm(layer: LayerWriter) -> Tops:
     if len(layer.shape) > 1:
         return layer.op("BatchNormalization", layer.x, *scale, *statistics, epsilon=p.eps)
     column = layer.reshape(layer.x, (-1, 1))
-    return layer.reshape(layer.op("BatchNormalization", column, *scale, *statistics, epsilon=p.eps), layer.shape)
+    return layer.reshape(layer.op("BatchNormalization", column, *scale, *statistics, epsilon=p.eps), (-1,))
 
 
 def bn(layer: LayerWriter) -> Tops:
@@ -79,26 +70,29 @@ def _channels(layer: LayerWriter, index: int) -> str:
 
 def scale(layer: LayerWriter) -> Tops:
     learned = len(layer.bottoms) == 1
-    shape = layer.params[0].shape if learned else layer.bottom_shapes[1]
-    view = _spread(layer, shape)
-    made = layer.op("Mul", layer.x, layer.param(0, view) if learned else _given(layer, view))
-    return layer.op("Add", made, layer.param(len(layer.params) - 1, view)) if layer.p.bias_term else made
+    made = layer.op("Mul", layer.x, _learned(layer, 0) if learned else _given(layer))
+    return layer.op("Add", made, _learned(layer, len(layer.params) - 1)) if layer.p.bias_term else made
 
 
 def bias(layer: LayerWriter) -> Tops:
-    learned = len(layer.bottoms) == 1
-    view = _spread(layer, layer.params[0].shape if learned else layer.bottom_shapes[1])
-    return layer.op("Add", layer.x, layer.param(0, view) if learned else _given(layer, view))
+    return layer.op("Add", layer.x, _learned(layer, 0) if len(layer.bottoms) == 1 else _given(layer))
 
 
-def _given(layer: LayerWriter, view: Shape) -> str:
-    return layer.bottoms[1] if view == layer.bottom_shapes[1] else layer.reshape(layer.bottoms[1], view)
+def _learned(layer: LayerWriter, index: int) -> str:
+    shape = layer.params[index].shape
+    return layer.param(index, (*shape, *(1,) * _behind(layer, len(shape))))
 
 
-def _spread(layer: LayerWriter, shape: Shape) -> Shape:
-    """A blob's shape with ones behind, so that it is spread over the bottom from `axis` on."""
-    axis = layer.axis(layer.p.axis) if shape else 0
-    return (*shape, *(1,) * (len(layer.shape) - axis - len(shape))) if shape else ()
+def _given(layer: LayerWriter) -> str:
+    """The second bottom with ones behind, so that it is spread over the first from `axis` on."""
+    dims = layer.dims(1)
+    ones = (1,) * _behind(layer, len(dims))
+    return layer.reshape(layer.bottoms[1], (*dims, *ones)) if ones else layer.bottoms[1]
+
+
+def _behind(layer: LayerWriter, count: int) -> int:
+    """How many axes of the bottom stand behind those of a blob with `count` axes, which begin at `axis`."""
+    return len(layer.shape) - layer.axis(layer.p.axis) - count if count else 0
 
 
 def lrn(layer: LayerWriter) -> Tops:
@@ -120,106 +114,29 @@ def normalize(layer: LayerWriter) -> Tops:
 
 
 def mvn(layer: LayerWriter) -> Tops:
-    rows = layer.reshape(layer.x, layer.setup.known(Matrix))
-    made = layer.op("Sub", rows, layer.op("ReduceMean", rows, axes=[1]))
+    """Over what stands behind the images (and channels); where that is nothing, each value is a row by itself."""
+    axes = list(range(1 if layer.p.across_channels else 2, len(layer.shape)))
+    made = layer.op("Sub", layer.x, layer.op("ReduceMean", layer.x, axes=axes) if axes else layer.x)
     if layer.p.normalize_variance:
-        variance = layer.op("ReduceMean", layer.op("Mul", made, made), axes=[1])
+        squares = layer.op("Mul", made, made)
+        variance = layer.op("ReduceMean", squares, axes=axes) if axes else squares
         made = layer.op("Div", made, layer.plus(layer.op("Sqrt", variance), layer.p.eps))
-    return layer.reshape(made, layer.shape)
+    return made
 
 
 def layer_norm(layer: LayerWriter) -> Tops:
     axis = layer.axis(layer.p.axis)
-    gain = [layer.param(0), layer.param(1)] if layer.params else [layer.numbers(np.ones(layer.shape[axis:]))]
+    layer.known_sizes(*range(axis, len(layer.shape)))
+    gain = [layer.param(0), layer.param(1)] if layer.params else [layer.numbers(np.ones(layer.bottom_shapes[0][axis:]))]
     return layer.op("LayerNormalization", layer.x, *gain, axis=axis, epsilon=layer.p.eps)
 
 
 def shuffle_channel(layer: LayerWriter) -> Tops:
-    num, groups, each, _ = layer.setup.known(ShuffleChannelGeometry)
-    table = layer.op("Transpose", layer.reshape(layer.x, (num, groups, each, -1)), perm=[0, 2, 1, 3])
-    return layer.reshape(table, layer.shape)
-
-
-# ---------------------------------------------------------------- products
-
-
-def inner_product(layer: LayerWriter) -> Tops:
-    g, top = layer.setup.known(InnerProductGeometry), layer.top_shapes[0]
-    axis = layer.axis(layer.p.axis)
-    rows = layer.op("Flatten", layer.x, axis=axis) if len(layer.shape) != 2 or axis != 1 else layer.x
-    params = [layer.param(i) for i in range(len(layer.params))]
-    made = layer.op("Gemm", rows, *params, transB=int(not g.transpose))
-    return made if len(top) == 2 else layer.reshape(made, top)
-
-
-def mat_mul(layer: LayerWriter) -> Tops:
-    turned = [
-        layer.op("Transpose", value, perm=[*range(len(shape) - 2), len(shape) - 1, len(shape) - 2]) if turn else value
-        for value, shape, turn in zip(
-            layer.bottoms, layer.bottom_shapes, (layer.p.transpose_a, layer.p.transpose_b), strict=True
-        )
-    ]
-    return layer.op("MatMul", *turned)
-
-
-def gram(layer: LayerWriter) -> Tops:
-    num, channels, positions = layer.setup.known(Folded)
-    rows = layer.reshape(layer.x, (num, channels, positions))
-    made = layer.op("MatMul", rows, layer.op("Transpose", rows, perm=[0, 2, 1]))
-    return layer.times(made, 1 / positions if layer.p.normalize else 1.0)
-
-
-def cosine_similarity(layer: LayerWriter) -> Tops:
-    a, b = layer.bottoms
-    axis = layer.axis(layer.p.axis)
-    dot = layer.op("ReduceSum", layer.op("Mul", a, b), layer.integers([axis]), keepdims=0)
-    lengths = layer.op("Mul", *(layer.op("ReduceL2", v, axes=[axis], keepdims=0) for v in (a, b)))
-    return layer.op("Div", dot, layer.op("Max", lengths, layer.numbers(layer.p.eps)))
-
-
-def embed(layer: LayerWriter) -> Tops:
-    made = layer.op("Gather", layer.param(0), layer.to_index(layer.x))
-    return layer.op("Add", made, layer.param(1)) if len(layer.params) > 1 else made
-
-
-def softmax(layer: LayerWriter) -> Tops:
-    return layer.op("Softmax", layer.x, axis=layer.axis(layer.p.axis))
-
-
-def reduction(layer: LayerWriter) -> Tops:
-    rows, count = layer.setup.known(Matrix)
-    x = layer.reshape(layer.x, (rows, count))
-    if layer.p.operation == "SUM":
-        made = layer.op("ReduceSum", x, layer.integers([1]), keepdims=0)
-    else:
-        type = {"ASUM": "ReduceL1", "SUMSQ": "ReduceSumSquare", "MEAN": "ReduceMean"}[layer.p.operation]
-        made = layer.op(type, x, axes=[1], keepdims=0)
-    made = layer.times(made, layer.p.coeff)
-    return made if len(layer.top_shapes[0]) == 1 else layer.reshape(made, layer.top_shapes[0])
-
-
-def maxout(layer: LayerWriter) -> Tops:
-    axis, pieces = layer.setup.known(Along).axis, layer.p.pieces
-    shape = (*layer.shape[:axis], layer.shape[axis] // pieces, pieces, *layer.shape[axis + 1 :])
-    return layer.op("ReduceMax", layer.reshape(layer.x, shape), axes=[axis + 1], keepdims=0)
-
-
-def parameter(layer: LayerWriter) -> Tops:
-    return layer.param(0)
-
-
-def arg_max(layer: LayerWriter) -> Tops:
-    """TopK of the values in reverse: of equal ones ONNX takes the first, Caffe the last."""
-    outer, count, inner = layer.setup.known(Folded)
-    x = layer.reshape(layer.x, (outer, count, inner))
-    start, stop, axis, step = (layer.integers([n]) for n in (count - 1, -count - 1, 1, -1))
-    back = layer.op("Slice", x, start, stop, axis, step)
-    values, places = layer.ops("TopK", [back, layer.integers([layer.p.top_k])], 2, axis=1)
-    index = layer.to_float(layer.op("Sub", layer.integers(count - 1), places))
-    if layer.p.has("axis"):
-        return layer.reshape(values if layer.p.out_max_val else index, layer.top_shapes[0])
-    made = layer.op("Concat", index, values, axis=1) if layer.p.out_max_val else index
-    return layer.reshape(made, layer.top_shapes[0])
+    num, channels, *rest = layer.shape
+    groups, each = layer.p.group, layer.bottom_shapes[0][1] // layer.p.group
+    first: tuple[Dim, ...] = (num, groups, each, -1)
+    table = layer.op("Transpose", layer.reshape(layer.x, first), perm=[0, 2, 1, 3])
+    return layer.reshape(table, (num, channels, *rest))
 
 
 WRITERS: dict[LayerType, Write] = {
@@ -232,14 +149,4 @@ WRITERS: dict[LayerType, Write] = {
     MVN: mvn,
     LAYER_NORM: layer_norm,
     SHUFFLE_CHANNEL: shuffle_channel,
-    INNER_PRODUCT: inner_product,
-    MAT_MUL: mat_mul,
-    GRAM: gram,
-    COSINE_SIMILARITY: cosine_similarity,
-    EMBED: embed,
-    SOFTMAX: softmax,
-    REDUCTION: reduction,
-    MAXOUT: maxout,
-    PARAMETER: parameter,
-    ARG_MAX: arg_max,
 }

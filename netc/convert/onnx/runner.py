@@ -6,38 +6,37 @@ from collections.abc import Mapping
 from typing import Any
 
 from netc.convert.codes import MISSING_PACKAGE
+from netc.convert.onnx.message import OnnxModel
+from netc.convert.onnx.package import package
 from netc.errors import Diagnostic, NetError
 from netc.layer import Array
 
 
 class OnnxRuntime:
-    """Runs a model as it is for its outputs, and with every blob as an output for what is inside.
+    """Runs a file as it is for its outputs, and with every blob as an output for what is inside.
 
-    names: what each value of the net's graph is called in the file. Raises NetError (CNV003) without the package.
+    Raises NetError (CNV003) without the package.
     """
 
     name = "onnxruntime"
 
-    def __init__(self, model: Any, names: Mapping[int, str], inputs: Mapping[str, str]) -> None:
-        import onnx  # noqa: PLC0415 - an extra, which has made the model
-
-        self.names, self.inputs = names, inputs
-        self._whole = _session(model)
-        known = {o.name for o in model.graph.output} | {i.name for i in model.graph.input}
-        inner = onnx.ModelProto()
-        inner.CopyFrom(model)
-        for name in dict.fromkeys(names.values()):
+    def __init__(self, model: OnnxModel) -> None:
+        self._model = model
+        message = model.message()
+        self._whole = _session(b"".join(model.parts))
+        known = {o.name for o in (*message.graph.output, *message.graph.input)}
+        for name in dict.fromkeys(model.names.values()):
             if name not in known:
-                inner.graph.output.append(onnx.ValueInfoProto(name=name))
-        self._inner = _session(inner)
+                message.graph.output.append(package().ValueInfoProto(name=name))
+        self._inner = _session(message.SerializeToString())
 
     def __call__(self, inputs: Mapping[str, Array]) -> Mapping[int, Array]:
-        given = {self.inputs[name]: array for name, array in inputs.items() if name in self.inputs}
+        given = {self._model.inputs[name]: array for name, array in inputs.items() if name in self._model.inputs}
         values = given | _run(self._inner, given) | _run(self._whole, given)
-        return {value: values[name] for value, name in self.names.items()}
+        return {value: values[name] for value, name in self._model.names.items()}
 
 
-def _session(model: Any) -> Any:
+def _session(content: bytes) -> Any:
     try:
         import onnxruntime  # noqa: PLC0415 - an extra, and slow to import
     except ImportError:
@@ -45,7 +44,7 @@ def _session(model: Any) -> Any:
         raise NetError(Diagnostic(MISSING_PACKAGE, "onnxruntime is not installed", help=help)) from None
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
 def _run(session: Any, given: Mapping[str, Array]) -> dict[str, Array]:

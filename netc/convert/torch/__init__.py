@@ -74,7 +74,7 @@ def _write(model: Source, options: Options) -> Made:
     found, notes = views(model, options)
     made = export(found, model.path.name)
     first = found[0]
-    checkable = Checkable(first.net, partial(PyTorch, first.net, export)) if first.name == "forward" else None
+    checkable = Checkable(lambda: first.net, partial(PyTorch, first.net, export)) if first.name == "forward" else None
     weights = safetensors.arrays({name: learned.array for name, learned in made.state.items()})
     return Made((made.text.encode(),), notes, {".safetensors": (weights,)}, checkable)
 

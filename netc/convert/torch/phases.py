@@ -25,8 +25,8 @@ def views(model: Model, options: Options) -> tuple[list[View], tuple[str, ...]]:
     notes: tuple[str, ...] = ()
     found: list[View] = []
     try:
-        net, notes = build(model, options)
-        found.append(View("forward", net, _outputs(net.graph)))
+        it, notes = build(model, options)
+        found.append(View("forward", it.net(), _outputs(it.graph)))
     except NetError as error:
         if error.diagnostics[0].code is not NO_PREDICTION or not _trains(definition):
             raise

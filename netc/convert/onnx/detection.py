@@ -1,0 +1,230 @@
+"""SSD's layers: default boxes, and boxes from predictions in standard operators, with Caffe's order and ties.
+
+DetectionOutput: offsets are decoded by arithmetic; the best confidences of each class are taken (TopK), overlapping
+ones dropped (NonMaxSuppression), what is left marked in a table of images x (classes * places), the best of each image
+marked again, and the marks read off in order: by image, class, confidence.
+"""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import Any
+
+import numpy as np
+
+from netc.convert.onnx.boxes import best, column, marked, moved, offsets, part, suppressed
+from netc.convert.onnx.runtime import Dim
+from netc.convert.onnx.writer import LayerWriter, Tops, Write, product
+from netc.kernels.pooling import LOWEST
+from netc.layer import Call, LayerType
+from netc.layers.detection_output import DETECTION_OUTPUT, Geometry
+from netc.layers.prior_box import PRIOR_BOX, PRIOR_BOX_CLUSTERED
+from netc.layers.prior_box import Geometry as PriorGeometry
+
+# ---------------------------------------------------------------- DetectionOutput
+
+
+def detection_output(layer: LayerWriter) -> Tops:
+    g, p = layer.setup.known(Geometry), layer.p
+    if layer.writer.domain:
+        return _own_node(layer, g)
+    if p.nms_param.eta < 1 and p.nms_param.nms_threshold > 0.5:
+        layer.refuse("ONNX's suppression has no threshold that falls with each box (eta)", "nms_param")
+    images, priors = layer.shape[0], product(layer.dims(2)[2:]) // 4
+    labels = [label for label in range(g.classes) if label != p.background_label_id]
+    nothing = _no_rows(layer, images)
+    if not labels or g.top_k == 0 or p.keep_top_k == 0:
+        return layer.reshape(nothing, (1, 1, images, 7))
+    boxes = _decoded(layer, g, images, labels)
+    scores = _scores(layer, g, images, labels)
+    values, places, kept = best(layer, scores, priors, g.top_k, axis=2)
+    tables = images if p.share_location else images * len(labels)
+    view = (images, 1, 1) if p.share_location else (images, len(labels), 1)
+    start = offsets(layer, tables, priors, 1)
+    start = layer.reshape(start, view) if start else None
+    chosen = layer.op("Gather", layer.reshape(boxes, (-1, 4)), moved(layer, places, start), axis=0)
+    found = suppressed(
+        layer,
+        layer.reshape(chosen, (images * len(labels), kept, 4)),
+        layer.reshape(values, (images * len(labels), 1, kept)),
+        p.nms_param.nms_threshold,
+        g.threshold,
+    )
+    return _rows(layer, _Found(images, labels, kept, values, chosen, found, nothing))
+
+
+class _Found:
+    """Of each image and class, the best boxes: their scores, corners, and which are kept."""
+
+    def __init__(
+        self, images: Dim, labels: list[int], kept: Dim, values: str, boxes: str, selected: str, nothing: str
+    ) -> None:
+        self.images, self.labels, self.kept = images, labels, kept
+        self.values, self.boxes, self.selected, self.nothing = values, boxes, selected, nothing
+
+
+def _rows(layer: LayerWriter, it: _Found) -> Tops:
+    each = it.kept * len(it.labels)
+    table, place = (layer.op("Gather", it.selected, layer.integers(i), axis=1) for i in (0, 2))
+    flat = layer.op("Add", layer.op("Mul", table, layer.vector([it.kept])), place)
+    marks = layer.reshape(marked(layer, flat, it.images * each), (it.images, each))
+    scores = layer.reshape(it.values, (it.images, each))
+    if layer.p.keep_top_k >= 0:
+        marks = _best_of_all(layer, it, marks, scores, each)
+    where = layer.op("NonZero", marks)
+    image, at = (layer.op("Gather", where, layer.integers(i), axis=0) for i in (0, 1))
+    start = layer.op("Mul", image, layer.vector([each]))
+    flat = layer.op("Add", start, at)
+    label = layer.op("Gather", layer.numbers(it.labels), layer.op("Div", at, layer.vector([it.kept])), axis=0)
+    score = layer.op("Gather", layer.reshape(it.values, (-1,)), flat, axis=0)
+    corners = layer.op("Gather", layer.reshape(it.boxes, (-1, 4)), flat, axis=0)
+    columns = [column(layer, value) for value in (layer.to_float(image), label, score)]
+    rows = layer.op("Concat", *columns, corners, axis=1)
+    none = layer.op("Equal", layer.size(rows, 0), layer.integers([0]))
+    stop = layer.op("Where", none, layer.vector([it.images]), layer.integers([0]))
+    spare = layer.op("Slice", it.nothing, layer.integers([0]), stop, layer.integers([0]))
+    return layer.reshape(layer.op("Concat", rows, spare, axis=0), (1, 1, -1, 7))
+
+
+def _best_of_all(layer: LayerWriter, it: _Found, marks: str, scores: str, each: Dim) -> str:
+    """The marks of the best boxes of all classes together: of equal ones, those of the first class."""
+    is_marked = layer.op("Greater", marks, layer.numbers(0))
+    left = layer.op("Where", is_marked, scores, layer.numbers(LOWEST))
+    values, places, _ = best(layer, left, each, layer.p.keep_top_k, axis=1)
+    good = layer.to_float(layer.op("Greater", values, layer.numbers(LOWEST)))
+    return layer.op("ScatterElements", layer.zeros([it.images, each]), places, good, axis=1)
+
+
+def _no_rows(layer: LayerWriter, images: Dim) -> str:
+    """What stands there if no image has a box: for each, its number and -1 six times."""
+    minus = layer.op("Expand", layer.numbers([-1]), layer.vector([images, 6]))
+    return layer.op("Concat", column(layer, layer.to_float(layer.count(images))), minus, axis=1)
+
+
+def _scores(layer: LayerWriter, g: Geometry, images: Dim, labels: list[int]) -> str:
+    """Images x classes x priors; what is not above the threshold (or no number) is the lowest there is."""
+    table = layer.reshape(layer.bottoms[1], (images, -1, g.classes))
+    scores = layer.op("Transpose", table, perm=[0, 2, 1])
+    if len(labels) < g.classes:
+        scores = layer.op("Gather", scores, layer.integers(labels), axis=1)
+    high = layer.op("Greater", scores, layer.numbers(max(g.threshold, LOWEST)))
+    return layer.op("Where", high, scores, layer.numbers(LOWEST))
+
+
+def _decoded(layer: LayerWriter, g: Geometry, images: Dim, labels: list[int]) -> str:
+    """Boxes: images x priors x 4, or images x classes x priors x 4 if each class has its own."""
+    prior = layer.reshape(layer.bottoms[2], (2, -1, 4))
+    boxes, variances = (layer.op("Gather", prior, layer.integers(i), axis=0) for i in (0, 1))
+    if g.places == 1:
+        moves = layer.reshape(layer.x, (images, -1, 4))
+    else:
+        table = layer.reshape(layer.x, (images, -1, g.places, 4))
+        moves = layer.op("Gather", layer.op("Transpose", table, perm=[0, 2, 1, 3]), layer.integers(labels), axis=1)
+    if not layer.p.variance_encoded_in_target:
+        moves = layer.op("Mul", moves, variances)
+    axis = 2 if g.places == 1 else 3
+    low, high = part(layer, boxes, 1, 0, 2), part(layer, boxes, 1, 2, 4)
+    size = layer.op("Sub", high, low)
+    if layer.p.code_type == "CORNER":
+        return layer.op("Add", boxes, moves)
+    if layer.p.code_type == "CORNER_SIZE":
+        return layer.op("Add", boxes, layer.op("Mul", moves, layer.op("Concat", size, size, axis=1)))
+    middle = layer.times(layer.op("Add", low, high), 0.5)
+    centre = layer.op("Add", middle, layer.op("Mul", part(layer, moves, axis, 0, 2), size))
+    half = layer.times(layer.op("Mul", layer.op("Exp", part(layer, moves, axis, 2, 4)), size), 0.5)
+    return layer.op("Concat", layer.op("Sub", centre, half), layer.op("Add", centre, half), axis=axis)
+
+
+def _own_node(layer: LayerWriter, g: Geometry) -> Tops:
+    """OpenCV's or OpenVINO's own DetectionOutput, which both have from Caffe."""
+    p = layer.p
+    if p.nms_param.eta < 1 and p.nms_param.nms_threshold > 0.5:
+        layer.refuse(f"{layer.writer.domain} has no threshold that falls with each box (eta)", "nms_param")
+    threshold = g.threshold if isfinite(g.threshold) else LOWEST
+    fields: dict[str, Any] = {
+        "share_location": int(p.share_location),
+        "background_label_id": p.background_label_id,
+        "variance_encoded_in_target": int(p.variance_encoded_in_target),
+        "code_type": p.code_type,
+        "keep_top_k": p.keep_top_k,
+        "confidence_threshold": float(threshold),
+        "nms_threshold": float(p.nms_param.nms_threshold),
+        "top_k": g.top_k,
+    }
+    if layer.writer.domain == "opencv":
+        fields["num_classes"] = g.classes
+    else:
+        fields |= {"normalized": 1, "clip_after_nms": 0, "clip_before_nms": 0, "decrease_label_id": 0}
+    return layer.ops("DetectionOutput", layer.bottoms[:3], 1, layer.writer.domain, **fields)
+
+
+# ---------------------------------------------------------------- default boxes
+
+
+def prior_box(layer: LayerWriter) -> Tops:
+    """Constants, where the sizes of the map and of the image are known."""
+    whole = not layer.p.has("img_size") and not layer.p.has("img_h")
+    if layer.is_free(2, 3) or (whole and len(layer.bottoms) > 1 and layer.is_free(2, 3, bottom=1)):
+        return _free_boxes(layer)
+    forward = layer.node.type.forward
+    assert forward is not None
+    bottoms = tuple(np.zeros(shape, np.float32) for shape in layer.bottom_shapes)
+    top = np.zeros(layer.top_shapes[0], np.float32)
+    forward(Call(layer.node.record, layer.p, layer.setup, "TEST", bottoms, (top,)))
+    return layer.op("Identity", layer.numbers(top, f"{layer.node.name}/boxes"))
+
+
+def _free_boxes(layer: LayerWriter) -> Tops:
+    """As the layer's own kernel, from sizes that are known when the file runs."""
+    g, p = layer.setup.known(PriorGeometry), layer.p
+    rows, columns = layer.shape[2:]
+    image = tuple(layer.dims(1)[2:]) if not (p.has("img_size") or p.has("img_h")) else g.image
+    width, height, right, down, cut = np.array(g.boxes, float).T
+    across, along = (
+        _centres(layer, count, size, step, written)
+        for count, size, step, written in (
+            (columns, image[1], g.step[1], p.has("step") or p.has("step_w")),
+            (rows, image[0], g.step[0], p.has("step") or p.has("step_h")),
+        )
+    )
+    count = len(g.boxes)
+    x = layer.op("Add", layer.reshape(across, (1, columns, 1)), layer.numbers(right.reshape(1, 1, -1)))
+    y = layer.op("Add", layer.reshape(along, (rows, 1, 1)), layer.numbers(down.reshape(1, 1, -1)))
+    view = layer.vector([rows, columns, count])
+    corners = []
+    for centre, sides, size, sign in (
+        (x, width, image[1], -0.5),
+        (y, height, image[0], -0.5),
+        (x, width, image[1], 0.5),
+        (y, height, image[0], 0.5),
+    ):
+        corner = layer.op("Add", centre, layer.numbers(sign * sides.reshape(1, 1, -1)))
+        corner = layer.op("Div", corner, layer.to_float(layer.vector([size])))
+        limits = (0, 1) if p.clip else (-np.inf, np.inf)
+        low = np.maximum(limits[0], np.where(cut > 0, 0, -np.inf) if sign < 0 else -np.inf)
+        high = np.minimum(limits[1], np.where(cut > 0, 1, np.inf) if sign > 0 else np.inf)
+        if np.any(np.isfinite(low)):
+            corner = layer.op("Max", corner, layer.numbers(np.maximum(np.broadcast_to(low, count), LOWEST)))
+        if np.any(np.isfinite(high)):
+            corner = layer.op("Min", corner, layer.numbers(np.minimum(np.broadcast_to(high, count), -LOWEST)))
+        corners.append(layer.op("Unsqueeze", layer.op("Expand", corner, view), layer.integers([3])))
+    boxes = layer.reshape(layer.op("Concat", *corners, axis=3), (1, 1, -1))
+    cells = layer.vector([1, rows * columns * count, 4])
+    variances = layer.reshape(layer.op("Expand", layer.numbers([[g.variance]]), cells), (1, 1, -1))
+    return layer.op("Concat", boxes, variances, axis=1)
+
+
+def _centres(layer: LayerWriter, count: Dim, size: Dim, step: float, written: bool) -> str:
+    """The centres of cells along an axis, in pixels."""
+    at = layer.plus(layer.to_float(layer.count(count)), layer.p.offset)
+    if written:
+        return layer.times(at, step)
+    whole, cells = (layer.to_float(layer.vector([dim])) for dim in (size, count))
+    return layer.op("Mul", at, layer.op("Div", whole, cells))
+
+
+WRITERS: dict[LayerType, Write] = {
+    DETECTION_OUTPUT: detection_output,
+    PRIOR_BOX: prior_box,
+    PRIOR_BOX_CLUSTERED: prior_box,
+}
