@@ -72,9 +72,8 @@ def test_its_onnx_writer_gives_the_same_numbers() -> None:
     text = NET.replace("label = Input() { shape { dim: 4 } }\n", "").replace("loss = SoftmaxWithLoss(b, label)\n", "")
     net: Any = netc.Net(netc.loads(text, layers=[FILE]), "TEST", training=False)
     net.inputs["data"][...] = np.random.default_rng(0).standard_normal((4, 3, 9, 7))
-    session = onnxruntime.InferenceSession(
-        b"".join(export(Predicting.of(net)).parts), providers=["CPUExecutionProvider"]
-    )
+    content = export(Predicting.of(net)).message().SerializeToString()
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     (found,) = session.run(None, dict(net.inputs))
     np.testing.assert_allclose(found, net.forward()["b"], rtol=1e-4, atol=1e-5)
 
