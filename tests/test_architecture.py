@@ -183,13 +183,13 @@ KNOW_TYPES = (
     "netc/schema/bvlc/legacy.py",
     "netc/schema/upgrade",
     "netc/dnn/flops.py",
+    "netc/convert/onnx/",
 )
-"""Where layer types are written, the tables of old forms of files, and that of how OpenCV counts."""
+"""Where layer types are written, the tables of old forms of files, that of how OpenCV counts, and the writers of ONNX's
+operators, many of which are called as layer types are."""
 
 TORCH_PIECES = {"BatchNorm", "Bias", "CenterLoss", "Crop", "GRU", "LSTM", "Normalize", "RNN", "Scale"}
 """Classes of netc/convert/torch/pieces/, which are called as layer types are."""
-ONNX_OPERATORS = {"Clip", "Concat", "Exp", "Flatten", "Log", "LRN", "MatMul", "Reshape", "Sigmoid", "Slice", "Softmax"}
-ONNX_OPERATORS |= {"Split", "Tile"}
 
 NAMED = {
     "netc/api/preprocess.py": {"Digits", "Input"},
@@ -197,13 +197,8 @@ NAMED = {
     "netc/convert/torch/losses.py": TORCH_PIECES,
     "netc/convert/torch/sequences.py": TORCH_PIECES,
     "netc/convert/torch/shaping.py": TORCH_PIECES,
-    "netc/convert/onnx/channels.py": ONNX_OPERATORS,
-    "netc/convert/onnx/pointwise.py": ONNX_OPERATORS,
-    "netc/convert/onnx/sequences.py": ONNX_OPERATORS,
-    "netc/convert/onnx/shaping.py": ONNX_OPERATORS,
-    "netc/convert/onnx/windows.py": ONNX_OPERATORS,
-    "netc/convert/onnx/writer.py": ONNX_OPERATORS,
     "netc/convert/parameters.py": {"Convolution", "InnerProduct"},
+    "netc/convert/preprocessing.py": {"Bias", "Crop", "DummyData", "Input", "Power"},
     "netc/data/annotated.py": {"AnnotatedData"},
     "netc/data/array_files.py": {"ArrayData"},
     "netc/data/database.py": {"Data"},

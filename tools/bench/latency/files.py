@@ -8,6 +8,7 @@ import numpy as np
 
 import netc
 from netc.convert.onnx import export
+from netc.convert.predicting import Predicting
 from netc.run import weights_of
 from netc.schema.text import to_text
 from netc.schema.weights_write import dump_weights
@@ -35,7 +36,7 @@ def write(case: Case, folder: Path) -> None:
     (folder / "net.prototxt").write_text(to_text(record), encoding="utf-8")
     (folder / "net.caffemodel").write_bytes(dump_weights(case.name, weights_of(net).layers))
     if case.known_to_onnx:
-        (folder / "net.onnx").write_bytes(export(net).model.SerializeToString())
+        (folder / "net.onnx").write_bytes(b"".join(export(Predicting.of(net)).parts))
     np.savez(folder / "input.npz", **{name: given})
     np.savez(folder / "outputs.npz", **outputs)
 
