@@ -15,9 +15,10 @@ import numpy as np
 from netc.convert.onnx.boxes import best, column, marked, moved, offsets, part, suppressed
 from netc.convert.onnx.runtime import Dim
 from netc.convert.onnx.writer import LayerWriter, Tops, Write, product
+from netc.kernels.detections import DetectionGeometry
 from netc.kernels.pooling import LOWEST
 from netc.layer import Call, LayerType
-from netc.layers.detection_output import DETECTION_OUTPUT, Geometry
+from netc.layers.detection_output import DETECTION_OUTPUT
 from netc.layers.prior_box import PRIOR_BOX, PRIOR_BOX_CLUSTERED
 from netc.layers.prior_box import Geometry as PriorGeometry
 
@@ -25,19 +26,19 @@ from netc.layers.prior_box import Geometry as PriorGeometry
 
 
 def detection_output(layer: LayerWriter) -> Tops:
-    g, p = layer.setup.known(Geometry), layer.p
+    g, p = layer.setup.known(DetectionGeometry), layer.p
     if layer.writer.domain:
         return _own_node(layer, g)
     if p.nms_param.eta < 1 and p.nms_param.nms_threshold > 0.5:
         layer.refuse("ONNX's suppression has no threshold that falls with each box (eta)", "nms_param")
     images, priors = layer.shape[0], product(layer.dims(2)[2:]) // 4
-    labels = [label for label in range(g.classes) if label != p.background_label_id]
+    labels = [label for label in range(g.classes) if label != g.background]
     nothing = _no_rows(layer, images)
-    if not labels or g.top_k == 0 or p.keep_top_k == 0:
+    if not labels or g.top_k == 0 or g.keep == 0:
         return layer.reshape(nothing, (1, 1, images, 7))
     boxes = _decoded(layer, g, images, labels)
     scores = _scores(layer, g, images, labels)
-    values, places, kept = best(layer, scores, priors, g.top_k, axis=2)
+    values, places, kept = best(layer, scores, priors, _looked_at(layer), axis=2)
     tables = images if p.share_location else images * len(labels)
     view = (images, 1, 1) if p.share_location else (images, len(labels), 1)
     start = offsets(layer, tables, priors, 1)
@@ -48,9 +49,15 @@ def detection_output(layer: LayerWriter) -> Tops:
         layer.reshape(chosen, (images * len(labels), kept, 4)),
         layer.reshape(values, (images * len(labels), 1, kept)),
         p.nms_param.nms_threshold,
-        g.threshold,
+        g.confidence,
     )
     return _rows(layer, _Found(images, labels, kept, values, chosen, found, nothing))
+
+
+def _looked_at(layer: LayerWriter) -> int:
+    """So many boxes of a class are looked at; -1 for all."""
+    nms = layer.p.nms_param
+    return int(nms.top_k) if nms.has("top_k") else -1
 
 
 class _Found:
@@ -101,17 +108,17 @@ def _no_rows(layer: LayerWriter, images: Dim) -> str:
     return layer.op("Concat", column(layer, layer.to_float(layer.count(images))), minus, axis=1)
 
 
-def _scores(layer: LayerWriter, g: Geometry, images: Dim, labels: list[int]) -> str:
+def _scores(layer: LayerWriter, g: DetectionGeometry, images: Dim, labels: list[int]) -> str:
     """Images x classes x priors; what is not above the threshold (or no number) is the lowest there is."""
     table = layer.reshape(layer.bottoms[1], (images, -1, g.classes))
     scores = layer.op("Transpose", table, perm=[0, 2, 1])
     if len(labels) < g.classes:
         scores = layer.op("Gather", scores, layer.integers(labels), axis=1)
-    high = layer.op("Greater", scores, layer.numbers(max(g.threshold, LOWEST)))
+    high = layer.op("Greater", scores, layer.numbers(max(g.confidence, LOWEST)))
     return layer.op("Where", high, scores, layer.numbers(LOWEST))
 
 
-def _decoded(layer: LayerWriter, g: Geometry, images: Dim, labels: list[int]) -> str:
+def _decoded(layer: LayerWriter, g: DetectionGeometry, images: Dim, labels: list[int]) -> str:
     """Boxes: images x priors x 4, or images x classes x priors x 4 if each class has its own."""
     prior = layer.reshape(layer.bottoms[2], (2, -1, 4))
     boxes, variances = (layer.op("Gather", prior, layer.integers(i), axis=0) for i in (0, 1))
@@ -135,21 +142,21 @@ def _decoded(layer: LayerWriter, g: Geometry, images: Dim, labels: list[int]) ->
     return layer.op("Concat", layer.op("Sub", centre, half), layer.op("Add", centre, half), axis=axis)
 
 
-def _own_node(layer: LayerWriter, g: Geometry) -> Tops:
+def _own_node(layer: LayerWriter, g: DetectionGeometry) -> Tops:
     """OpenCV's or OpenVINO's own DetectionOutput, which both have from Caffe."""
     p = layer.p
     if p.nms_param.eta < 1 and p.nms_param.nms_threshold > 0.5:
         layer.refuse(f"{layer.writer.domain} has no threshold that falls with each box (eta)", "nms_param")
-    threshold = g.threshold if isfinite(g.threshold) else LOWEST
+    threshold = g.confidence if isfinite(g.confidence) else LOWEST
     fields: dict[str, Any] = {
         "share_location": int(p.share_location),
         "background_label_id": p.background_label_id,
         "variance_encoded_in_target": int(p.variance_encoded_in_target),
         "code_type": p.code_type,
-        "keep_top_k": p.keep_top_k,
+        "keep_top_k": g.keep,
         "confidence_threshold": float(threshold),
         "nms_threshold": float(p.nms_param.nms_threshold),
-        "top_k": g.top_k,
+        "top_k": _looked_at(layer),
     }
     if layer.writer.domain == "opencv":
         fields["num_classes"] = g.classes
