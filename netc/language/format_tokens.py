@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from netc.language.lexer import NAMES, scanner
+from netc.language.builder import PHASES
+from netc.language.lexer import KEYWORDS, NAMES, scanner
 from netc.language.tree import Block, Call, Define, Document, Field, For, If, Let, ListValue, Operation, Phases
 
 _BRACKETS = {
@@ -66,15 +67,27 @@ def regions_of(document: Document, tokens: list[Token]) -> list[Region]:
     """Every block, and every list that holds blocks or comments."""
     found = [Region(-1, len(document.source.text), _starts(document.block), False)]
     lists: list[ListValue] = []
-    waiting: list[object] = list(document.block.items)
-    while waiting:
-        node = waiting.pop()
+    for node in _nodes(document):
         if isinstance(node, Block):
             found.append(Region(node.span.start, node.span.end, _starts(node), False))
         elif isinstance(node, ListValue) and node.items:
             lists.append(node)
-        waiting += _parts(node)
     return found + list(_lists(lists, tokens, brackets_of(tokens, found)))
+
+
+def like_statements(document: Document) -> frozenset[int]:
+    """Where fields begin that only a colon tells from a statement: `as: { ... }`, `train: { ... }`."""
+    blocks = (node for node in _nodes(document) if isinstance(node, Field) and isinstance(node.value, Block))
+    return frozenset(field.name_span.start for field in blocks if field.name in (*KEYWORDS, *PHASES))
+
+
+def _nodes(document: Document) -> Iterator[object]:
+    """All nodes of a document's tree, in no order."""
+    waiting: list[object] = list(document.block.items)
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting += _parts(node)
 
 
 def brackets_of(tokens: list[Token], blocks: Iterable[Region]) -> list[int]:

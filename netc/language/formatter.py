@@ -11,8 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netc.language.format_tokens import Comment, Region, Token, brackets_of, regions_of, tokens_of
-from netc.language.lexer import KEYWORDS
+from netc.language.format_tokens import Comment, Region, Token, brackets_of, like_statements, regions_of, tokens_of
 from netc.language.tree import Document
 
 WIDTH = 120
@@ -32,15 +31,16 @@ def format_document(document: Document) -> str:
     text = document.source.text
     tokens = list(tokens_of(text, "plain" if document.plain else "program"))
     regions = {region.start: region for region in regions_of(document, tokens)}
-    lines = Formatter(tokens, regions, text).lines()
+    lines = Formatter(tokens, regions, text, like_statements(document)).lines()
     return "".join(f"{line}\n" for line in lines)
 
 
 class Formatter:
-    """Lines of a token list, region by region."""
+    """Lines of a token list, region by region. with_colons: where fields begin that keep their colon, or get one."""
 
-    def __init__(self, tokens: list[Token], regions: dict[int, Region], text: str) -> None:
+    def __init__(self, tokens: list[Token], regions: dict[int, Region], text: str, with_colons: frozenset[int]) -> None:
         self.tokens = tokens
+        self.with_colons = with_colons
         self.regions = regions
         self.text = text
         self.brackets = brackets_of(tokens, regions.values())
@@ -222,12 +222,14 @@ class Formatter:
             region = self._region(number)
             if region is not None and not region.is_list:
                 choices = 0
-            spare = token.kind == "COLON" and choices == 0 and (before is None or before.text not in KEYWORDS)
+            colon = before is not None and before.start in self.with_colons
+            spare = token.kind == "COLON" and choices == 0 and not colon
             if number in self.separators or (spare and self._opens_block(number + 1)):
                 number += 1
                 continue
             named = number == first + 1 and self.tokens[first].kind == "NAME"
-            if token.kind == "LSQUARE" and named and token.start in self.regions:
+            bare_list = token.kind == "LSQUARE" and named and token.start in self.regions
+            if bare_list or (colon and token.kind != "COLON"):
                 parts.append((number - 1, ":"))
                 before = Token("COLON", ":", -1)
             tight = before is None or self._tight(before, token, number, choices)

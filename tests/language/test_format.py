@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netc.errors import NetError
-from netc.language import formatter, parse, read_text, write
+from netc.language import expand, formatter, parse, read_text, write
+from netc.language.builder import PHASES
 from netc.language.format import format_text
 from netc.language.lexer import KEYWORDS
 
@@ -72,8 +73,22 @@ def test_long_lists_break_one_way(value: str, width: int) -> None:
     assert "".join(made.split()) == "".join(text.split())
 
 
-@pytest.mark.parametrize("word", KEYWORDS)
-def test_a_field_called_like_a_keyword_keeps_its_colon(word: str) -> None:
-    """Only the colon tells it from a statement."""
-    for text in (f"a = ReLU(b)\n{word}: {{ c: 1 }}\n", f"a = ReLU(b) {{ {word}: {{ c: 1 }} }}\n"):
-        assert format_text(text, "a.net") == text
+@pytest.mark.parametrize("word", [*KEYWORDS, *PHASES])
+@pytest.mark.parametrize("colon", [":", " :", "", "\n"])
+def test_a_field_called_like_a_statement_has_a_colon(word: str, colon: str) -> None:
+    """Only the colon tells it from one, where it begins a line."""
+    long = "1" * 119
+    for first in ("", "x = ReLU(y)\n"):
+        for body in (
+            f"{word}{colon} {{ b: 1 }}",
+            f"a {{ {word}{colon} {{ b: {long} }} }}",
+            f"z = F() {{ {word}{colon} {{ b: {long} }} }}",
+        ):
+            text = f"{first}{body}\n"
+            try:
+                meaning = write(expand(parse(text, "a.net")).block)
+            except NetError:  # a phase block, where none can stand
+                continue
+            made = format_text(text, "a.net")
+            assert format_text(made, "a.net") == made
+            assert write(expand(parse(made, "a.net")).block) == meaning
