@@ -358,6 +358,7 @@ class LayerType:
     torch: says how the layer is written in PyTorch, for types of users' own files: it gets a `LayerWriter`
         (`netc/convert/torch/writer.py`) and gives a `Written`.
     fast: its compiled steps, for types of users' own files: a `Family` (`netc/fast/program/family.py`).
+    data: what reads its data, for data layers of users' own files: a `SourceType` (`netc/data/source.py`).
     backward is None for types without gradient (Accuracy); asking for one is then a diagnostic.
     """
 
@@ -379,6 +380,7 @@ class LayerType:
     onnx: Callable[[Any], str | list[str]] | None = None
     torch: Callable[[Any], Any] | None = None
     fast: object = None
+    data: object = None
     origin: str = "caffe"
     aliases: tuple[str, ...] = ()
     examples: tuple[Example, ...] = ()

@@ -26,9 +26,9 @@ class FedNet(run.Net):
     """A net whose diagnostics name the data that is missing, and the record of an item of a batch."""
 
     def _no_data(self, node: Node) -> NetError:
-        return data.why_none(node.record, self.graph.state.phase, node.type.role.fed == "push") or super()._no_data(
-            node
-        )
+        pushed = node.type.role.fed == "push"
+        why = data.why_none(node.record, self.graph.state.phase, pushed, node.type.data)
+        return why or super()._no_data(node)
 
     def forward(self, start: str | None = None, end: str | None = None) -> dict[str, Array]:
         try:

@@ -183,8 +183,8 @@ def dealt(inputs: Mapping[str, Shape], graphs: Sequence[Graph]) -> list[dict[str
 
 def given_shapes(graph: Graph) -> dict[str, tuple[Shape, ...]]:
     """The shapes of the tops of the data layers whose data is there, by layer."""
-    nodes = [n for n in graph.nodes if n.type.source]
-    return {n.key: shapes for n in nodes if (shapes := data.probe(n.record, graph.state.phase)) is not None}
+    nodes, phase = [n for n in graph.nodes if n.type.source], graph.state.phase
+    return {n.key: shapes for n in nodes if (shapes := data.probe(n.record, phase, n.type.data)) is not None}
 
 
 def states(definition: Definition) -> tuple[State, ...]:

@@ -267,15 +267,18 @@ def open_feeds(
     """A source for each data layer of a plan whose data is there; with `required` it is an error if some is not."""
     feeds: dict[str, run.Feed] = {}
     for node in plan.graph.nodes:
-        if data.has_source(node.record.type) and (required or node.key not in plan.assumed):
-            feeds[node.key] = data.open_source(node.record, plan.graph.state.phase, seed, on_bad_record=on_bad_record)
+        own = node.type.data
+        if data.has_source(node.type.name, own) and (required or node.key not in plan.assumed):
+            feeds[node.key] = data.open_source(
+                node.record, plan.graph.state.phase, seed, on_bad_record=on_bad_record, own=own
+            )
             _check_shapes(plan, node, feeds[node.key])
     return feeds
 
 
 def _check_shapes(plan: Plan, node: Node, feed: run.Feed) -> None:
     """Raise NetError(RUN011) if a source cannot fill what the layer's tops were planned as, but for the batch size."""
-    has = data.probe(node.record, plan.graph.state.phase) or ()
+    has = data.probe(node.record, plan.graph.state.phase, node.type.data) or ()
     planned = [plan.shapes[v] for v in node.tops]
     if isinstance(feed, Varying) and planned[0][:1] == (1,):  # planned anew for each image
         return

@@ -1,4 +1,7 @@
-"""Finding sources by the type of a data layer: every file of this folder that has a `SourceType`."""
+"""Finding what reads a data layer: the `SourceType` of a file of this folder, or one that the layer's type brings.
+
+`own` is what the type brings (`LayerType.data`), None for types that do not.
+"""
 
 from __future__ import annotations
 
@@ -25,32 +28,44 @@ def source_types() -> Mapping[str, SourceType]:
     return found
 
 
-def has_source(layer_type: str) -> bool:
-    """Whether netc reads the data of layers of this type."""
-    return layer_type in source_types()
+def has_source(layer_type: str, own: object = None) -> bool:
+    """Whether there is something that reads the data of layers of this type."""
+    return _source_type(layer_type, own) is not None
 
 
-def open_source(record: Record, phase: Phase, seed: int, *, on_bad_record: OnBadRecord = "stop") -> Source:
+def open_source(
+    record: Record, phase: Phase, seed: int, *, on_bad_record: OnBadRecord = "stop", own: object = None
+) -> Source:
     """The source of a data layer. Raises NetError: DAT001 if netc reads no such data, others if it is not there."""
-    if record.type not in source_types():
+    known = _source_type(record.type, own)
+    if known is None:
         message = f'layer "{record.name}": netc has no reader for the data of {record.type} layers'
         raise NetError(Diagnostic(NO_SOURCE, message, record.span))
-    return source_types()[record.type].open(Opening(record, phase, seed, on_bad_record))
+    return known.open(Opening(record, phase, seed, on_bad_record))
 
 
-def probe(record: Record, phase: Phase) -> tuple[Shape, ...] | None:
+def probe(record: Record, phase: Phase, own: object = None) -> tuple[Shape, ...] | None:
     """The shapes of a data layer's tops as its data has them; None if the data is not there or netc cannot read it."""
-    known = source_types().get(record.type)
+    known = _source_type(record.type, own)
     return known.probe(record, phase) if known else None
 
 
-def why_none(record: Record, phase: Phase, pushed: bool = False) -> NetError | None:
+def _source_type(layer_type: str, own: object) -> SourceType | None:
+    """Raises TypeError if what the type brings is no SourceType."""
+    if own is None:
+        return source_types().get(layer_type)
+    if not isinstance(own, SourceType):
+        raise TypeError(f"data= of the layer type {layer_type} must be a SourceType, but is {own!r}")
+    return own
+
+
+def why_none(record: Record, phase: Phase, pushed: bool = False, own: object = None) -> NetError | None:
     """Why a data layer has no data; None if there is some now. pushed: arrays are handed to it, it has no source."""
     if pushed:
         message = f'layer "{record.name}": no arrays were handed to it'
         return NetError(Diagnostic(NO_ARRAYS, message, record.span, help=NO_ARRAYS.fix))
     try:
-        open_source(record, phase, 0)
+        open_source(record, phase, 0, own=own)
     except NetError as error:
         return error
     return None
