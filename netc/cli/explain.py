@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from netc.api.choices import described
 from netc.api.definition import schema_of
 from netc.catalogue import catalogue
 from netc.cli import _output
@@ -26,7 +27,7 @@ def command(name: str | None, list_all: bool, layers: tuple[Path, ...]) -> None:
         page = explain.type_page(types.types[type], schema_of(types))
     elif (code := explain.known_codes().get(name.upper())) is not None:
         page = explain.code_page(code)
-    elif (fields := explain.field_page(name, schema_of(types))) is not None:
+    elif (fields := explain.field_page(name, schema_of(types), described)) is not None:
         page = fields
     else:
         near = types.usually(name) or explain.nearest(name, types)

@@ -22,8 +22,8 @@ from netc.errors import Code, Diagnostic, suggest
 BAD_FILLER = Code(
     "LAY110",
     "a filler cannot fill this blob",
-    why="A filler says how a blob starts. Its type must be one of constant, uniform, gaussian, positive_unitball, "
-    "xavier, msra and bilinear; only gaussian can be sparse, and bilinear fills 4-d blobs with square kernels only.",
+    why="A filler says how a blob starts. Its type must be one that netc has; only gaussian can be sparse, and bilinear "
+    "fills 4-d blobs with square kernels only.",
     example="x = Input() { shape { dim: [2, 3, 8, 8] } }\n"
     'fc = InnerProduct(x) { num_output: 10 weight_filler { type: "gausian" std: 0.01 } }',
     fix='weight_filler { type: "gaussian" std: 0.01 }',
@@ -106,14 +106,17 @@ class Draws:
 
 
 def _constant(out: Array, shape: tuple[int, ...], filler: Any, draws: Draws) -> None:
+    """`value` everywhere."""
     out[:] = filler.value
 
 
 def _uniform(out: Array, shape: tuple[int, ...], filler: Any, draws: Draws) -> None:
+    """Uniform between `min` and `max`."""
     _spread(out, draws, filler.min, filler.max)
 
 
 def _gaussian(out: Array, shape: tuple[int, ...], filler: Any, draws: Draws) -> None:
+    """Normal, of `mean` and `std`; with `sparse`, about that many weights of each input, the others 0."""
     for at, normal in draws.normal(out.size):
         out[at] = filler.mean + filler.std * normal
     if filler.sparse >= 0:  # about `sparse` non-zero weights for each input
@@ -122,23 +125,27 @@ def _gaussian(out: Array, shape: tuple[int, ...], filler: Any, draws: Draws) -> 
 
 
 def _positive_unitball(out: Array, shape: tuple[int, ...], filler: Any, draws: Draws) -> None:
+    """Uniform between 0 and 1, divided so that each output's weights sum to 1."""
     _spread(out, draws, 0.0, 1.0)
     rows = out.reshape(shape[0] if shape else 1, -1)
     rows /= rows.sum(1, keepdims=True)
 
 
 def _xavier(out: Array, shape: tuple[int, ...], filler: Any, draws: Draws) -> None:
+    """Uniform between -sqrt(3 / n) and sqrt(3 / n); n as `variance_norm` says (Glorot & Bengio 2010)."""
     limit = sqrt(3 / fan(shape, filler.variance_norm))
     _spread(out, draws, -limit, limit)
 
 
 def _msra(out: Array, shape: tuple[int, ...], filler: Any, draws: Draws) -> None:
+    """Normal, of mean 0 and variance 2 / n; n as `variance_norm` says (He et al. 2015)."""
     std = sqrt(2 / fan(shape, filler.variance_norm))
     for at, normal in draws.normal(out.size):
         out[at] = std * normal
 
 
 def _bilinear(out: Array, shape: tuple[int, ...], filler: Any, draws: Draws) -> None:
+    """The kernel of bilinear upsampling, for Deconvolution (Long et al. 2015)."""
     width = shape[3]
     factor = ceil(width / 2)
     centre = (width - 1) / (2 * factor)

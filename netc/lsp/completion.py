@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from netc.kernels.fillers import FILLERS
+from netc.api.choices import choices
 from netc.language.tree import Define, Let
 from netc.lsp.analysis import Analysis
 from netc.lsp.blobs import names
@@ -17,19 +17,9 @@ from netc.lsp.declarations import declarations, signature
 from netc.lsp.hover import describe_field
 from netc.lsp.identifiers import places
 from netc.schema.record import FieldType
-from netc.solve.policies import POLICIES
-from netc.solve.rules import rules
-from netc.solve.update import REGULARIZATIONS
 
 Kind = Literal["field", "type", "value", "blob", "keyword", "composite", "constant", "file"]
 MOST_FILES = 500
-STRINGS: dict[tuple[str, str], Callable[[], Iterable[str]]] = {
-    ("SolverParameter", "type"): rules,
-    ("SolverParameter", "lr_policy"): lambda: POLICIES,
-    ("SolverParameter", "regularization_type"): lambda: REGULARIZATIONS,
-    ("FillerParameter", "type"): lambda: FILLERS,
-}
-"""Fields that take one of some strings."""
 _IMPORT = re.compile(r"""[ \t]*import[ \t]*["']([^"'\n]*)$""")
 KEYWORDS = ("let", "def", "for", "if", "import", "train", "test", "deploy")
 
@@ -112,11 +102,10 @@ def _values(analysis: Analysis, last_good: Analysis, context: Context) -> list[P
         return [Proposal(name, "blob", f"{quote}{name}{quote}") for name in names(last_good)]
     if in_layer and context.field == "type":
         return [_type(analysis, name, f"{quote}{name}{quote}") for name in sorted(analysis.types.types)]
-    for message in messages_at(analysis, context.blocks):
-        if (message.name, context.field) in STRINGS:
-            known = STRINGS[message.name, context.field]()
-            return [Proposal(name, "value", f"{quote}{name}{quote}") for name in known]
     field = field_at(analysis, context, context.field)
+    if field is not None and field.declaration.names:
+        known = choices(field.declaration)
+        return [Proposal(name, "value", f"{quote}{name}{quote}", meaning) for name, meaning in known.items()]
     if context.in_string:
         return []
     own = [d.item.name.text for d in declarations(last_good).values() if isinstance(d.item, Let)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from netc.api.choices import described
 from netc.language.tree import Define
 from netc.lsp.analysis import Analysis
 from netc.lsp.blobs import describe, mentions_at
@@ -56,13 +57,14 @@ def _loop(made: Place | None) -> str | None:
 
 
 def describe_field(field: FieldType) -> str:
-    """Markdown: the field's type, default and documentation."""
+    """Markdown: the field's type, default and documentation, and what there is of what it names."""
     declared = field.declaration
     kind = ("repeated " if field.repeated else "") + declared.type
     default = "" if field.repeated or field.message or field.required else f" = {field.default}"
     origin = "" if declared.origin == "caffe" else f"\n\n*from {declared.origin}*"
     replaced = f"\n\n*deprecated: {declared.deprecated}*" if declared.deprecated else ""
-    return f"`{declared.name}{default}` ({kind})\n\n{declared.doc}{origin}{replaced}"
+    head = f"`{declared.name}{default}` ({kind})\n\n{declared.doc}{origin}{replaced}"
+    return "\n\n".join((head, "\n".join(items))) if (items := described(declared)) else head
 
 
 def _enum_value(analysis: Analysis, context: Context, word: str) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Callable
 from inspect import cleandoc
 
 import netc
@@ -74,14 +75,19 @@ def example_text(layer_type: LayerType, example: Example) -> str:
     return "\n".join(line for line in lines if line) + "\n}\n"
 
 
-def field_page(name: str, schema: Schema) -> str | None:
-    """Every message that has a field of this name, with its type, default and meaning; None if none has."""
+def field_page(name: str, schema: Schema, choices: Callable[[Field], list[str]]) -> str | None:
+    """Every message that has a field of this name, with its type, default and meaning; None if none has.
+
+    choices: of a field that names something, what there is, as items of a list.
+    """
     layer, found = schema.message("LayerParameter"), []
     param_of = {field.type: field.name for field in layer.fields.values()}
     for message in map(schema.message, schema.messages):
         if name in message.fields and not message.name.startswith("V"):
             where = f"`{param_of[message.name]} {{ }}` of a layer" if message.name in param_of else f"`{message.name}`"
-            found.append(f"In {where}:\n\n{_field_row(message.fields[name].declaration, message)}")
+            field = message.fields[name].declaration
+            items = (_field_row(field, message), *(f"  {item}" for item in choices(field)))
+            found.append(f"In {where}:\n\n" + "\n".join(items))
     return "\n\n".join([f"# {name}", *found]) + "\n" if found else None
 
 

@@ -21,7 +21,8 @@ class Field:
 
     `default` is None where protobuf's zero value holds; an enum's default is the name of its value. `origin` says who
     has the field: "caffe" (BVLC), "netc", or the fork it comes from. `deprecated` says what to write instead. `ignored`
-    says why nobody reads the field (a test asks who reads the others); a fork's is warned of with this reason.
+    says why nobody reads the field (a test asks who reads the others); a fork's is warned of with this reason. `names`:
+    of a string, the kind of thing that it names ("update rule"); `netc/api/choices.py` knows what there is.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Field:
     origin: str = "caffe"
     deprecated: str | None = None
     ignored: str = ""
+    names: str = ""
 
 
 @dataclass(frozen=True, slots=True)

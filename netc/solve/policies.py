@@ -21,13 +21,16 @@ from netc.solve.codes import BAD_VALUE, MISSING, UNKNOWN_NAME, UNUSED
 class Policy:
     """A learning-rate policy: its formula for people, the fields it needs, the rate before warm-up, and further fields.
 
-    rate: of the fields, the iteration, and how many plateaus there have been.
+    rate: of the fields, the iteration, and how many plateaus there have been. signed: fields that may be negative.
+    check: reports what else may be wrong with its fields.
     """
 
     formula: str
     needs: tuple[str, ...]
     rate: Callable[[Any, int, int], float]
     also: tuple[str, ...] = ("base_lr",)
+    signed: tuple[str, ...] = ()
+    check: Callable[[Record, Report], None] = lambda p, report: None
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -69,6 +72,26 @@ def _cosine(p: Any, i: int, _: int) -> float:
     return float(p.min_lr + (p.base_lr - p.min_lr) * (1 + math.cos(math.pi * share)) / 2)
 
 
+def _check_steps(p: Record, report: Report) -> None:
+    if not p.stepvalue:
+        message = 'lr_policy "multistep" has no stepvalue: the rate stays base_lr'
+        report.warning(MISSING, message, p.span_of("lr_policy"), help="add stepvalue: ITERATION for each step")
+    if list(p.stepvalue) != sorted(p.stepvalue):
+        message = "stepvalue does not grow from one to the next: a step that comes too late is taken at once"
+        report.warning(BAD_VALUE, message, p.span_of("stepvalue"))
+
+
+def _check_poly(p: Record, report: Report) -> None:
+    if p.has("base_lr") and p.min_lr > p.base_lr:
+        report.error(BAD_VALUE, "min_lr, where poly ends, is above base_lr", p.span_of("min_lr"))
+
+
+def _check_stages(p: Record, report: Report) -> None:
+    if len(p.stagelr) != len(p.stageiter):
+        message = f"{len(p.stagelr)} stagelr for {len(p.stageiter)} stageiter: each stage has both"
+        report.error(BAD_VALUE, message, p.span_of("stageiter"))
+
+
 POLICIES: dict[str, Policy] = {
     "fixed": Policy("base_lr", (), lambda p, i, _: p.base_lr),
     "step": Policy(
@@ -83,19 +106,29 @@ POLICIES: dict[str, Policy] = {
         ("gamma",),
         lambda p, i, _: p.base_lr * p.gamma ** steps_done(p.stepvalue, i),
         ("base_lr", "stepvalue"),
+        check=_check_steps,
     ),
     "poly": Policy(
         "min_lr + (base_lr - min_lr) (1 - iter / max_iter)^power",
         ("power", "max_iter"),
         _poly,
+        check=_check_poly,
     ),
     "plateau": Policy(
         "base_lr gamma^(how often the loss has not fallen for plateau_winsize iterations)",
         ("gamma", "plateau_winsize"),
         lambda p, i, plateaus: p.base_lr * p.gamma**plateaus,
     ),
-    "multifixed": Policy("the stagelr of the first stageiter not passed", ("stagelr", "stageiter"), _multifixed, ()),
-    "sigmoid": Policy("base_lr / (1 + exp(-gamma (iter - stepsize)))", ("gamma", "stepsize"), _sigmoid),
+    "multifixed": Policy(
+        "the stagelr of the first stageiter not passed",
+        ("stagelr", "stageiter"),
+        _multifixed,
+        (),
+        check=_check_stages,
+    ),
+    "sigmoid": Policy(  # which falls only with a gamma below 0
+        "base_lr / (1 + exp(-gamma (iter - stepsize)))", ("gamma", "stepsize"), _sigmoid, signed=("gamma",)
+    ),
     "cosine": Policy("min_lr + (base_lr - min_lr) (1 + cos(pi iter / max_iter)) / 2", ("max_iter",), _cosine),
 }
 
@@ -124,7 +157,7 @@ def check(p: Record, report: Report) -> None:
         help = f'did you mean "{close}"?' if close else f"the policies are {', '.join(POLICIES)}"
         report.error(UNKNOWN_NAME, f'there is no lr_policy "{name}"', p.span_of("lr_policy"), help=help)
         return
-    if not p.has("base_lr") and (name != "multifixed" or p.warmup_iter):
+    if not p.has("base_lr") and ("base_lr" in policy.reads or p.warmup_iter):
         report.error(MISSING, "base_lr, the learning rate, is missing", p.span)
     for field in policy.needs:
         message = f'lr_policy "{name}" needs {field}: {policy.formula}'
@@ -132,38 +165,30 @@ def check(p: Record, report: Report) -> None:
             report.warning(MISSING, f"{message}; without it, it is 0", p.span_of("lr_policy"))
         elif not p.has(field):
             report.error(MISSING, message, p.span_of("lr_policy"))
-    _check_lists(p, name, report)
+    policy.check(p, report)
     _check_unused(p, name, report)
-    least = {"stepsize": 1, "max_iter": 0, "warmup_iter": 0, "rampup_interval": 0, "min_lr": 0}
-    if name != "sigmoid":  # which falls only with a gamma below 0
-        least["gamma"] = 0
-    for field, low in least.items():
-        if p.has(field) and getattr(p, field) < low:
+    for field, low in LEAST.items():
+        values = getattr(p, field) if p.has(field) and field not in policy.signed else ()
+        if min(values if isinstance(values, tuple) else (values,), default=low) < low:
             report.error(BAD_VALUE, f"{field} must be at least {low}", p.span_of(field))
-    if name == "poly" and p.has("base_lr") and p.min_lr > p.base_lr:
-        report.error(BAD_VALUE, "min_lr, where poly ends, is above base_lr", p.span_of("min_lr"))
-    if name == "multistep" and not p.stepvalue:
-        message = 'lr_policy "multistep" has no stepvalue: the rate stays base_lr'
-        report.warning(MISSING, message, p.span_of("lr_policy"), help="add stepvalue: ITERATION for each step")
-    if name == "multistep" and list(p.stepvalue) != sorted(p.stepvalue):
-        message = "stepvalue does not grow from one to the next: a step that comes too late is taken at once"
-        report.warning(BAD_VALUE, message, p.span_of("stepvalue"))
 
 
-def _check_lists(p: Record, name: str, report: Report) -> None:
-    if name == "multifixed" and len(p.stagelr) != len(p.stageiter):
-        message = f"{len(p.stagelr)} stagelr for {len(p.stageiter)} stageiter: each stage has both"
-        report.error(BAD_VALUE, message, p.span_of("stageiter"))
-    if min(p.plateau_winsize, default=1) < 1:
-        report.error(BAD_VALUE, "plateau_winsize must be at least 1", p.span_of("plateau_winsize"))
-
-
-_OF_POLICIES = ("gamma", "power", "stepsize", "stepvalue", "plateau_winsize", "stagelr", "stageiter")
+LEAST = {
+    "stepsize": 1,
+    "max_iter": 0,
+    "warmup_iter": 0,
+    "rampup_interval": 0,
+    "min_lr": 0,
+    "gamma": 0,
+    "plateau_winsize": 1,
+}
+"""The least value of a field, whatever policy uses it."""
 
 
 def _check_unused(p: Record, name: str, report: Report) -> None:
     """Fields of other policies: they change nothing in Caffe either."""
-    for field in _OF_POLICIES:
+    used = {field for policy in POLICIES.values() for field in policy.reads} - {"base_lr", "max_iter"}
+    for field in sorted(used):
         if p.has(field) and field not in POLICIES[name].reads:
             users = " and ".join(f'"{other}"' for other, policy in POLICIES.items() if field in policy.reads)
             message = f'lr_policy "{name}" does not use {field}: {users} do'

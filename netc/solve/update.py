@@ -23,7 +23,12 @@ from netc.solve.prepare import PREPARED, prepare
 from netc.solve.rule import Moment, Rule
 from netc.solve.rules import rules
 
-REGULARIZATIONS = ("L2", "L1", "L1L2")
+REGULARIZATIONS: dict[str, str] = {
+    "L2": "weight_decay times half the sum of squares: each gradient gets weight_decay times its value",
+    "L1": "weight_decay times the sum of absolute values: each gradient gets weight_decay times its value's sign",
+    "L1L2": "both: weight_decay for the squares, weight_decay_l1 for the absolute values",
+}
+"""Values of `regularization_type`, and what each adds to the loss."""
 
 
 def rule_name(p: Record) -> str:

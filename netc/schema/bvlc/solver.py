@@ -41,22 +41,20 @@ _RUN = (
 )
 _RATE = (
     optional("base_lr", 5, "float", doc="Learning rate at the start."),
-    optional(
-        "lr_policy", 8, "string", doc="fixed, step, exp, inv, multistep, poly, sigmoid, cosine, plateau, multifixed."
-    ),
-    optional("gamma", 9, "float", doc="Factor of the policies step, exp, inv, multistep, sigmoid."),
-    optional("power", 10, "float", doc="Exponent of the policies inv and poly."),
-    optional("stepsize", 13, "int32", doc="Iterations a step takes (policies step and sigmoid)."),
+    optional("lr_policy", 8, "string", doc="How the learning rate changes with the iteration.", names="policy"),
+    optional("gamma", 9, "float", doc="Factor in the formula of the policy."),
+    optional("power", 10, "float", doc="Exponent in the formula of the policy."),
+    optional("stepsize", 13, "int32", doc="Iterations in the formula of the policy: those that a step takes."),
     repeated("stepvalue", 34, "int32", "Iterations at which the rate steps (policy multistep)."),
 )
 _UPDATE = (
-    optional("type", 40, "string", "SGD", "SGD, Nesterov, AdaGrad, RMSProp, AdaDelta or Adam."),
+    optional("type", 40, "string", "SGD", "How gradients change parameters: the update rule.", names="update rule"),
     optional("momentum", 11, "float", doc="Share of the last update kept; Adam's first moment decay."),
     optional("momentum2", 39, "float", 0.999, "Adam's second moment decay."),
     optional("rms_decay", 38, "float", 0.99, "RMSProp's decay of the mean square."),
     optional("delta", 31, "float", 1e-8, "Keeps AdaGrad, RMSProp, AdaDelta and Adam from dividing by zero."),
     optional("weight_decay", 12, "float", doc="Strength of the regularization."),
-    optional("regularization_type", 29, "string", "L2", "L2 or L1."),
+    optional("regularization_type", 29, "string", "L2", "What weight decay adds to the loss.", names="regularization"),
     optional("clip_gradients", 35, "float", -1.0, "Largest global L2 norm of the gradient; negative: no limit."),
     optional("solver_type", 30, "SolverParameter.SolverType", "SGD", "The rule, in old files.", deprecated="type"),
 )

@@ -92,19 +92,13 @@ MESSAGES = (
     Message(
         "FillerParameter",
         (
-            optional(
-                "type",
-                1,
-                "string",
-                "constant",
-                "constant, uniform, gaussian, positive_unitball, xavier, msra or bilinear.",
-            ),
+            optional("type", 1, "string", "constant", "How the values are made.", names="filler"),
             optional("value", 2, "float", 0.0, "The constant."),
             optional("min", 3, "float", 0.0, "Lower bound of uniform."),
             optional("max", 4, "float", 1.0, "Upper bound of uniform."),
             optional("mean", 5, "float", 0.0, "Mean of gaussian."),
             optional("std", 6, "float", 1.0, "Standard deviation of gaussian."),
-            optional("sparse", 7, "int32", -1, "Nonzero weights expected for each output (gaussian); -1: all."),
+            optional("sparse", 7, "int32", -1, "Nonzero weights expected for each input (gaussian); -1: all."),
             optional("variance_norm", 8, "FillerParameter.VarianceNorm", "FAN_IN", "What xavier and msra scale by."),
         ),
         (Enum("VarianceNorm", {"FAN_IN": 0, "FAN_OUT": 1, "AVERAGE": 2}, "Inputs, outputs, or the mean of both."),),
