@@ -22,7 +22,7 @@ from netc.errors import Code, Diagnostic, suggest
 BAD_FILLER = Code(
     "LAY110",
     "a filler cannot fill this blob",
-    why="A filler says how a blob starts. Its type must be one that netc has; only gaussian can be sparse, and bilinear "
+    why="A filler says how a blob starts. Its type must be one that exists; only gaussian can be sparse, and bilinear "
     "fills 4-d blobs with square kernels only.",
     example="x = Input() { shape { dim: [2, 3, 8, 8] } }\n"
     'fc = InnerProduct(x) { num_output: 10 weight_filler { type: "gausian" std: 0.01 } }',
