@@ -210,7 +210,6 @@ NAMED = {
     "netc/data/window_data.py": {"WindowData"},
     "netc/dnn/detections.py": {"DetectionOutput"},
     "netc/plan/lints/norm.py": {"BatchNorm", "Scale"},
-    "netc/schema/forks.py": {"Axpy", "CenterLoss", "Interp", "ShuffleChannel"},
     "netc/solve/averages.py": {"DetectionEvaluate"},
 }
 """The type names that a file may hold as a string: what the file itself is about. Others ask the type's `Role`."""

@@ -1,7 +1,7 @@
 """Fields, layer types and enum values that exist only in forks of Caffe, and whose they are.
 
 For diagnostics that name the fork. What netc itself can do is declared as a field (with its `origin`) or has a layer
-file; it is then never looked up here.
+file, and does not stand here.
 """
 
 from __future__ import annotations
@@ -23,8 +23,6 @@ LSTM = "caffe-lstm (junhyukoh/caffe-lstm)"
 CRFRNN = "CRF-RNN (torrvision/crfasrnn)"
 DEEPDETECT = "DeepDetect's Caffe (jolibrain/caffe)"
 FCN = "FCN (longjon/caffe, branch future)"
-SENET = "SENet (hujie-frank/SENet)"
-SHUFFLENET = "ShuffleNet (farmingyard/ShuffleNet)"
 DEPTHWISE = "DepthwiseConvolution (yonghenglh6/DepthwiseConvolution)"
 CENTER_LOSS = "Center loss (ydwen/caffe-face)"
 SPHEREFACE = "SphereFace (wy1iu/sphereface)"
@@ -39,17 +37,11 @@ OPENPOSE = "OpenPose (CMU-Perceptual-Computing-Lab/caffe)"
 # fork -> message -> names of fields
 _FIELDS: dict[str, dict[str, str]] = {
     SSD: {
-        "LayerParameter": "annotated_data_param detection_evaluate_param detection_output_param multibox_loss_param "
-        "norm_param permute_param prior_box_param video_data_param",
         "NetParameter": "item",
     },
-    FAST_RCNN: {"LayerParameter": "roi_pooling_param smooth_l1_loss_param"},
     RFCN: {
-        "LayerParameter": "psroi_pooling_param box_annotator_ohem_param proposal_param roi_align_param",
+        "LayerParameter": "box_annotator_ohem_param roi_align_param",
         "LossParameter": "pre_fixed_normalizer",
-    },
-    SEGNET: {
-        "LayerParameter": "bn_param dense_image_data_param upsample_param",
     },
     DEEPLAB: {
         "V1LayerParameter": "interp_param mat_read_param mat_write_param padding_param seg_accuracy_param strict_dim "
@@ -59,7 +51,7 @@ _FIELDS: dict[str, dict[str, str]] = {
         "ImageDataParameter": "has_label label_type ignore_label",
     },
     PSPNET: {
-        "LayerParameter": "interp_param seg_accuracy_param mat_read_param mat_write_param",
+        "LayerParameter": "seg_accuracy_param mat_read_param mat_write_param",
         "BNParameter": "var_eps moving_average decay axis",
         "DataParameter": "shuffle",
         "ImageDataParameter": "label_type ignore_label is_rsdata rs_channels is_modis_bin modis_channles "
@@ -82,11 +74,11 @@ _FIELDS: dict[str, dict[str, str]] = {
     INTEL: {
         "NetParameter": "bn_stats_batch_size",
         "LayerParameter": "quantization_param eval_detection_param spatial_dropout_param continuation_indicator_param",
-        "BatchNormParameter": "filler bias_filler bias_term use_weight_bias stats_batch_size relu",
+        "BatchNormParameter": "filler bias_term use_weight_bias stats_batch_size relu",
         "ConvolutionParameter": "relu negative_slope fusion_type sum_type",
         "DataParameter": "shuffle",
-        "SolverParameter": "warmup_start_lr disabled_update local_lr_auto larc",
-        "LossParameter": "pre_fixed_normalizer label_smoothing",
+        "SolverParameter": "disabled_update local_lr_auto larc",
+        "LossParameter": "pre_fixed_normalizer",
         "TransformationParameter": "random_aspect_ratio_param random_resize_param pad flow",
     },
     JACINTO: {
@@ -100,8 +92,7 @@ _FIELDS: dict[str, dict[str, str]] = {
         "LayerParameter": "region_loss_param reorg_param segmentation_evaluate_param yolo_detection_output_param "
         "yolo_seg_param yolov3_detection_output_param yolov3_param lane_data_param assisted_excitation_param",
         "TransformationParameter": "geometry_param",
-        "AnnotatedDataParameter": "yolo_data_type yolo_data_jitter single_class seg_scales train_diffcult "
-        "iters_label_map_file",
+        "AnnotatedDataParameter": "iters_label_map_file",
     },
     GREENTEA: {
         "NetParameter": "process train",
@@ -109,7 +100,7 @@ _FIELDS: dict[str, dict[str, str]] = {
         "ConvolutionParameter": "fuse_type eltwise_param",
     },
     YJXIONG: {
-        "LayerParameter": "seg_data_param bn_param roi_param",
+        "LayerParameter": "seg_data_param roi_param",
         "DataParameter": "shuffle",
         "TransformationParameter": "fix_crop is_flow max_distort multi_scale scale_ratios stride upper_shift "
         "upper_size upper_height upper_width",
@@ -133,8 +124,6 @@ _FIELDS: dict[str, dict[str, str]] = {
         "LayerParameter": "continuation_indicator_param ctc_loss_param labelsequence_accuracy_param "
         "sparse_data_param memory_sparse_data_param",
     },
-    SHUFFLENET: {"LayerParameter": "shuffle_channel_param"},
-    CENTER_LOSS: {"LayerParameter": "center_loss_param"},
     SPHEREFACE: {"LayerParameter": "margin_inner_product_param"},
     DEFORMABLE: {"LayerParameter": "deformable_convolution_param"},
     FLOWNET: {
@@ -174,7 +163,6 @@ REPLACEMENTS: dict[tuple[str, str], str] = {
         "LayerParameter",
         "lstm_param",
     ): 'BVLC Caffe has a layer `type: "LSTM"` with `recurrent_param`; it reads time first',
-    ("LayerParameter", "bn_param"): "BVLC Caffe has BatchNorm followed by Scale",
     ("ParameterParameter", "blob_filler"): "take it out: weights that are loaded replace it",
 }
 
@@ -188,16 +176,12 @@ FORK_REPEATED: dict[tuple[str, str], tuple[str, str]] = {
 
 # fork -> layer types
 _TYPES: dict[str, str] = {
-    SSD: "AnnotatedData DetectionEvaluate DetectionOutput MultiBoxLoss Normalize Permute PriorBox VideoData",
-    FAST_RCNN: "ROIPooling SmoothL1Loss",
-    RFCN: "PSROIPooling BoxAnnotatorOHEM SmoothL1LossOHEM SoftmaxWithLossOHEM Proposal ROIAlign",
-    SEGNET: "BN DenseImageData Upsample",
+    RFCN: "BoxAnnotatorOHEM SmoothL1LossOHEM SoftmaxWithLossOHEM ROIAlign",
     DEEPLAB: "ImageSegData MatRead MatWrite SegAccuracy DenseCRF UniqueLabel DomainTransform",
-    PSPNET: "Interp",
-    NVCAFFE: "DetectNetTransformation L1Loss",
+    NVCAFFE: "DetectNetTransformation",
     INTEL: "EvalDetection SpatialDropout MnActivation",
     JACINTO: "ImageLabelData IOUAccuracy",
-    YOLO: "AssistedExcitation LaneData ReLU6 RegionLoss Reorg SegmentationEvaluate YoloDetectionOutput YoloSeg Yolov3 "
+    YOLO: "AssistedExcitation LaneData RegionLoss Reorg SegmentationEvaluate YoloDetectionOutput YoloSeg Yolov3 "
     "Yolov3DetectionOutput YoloLoss",
     GREENTEA: "Affinity ConnectedComponent MalisLoss MergeCrop DataRandTransform",
     YJXIONG: "Gather SegData",
@@ -205,10 +189,6 @@ _TYPES: dict[str, str] = {
     LSTM: "Lstm",
     CRFRNN: "MultiStageMeanfield",
     DEEPDETECT: "ContinuationIndicator CtcLoss LabelsequenceAccuracy SparseData",
-    SENET: "Axpy",
-    SHUFFLENET: "ShuffleChannel",
-    DEPTHWISE: "DepthwiseConvolution ConvolutionDepthwise",
-    CENTER_LOSS: "CenterLoss",
     SPHEREFACE: "MarginInnerProduct",
     DEFORMABLE: "DeformableConvolution",
     FLOWNET: "Correlation Correlation1D FlowWarp Resample L1LossLayer ChannelNorm DataAugmentation FlowAugmentation "

@@ -7,7 +7,7 @@ import pytest
 from netc.catalogue import catalogue
 from netc.errors import Diagnostic, Report
 from netc.language import parse
-from netc.schema.forks import FORK_FIELDS, FORK_REPEATED, FORK_VALUES
+from netc.schema.forks import FORK_FIELDS, FORK_REPEATED, FORK_TYPES, FORK_VALUES, REPLACEMENTS
 from netc.schema.ignored import ENGINES, IGNORED_FIELDS, IGNORED_LISTS
 from netc.schema.load import load_net, load_solver
 from netc.schema.record import Record
@@ -73,6 +73,15 @@ def test_what_is_ignored_is_not_refused_too() -> None:
         assert name not in schema.message(message).fields, f"{message} has a field {name}"
     for message, name in IGNORED_LISTS:
         assert not schema.message(message).field(name).repeated
+
+
+def test_what_netc_knows_is_not_said_to_be_a_forks_alone() -> None:
+    types = catalogue()
+    schema = base_schema().extended(types.messages, types.layer_fields)
+    known = {(name, field) for name in schema.messages for field in schema.message(name).fields}
+    assert not known & {*FORK_FIELDS, *REPLACEMENTS}
+    assert not set(types.types) & set(FORK_TYPES)
+    assert {*FORK_REPEATED} <= known
 
 
 def test_another_value_of_engine_is_a_mistake() -> None:
