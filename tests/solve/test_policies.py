@@ -15,47 +15,6 @@ def solver(**fields: Any) -> Any:
     return base_schema().message("SolverParameter").make(**{"base_lr": 0.1, **fields})
 
 
-<<<<<<< HEAD
-@pytest.mark.parametrize(
-    ("fields", "iteration", "rate"),
-    [
-        ({"lr_policy": "fixed"}, 123, 0.1),
-        ({"lr_policy": "step", "gamma": 0.5, "stepsize": 10}, 9, 0.1),
-        ({"lr_policy": "step", "gamma": 0.5, "stepsize": 10}, 20, 0.025),
-        ({"lr_policy": "exp", "gamma": 0.9}, 3, 0.1 * 0.9**3),
-        ({"lr_policy": "inv", "gamma": 0.01, "power": 0.75}, 100, 0.1 * 2**-0.75),
-        ({"lr_policy": "multistep", "gamma": 0.1, "stepvalue": (5, 8)}, 4, 0.1),
-        ({"lr_policy": "multistep", "gamma": 0.1, "stepvalue": (5, 8)}, 5, 0.01),
-        ({"lr_policy": "multistep", "gamma": 0.1, "stepvalue": (5, 8)}, 100, 0.001),
-        ({"lr_policy": "poly", "power": 2.0, "max_iter": 100}, 50, 0.025),
-        ({"lr_policy": "poly", "power": 2.0, "max_iter": 100}, 100, 0.0),
-        ({"lr_policy": "poly", "power": 2.0, "max_iter": 100, "min_lr": 0.02}, 50, 0.02 + 0.08 / 4),
-        ({"lr_policy": "multifixed", "stagelr": (1.0, 0.5, 0.1), "stageiter": (3, 6, 9)}, 3, 1.0),
-        ({"lr_policy": "multifixed", "stagelr": (1.0, 0.5, 0.1), "stageiter": (3, 6, 9)}, 4, 0.5),
-        ({"lr_policy": "multifixed", "stagelr": (1.0, 0.5, 0.1), "stageiter": (3, 6, 9)}, 99, 0.1),
-        ({"lr_policy": "plateau", "gamma": 0.5, "plateau_winsize": (3,)}, 7, 0.1),
-        ({"lr_policy": "sigmoid", "gamma": 0.1, "stepsize": 10}, 20, 0.1 / (1 + math.exp(-1))),
-        ({"lr_policy": "sigmoid", "gamma": -0.1, "stepsize": 10}, 20, 0.1 / (1 + math.exp(1))),
-        ({"lr_policy": "multistep", "gamma": 0.1, "stepvalue": (8, 5)}, 8, 0.01),
-        ({"lr_policy": "multistep", "gamma": 0.1, "stepvalue": (8, 5)}, 9, 0.001),
-        ({"lr_policy": "sigmoid", "gamma": 900.0, "stepsize": 10}, 0, 0.0),
-        ({"lr_policy": "poly", "power": 1.0, "max_iter": 100, "min_lr": 0.02}, 99, 0.02 + 0.08 / 100),
-        ({"lr_policy": "step", "gamma": 0.1, "stepsize": 10, "min_lr": 0.005}, 19, 0.01),
-        ({"lr_policy": "step", "gamma": 0.1, "stepsize": 10, "min_lr": 0.005}, 20, 0.005),
-        ({"lr_policy": "fixed", "rampup_interval": 10}, 0, 0.0),
-        ({"lr_policy": "fixed", "rampup_interval": 10}, 5, 0.025),
-        ({"lr_policy": "fixed", "rampup_interval": 10, "rampup_lr": 0.02}, 5, 0.02 + 0.08 / 4),
-        ({"lr_policy": "fixed", "rampup_interval": 10, "min_lr": 0.03}, 5, 0.03),
-        ({"lr_policy": "fixed", "rampup_interval": 10}, 10, 0.1),
-        ({"lr_policy": "cosine", "max_iter": 100, "min_lr": 0.02}, 50, 0.06),
-        ({"lr_policy": "cosine", "max_iter": 100, "min_lr": 0.02}, 100, 0.02),
-        ({"lr_policy": "fixed", "warmup_iter": 10, "warmup_start_lr": 0.02}, 0, 0.02),
-        ({"lr_policy": "fixed", "warmup_iter": 10, "warmup_start_lr": 0.02}, 5, 0.06),
-        ({"lr_policy": "fixed", "warmup_iter": 10, "warmup_start_lr": 0.02}, 10, 0.1),
-        ({"lr_policy": "step", "gamma": 0.5, "stepsize": 2, "warmup_iter": 5}, 4, 0.08),
-    ],
-)
-=======
 RATES: list[tuple[dict[str, Any], int, float]] = [
     ({"lr_policy": "fixed"}, 123, 0.1),
     ({"lr_policy": "step", "gamma": 0.5, "stepsize": 10}, 9, 0.1),
@@ -77,6 +36,14 @@ RATES: list[tuple[dict[str, Any], int, float]] = [
     ({"lr_policy": "multistep", "gamma": 0.1, "stepvalue": (8, 5)}, 8, 0.01),
     ({"lr_policy": "multistep", "gamma": 0.1, "stepvalue": (8, 5)}, 9, 0.001),
     ({"lr_policy": "sigmoid", "gamma": 900.0, "stepsize": 10}, 0, 0.0),
+    ({"lr_policy": "poly", "power": 1.0, "max_iter": 100, "min_lr": 0.02}, 99, 0.02 + 0.08 / 100),
+    ({"lr_policy": "step", "gamma": 0.1, "stepsize": 10, "min_lr": 0.005}, 19, 0.01),
+    ({"lr_policy": "step", "gamma": 0.1, "stepsize": 10, "min_lr": 0.005}, 20, 0.005),
+    ({"lr_policy": "fixed", "rampup_interval": 10}, 0, 0.0),
+    ({"lr_policy": "fixed", "rampup_interval": 10}, 5, 0.025),
+    ({"lr_policy": "fixed", "rampup_interval": 10, "rampup_lr": 0.02}, 5, 0.02 + 0.08 / 4),
+    ({"lr_policy": "fixed", "rampup_interval": 10, "min_lr": 0.03}, 5, 0.03),
+    ({"lr_policy": "fixed", "rampup_interval": 10}, 10, 0.1),
     ({"lr_policy": "cosine", "max_iter": 100, "min_lr": 0.02}, 50, 0.06),
     ({"lr_policy": "cosine", "max_iter": 100, "min_lr": 0.02}, 100, 0.02),
     ({"lr_policy": "fixed", "warmup_iter": 10, "warmup_start_lr": 0.02}, 0, 0.02),
@@ -87,7 +54,6 @@ RATES: list[tuple[dict[str, Any], int, float]] = [
 
 
 @pytest.mark.parametrize(("fields", "iteration", "rate"), RATES)
->>>>>>> 4f411f8 (Take out of the forks' tables what netc knows by now)
 def test_rate(fields: dict[str, Any], iteration: int, rate: float) -> None:
     assert learning_rate(solver(**fields), iteration) == pytest.approx(rate, rel=1e-12, abs=1e-300)
 
