@@ -244,11 +244,6 @@ class Call:
     memory: dict[str, Any] = field(default_factory=dict)  # Python objects a layer keeps between calls (a Python layer)
     writes: Writes = field(default_factory=Writes)  # where it may write files
 
-    @property
-    def g(self) -> object:
-        """The geometry that `setup` worked out; `known` tells type checkers what it is."""
-        return self.setup.geometry
-
     def known(self, kind: type[T]) -> T:
         """The geometry that `setup` worked out, which is of this type; raises TypeError if it is of another."""
         return self.setup.known(kind)
@@ -431,10 +426,6 @@ def odd_one_out(kinds: Sequence[object]) -> int:
     """The index of the first that is not like most of them (of two, the second)."""
     usual = max(kinds, key=lambda kind: (kinds.count(kind), -kinds.index(kind)))
     return next(index for index, kind in enumerate(kinds) if kind != usual)
-
-
-def elements(shape: Shape) -> int:
-    return prod(shape)
 
 
 SHAPES_DIFFER = Code(

@@ -13,10 +13,12 @@ Caffe notes:
     Indices are floats, cut to integers; one outside 0 .. input_dim - 1 (or NaN) is an error.
 """
 
+from math import prod
+
 import numpy as np
 
 from netc.kernels.labels import INDEX_OUT_OF_RANGE, indices
-from netc.layer import MISSING_FIELD, Buffer, Call, Example, Input, LayerType, ParamBlob, Refused, Setup, Site, elements
+from netc.layer import MISSING_FIELD, Buffer, Call, Example, Input, LayerType, ParamBlob, Refused, Setup, Site
 from netc.role import Role, whole
 
 
@@ -32,7 +34,7 @@ def setup(site: Site) -> Setup:
     return Setup(
         tops=((*bottom, p.num_output),),
         params=tuple(params),
-        buffers=(Buffer("indices", (elements(bottom),), "int64"),),
+        buffers=(Buffer("indices", (prod(bottom),), "int64"),),
         reads=(),
         holds=(whole(p.input_dim),),
     )

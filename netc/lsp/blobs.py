@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from math import prod
 
 from netc.errors import Span
 from netc.graph import Value
 from netc.language.tree import Call
-from netc.layer import elements, format_shape
+from netc.layer import format_shape
 from netc.lsp.analysis import Analysis
 from netc.plan.counts import count_layer
 from netc.plan.model import Plan
@@ -73,7 +74,7 @@ def describe(mention: Mention) -> str:
     phase = state.phase + "".join(f", {stage}" for stage in state.stages)
     lines = [
         f"**{value.name}** ({phase})",
-        f"- shape {format_shape(shape)}, {elements(shape):,} values, {readable(4 * elements(shape))}",
+        f"- shape {format_shape(shape)}, {prod(shape):,} values, {readable(4 * prod(shape))}",
         f"- made by {node.record.type} `{node.name}`{_parameters(plan, node.index)}",
     ]
     if (field := _field(plan, value)) is not None:
