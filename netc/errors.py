@@ -53,12 +53,16 @@ class Source:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Span:
-    """Characters `start:end` of a source; `call` is where the composite that holds this text was called, if one was."""
+    """Characters `start:end` of a source; `call` is where the composite that holds this text was called, if one was.
+
+    callee: the composite's name, of a span that is such a call.
+    """
 
     source: Source
     start: int
     end: int
     call: Span | None = None
+    callee: str = ""
 
     @property
     def line(self) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 
 from netc.errors import Diagnostic
 from netc.layer import Array
-from netc.plan.model import Plan
+from netc.plan.counts import batch_size
 from netc.run import Feed, Net
 from netc.solve.events import Events, Step, TestResult
 from netc.solve.inspect import Size
@@ -98,13 +98,6 @@ class Meter(Events):
         left = (now - self._first[1]) / done * (self._last - iteration)
         waited = sum(feed.seconds for feed in self._feeds)
         return Rates(rate, rate * self.images, min(1.0, waited / busy), left)
-
-
-def batch_size(plan: Plan) -> int:
-    """Samples in a batch: the first axis of the first top of the first layer without bottoms; 1 without one."""
-    sources = [n for n in plan.graph.nodes if not n.bottoms and n.tops]
-    shape = plan.shapes[sources[0].tops[0]] if sources else ()
-    return shape[0] if shape else 1
 
 
 class Several(Events):

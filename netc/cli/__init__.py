@@ -10,6 +10,7 @@ import importlib
 import io
 import pkgutil
 import sys
+from difflib import get_close_matches
 
 import click
 
@@ -31,6 +32,17 @@ class Commands(click.Group):
         command = importlib.import_module(f"netc.cli.{cmd_name}").command
         assert isinstance(command, click.Command)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            meant = get_close_matches(args[0].lower(), self.list_commands(ctx), n=1)
+            instead = f" Did you mean '{meant[0]}'?" if meant else ""
+            error.message += instead or " `netc --help` lists them."
+            raise
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

@@ -7,10 +7,11 @@ on is shown as an escape. Content (the text of a net, say) goes out byte for byt
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TextIO
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markdown import Markdown
@@ -37,8 +38,14 @@ class Printer(Console):
             super().print(*objects, **options)
 
 
-out = Printer(width=None if sys.stdout and sys.stdout.isatty() else 200, **_plain)
-err = Printer(stderr=True, width=None if sys.stderr and sys.stderr.isatty() else 200, **_plain)
+def _width(stream: TextIO | None) -> int | None:
+    """The terminal's, or $COLUMNS; else wide enough for all that is shown."""
+    known = (stream and stream.isatty()) or os.environ.get("COLUMNS", "").isdecimal()
+    return None if known else 200
+
+
+out = Printer(width=_width(sys.stdout), **_plain)
+err = Printer(stderr=True, width=_width(sys.stderr), **_plain)
 
 
 @contextmanager

@@ -30,7 +30,10 @@ from netc.schema.record import Record
 )
 @budget_option
 @executor_options
+@click.option("--expand", is_flag=True, help="Every layer, also those that a composite made.")
 @click.option("--json", "as_json", is_flag=True, help="The summary as one line of JSON.")
+@click.option("--csv", "form", flag_value="csv", help="Every layer as a line of comma-separated values.")
+@click.option("--markdown", "form", flag_value="markdown", help="The table in Markdown.")
 @click.pass_context
 def command(
     context: click.Context,
@@ -45,10 +48,14 @@ def command(
     budget: str | None,
     executor: str,
     threads: int | None,
+    expand: bool,
     as_json: bool,
+    form: str | None,
 ) -> None:
     """Shapes, receptive fields, parameters, multiply-adds and memory of FILE, layer by layer.
 
+    What a composite made is one row, unless --expand. Where the terminal is narrow ($COLUMNS), counts are short
+    (3.54 M), then names are shortened in the middle, then the columns "sees", "type" and "blob" go; no number is cut.
     A data layer whose source is not there is planned from its batch size and crop size; --input says otherwise.
     --memory shows the planned peak of training (or, with --phase TEST, of inference) and what is alive then; --budget
     says what would run again in backward to stay within it, and how much longer a step would take. Nothing is compiled.
@@ -70,10 +77,13 @@ def command(
         _memory(plan, make, solver, budget, as_json, executor=executor, threads=threads)
     elif as_json:
         _output.print_json(summary.summarize(plan))
+    elif form is not None:
+        _output.content(summary.csv(plan) if form == "csv" else summary.markdown(plan, expand))
     else:
-        _output.out.print(summary.table(plan))
-        _output.out.print(_line(plan, executor))
-    if as_json:
+        table = summary.table(plan, _output.out.width, expand)
+        for line in (*table, "", *summary.totals(plan), _line(plan, executor)):
+            _output.out.print(line)
+    if as_json or form is not None:
         return
     for node in plan.graph.nodes:
         blobs = [plan.graph.values[v].name for v in node.tops]

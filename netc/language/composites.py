@@ -31,7 +31,8 @@ class Composites:
         inputs = [blob_of(written, at) for written in call.inputs]
         prefix = self._name(call, at) + "/"
         at.text(len(prefix), call.span)
-        own = replace(at.place(call.span))  # a span of its own tells the layers of one run from those of another
+        # A span of its own tells the layers of one run from those of another.
+        own = replace(at.place(call.span), callee=call.callee.text)
         run, scope = Run(prefix, own, define, at.run), Scope(composite.scope, own=True)
         inner = replace(at.deeper(call.span), scope=scope, run=run)
         for name, blob in zip(define.inputs, inputs, strict=True):

@@ -42,3 +42,10 @@ def count_net(plan: Plan) -> Counts:
         sum(layer.setup.macs for layer in plan.layers),
         VALUE_BYTES * sum(prod(shape) for layer in plan.layers for shape in layer.setup.tops),
     )
+
+
+def batch_size(plan: Plan) -> int:
+    """Samples in a batch: the first axis of the first top of the first layer without bottoms; 1 without one."""
+    sources = [n for n in plan.graph.nodes if not n.bottoms and n.tops]
+    shape = plan.shapes[sources[0].tops[0]] if sources else ()
+    return shape[0] if shape else 1

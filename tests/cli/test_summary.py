@@ -42,7 +42,7 @@ def test_json_has_the_documented_keys(run: Run) -> None:
 
 
 def test_the_table_names_every_layer(run: Run) -> None:
-    done = run("summary", ROOT / "nets/digits.net")
+    done = run("summary", ROOT / "nets/digits.net", "--expand")
     for name in ("conv1/bn", "SoftmaxWithLoss", "100x64x4x4", "--memory shows"):
         assert name in done.out
 

@@ -1,0 +1,5 @@
+"""`python -m netc`: the `netc` command, where its script is not on PATH."""
+
+from netc.cli import main
+
+main()
