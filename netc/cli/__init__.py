@@ -41,8 +41,7 @@ class Commands(click.Group):
         except click.UsageError as error:
             meant = get_close_matches(args[0].lower(), self.list_commands(ctx), n=1)
             instead = f" Did you mean '{meant[0]}'?" if meant else ""
-            error.message += instead or " `netc --help` lists them."
-            raise
+            raise click.UsageError(error.message + (instead or " `netc --help` lists them."), ctx) from None
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
