@@ -91,14 +91,14 @@ def gradcheck(
     excuses = _excuses(net.plan)
     for parameter in net.learned:
         assert parameter.diff is not None
-        size = parameter.data.size
+        size = parameter.array.size
         drawn = np.sort(generator.choice(size, min(values, size), replace=False))
         gradient = check.gradients[parameter.param.index].reshape(-1)
         floor = max(_SMALL * float(np.abs(gradient).max(initial=0.0)), 1e-12)
         results = [check.compare(parameter.data.reshape(-1), int(i), float(gradient[i]), floor) for i in drawn]
         smooth = [r for r in results if r.error < math.inf]
         worst = max(smooth, key=lambda r: r.error, default=_Result(0, math.inf, math.nan, math.nan))
-        name, shape = parameter.param.name, parameter.data.shape
+        name, shape = parameter.param.name, parameter.shape
         kinks = len(results) - len(smooth)
         found = (worst.error, worst.index, worst.analytic, worst.numeric, kinks)
         yield Checked(parameter.owner, name, shape, len(drawn), *found, excuses.get(parameter.param.index, ""))

@@ -155,7 +155,7 @@ class Inspector(Events):
         for blob in self.net.parameters.of_layer(layer):
             if blob.diff is not None:
                 name = blob.param.name
-                weight = float(np.linalg.norm(blob.data.astype(np.float64)))
+                weight = float(np.linalg.norm(blob.array.astype(np.float64)))
                 self._gradients[name] = Gradient(node.name, name, spread(blob.diff), weight)
                 self._keep(f"gradients/{name}", blob.diff)
 

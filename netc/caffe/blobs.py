@@ -99,7 +99,7 @@ class ParamBlob(Blob):
         if blob.diff is not None:
             return blob.data, blob.diff
         if self._zeros is None:
-            self._zeros = np.zeros_like(blob.data)
+            self._zeros = np.zeros_like(blob.array)
         return blob.data, self._zeros
 
     @property

@@ -308,11 +308,11 @@ class Engine(FedNet):
         report, blobs, theirs = Report(), [], other.parameters.belonging(self.plan)
         for blob in self.parameters.all:
             shared = theirs.get(blob.param.layer, ())[blob.param.position : blob.param.position + 1]
-            data = shared[0].data if shared else blob.data
-            if data.shape != blob.data.shape:
-                shapes = f"{format_shape(blob.data.shape)} here and {format_shape(data.shape)} in the other net"
+            other_blob = shared[0] if shared else blob
+            if other_blob.shape != blob.shape:
+                shapes = f"{format_shape(blob.shape)} here and {format_shape(other_blob.shape)} in the other net"
                 report.error(PARAMETER_SHAPE, f'"{blob.param.name}" has shape {shapes}')
-            blobs.append(replace(blob, data=data))
+            blobs.append(replace(blob, values=other_blob.values))
         report.finish()
         parameters = copy(self.parameters)
         parameters.all = tuple(blobs)

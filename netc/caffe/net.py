@@ -223,6 +223,10 @@ class Net(Passes):
         """
         return Net.around(self._engine.replica())
 
+    def touch(self) -> None:
+        """Say that parameters were written by an address kept as a number; see `netc.Net.touch`. pycaffe has none."""
+        self._engine.touch()
+
     def clear_param_diffs(self) -> None:
         """Set the gradients of all parameters to zero; backward adds to them."""
         self._engine.zero_param_diffs()

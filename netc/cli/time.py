@@ -120,6 +120,6 @@ def _timed(run: Callable[[], object]) -> float:
 
 def peak_bytes(net: Net, updater: Updater | None) -> int:
     """Bytes of the net itself: the arena, the parameters, and their gradients if these have memory of their own."""
-    learned = sum(b.data.nbytes for b in net.learned) if updater is not None and not updater.updates_in_backward else 0
-    parameters = sum(b.data.nbytes for b in net.parameters.all)
+    learned = sum(b.array.nbytes for b in net.learned) if updater is not None and not updater.updates_in_backward else 0
+    parameters = sum(b.array.nbytes for b in net.parameters.all)
     return net.executor.planned_bytes + parameters + learned

@@ -6,21 +6,20 @@ Layers that lowering does not know run on their own kernels in between, on plain
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import prod
-from time import sleep
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from netc.errors import Code, Diagnostic, NetError
-from netc.fast.machine.checksum import add_to
-from netc.fast.machine.launch import Launch, Region, bind
+from netc.fast.machine.launch import Launch, bind
 from netc.fast.machine.layout import Blocked
 from netc.fast.machine.layout import plain as plain_at
 from netc.fast.machine.moves import unpack
+from netc.fast.machine.operands import touched
 from netc.fast.machine.walk import Team
 from netc.fast.program.lower import Lowered, lower
 from netc.fast.program.lowered import Item, Updates
@@ -30,9 +29,10 @@ from netc.layer import Array, Buffer, Call, Setup, Shape
 from netc.plan.model import Step
 from netc.run.arena import aligned_bytes
 from netc.run.executor import Executor, Storage
+from netc.run.packed import Checksum, Packed
 from netc.run.reference import Reference
 from netc.run.steps import Steps, one_thread
-from netc.run.turns import Holder, Only
+from netc.run.values import Values, Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,33 +82,6 @@ def executor(storage: Storage, threads: int | None = None) -> Executor:
     return Fast(storage, threads) if storage.dtype == np.dtype(np.float32) else Reference(storage)
 
 
-class Packed:
-    """Parameters as the kernels of a net without backward want them: made once for a net and all of its replicas.
-
-    memory: the end of the arena of the first. checksum: of the parameters that it was made of.
-    """
-
-    def __init__(self, memory: NDArray[np.uint8]) -> None:
-        self.memory = memory
-        self.checksum: int | None = None
-        self._packing = Only()
-
-    def fill(self, checksum: int, pack: Callable[[], None]) -> None:
-        """Call `pack` if the parameters are others than those that the memory was made of; one thread at a time."""
-        me = Holder()
-        while self.checksum != checksum:
-            try:
-                other = self._packing.take(me)
-                if other is None or other.thread == me.thread:  # its own, if an interrupt ended the packing
-                    self.checksum = None
-                    pack()
-                    self.checksum = checksum
-                else:
-                    sleep(1e-4)
-            finally:
-                self._packing.drop(me)
-
-
 class Fast(Steps):
     """Runs a lowered plan. Owns the arena, the tables and the threads.
 
@@ -128,9 +101,10 @@ class Fast(Steps):
         else:
             self.program, self._packed = first.program, first._packed
             self.arena = aligned_bytes(self._own_bytes)
-        self._checksum = np.zeros(1, np.int64)
         self._clock = np.zeros(2, np.int64)
-        self._setup: tuple[NDArray[np.int64], list[Segment]] | None = None  # how to check, and to set up
+        self._setup: list[Segment] | None = None
+        self._watch = Watch(self._read_by_setup(), Checksum(self.team))
+        self._written = self._written_by_forward()
         self.at = NOWHERE  # the last wave that was run
         self._step = -1  # the last step of the plan that was
         self._segments: dict[tuple[str, int, int], list[Segment]] = {}
@@ -161,7 +135,11 @@ class Fast(Steps):
             compile_all(item.launch.kernel for item in items if item.launch is not None)
         self.set_up()
         self._clock.view(np.uint64)[:] = self.storage.seed % 2**64, self.storage.iteration
-        self._run("forward", self.program.forward, first, last)
+        try:
+            self._run("forward", self.program.forward, first, last)
+        finally:
+            for values in self._written:
+                values.touch()
         return sum(self._loss(layer) for layer in self._losses if first <= layer <= last)
 
     def backward(self, first: int, last: int) -> None:
@@ -177,7 +155,11 @@ class Fast(Steps):
 
     def backward_and_update(self) -> None:
         """All of backward, and every parameter's update as soon as its gradient is complete."""
-        self._run("updating", self.program.updating, 0, len(self.plan.layers))
+        try:
+            self._run("updating", self.program.updating, 0, len(self.plan.layers))
+        finally:
+            for blob in self.storage.parameters.all:
+                blob.values.touch()
 
     def set_up(self) -> None:
         """Before the first pass, and in a net without backward whenever parameters have changed: what is made of them.
@@ -187,21 +169,32 @@ class Fast(Steps):
         if not self.program.setup and not self.program.constants:
             return
         if self._setup is None:
-            self._setup = self._checks(), self.cut([*self.program.setup, *self.program.constants])
-        check, segments = self._setup
-        self._checksum[:] = 0
-        self.team.run(check)
-        self._packed.fill(int(self._checksum[0]), lambda: self.walk(segments))
+            self._setup = self.cut([*self.program.setup, *self.program.constants])
+        segments = self._setup
+        self._packed.fill(self._watch.stamps(), lambda: self.walk(segments))
 
-    def _checks(self) -> NDArray[np.int64]:
-        """The table that makes a checksum of all parameters that setup reads."""
-        here, start, launches = len(self.program.memory), 0, []
-        for array, memory in enumerate(self.program.memory if self.program.setup else ()):
-            if memory.external is not None and memory.external.kind == "param":
-                words = prod(self.plan.params[memory.external.param].shape)
-                launches.append(add_to(Region(here, 0, 8), Region(array, 0, 4 * words), start))
-                start += words
-        return bind(launches, lambda a: self._checksum.ctypes.data if a == here else self._address(a))
+    def _read_by_setup(self) -> list[Values]:
+        """The parameters that are looked at: what launches read in each pass is as it is then."""
+        launches = (item.launch for item in self.program.setup if item.launch is not None)
+        arrays = {ref.array for launch in launches for ref in launch.refs}
+        return [self.storage.parameters.all[i].values for array, i in self._params().items() if array in arrays]
+
+    def _written_by_forward(self) -> list[Values]:
+        """The parameters that a forward pass writes: statistics."""
+        params, found = self._params(), set[int]()
+        for item in self.program.forward:
+            if item.launch is None:
+                blobs = zip(self.plan.layers[item.layer].params, self.plan.layers[item.layer].setup.params, strict=True)
+                found.update(index for index, blob in blobs if not blob.learned)
+            elif any(ref.array in params for ref in item.launch.refs):
+                written = (one.at.array for one in touched(item.launch) if one.mode != "read")
+                found.update(params[array] for array in written if array in params)
+        return [self.storage.parameters.all[index].values for index in sorted(found)]
+
+    def _params(self) -> dict[int, int]:
+        """By array, the parameter that it is."""
+        externals = enumerate(memory.external for memory in self.program.memory)
+        return {array: e.param for array, e in externals if e is not None and e.kind == "param"}
 
     def _run(self, name: str, items: Iterable[Item], first: int, last: int) -> None:
         key = (name, first, last)
@@ -329,7 +322,7 @@ class Fast(Steps):
         if memory.external.kind == "clock":
             return int(self._clock.ctypes.data)
         blob = self.storage.parameters.all[memory.external.param]
-        target = blob.data if memory.external.kind == "param" else blob.diff
+        target = blob.array if memory.external.kind == "param" else blob.diff
         assert target is not None
         assert target.flags.c_contiguous
         return int(target.ctypes.data)

@@ -267,12 +267,21 @@ class Net:
         return _Blobs(found, self.executor.gradient)
 
     @property
-    def params(self) -> dict[str, tuple[Array, ...]]:
+    def params(self) -> Mapping[str, tuple[Array, ...]]:
         """The parameter blobs of each layer that has some, by key; arrays that may be written.
 
         A layer's key is its name; where several layers have one name, the second is `name#2`.
         """
-        return {key: tuple(b.data for b in blobs) for key, blobs in self.parameters.by_layer().items()}
+        return _Params(self.parameters.by_layer())
+
+    def touch(self) -> None:
+        """Say that parameters have been written otherwise than through arrays that netc gave.
+
+        Those arrays (`params`, `Parameter.data`), and whatever shares their memory, are known, for as long as anybody
+        holds them. Needed after writes to an address that was kept as a number (`array.ctypes.data`).
+        """
+        for blob in self.parameters.all:
+            blob.values.touch()
 
     @property
     def param_diffs(self) -> dict[str, tuple[Array | None, ...]]:
@@ -390,6 +399,25 @@ def _both(outer: Observer | None, inner: Observer) -> Observer:
         inner(kind, layer, call)
 
     return observe
+
+
+class _Params(Mapping[str, tuple[Array, ...]]):
+    """Arrays are lent when a layer's are asked for: as long as somebody holds them, passes look at them."""
+
+    def __init__(self, blobs: dict[str, tuple[Parameter, ...]]) -> None:
+        self._blobs = blobs
+
+    def __getitem__(self, key: str) -> tuple[Array, ...]:
+        return tuple(blob.data for blob in self._blobs[key])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._blobs)
+
+    def __len__(self) -> int:
+        return len(self._blobs)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
 
 
 class _Blobs(Mapping[str, Array]):

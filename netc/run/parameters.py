@@ -16,6 +16,7 @@ from netc.layer import Array, Shape, format_shape
 from netc.plan.model import Param, Plan
 from netc.run.arena import ALIGNMENT, aligned_bytes
 from netc.run.codes import PARAMETER_SHAPE
+from netc.run.values import Values
 from netc.schema.names import paired
 
 
@@ -25,8 +26,24 @@ class Parameter:
 
     param: Param
     owner: str
-    data: Array
+    values: Values
     diff: Array | None
+    shape: Shape
+
+    @property
+    def data(self) -> Array:
+        """The values, to be read and written. What is written, through whatever is made of it, counts from the next
+        pass on."""
+        return _in_shape(self.values.lend(), self.shape)
+
+    @property
+    def array(self) -> Array:
+        """The same for code of netc's that only reads, or says what it writes (`Values.touch`)."""
+        return _in_shape(self.values.array, self.shape)
+
+
+def _in_shape(array: Array, shape: Shape) -> Array:
+    return array if array.shape == shape else array.reshape(shape)
 
 
 class Parameters:
@@ -42,8 +59,8 @@ class Parameters:
         _, arrays = _pack(fresh, dtype)
         for p in fresh:
             fill(arrays[p.index], p.blob.filler, seed, stream(keys[p.layer], p.position))
-        arrays |= found
-        self.all = tuple(Parameter(p, keys[p.layer], arrays[p.index], diffs.get(p.index)) for p in plan.params)
+        values = {index: Values(array) for index, array in arrays.items()} | found
+        self.all = tuple(Parameter(p, keys[p.layer], values[p.index], diffs.get(p.index), p.shape) for p in plan.params)
 
     def of_layer(self, layer: int) -> tuple[Parameter, ...]:
         """The blobs that a layer uses, in the type's order and in its own shapes (PERMISSIVE sharing may reshape)."""
@@ -59,8 +76,8 @@ class Parameters:
         """Raise NetError(RUN015) if a plan of the same net, whole or not, wants parameters of other shapes."""
         report = Report()
         for mine, p in zip(self.all, plan.params, strict=False):
-            if mine.data.shape != p.shape:
-                shapes = f"{format_shape(mine.data.shape)}, but would be {format_shape(p.shape)} for these inputs"
+            if mine.shape != p.shape:
+                shapes = f"{format_shape(mine.shape)}, but would be {format_shape(p.shape)} for these inputs"
                 report.error(PARAMETER_SHAPE, f'"{p.name}" has shape {shapes}', plan.graph.nodes[p.layer].record.span)
         report.finish()
 
@@ -68,7 +85,7 @@ class Parameters:
         """The same values, with gradients of their own (which take no memory until somebody writes there)."""
         twin = copy(self)
         learned = [blob.param for blob in self.all if blob.diff is not None]
-        twin.gradient, diffs = _pack(learned, self.all[0].data.dtype) if self.all else (self.gradient, {})
+        twin.gradient, diffs = _pack(learned, self.all[0].array.dtype) if self.all else (self.gradient, {})
         twin.all = tuple(replace(blob, diff=diffs.get(blob.param.index)) for blob in self.all)
         return twin
 
@@ -80,24 +97,24 @@ class Parameters:
 
 
 def _shaped(blob: Parameter, shape: Shape) -> Parameter:
-    if blob.data.shape == shape:
+    if blob.shape == shape:
         return blob
-    return replace(blob, data=blob.data.reshape(shape), diff=None if blob.diff is None else blob.diff.reshape(shape))
+    return replace(blob, shape=shape, diff=None if blob.diff is None else blob.diff.reshape(shape))
 
 
-def _shared(plan: Plan, other: Parameters | None) -> dict[int, Array]:
+def _shared(plan: Plan, other: Parameters | None) -> dict[int, Values]:
     theirs = other.belonging(plan) if other else {}
     report, found = Report(), {}
     for p in plan.params:
         blobs = theirs.get(p.layer, ())
         if p.position >= len(blobs):
             continue
-        data = blobs[p.position].data
-        if data.shape != p.shape:
-            ours = f"{format_shape(p.shape)} here and {format_shape(data.shape)} in the other net"
+        blob = blobs[p.position]
+        if blob.shape != p.shape:
+            ours = f"{format_shape(p.shape)} here and {format_shape(blob.shape)} in the other net"
             span = plan.graph.nodes[p.layer].record.span
             report.error(PARAMETER_SHAPE, f'"{p.name}" has shape {ours}', span)
-        found[p.index] = data
+        found[p.index] = blob.values
     report.finish()
     return found
 

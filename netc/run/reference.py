@@ -27,6 +27,8 @@ class Reference(Steps):
         for buffer in self.state().values():
             buffer[...] = 0
         self._watch = Watch(self.arena) if debug else None
+        blobs = storage.parameters.all
+        self._statistics = [blob.values for blob in blobs if not blob.param.blob.learned]  # forward may write them
 
     @property
     def planned_bytes(self) -> int:
@@ -41,11 +43,15 @@ class Reference(Steps):
 
     def forward(self, first: int, last: int) -> float:
         loss = 0.0
-        with one_thread():
-            for at, step in enumerate(self.plan.forward):
-                if first <= step.layer <= last:
-                    self._run(at, step)
-                    loss += self._loss(step.layer)
+        try:
+            with one_thread():
+                for at, step in enumerate(self.plan.forward):
+                    if first <= step.layer <= last:
+                        self._run(at, step)
+                        loss += self._loss(step.layer)
+        finally:
+            for values in self._statistics:
+                values.touch()
         return loss
 
     def backward(self, first: int, last: int) -> None:

@@ -83,7 +83,7 @@ class Steps(ABC):
             phase=self.plan.graph.state.phase,
             bottoms=self._bottoms(layer),
             tops=self._values(layer, node.tops),
-            params=tuple(b.data for b in blobs),
+            params=tuple(b.data if node.type.role.foreign else b.array for b in blobs),  # a user's object may keep them
             buffers=self._buffers(layer, setup),
             bottom_diffs=tuple(None if s is None else self._diff(s) for s in step.bottom_diffs) if step else (),
             top_diffs=tuple(self._diff(s) for s in step.top_diffs) if step else (),

@@ -129,7 +129,7 @@ def weights_of(net: Net, diffs: bool = False) -> Weights:
     layers = []
     for node in net.graph.nodes:
         own = net.parameters.of_layer(node.index)
-        gradients = tuple(np.zeros_like(b.data) if b.diff is None else b.diff for b in own) if diffs else ()
+        gradients = tuple(np.zeros_like(b.array) if b.diff is None else b.diff for b in own) if diffs else ()
         layers.append(LayerWeights(node.name, node.type.name, tuple(b.data for b in own), gradients))
     return Weights(net.graph.name, tuple(layers))
 

@@ -50,7 +50,7 @@ class Sizes:
     def parameters(self, kind: Kind) -> None:
         """Add the parameters' values ("parameter") or gradients (any other kind; after the update these hold it)."""
         for blob in self.net.parameters.all:
-            array = blob.data if kind == "parameter" else blob.diff
+            array = blob.array if kind == "parameter" else blob.diff
             if array is not None:
                 self.found.append(_size(kind, blob.owner, blob.param.name, blob.param.position, array))
 
@@ -93,7 +93,7 @@ def first_not_finite(net: Net) -> Cause:
 def _cause(net: Net, layer: int, call: Call) -> tuple[str, str]:
     if net.graph.nodes[layer].type.source:
         return "it comes from the data", "look for a bad record (`netc data check`), or a wrong scale or mean"
-    bad = [b.param.name for b in net.parameters.of_layer(layer) if not np.isfinite(b.data).all()]
+    bad = [b.param.name for b in net.parameters.of_layer(layer) if not np.isfinite(b.array).all()]
     if bad:
         return f'its parameter "{bad[0]}" is not finite any more', _UPDATE
     largest = max((_largest(b) for b in call.bottoms), default=0.0)

@@ -69,8 +69,8 @@ def _fitting_history(solver: Training, state: SolverState, path: Path) -> list[t
     report = Report()
     for index, blob in enumerate(state.history):
         parameter = parameters[index % len(parameters)]
-        if not fits(parameter.data.shape, blob.shape):
-            shapes = f"{format_shape(parameter.data.shape)}, its history in {path} {format_shape(blob.shape)}"
+        if not fits(parameter.shape, blob.shape):
+            shapes = f"{format_shape(parameter.shape)}, its history in {path} {format_shape(blob.shape)}"
             report.error(WRONG_STATE, f'"{parameter.param.name}" has shape {shapes}')
     report.finish()
     return [state.history[k * len(parameters) : (k + 1) * len(parameters)] for k in range(kinds)]

@@ -164,7 +164,7 @@ def _history(solver: Training) -> Iterator[Array]:
     """As in Caffe: the first blob of every parameter (learned or not), then the second of every parameter."""
     for blobs in solver.updater.history:
         for parameter in solver.net.parameters.all:
-            yield blobs.get(parameter.param.index, np.zeros_like(parameter.data))
+            yield blobs.get(parameter.param.index, np.zeros_like(parameter.array))
 
 
 def _training(solver: Training, crc: int) -> Record:

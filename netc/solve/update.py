@@ -100,9 +100,9 @@ class Updater:
         self.net = net
         self.rule: Rule = rules()[rule_name(p)]
         self.history: tuple[dict[int, Array], ...] = tuple(
-            {b.param.index: np.zeros_like(b.data) for b in net.learned} for _ in range(self.rule.histories)
+            {b.param.index: np.zeros_like(b.array) for b in net.learned} for _ in range(self.rule.histories)
         )
-        self._numbers = {b.param.index: np.zeros(16, b.data.dtype) for b in net.learned}
+        self._numbers = {b.param.index: np.zeros(16, b.array.dtype) for b in net.learned}
         self._in_backward = update_in_backward and not needs_all_gradients(p) and net.update_in_backward(self._launches)
         self._pool: ThreadPoolExecutor | None = None
         self._chunks: list[Chunk] = []
@@ -116,8 +116,8 @@ class Updater:
     def _split(self, blob: Parameter) -> Iterator[Chunk]:
         assert blob.diff is not None
         index = blob.param.index
-        arrays = [a.reshape(-1) for a in (blob.data, blob.diff, *(h[index] for h in self.history))]
-        for start in range(0, blob.data.size, CHUNK):
+        arrays = [a.reshape(-1) for a in (blob.array, blob.diff, *(h[index] for h in self.history))]
+        for start in range(0, blob.array.size, CHUNK):
             data, diff, *history = (a[start : start + CHUNK] for a in arrays)
             yield Chunk(data, diff, tuple(history), self._numbers[index])
 
@@ -129,11 +129,14 @@ class Updater:
             self._chunks = [chunk for blob in self.net.learned for chunk in self._split(blob)]
         rate = self._prepare(iteration, self._clip() / self.p.iter_size)
         threads = min(self.net.threads, len(self._chunks))
-        if threads < 2:
-            self._update(self._chunks)
-            return rate
-        self._pool = self._pool or ThreadPoolExecutor(threads)
-        list(self._pool.map(self._update, (self._chunks[t::threads] for t in range(threads))))
+        try:
+            if threads < 2:
+                self._update(self._chunks)
+            else:
+                self._pool = self._pool or ThreadPoolExecutor(threads)
+                list(self._pool.map(self._update, (self._chunks[t::threads] for t in range(threads))))
+        finally:
+            self.net.touch()
         return rate
 
     def settle(self) -> None:
