@@ -101,12 +101,27 @@ def is_identity(b: Builder, layer: int) -> bool:
     return g.threshold == 0 and g.factor == 1
 
 
+def folds(b: Builder, layer: int) -> bool:
+    """Whether it is a Dropout that does nothing, so that another layer's launches may do its work."""
+    return b.plan.graph.nodes[layer].type.name in FAMILY.types and is_identity(b, layer)
+
+
 def accepts(b: Builder, layer: int) -> Layout | None:
-    return b.any_layout(layer)
+    layout = b.any_layout(layer)
+    return "plain" if layout is None and _is_bare(b, layer) else layout
+
+
+def _is_bare(b: Builder, layer: int) -> bool:
+    """Whether it does nothing, and in its bottom's place: so it takes no launches, whatever the size."""
+    return is_identity(b, layer) and b.same_place(b.bottom(layer), b.top(layer)) and not b.planned(layer).needs_backward
 
 
 def _run(b: Builder, layer: int, source: int, target: int, clock: Region, keep: Region) -> None:
-    g, (read, write) = _geometry(b, layer), b.by_value(layer)
+    g = _geometry(b, layer)
+    if b.any_layout(layer) is None:
+        b.shares(target, source)
+        return
+    read, write = b.by_value(layer)
     x, y = read(source), write(target)
     if clock:
         node = b.plan.graph.nodes[layer]

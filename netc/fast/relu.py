@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from netc.fast.machine.launch import Launch
+from math import prod
+
+from netc.fast.machine.addresses import floats
+from netc.fast.machine.launch import Launch, Region
 from netc.fast.machine.layout import Blocked, as_lines
-from netc.fast.machine.lines import clipped, line_of, lines_of, share, spot
+from netc.fast.machine.lines import clipped, line_of, lines_of, share, sloped, spot
 from netc.fast.machine.operands import Read, Write, entry
 from netc.fast.program.builder import Builder
 from netc.fast.program.family import Family
@@ -13,7 +16,7 @@ from netc.plan.model import Step
 
 
 def relu(x: Blocked, y: Blocked, slope: float = 0) -> Launch:
-    """y = x where x > 0, slope * x elsewhere; y may be x."""
+    """y = x, slope * x where that is below 0; y may be x."""
     x, y = as_lines(x, y)
     return _relu(x=x, y=y, slope=slope)
 
@@ -28,7 +31,16 @@ def _relu(tid: int, nth: int, x: Read[Blocked], y: Write[Blocked], slope: float)
                 target[i] = clipped(source[i])
         else:
             for i in range(target.size):
-                target[i] = source[i] if source[i] > 0 else source[i] * slope
+                target[i] = sloped(source[i], slope)
+
+
+@entry
+def _relu_plain(tid: int, nth: int, x: Read[Region], y: Write[Region], count: int, slope: float) -> None:
+    """The same of a plain array of any size."""
+    first, last = count * tid // nth, count * (tid + 1) // nth
+    source, target = floats(x, count), floats(y, count)
+    for i in range(first, last):
+        target[i] = clipped(source[i]) if slope == 0 else sloped(source[i], slope)
 
 
 def relu_gradient(sign: Blocked, dy: Blocked, dx: Blocked, slope: float) -> Launch:
@@ -51,20 +63,27 @@ def _relu_gradient(
 # ---------------------------------------------------------------- the layers
 
 
-def _slope(b: Builder, layer: int) -> float:
+def slope(b: Builder, layer: int) -> float:
+    """What values below 0 are multiplied by."""
     node = b.plan.graph.nodes[layer]
     fields = node.record.relu_param if node.type.name == "ReLU" else node.record.leaky_relu_param
     return float(fields.negative_slope)
 
 
 def accepts(b: Builder, layer: int) -> Layout | None:
-    return b.any_layout(layer)
+    layout = b.any_layout(layer)
+    return "plain" if layout is None and not b.planned(layer).needs_backward else layout
 
 
 def forward(b: Builder, layer: int) -> None:
+    bottom, top = b.bottom(layer), b.top(layer)
+    if b.any_layout(layer) is None:
+        x, count = b.read_plain(bottom).flat, prod(b.shape(bottom))
+        b.emit(_relu_plain(x=x, y=b.write_plain(top).flat, count=count, slope=slope(b, layer)), "relu")
+        return
     read, write = b.by_value(layer)
-    x = read(b.bottom(layer))
-    b.emit(relu(x, write(b.top(layer)), _slope(b, layer)), "relu")
+    blob = read(bottom)
+    b.emit(relu(blob, write(top), slope(b, layer)), "relu")
 
 
 def backward(b: Builder, step: Step) -> None:
@@ -75,7 +94,7 @@ def backward(b: Builder, step: Step) -> None:
     kept = "y" in b.planned(step.layer).setup.reads
     sign = read(b.top(step.layer) if kept else b.bottom(step.layer))
     dy = read(step.top_diffs[0])
-    b.emit(relu_gradient(sign, dy, write(target), _slope(b, step.layer)), "relu gradient")
+    b.emit(relu_gradient(sign, dy, write(target), slope(b, step.layer)), "relu gradient")
 
 
 FAMILY = Family(("ReLU", "LeakyReLU"), accepts, forward, backward)

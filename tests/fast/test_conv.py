@@ -16,6 +16,7 @@ from netc.fast.convolution.weights import (
     pack_weights,
     packed_bytes,
 )
+from netc.fast.machine.activation import RELU, Activation
 from netc.fast.machine.launch import NOTHING
 from netc.fast.machine.layout import Halo, blocked, blocks, plain
 from netc.fast.machine.moves import clear_halo, copy_padded, pack, unpack
@@ -71,6 +72,15 @@ def blob(bench, values, shape, halo):
     return target, [*clear_halo(target), pack(source, target)]
 
 
+def below(bench, conv):
+    """An activation with a slope for each channel, and the slopes for numpy."""
+    slopes = np.linspace(-0.5, 1.5, conv.outputs).astype(np.float32)
+    each = conv.outputs // conv.groups
+    packed = np.zeros((conv.groups, blocks(each) * 16), np.float32)
+    packed[:, :each] = slopes.reshape(conv.groups, each)
+    return Activation(slopes=bench.region(bench.put(packed))), slopes[:, None, None]
+
+
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("case", CASES, ids=lambda c: f"{c[1].inputs}-{c[1].outputs}k{c[1].kernel}s{c[1].stride}")
 def test_convolution_and_its_gradients(case, threads):
@@ -91,8 +101,9 @@ def test_convolution_and_its_gradients(case, threads):
     forward, backward, dw = (bench.region(bench.new(packed_bytes(conv, FORWARD) // 4)) for _ in range(3))
     packed_b, db = (bench.region(bench.new(bias_bytes(conv) // 4)) for _ in range(2))
     outs = [bench.new(a.size, 0) for a in (y_, dx_, dw_, db_)]
+    activation, slopes = (RELU, 0) if threads == 1 else below(bench, conv)
     launches += [*more, pack_weights(plain_w, forward, conv), pack_weights(plain_w, backward, conv, BACKWARD)]
-    launches += [pack_bias(plain_b, packed_b, conv), *lines.forward(xb, forward, packed_b, yb, conv, relu=True)]
+    launches += [pack_bias(plain_b, packed_b, conv), *lines.forward(xb, forward, packed_b, yb, conv, activation)]
     launches += lines.data_gradient(dyb, backward, NOTHING, dxb, conv)
     launches += [*gradients.weight_gradient(xb, dyb, dw, conv), gradients.bias_gradient(dyb, db)]
     launches += [unpack(yb, plain(outs[0], top)), unpack(dxb, plain(outs[1], x.shape))]
@@ -101,7 +112,7 @@ def test_convolution_and_its_gradients(case, threads):
         add_bias_gradient(db, bench.region(outs[3]), conv),
     ]
     bench.run(launches, threads)
-    for index, wanted in zip(outs, (np.maximum(y_, 0), dx_, dw_, db_), strict=True):
+    for index, wanted in zip(outs, (np.where(y_ > 0, y_, y_ * slopes), dx_, dw_, db_), strict=True):
         np.testing.assert_allclose(bench.arrays[index].reshape(wanted.shape), wanted, rtol=1e-4, atol=1e-4)
     for padded in (yb, dxb):
         assert not np.isnan(bench.full(padded)).any()
@@ -127,11 +138,12 @@ def test_the_first_layer_reads_a_plain_array(conv):
     outs = [bench.new(a.size, 0) for a in (y_, dw_)]
     given = bench.region(bench.put(weights))
     launches += [*copy_padded(source, padded), pack_weights(given, packed, conv, FIRST)]
-    launches += lines.forward_first(padded, packed, NOTHING, yb, conv)
+    activation, slopes = below(bench, conv)
+    launches += lines.forward_first(padded, packed, NOTHING, yb, conv, activation)
     launches += gradients.weight_gradient_first(padded, dyb, dw, conv)
     launches += [unpack(yb, plain(outs[0], top)), add_weight_gradient(dw, bench.region(outs[1]), conv, FIRST)]
     bench.run(launches, 2)
-    for index, wanted in zip(outs, (y_, dw_), strict=True):
+    for index, wanted in zip(outs, (np.where(y_ > 0, y_, y_ * slopes), dw_), strict=True):
         np.testing.assert_allclose(bench.arrays[index].reshape(wanted.shape), wanted, rtol=1e-4, atol=1e-4)
 
 
@@ -163,7 +175,8 @@ def test_depthwise_convolution(conv, threads):
     outs = [bench.new(a.size, 0) for a in (y_, dx_, dw_)]
     launches += [*more, pack_weights(bench.region(bench.put(weights)), packed, laid, FIRST)]
     launches += [pack_bias(bench.region(bench.put(bias)), packed_b, laid)]
-    launches += [depthwise.forward(xb, packed, packed_b, yb, conv)]
+    activation, slopes = (RELU, 0) if threads == 1 else below(bench, laid)
+    launches += [depthwise.forward(xb, packed, packed_b, yb, conv, activation)]
     launches += depthwise.data_gradient(dyb, packed, NOTHING, dxb, conv)
     launches += [
         depthwise.weight_gradient(xb, dyb, dw, conv),
@@ -171,5 +184,5 @@ def test_depthwise_convolution(conv, threads):
     ]
     launches += [unpack(yb, plain(outs[0], top)), unpack(dxb, plain(outs[1], x.shape))]
     bench.run(launches, threads)
-    for index, wanted in zip(outs, (y_, dx_, dw_), strict=True):
+    for index, wanted in zip(outs, (np.where(y_ > 0, y_, y_ * slopes), dx_, dw_), strict=True):
         np.testing.assert_allclose(bench.arrays[index].reshape(wanted.shape), wanted, rtol=1e-4, atol=1e-4)

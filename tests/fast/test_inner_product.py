@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from netc.fast.inner_product import tiles
+from netc.fast.inner_product.ends import Ends
 from netc.fast.inner_product.tiles import Sizes
 
 from .harness import Bench
@@ -20,7 +21,7 @@ def test_inner_product_and_its_gradients(sizes, threads):
     xr, wr, br, dyr = (bench.region(bench.put(a)) for a in (x, w, b, dy))
     workspace = bench.region(bench.new(tiles.workspace_bytes(sizes, threads) // 4))
     y, dx, dw, db = (bench.region(bench.new(a.size, start)) for a, start in ((dy, np.nan), (x, np.nan), (w, 1), (b, 1)))
-    launches = tiles.forward(xr, wr, br, y, sizes, workspace, relu=False)
+    launches = tiles.forward(xr, wr, Ends(shift=br), y, sizes, workspace)
     launches += tiles.data_gradient(dyr, wr, dx, sizes, workspace)
     launches += tiles.weight_gradient(xr, dyr, dw, sizes, workspace)
     launches.append(tiles.bias_gradient(dy=dyr, db=db, m=m, n=n))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from netc.fast.convolution.weights import pack_bias
+from netc.fast.machine.activation import IDENTITY, RELU, Activation
 from netc.fast.machine.launch import NOTHING, Ref
 from netc.fast.machine.layout import NO_BLOB, Halo, blocked, blocks, plain
 from netc.fast.machine.moves import unpack
@@ -53,7 +54,7 @@ class Layer:
     def wanted(self):
         return reference(self.x, self.w, self.bias, self.dy, self.conv)[:3]
 
-    def found(self, bias=True, relu=False, add=None, factor=None, repeat=False):
+    def found(self, bias=True, below=None, add=None, factor=None, repeat=False):
         """Top, bottom diff, weight diff (which starts at 1); the blobs that they were made in."""
         n, conv, bench, threads = self.n, self.conv, Bench(), self.threads
         x, launched = blob(bench, self.x, self.bottom, conv.halo)
@@ -74,7 +75,9 @@ class Layer:
         launched += launches.transform_weights(w, forward, scratch, conv, factor=factors)
         launched += launches.transform_weights(w, backward, scratch, conv, backward=True)
         added = NO_BLOB if add is None else other
-        launched += launches.forward(x, forward, shift if bias else NOTHING, y, conv, workspaces[0], relu, added)
+        slopes = bench.region(bench.put(np.full(shift.nbytes // 4, below or 0, np.float32)))
+        activation = IDENTITY if below is None else Activation(slopes=slopes) if below else RELU
+        launched += launches.forward(x, forward, shift if bias else NOTHING, y, conv, workspaces[0], activation, added)
         launched += launches.data_gradient(dy, backward, dx, conv, workspaces[1])
         launched += launches.data_gradient(dy, backward, dx, conv, workspaces[1], add=True) if repeat else []
         launched += launches.weight_gradient(x, dy, bench.region(outs[2]), conv, workspaces[2])
@@ -105,12 +108,13 @@ def test_convolution_and_its_gradients(case):
         assert not inner.transpose(0, 1, 4, 2, 3).reshape(target.n, -1, target.h, target.w)[:, target.c :].any()
 
 
-@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("below", [None, 0, 0.25])
 @pytest.mark.parametrize("add", [None, 0.75])
-def test_the_epilogue(relu, add):
+def test_the_epilogue(below, add):
     layer = Layer(*CASES[1])
     y = reference(layer.x, layer.w, layer.bias * 0, layer.dy, layer.conv)[0] + (add or 0)
-    check(layer.found(bias=False, relu=relu, add=add)[0][0], np.maximum(y, 0) if relu else y)
+    found = layer.found(bias=False, below=below, add=add)[0][0]
+    check(found, y if below is None else np.where(y > 0, y, y * below))
 
 
 def test_a_data_gradient_is_added_to_what_is_there():

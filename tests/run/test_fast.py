@@ -191,6 +191,58 @@ def test_stored_factors_and_shifts(kind, fields, folded):
     assert ("affine" in labels) != folded
 
 
+HEADS = {
+    "first": conv("data", "c", "num_output: 20 kernel_size: 3 stride: 2"),
+    "direct": conv("data", "a", "num_output: 32 kernel_size: 1")
+    + conv("a", "c", "num_output: 40 kernel_size: 3 group: 2"),
+    "Winograd": conv("data", "a", "num_output: 16 kernel_size: 1") + conv("a", "c", "num_output: 20 kernel_size: 3"),
+    "depthwise": conv("data", "a", "num_output: 20 kernel_size: 1")
+    + conv("a", "c", "num_output: 20 kernel_size: 3 group: 20"),
+    "deconvolution": conv("data", "a", "num_output: 20 kernel_size: 1")
+    + layer("Deconvolution", "a", "c", "convolution_param { num_output: 17 kernel_size: 2 stride: 2 }"),
+    "sum": conv("data", "x", "num_output: 16 kernel_size: 1")
+    + conv("x", "a", "num_output: 20 kernel_size: 1")
+    + conv("x", "b", "num_output: 20 kernel_size: 1")
+    + layer("Eltwise", ["a", "b"], "c"),
+    "products": conv("data", "a", "num_output: 3 kernel_size: 3") + ip("a", "c", 21),
+    "dots": layer("Pooling", "data", "a", "pooling_param { kernel_size: 2 stride: 2 }") + ip("a", "c", 21),
+}
+CHANGES = {
+    "ReLU": layer("ReLU", "c", "d"),
+    "slope": layer("ReLU", "c", "d", "relu_param { negative_slope: 0.2 }"),
+    "LeakyReLU": layer("LeakyReLU", "c", "d", "leaky_relu_param { negative_slope: 0.3 }"),
+    "PReLU": layer("PReLU", "c", "d"),
+    "one slope": layer("PReLU", "c", "d", "prelu_param { channel_shared: true }"),
+    "behind Dropout": layer("Dropout", "c", "c", name="drop") + layer("PReLU", "c", "d"),
+}
+NORMS = layer("BatchNorm", "c", "c", name="bn") + layer(
+    "Scale", "c", "c", "scale_param { bias_term: true }", name="scale"
+)
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("change", CHANGES)
+def test_activations_are_done_by_what_is_before_them(head, change):
+    """In nets without backward, with stored statistics and scales before them."""
+    before, change = data(2, 3, 12, 14) + HEADS[head], CHANGES[change]
+    text = before + ("" if head in ("sum", "deconvolution") else NORMS) + change
+    fast = compare(text, "TEST")
+    labels = {item.launch.label for item in fast.executor.program.forward if item.launch}
+    assert not {"relu", "prelu", "affine", "copy"} & labels
+    assert not [
+        item for item in fast.executor.program.forward if item.step and item.step.kind == "forward" and item.layer > 0
+    ]
+    compare(before + change + loss("d"), "TRAIN", tolerance=1e-4)
+
+
+def test_a_sum_whose_activation_lives_in_a_concat():
+    """What is added must lie like what is written, and a part of another blob does not."""
+    text = data(2, 16, 6, 6) + conv("data", "a", "num_output: 16 kernel_size: 1")
+    text += conv("data", "b", "num_output: 16 kernel_size: 3 pad: 1") + layer("Eltwise", ["a", "b"], "c")
+    text += layer("PReLU", "c", "d") + layer("Concat", ["d", "data"], "e")
+    compare(text + conv("e", "f", "num_output: 5 kernel_size: 3"), "TEST")
+
+
 @pytest.mark.parametrize("text", [LENET, INCEPTION])
 def test_the_same_bits_for_any_number_of_threads(text):
     runs = [run(make(text, threads=threads)[1]) for threads in (1, 2, 3)]

@@ -144,6 +144,15 @@ c = ReLU(c)
 d = Convolution(c) { num_output: 20 kernel_size: 1 }
 d = BatchNorm(d)
 d = Scale(d) { bias_term: true }
+e = Convolution(d) { num_output: 19 kernel_size: 3 }
+e = PReLU(e)
+f = InnerProduct(e) { num_output: 21 }
+f = BatchNorm(f)
+f = PReLU(f) { channel_shared: true }
+g, h = Slice(f) { slice_point: 10 }
+g = ReLU(g) { negative_slope: 0.1 }
+h = PReLU(h)
+h = Scale(h)
 """
 SOLVER = 'base_lr: 0.01 lr_policy: "fixed" momentum: 0.9'
 

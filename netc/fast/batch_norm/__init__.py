@@ -6,8 +6,10 @@ in `training`.
 
 from __future__ import annotations
 
+from math import prod
+
 from netc.fast.batch_norm import training
-from netc.fast.batch_norm.affine import Affine, apply
+from netc.fast.batch_norm.affine import Affine, apply, apply_plain
 from netc.fast.machine.launch import NOTHING, Launch
 from netc.fast.program.builder import Builder
 from netc.fast.program.family import Family
@@ -20,20 +22,21 @@ from netc.plan.model import Step
 def accepts(b: Builder, layer: int) -> Layout | None:
     node, planned = b.plan.graph.nodes[layer], b.planned(layer)
     shape = b.plan.shapes[node.bottoms[0]]
-    if len(node.bottoms) != 1 or b.native.get(node.bottoms[0]) != "blocked":
+    layout = b.native.get(node.bottoms[0], "plain")
+    if len(node.bottoms) != 1 or len(shape) < 2 or (layout == "plain" and planned.needs_backward):
         return None
     if node.type.name == "BatchNorm":
-        stored = planned.setup.known(BatchNormGeometry).stored
-        known = training.accepts(b, layer) or (stored and not planned.needs_backward)
+        stored = planned.setup.known(BatchNormGeometry).stored and not planned.needs_backward
+        known = stored or (layout == "blocked" and training.accepts(b, layer))
     elif node.type.name == "BN":
         g = planned.setup.known(BnGeometry)
         known = g.statistics in ("none", "stored") and len(node.tops) == 1 and not planned.needs_backward
-    elif planned.setup.known(Folded) != (shape[0], shape[1], shape[2] * shape[3]):
+    elif planned.setup.known(Folded) != (shape[0], shape[1], prod(shape[2:])):
         known = False
     else:
         after = node.type.name == "Scale" and planned.needs_backward and training.accepts_scale(b, layer)
         known = after or not planned.needs_backward
-    return "blocked" if known else None
+    return layout if known else None
 
 
 def fold(b: Builder, layer: int, affine: Affine) -> list[Launch]:
@@ -61,15 +64,21 @@ def forward(b: Builder, layer: int) -> None:
     if training.accepts(b, layer):
         training.forward(b, layer)
         return
-    x = b.read(b.bottom(layer))
-    affine = Affine(b.new("factors", Affine.nbytes(x.c)), b.new("shifts", Affine.nbytes(x.c)), x.c)
+    shape = b.shape(b.bottom(layer))
+    affine = Affine.new(b, shape[1])
     b.emit_setup(affine.start(), "fold")
     chain = [layer, *b.absorbed(layer)]
     relu = is_plain_relu(b, chain[-1])
     for other in chain[:-1] if relu else chain:
         b.emit_setup(fold(b, other, affine), "fold")
-    y = b.write(b.top(chain[-1]))
-    b.emit(apply(x=x, y=y, factor=affine.factor, shift=affine.shift, relu=relu), "affine")
+    factor, shift, top = affine.factor, affine.shift, b.top(chain[-1])
+    if b.native[b.plan.graph.nodes[layer].tops[0]] == "blocked":
+        x = b.read(b.bottom(layer))
+        b.emit(apply(x=x, y=b.write(top), factor=factor, shift=shift, relu=relu), "affine")
+    else:
+        view, flat = Folded(shape[0], shape[1], prod(shape[2:])), b.read_plain(b.bottom(layer)).flat
+        y = b.write_plain(top).flat
+        b.emit(apply_plain(x=flat, y=y, view=view, factor=factor, shift=shift, relu=relu), "affine")
 
 
 def absorb(b: Builder, head: int) -> None:

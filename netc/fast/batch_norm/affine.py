@@ -17,6 +17,8 @@ from netc.fast.machine.launch import NOTHING, Launch, Region
 from netc.fast.machine.layout import Blocked, blocks
 from netc.fast.machine.lines import clipped, line_of, lines_of, share, spot
 from netc.fast.machine.operands import Read, Write, entry
+from netc.fast.program.builder import Builder
+from netc.kernels.geometry import Folded
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,12 @@ class Affine:
     def nbytes(channels: int, groups: int = 1) -> int:
         """The size of either array."""
         return groups * blocks(channels // groups) * VECTOR_BYTES
+
+    @staticmethod
+    def new(b: Builder, channels: int, groups: int = 1) -> Affine:
+        """One with arrays of its own."""
+        factor, shift = (b.new(name, Affine.nbytes(channels, groups)) for name in ("factors", "shifts"))
+        return Affine(factor, shift, channels, groups)
 
     def start(self) -> Launch:
         """(1, 0)."""
@@ -107,3 +115,18 @@ def apply(
                 if relu:
                     value = clipped(value)
                 target[pixel * 16 + lane] = value
+
+
+@entry
+def apply_plain(
+    tid: int, nth: int, x: Read[Region], y: Write[Region], view: Folded, factor: Read[Region], shift: Read[Region],
+    relu: bool,
+) -> None:  # fmt: skip
+    """The same of a plain array, whose middle axis is the channels."""
+    factors, shifts = floats(factor, view.middle), floats(shift, view.middle)
+    for item in share(view.outer * view.middle, tid, nth):
+        scale, bias = factors[item % view.middle], shifts[item % view.middle]
+        source, target = floats(x + item * view.inner * 4, view.inner), floats(y + item * view.inner * 4, view.inner)
+        for i in range(view.inner):
+            value = source[i] * scale + bias
+            target[i] = clipped(value) if relu else value

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
-from netc.fast import batch_norm, eltwise, winograd
+from netc.fast import batch_norm, dropout, eltwise, winograd
+from netc.fast.activation import activation, is_activation
 from netc.fast.batch_norm.affine import Affine
 from netc.fast.convolution import depthwise, groups, lines, parts
 from netc.fast.convolution.geometry import Conv
 from netc.fast.convolution.groups import by_channel, whole
-from netc.fast.convolution.weights import BACKWARD, FIRST, FORWARD, bias_bytes
+from netc.fast.convolution.weights import BACKWARD, FIRST, FORWARD
 from netc.fast.eltwise import factors as eltwise_factors
 from netc.fast.machine.launch import NOTHING, Region
 from netc.fast.machine.layout import NO_BLOB, Blocked
 from netc.fast.program.builder import Builder
 from netc.fast.program.family import Family
-from netc.fast.program.fuse import absorb_chain, is_plain_relu
+from netc.fast.program.fuse import absorb_chain
 from netc.fast.program.lowered import Layout
 from netc.plan.model import Step
 
@@ -53,25 +52,26 @@ def forward(b: Builder, layer: int) -> None:
     conv = whole(given)
     groups.spread_weights(b, layer, given)
     bias, factor = _bias(b, layer, conv)
-    relu = any(is_plain_relu(b, other) for other in b.absorbed(layer))
+    laid = parts.laid(conv)
+    change = activation(b, layer, laid.outputs, laid.groups)
     top = b.top(b.last_of(layer))
     if _is_first(b, layer, conv):
         weights = parts.weights(b, layer, conv, FIRST, factor)
         x = b.read_padded(b.bottom(layer), conv.halo)
-        b.emit(lines.forward_first(x, weights, bias, b.write(top), conv, relu), "first convolution")
+        b.emit(lines.forward_first(x, weights, bias, b.write(top), conv, change), "first convolution")
         return
     blob = b.read(b.bottom(layer))
     if by_channel(conv):
         weights = parts.weights(b, layer, conv, FORWARD, factor)
-        b.emit(depthwise.forward(blob, weights, bias, b.write(top), conv, relu), "depthwise convolution")
+        b.emit(depthwise.forward(blob, weights, bias, b.write(top), conv, change), "depthwise convolution")
         return
     sums = [other for other in b.absorbed(layer) if _is_sum(b, other)]
     add = b.read(_other_operand(b, sums[0], layer)) if sums else NO_BLOB
     if winograd.chosen(b, conv, blob.n):
-        winograd.forward(b, blob, layer, bias, b.write(top), conv, relu, add, factor)
+        winograd.forward(b, blob, layer, bias, b.write(top), conv, change, add, factor)
         return
     weights = parts.weights(b, layer, conv, FORWARD, factor)
-    b.emit(lines.forward(blob, weights, bias, b.write(top), conv, relu, add), "convolution")
+    b.emit(lines.forward(blob, weights, bias, b.write(top), conv, change, add), "convolution")
 
 
 def _bias(b: Builder, layer: int, conv: Conv) -> tuple[Region, Region]:
@@ -80,14 +80,13 @@ def _bias(b: Builder, layer: int, conv: Conv) -> tuple[Region, Region]:
     if not folded:
         return parts.bias(b, layer, conv), NOTHING
     laid = parts.laid(conv)
-    factor, shift = (b.new(name, bias_bytes(laid)) for name in ("factors", "shifts"))
-    affine = Affine(factor, shift, laid.outputs, laid.groups)
+    affine = Affine.new(b, laid.outputs, laid.groups)
     b.emit_setup(affine.start(), "fold")
     if parts.has_bias(b, layer):
         b.emit_setup(affine.scale(NOTHING, b.param(layer, 1)), "fold")
     for other in folded:
         b.emit_setup(batch_norm.fold(b, other, affine), "fold")
-    return shift, factor
+    return affine.shift, affine.factor
 
 
 def backward(b: Builder, step: Step) -> None:
@@ -129,17 +128,29 @@ def _data_gradient(b: Builder, layer: int, dy: Blocked, target: int, conv: Conv)
 
 
 def absorb(b: Builder, head: int) -> None:
-    """Stored statistics, scales and biases, then a sum with a blob that is there already, then a ReLU."""
-    absorb_chain(b, head, lambda last, reader: _takes(b, head, last, reader))
-    for one, other in pairwise(b.absorbed(head)):  # what is read along with what is written must lie like it
+    """Stored statistics, scales and biases, then a sum with a blob that is there already, then an activation."""
+    absorb_chain(
+        b, head, lambda last, reader: _takes(b, head, last, reader), lambda layer: _ends(b, head, layer)
+    )  # fmt: skip
+    chain = b.absorbed(head)
+    for number, one in enumerate(chain):  # what is read along with what is written must lie like it
         if _is_sum(b, one):
-            b.same_halo(b.plan.graph.nodes[one].tops[0], b.plan.graph.nodes[other].tops[0])
+            for other in chain[number + 1 :]:
+                b.same_halo(b.plan.graph.nodes[one].tops[0], b.plan.graph.nodes[other].tops[0])
 
 
 def _takes(b: Builder, head: int, last: int, reader: int) -> bool:
-    if any(_is_sum(b, other) for other in b.absorbed(head)):
-        return False
-    return batch_norm.folds(b, reader) or (_is_sum(b, reader) and _can_add(b, head, last, reader))
+    summed = any(_is_sum(b, other) for other in b.absorbed(head))
+    if dropout.folds(b, reader):
+        return not (summed and b.is_part(b.top(reader)))
+    if _is_sum(b, reader):
+        return not summed and _can_add(b, head, last, reader)
+    return not summed and batch_norm.folds(b, reader)
+
+
+def _ends(b: Builder, head: int, layer: int) -> bool:
+    summed = any(_is_sum(b, other) for other in b.absorbed(head))
+    return is_activation(b, layer) and not (summed and b.is_part(b.top(layer)))
 
 
 def _is_sum(b: Builder, layer: int) -> bool:

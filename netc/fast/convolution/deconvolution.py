@@ -6,6 +6,8 @@ convolution's forward; the weights lie in the same order.
 
 from __future__ import annotations
 
+from netc.fast import dropout
+from netc.fast.activation import activation, is_activation
 from netc.fast.convolution import depthwise, groups, lines, parts
 from netc.fast.convolution.geometry import Conv
 from netc.fast.convolution.groups import by_channel, whole
@@ -13,6 +15,7 @@ from netc.fast.convolution.weights import BACKWARD, FORWARD
 from netc.fast.machine.launch import NOTHING
 from netc.fast.program.builder import Builder
 from netc.fast.program.family import Family
+from netc.fast.program.fuse import absorb_chain
 from netc.fast.program.lowered import Layout
 from netc.plan.model import Step
 
@@ -39,11 +42,13 @@ def forward(b: Builder, layer: int) -> None:
     groups.spread_weights(b, layer, given)
     bias = parts.bias(b, layer, conv.adjoint)
     weights = parts.weights(b, layer, conv, BACKWARD)
-    x, y = b.read(b.bottom(layer)), b.write(b.top(layer))
+    laid = parts.laid(conv.adjoint)
+    change = activation(b, layer, laid.outputs, laid.groups)
+    x, y = b.read(b.bottom(layer)), b.write(b.top(b.last_of(layer)))
     if by_channel(conv):
-        b.emit(depthwise.data_gradient(x, weights, bias, y, conv), "depthwise deconvolution")
+        b.emit(depthwise.data_gradient(x, weights, bias, y, conv, change), "depthwise deconvolution")
     else:
-        b.emit(lines.data_gradient(x, weights, bias, y, conv), "deconvolution")
+        b.emit(lines.data_gradient(x, weights, bias, y, conv, activation=change), "deconvolution")
 
 
 def backward(b: Builder, step: Step) -> None:
@@ -64,4 +69,9 @@ def backward(b: Builder, step: Step) -> None:
             b.emit(lines.forward(dy, weights, NOTHING, dx, conv), "data gradient")
 
 
-FAMILY = Family(("Deconvolution",), accepts, forward, backward)
+def absorb(b: Builder, head: int) -> None:
+    """An activation."""
+    absorb_chain(b, head, lambda _last, reader: dropout.folds(b, reader), lambda layer: is_activation(b, layer))
+
+
+FAMILY = Family(("Deconvolution",), accepts, forward, backward, absorb)

@@ -14,14 +14,15 @@ from typing import Any
 
 from netc.fast.convolution.geometry import Conv, Taps
 from netc.fast.machine.access import Access, box, of
+from netc.fast.machine.activation import IDENTITY, Activation, code
 from netc.fast.machine.addresses import zero
 from netc.fast.machine.emit import (
     I64,
     POINTER,
     VECTOR,
     VECTOR_BYTES,
+    Below,
     Loop,
-    clip_below,
     constant,
     load,
     multiply_add,
@@ -50,15 +51,19 @@ def packing(conv: Conv) -> Conv:
     return replace(conv, inputs=1, groups=1)
 
 
-def forward(x: Blocked, weights: Region, bias: Region, y: Blocked, conv: Conv, relu: bool = False) -> Launch:
-    """y = x * weights + bias, clipped at 0 for ReLU."""
-    return _lines(x, weights, bias, y, conv, conv.taps(0), conv.taps(1), relu)
+def forward(
+    x: Blocked, weights: Region, bias: Region, y: Blocked, conv: Conv, activation: Activation = IDENTITY
+) -> Launch:
+    """y = x * weights + bias, and what the activation does with that."""
+    return _lines(x, weights, bias, y, conv, conv.taps(0), conv.taps(1), activation)
 
 
-def data_gradient(dy: Blocked, weights: Region, bias: Region, dx: Blocked, conv: Conv) -> list[Launch]:
-    """dx from dy and the same packed weights, plus the bias of a Deconvolution (for which dx is the top)."""
+def data_gradient(
+    dy: Blocked, weights: Region, bias: Region, dx: Blocked, conv: Conv, activation: Activation = IDENTITY
+) -> list[Launch]:
+    """dx from dy and the same packed weights; bias, activation: of a Deconvolution, for which dx is the top."""
     return together([
-        _lines(dy, weights, bias, dx, conv, down, across, False)
+        _lines(dy, weights, bias, dx, conv, down, across, activation)
         for down in conv.back_taps(0) for across in conv.back_taps(1)
     ])  # fmt: skip
 
@@ -70,12 +75,14 @@ def weight_gradient(x: Blocked, dy: Blocked, dw: Region, conv: Conv) -> Launch:
 
 
 def _lines(
-    x: Blocked, weights: Region, bias: Region, y: Blocked, conv: Conv, down: Taps, across: Taps, relu: bool
+    x: Blocked, weights: Region, bias: Region, y: Blocked, conv: Conv, down: Taps, across: Taps, activation: Activation
 ) -> Launch:
     pixels = min(across.positions, 8 if tile_budget() >= 8 else 4)
     kernel = _pixels(pixels, across.positions % pixels, across.step * PIXEL)
     kh, kw = conv.kernel
-    return kernel(x=x, weights=weights, bias=bias, y=y, down=down, across=across, kh=kh, kw=kw, relu=relu)
+    return kernel(
+        x=x, weights=weights, bias=bias, y=y, down=down, across=across, kh=kh, kw=kw, activation=activation
+    )  # fmt: skip
 
 
 # ---------------------------------------------------------------- kernels
@@ -83,10 +90,10 @@ def _lines(
 
 @intrinsic
 def _tile(
-    _context: Any, pixels: Any, a_step: Any, a: Any, w: Any, c: Any, c_step: Any, bias: Any, relu: Any,
+    _context: Any, pixels: Any, a_step: Any, a: Any, w: Any, c: Any, c_step: Any, bias: Any, below: Any,
     n0: Any, a0: Any, w0: Any, n1: Any, a1: Any, w1: Any,
 ) -> Any:  # fmt: skip
-    """`pixels` sums over n0 x n1 cells, plus bias (its address, 0: none)."""
+    """`pixels` sums over n0 x n1 cells, plus bias (its address, 0: none); below, as `Below` takes it."""
     sizes = pixels.literal_value, a_step.literal_value
     sig = types.void(*[types.IntegerLiteral(v) for v in sizes], *[types.intp] * 12)
 
@@ -100,7 +107,7 @@ def _tile(
 def _emit(b: Any, sizes: tuple[int, int], arguments: Sequence[Any]) -> None:
     pixels, a_step = sizes
     source, weights, target = pointers(b, arguments[:3])
-    c_step, bias, relu = arguments[3:6]
+    c_step, bias, below = arguments[3:6]
     none = ir.Constant(I64, 0)
     start = variable(b, constant(0))
     with b.if_then(b.icmp_signed("!=", bias, none)):
@@ -112,9 +119,10 @@ def _emit(b: Any, sizes: tuple[int, int], arguments: Sequence[Any]) -> None:
         for i, total in enumerate(sums):
             value = load(b, place, i * a_step)
             b.store(multiply_add(b, value, weight, b.load(total, typ=VECTOR)), total)
-    floor = b.select(b.icmp_signed("!=", relu, none), constant(0), constant(float("-inf")))
+    change = Below(b, below)
+    slope = change.slope()
     for total in sums:
-        store(b, clip_below(b, b.load(total, typ=VECTOR), floor), target)
+        store(b, change(b.load(total, typ=VECTOR), slope), target)
         target = b.gep(target, [c_step], source_etype=ir.IntType(8))
 
 
@@ -126,7 +134,7 @@ def _pixels(pixels: int, rest: int, a_step: int) -> Entry[...]:
     @entry
     def body(
         tid: int, nth: int, x: Blocked, weights: Region, bias: Region, y: Blocked, down: Taps, across: Taps, kh: int,
-        kw: int, relu: bool,
+        kw: int, activation: Activation,
     ) -> None:  # fmt: skip
         corner = x.inner + down.first * x.line + across.first * 64
         target = y.inner + down.start * y.line + across.start * 64
@@ -136,16 +144,16 @@ def _pixels(pixels: int, rest: int, a_step: int) -> Entry[...]:
         for item in share(y.n * y.blocks, tid, nth):
             n, block = item // y.blocks, item % y.blocks
             w = cells + block * kh * kw * 64
-            shift = bias + block * 64 if bias else 0
+            shift, below = bias + block * 64 if bias else 0, code(activation, block * 64)
             for line in range(down.positions):
                 a = corner + n * x.image + block * x.plane + line * down.step * x.line
                 c = target + n * y.image + block * y.plane + line * down.stride * y.line
                 for _ in range(across.positions // pixels):
-                    _tile(pixels, a_step, a, w, c, c_step, shift, relu, down.taps, a0, w0, across.taps, a1, w1)
+                    _tile(pixels, a_step, a, w, c, c_step, shift, below, down.taps, a0, w0, across.taps, a1, w1)
                     a += pixels * a_step
                     c += pixels * c_step
                 if rest > 0:
-                    _tile(last, a_step, a, w, c, c_step, shift, relu, down.taps, a0, w0, across.taps, a1, w1)
+                    _tile(last, a_step, a, w, c, c_step, shift, below, down.taps, a0, w0, across.taps, a1, w1)
 
     @body.touches
     def _(o: Any) -> Iterator[Access]:
@@ -159,7 +167,7 @@ def _pixels(pixels: int, rest: int, a_step: int) -> Entry[...]:
             "read", o.weights + (down.cell * o.kw + across.cell) * PIXEL, PIXEL, (y.blocks, o.kh * o.kw * PIXEL),
             (down.taps, down.skip * o.kw * PIXEL), (across.taps, across.skip * PIXEL),
         )  # fmt: skip
-        yield of("read", o.bias)
+        yield from (of("read", o.bias), of("read", o.activation.slopes))
         yield box(
             "write", y.pixel(down.start, across.start), PIXEL, (y.n, y.image), (y.blocks, y.plane),
             (down.positions, down.stride * y.line), (across.positions, across.stride * PIXEL),

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from netc.fast.convolution.geometry import Conv, Taps
 from netc.fast.machine.access import Access, Mode, box
+from netc.fast.machine.activation import IDENTITY, Activation, code
 from netc.fast.machine.emit import LANES, tile
 from netc.fast.machine.launch import Launch, Ref, Region, together
 from netc.fast.machine.layout import NO_BLOB, PIXEL, Blocked, Plain
@@ -25,28 +26,32 @@ LARGE_WEIGHTS = 1 << 20  # more than this many bytes: one pass over the images f
 
 
 def forward(
-    x: Blocked, weights: Region, bias: Region, y: Blocked, conv: Conv, relu: bool = False, add: Blocked = NO_BLOB
-) -> list[Launch]:
-    """y = x * weights + bias (+ add, whose lines, planes and images are as far apart as y's), clipped at 0 for ReLU."""
+    x: Blocked, weights: Region, bias: Region, y: Blocked, conv: Conv, activation: Activation = IDENTITY,
+    add: Blocked = NO_BLOB,
+) -> list[Launch]:  # fmt: skip
+    """y = x * weights + bias (+ add, whose lines, planes and images are as far apart as y's), then the activation."""
     assert not add.inner or (add.line, add.plane, add.image) == (y.line, y.plane, y.image)
-    return together(_sums(x, weights, bias, y, conv, conv.taps(0), conv.taps(1), relu, add))
+    return together(_sums(x, weights, bias, y, conv, conv.taps(0), conv.taps(1), activation, add))
 
 
-def forward_first(x: Plain, weights: Region, bias: Region, y: Blocked, conv: Conv, relu: bool = False) -> list[Launch]:
+def forward_first(
+    x: Plain, weights: Region, bias: Region, y: Blocked, conv: Conv, activation: Activation = IDENTITY
+) -> list[Launch]:
     """The first layer, of few channels, from a padded NCHW array; weights lie as [out block][in][kh][kw][16]."""
-    return together(_sums(x, weights, bias, y, conv, conv.taps(0), conv.taps(1), relu, NO_BLOB))
+    return together(_sums(x, weights, bias, y, conv, conv.taps(0), conv.taps(1), activation, NO_BLOB))
 
 
 def data_gradient(
-    dy: Blocked, weights: Region, bias: Region, dx: Blocked, conv: Conv, add: bool = False
-) -> list[Launch]:
+    dy: Blocked, weights: Region, bias: Region, dx: Blocked, conv: Conv, add: bool = False,
+    activation: Activation = IDENTITY,
+) -> list[Launch]:  # fmt: skip
     """dx (+)= what dy gives it. Weights are packed the other way: [group][in block][out block][kh][kw][out][in].
 
-    bias: of a Deconvolution, for which dx is the top.
+    bias, activation: of a Deconvolution, for which dx is the top.
     """
     added, turned = dx if add else NO_BLOB, conv.adjoint
     phases = [(down, across) for down in conv.back_taps(0) for across in conv.back_taps(1)]
-    return together([x for phase in phases for x in _sums(dy, weights, bias, dx, turned, *phase, False, added)])
+    return together([x for phase in phases for x in _sums(dy, weights, bias, dx, turned, *phase, activation, added)])
 
 
 def block_runs(total: int, vectors: int) -> list[tuple[int, int, int]]:
@@ -85,7 +90,7 @@ class Sums(NamedTuple):
 
 def _sums(
     source: Blocked | Plain, weights: Region, bias: Region, y: Blocked, conv: Conv, down: Taps, across: Taps,
-    relu: bool, add: Blocked,
+    activation: Activation, add: Blocked,
 ) -> list[Launch]:  # fmt: skip
     """The sums of `conv` (as seen from its target) for all of the target's positions that the taps say."""
     pixel, ins, unroll = (PIXEL, conv.in_blocks, LANES) if isinstance(source, Blocked) else (4, conv.inputs, 1)
@@ -99,7 +104,7 @@ def _sums(
         tiles = _lines(part.rows, part.rest, vectors, unroll, across.step * pixel)
         launch = tiles(
             source=source.inner, planes=Planes(source.image, source.plane, source.line, source.h), weights=weights,
-            bias=bias, y=y, add=add.inner, down=down, across=across, sums=sums, relu=relu,
+            bias=bias, y=y, add=add.inner, down=down, across=across, sums=sums, activation=activation,
         )  # fmt: skip
         found.append(launch)
     return found
@@ -117,7 +122,7 @@ def _lines(rows: int, rest: int, vectors: int, unroll: int, a_row: int) -> Entry
     @entry
     def body(
         tid: int, nth: int, source: Ref, planes: Planes, weights: Region, bias: Region, y: Blocked, add: Ref,
-        down: Taps, across: Taps, sums: Sums, relu: bool,
+        down: Taps, across: Taps, sums: Sums, activation: Activation,
     ) -> None:  # fmt: skip
         b_in = sums.kh * sums.kw * cell
         b_out = sums.ins * b_in
@@ -144,21 +149,22 @@ def _lines(rows: int, rest: int, vectors: int, unroll: int, a_row: int) -> Entry
             a_start = corner + n * planes.image + group * sums.ins * planes.plane
             c_start = target + n * y.image + (group * sums.outs + out) * y.plane
             b = block + (group * sums.outs + out) * b_out
-            bias_at = bias + (group * sums.outs + sums.first + out) * 64 if bias else 0
+            channels = (group * sums.outs + sums.first + out) * 64
+            bias_at, below = bias + channels if bias else 0, code(activation, channels)
             for line in range(top, min(top + sums.band, down.positions)):
                 first, taps = _inside(down.first + line * down.step, down.reach, down.taps, planes.h)
                 a, c = a_start + line * down.step * planes.line + first * a_down, c_start + line * down.stride * y.line
                 b_first = b + first * b_down
                 for _ in range(sums.full):
                     tile(
-                        rows, vectors, unroll, a_row, a, b_first, c, bias_at, more, relu, c_row, b_out, y.plane,
+                        rows, vectors, unroll, a_row, a, b_first, c, bias_at, more, below, c_row, b_out, y.plane,
                         sums.ins, planes.plane, b_in, taps, a_down, b_down, across.taps, a_across, b_across,
                     )  # fmt: skip
                     a += rows * a_row
                     c += rows * c_row
                 if rest > 0:
                     tile(
-                        last, vectors, unroll, a_row, a, b_first, c, bias_at, more, relu, c_row, b_out, y.plane,
+                        last, vectors, unroll, a_row, a, b_first, c, bias_at, more, below, c_row, b_out, y.plane,
                         sums.ins, planes.plane, b_in, taps, a_down, b_down, across.taps, a_across, b_across,
                     )  # fmt: skip
 
@@ -180,7 +186,8 @@ def _lines(rows: int, rest: int, vectors: int, unroll: int, a_row: int) -> Entry
             "read", block, cell, (s.groups, s.outs * s.ins * b_in), (outs, s.ins * b_in), (s.ins, b_in),
             (down.taps, down.skip * s.kw * cell), (across.taps, across.skip * cell),
         )  # fmt: skip
-        yield box("read", o.bias + s.first * PIXEL, PIXEL, (s.groups, s.outs * PIXEL), (outs, PIXEL))
+        for by_channel in (o.bias, o.activation.slopes):
+            yield box("read", by_channel + s.first * PIXEL, PIXEL, (s.groups, s.outs * PIXEL), (outs, PIXEL))
         modes: tuple[tuple[Mode, Ref], ...] = ("read", o.add), ("write", o.y.inner)
         for mode, place in modes:
             start = place + (s.first * o.y.plane + down.start * o.y.line + across.start * PIXEL)

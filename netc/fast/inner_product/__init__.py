@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from netc.fast import batch_norm, dropout, relu
+from netc.fast.activation import activation, is_activation
+from netc.fast.batch_norm.affine import Affine
 from netc.fast.inner_product import dots, tiles
+from netc.fast.inner_product.ends import Ends
 from netc.fast.inner_product.tiles import Sizes
 from netc.fast.machine.launch import NOTHING, Region
 from netc.fast.program.builder import Builder
 from netc.fast.program.family import Family
-from netc.fast.program.fuse import absorb_relu
+from netc.fast.program.fuse import absorb_chain
 from netc.fast.program.lowered import Layout
 from netc.kernels.geometry import InnerProductGeometry
 from netc.plan.model import Step
@@ -28,15 +32,42 @@ def _workspace(b: Builder, layer: int) -> Region:
 
 
 def forward(b: Builder, layer: int) -> None:
-    last = b.last_of(layer)
-    x = b.read_plain(b.bottom(layer)).flat
-    w, bias = b.param(layer, 0), b.param(layer, 1) if len(b.planned(layer).params) > 1 else NOTHING
-    y = b.write_plain(b.top(last)).flat
-    sizes, relu = _sizes(b, layer), last != layer
+    sizes, ends = _sizes(b, layer), _ends(b, layer)
+    x, w = b.read_plain(b.bottom(layer)).flat, b.param(layer, 0)
+    y = b.write_plain(b.top(b.last_of(layer))).flat
     if dots.supported(sizes.m, sizes.k):
-        b.emit(dots.forward(x=x, w=w, bias=bias, y=y, sizes=sizes, relu=relu), "dot products")
+        b.emit(dots.forward(x=x, w=w, ends=ends, y=y, sizes=sizes), "dot products")
     else:
-        b.emit(tiles.forward(x, w, bias, y, sizes, _workspace(b, layer), relu), "inner product")
+        b.emit(tiles.forward(x, w, ends, y, sizes, _workspace(b, layer)), "inner product")
+
+
+def _ends(b: Builder, layer: int) -> Ends:
+    """The bias, BatchNorm, Scale and Bias layers, and an activation."""
+    outputs = _sizes(b, layer).n
+    bias = b.param(layer, 1) if len(b.planned(layer).params) > 1 else NOTHING
+    change = activation(b, layer, outputs)
+    folded = [i for i in b.absorbed(layer) if batch_norm.folds(b, i)]
+    if not folded:
+        return Ends.of(NOTHING, bias, change)
+    affine = Affine.new(b, outputs)
+    b.emit_setup(affine.start(), "fold")
+    b.emit_setup(affine.scale(NOTHING, bias), "fold")
+    for other in folded:
+        b.emit_setup(batch_norm.fold(b, other, affine), "fold")
+    return Ends.of(affine.factor, affine.shift, change)
+
+
+def absorb(b: Builder, head: int) -> None:
+    """Stored statistics, scales and biases of each output, then an activation."""
+    matrix = len(b.plan.shapes[b.plan.graph.nodes[head].tops[0]]) == 2
+
+    def takes(_last: int, reader: int) -> bool:
+        return dropout.folds(b, reader) or (matrix and batch_norm.folds(b, reader))
+
+    def ends(reader: int) -> bool:
+        return is_activation(b, reader) and (matrix or b.plan.graph.nodes[reader].type.name in relu.FAMILY.types)
+
+    absorb_chain(b, head, takes, ends)
 
 
 def backward(b: Builder, step: Step) -> None:
@@ -70,4 +101,4 @@ def _weight_gradient(b: Builder, layer: int, dy: Region, dw: Region) -> None:
         b.update(index, part, first * sizes.k, count * sizes.k)
 
 
-FAMILY = Family(("InnerProduct",), accepts, forward, backward, absorb_relu)
+FAMILY = Family(("InnerProduct",), accepts, forward, backward, absorb)

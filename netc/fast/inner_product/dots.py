@@ -7,10 +7,12 @@ multiple of 16. Each sum runs over K in 16 lanes and two halves, then over the l
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
+from netc.fast.inner_product.ends import Ends, finish
 from netc.fast.inner_product.tiles import Sizes
-from netc.fast.machine.addresses import floats
+from netc.fast.machine.access import Access, of
 from netc.fast.machine.emit import (
     I32,
     I64,
@@ -92,14 +94,11 @@ def _across(b: Any, vector: Any) -> Any:
 
 
 @entry
-def forward(
-    tid: int, nth: int, x: Read[Region], w: Read[Region], bias: Read[Region], y: Write[Region], sizes: Sizes, relu: bool
-) -> None:
-    """y = x W^T + bias, clipped at 0 for ReLU."""
+def forward(tid: int, nth: int, x: Read[Region], w: Read[Region], ends: Ends, y: Write[Region], sizes: Sizes) -> None:
+    """y = x W^T, then what `ends` says."""
     m, n, k = sizes.m, sizes.n, sizes.k
     fours = (n + 3) // 4
     pairs, rest = k // 32, k // 16 % 2
-    result = floats(y, m * n)
     for four in share(fours, tid, nth):
         first = four * 4
         here = min(4, n - first)
@@ -110,8 +109,10 @@ def forward(
             else:
                 for i in range(here):
                     dots(1, x + image * k * 4, w + (first + i) * k * 4, k * 4, pairs, rest, out + i * 4)
-            for i in range(here):
-                value = result[image * n + first + i]
-                if bias:
-                    value += floats(bias, n)[first + i]
-                result[image * n + first + i] = 0 if relu and value < 0 else value  # NaN stays
+            finish(out, first, here, ends)
+
+
+@forward.touches
+def _(o: Any) -> Iterator[Access]:
+    yield from (of("read", o.x), of("read", o.w), of("write", o.y))
+    yield from o.ends.touched()

@@ -10,11 +10,12 @@ import functools
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from netc.fast.inner_product.ends import Ends, finish
 from netc.fast.machine.access import Access, of
 from netc.fast.machine.addresses import floats
 from netc.fast.machine.emit import LANES, add_lanes, copy_lanes, copy_vectors, tile, transpose_block
 from netc.fast.machine.launch import Launch, Region
-from netc.fast.machine.lines import clipped, share
+from netc.fast.machine.lines import share
 from netc.fast.machine.operands import Entry, Read, Scratch, Update, Write, entry
 from netc.fast.machine.tiles import cut_line_with
 
@@ -42,8 +43,8 @@ def workspace_bytes(sizes: Sizes, threads: int) -> int:
     return 4 * (up(m) * max(n, up(k)) + up(m) * up(n) + threads * DEPTH * (BAND + up(m))) + 4096
 
 
-def forward(x: Region, w: Region, bias: Region, y: Region, sizes: Sizes, workspace: Region, relu: bool) -> list[Launch]:
-    """y = x W^T + bias, clipped at 0 for ReLU."""
+def forward(x: Region, w: Region, ends: Ends, y: Region, sizes: Sizes, workspace: Region) -> list[Launch]:
+    """y = x W^T, then what `ends` says."""
     m, n, k = sizes
     turned, rest = workspace.cut(4 * up(m) * k)
     result, panels = rest.cut(4 * m * up(n))
@@ -51,7 +52,7 @@ def forward(x: Region, w: Region, bias: Region, y: Region, sizes: Sizes, workspa
     return [
         _transpose(source=x, target=turned, rows=m, columns=k),
         _forward(cut.rows, cut.rest)(x=turned, w=w, result=result, panels=panels, sizes=sizes, full=cut.full),
-        _finish(result=result, bias=bias, y=y, m=m, n=n, relu=relu),
+        _finish(result=result, ends=ends, y=y, m=m, n=n),
     ]
 
 
@@ -174,21 +175,19 @@ def _forward(rows: int, rest: int) -> Entry[...]:
 
 
 @entry
-def _finish(
-    tid: int, nth: int, result: Read[Region], bias: Read[Region], y: Write[Region], m: int, n: int, relu: bool
-) -> None:
+def _finish(tid: int, nth: int, result: Read[Region], ends: Ends, y: Write[Region], m: int, n: int) -> None:
     wide = (n + 15) // 16 * 16
     for line in share(m, tid, nth):
         a, b = floats(result + line * wide * 4, n), floats(y + line * n * 4, n)
         for i in range(n):
             b[i] = a[i]
-        if bias:
-            shift = floats(bias, n)
-            for i in range(n):
-                b[i] += shift[i]
-        if relu:
-            for i in range(n):
-                b[i] = clipped(b[i])
+        finish(y + line * n * 4, 0, n, ends)
+
+
+@_finish.touches
+def _(o: Any) -> Iterator[Access]:
+    yield from (of("read", o.result), of("write", o.y))
+    yield from o.ends.touched()
 
 
 @functools.cache

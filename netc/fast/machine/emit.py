@@ -18,6 +18,7 @@ VECTOR_BYTES = 4 * LANES
 F32, I8, I32, I64 = ir.FloatType(), ir.IntType(8), ir.IntType(32), ir.IntType(64)
 POINTER = ir.PointerType()
 VECTOR = ir.VectorType(F32, LANES)
+INTEGERS = ir.VectorType(I32, LANES)
 
 
 def tile_budget() -> int:
@@ -86,6 +87,28 @@ def clip_below(b: Any, x: Any, floor: Any) -> Any:
     return b.select(b.fcmp_ordered(">", floor, x), floor, x)
 
 
+class Below:
+    """What becomes of values below 0. code: 0 nothing, 1 they become 0 (ReLU), else the address of slopes, 16 for each
+    vector, which they are multiplied by (PReLU). NaN and -0 stay."""
+
+    def __init__(self, b: Any, code: Any) -> None:
+        self.b, self.code = b, code
+        self.sloped = b.icmp_unsigned(">", code, ir.Constant(I64, 1))
+        self.floor = b.select(b.icmp_signed("!=", code, ir.Constant(I64, 0)), constant(0), constant(float("-inf")))
+        self.bits = b.select(self.sloped, ir.Constant(INTEGERS, [-1] * LANES), ir.Constant(INTEGERS, [0] * LANES))
+        self.zeros = variable(b, constant(0))
+
+    def slope(self, vector: int = 0) -> Any:
+        """The slopes of vector number `vector`."""
+        given = at(self.b, self.b.inttoptr(self.code, POINTER), VECTOR_BYTES * vector)
+        return load(self.b, self.b.select(self.sloped, given, self.zeros))
+
+    def __call__(self, x: Any, slope: Any) -> Any:
+        b = self.b
+        multiple = b.bitcast(b.and_(b.bitcast(b.fmul(x, slope), INTEGERS), self.bits), VECTOR)
+        return b.select(b.fcmp_ordered(">", self.floor, x), multiple, x)
+
+
 def in_order(b: Any, vector: Any) -> Any:
     """The same vector, but nothing that reads memory after it in the program is moved before it.
 
@@ -147,16 +170,16 @@ def signature(literals: int, integers: int, arguments: Sequence[Any]) -> Any:
 @intrinsic
 def tile(
     _context: Any, rows: Any, vectors: Any, unroll: Any, a_row: Any, a: Any, b: Any, c: Any,
-    bias: Any, add: Any, relu: Any, c_row: Any, b_vector: Any, c_vector: Any,
+    bias: Any, add: Any, below: Any, c_row: Any, b_vector: Any, c_vector: Any,
     n0: Any, a0: Any, b0: Any, n1: Any, a1: Any, b1: Any, n2: Any, a2: Any, b2: Any,
 ) -> Any:  # fmt: skip
     """C[m][v] = bias[v] + sum over three loops and `unroll` steps of A[m] (one float) * B[v] (16 floats).
 
     Literals: `rows` m by `vectors` v accumulators, `unroll` steps of 4 bytes in A and 64 in B in the innermost loop,
     `a_row` bytes between rows m of A. Run-time: addresses a, b, c; bias (0: none); `add`, the distance in bytes from C
-    to what is added to the sum (-1: nothing, 0: C itself); relu (0 or 1); `c_row`, bytes between rows of C; `b_vector`
-    and `c_vector`, bytes between vectors v; then trips and the steps of A and B of each loop, the outermost first. A
-    trip count may be 0.
+    to what is added to the sum (-1: nothing, 0: C itself); below, as `Below` takes it; `c_row`, bytes between rows of
+    C; `b_vector` and `c_vector`, bytes between vectors v; then trips and the steps of A and B of each loop, the
+    outermost first. A trip count may be 0.
     """
     sig = signature(4, 18, (rows, vectors, unroll, a_row))
     sizes = tuple(x.literal_value for x in (rows, vectors, unroll, a_row))
@@ -171,7 +194,7 @@ def tile(
 def _emit_tile(b: Any, sizes: tuple[int, ...], arguments: Sequence[Any]) -> None:
     rows, vectors = sizes[:2]
     a, w, c = pointers(b, arguments[:3])
-    bias, add, relu, c_row, b_vector, c_vector = arguments[3:9]
+    bias, add, below, c_row, b_vector, c_vector = arguments[3:9]
     a_slot, w_slot = variable(b, a), variable(b, w)
     start = _bias_vectors(b, bias, vectors)
     sums = [[variable(b, start[v]) for v in range(vectors)] for _ in range(rows)]
@@ -181,7 +204,7 @@ def _emit_tile(b: Any, sizes: tuple[int, ...], arguments: Sequence[Any]) -> None
     _emit_steps(b, b.load(a_slot, typ=POINTER), _spaced(b, b.load(w_slot, typ=POINTER), b_vector, vectors), sums, sizes)
     for loop in reversed(loops):
         loop.__exit__()
-    _emit_epilogue(b, sums, _spaced(b, c, c_vector, vectors), c_row, add, relu)
+    _emit_epilogue(b, sums, _spaced(b, c, c_vector, vectors), c_row, add, below)
 
 
 def _spaced(b: Any, pointer: Any, step: Any, count: int) -> list[Any]:
@@ -212,18 +235,18 @@ def _emit_steps(b: Any, a: Any, w: list[Any], sums: list[list[Any]], sizes: tupl
                 b.store(in_order(b, multiply_add(b, x, weights[v], b.load(sums[m][v], typ=VECTOR))), sums[m][v])
 
 
-def _emit_epilogue(b: Any, sums: list[list[Any]], c: list[Any], c_row: Any, add: Any, relu: Any) -> None:
-    """Add what is to be added, clip at 0 for ReLU (at minus infinity without), store."""
-    places = [_spaced(b, column, c_row, len(sums)) for column in c]
+def _emit_epilogue(b: Any, sums: list[list[Any]], c: list[Any], c_row: Any, add: Any, below: Any) -> None:
+    """Add what is to be added, change what is below 0, store."""
+    rows = [_spaced(b, column, c_row, len(sums)) for column in c]
     with b.if_then(b.icmp_signed("!=", add, ir.Constant(I64, -1))):
-        for v, column in enumerate(places):
-            for row, place in zip(sums, column, strict=True):
-                b.store(b.fadd(b.load(row[v], typ=VECTOR), load(b, place, add)), row[v])
-    wanted = b.icmp_signed("!=", relu, ir.Constant(I64, 0))
-    floor = b.select(wanted, constant(0), constant(float("-inf")))
-    for v, column in enumerate(places):
-        for row, place in zip(sums, column, strict=True):
-            store(b, clip_below(b, b.load(row[v], typ=VECTOR), floor), place)
+        for v, column in enumerate(rows):
+            for row, pointer in zip(sums, column, strict=True):
+                b.store(b.fadd(b.load(row[v], typ=VECTOR), load(b, pointer, add)), row[v])
+    change = Below(b, below)
+    for v, column in enumerate(rows):
+        slope = change.slope(v)
+        for row, pointer in zip(sums, column, strict=True):
+            store(b, change(b.load(row[v], typ=VECTOR), slope), pointer)
 
 
 # ---------------------------------------------------------------- moving between layouts

@@ -50,3 +50,9 @@ def clipped(value: float) -> Any:
     """A float32 clipped at 0 as `clip_below` of the tiles does it, so that whoever does a ReLU gives the same bits: NaN
     and -0 stay, as in Caffe."""
     return np.float32(0) if value < 0 else value
+
+
+@kernel(inline="always")
+def sloped(value: float, slope: float) -> Any:
+    """A float32, times a slope if it is below 0: as the tiles do it, for the same reason."""
+    return value * slope if value < 0 else value

@@ -15,16 +15,22 @@ def absorb_relu(b: Builder, head: int) -> None:
     absorb_chain(b, head, lambda _last, _reader: False)
 
 
-def absorb_chain(b: Builder, head: int, takes: Callable[[int, int], bool]) -> None:
-    """Let `head` do the layers that follow one another behind it, as long as takes(last, reader), up to a ReLU."""
+def absorb_chain(
+    b: Builder,
+    head: int,
+    takes: Callable[[int, int], bool],
+    ends: Callable[[int], bool] | None = None,
+) -> None:
+    """Let `head` do the layers that follow one another behind it, as long as takes(last, reader), up to one that ends
+    the chain: a ReLU without a slope, or what `ends` says."""
     last = head
     while (reader := only_reader(b, last)) is not None and reader in b.accepted and reader not in b.fused:
-        relu = is_plain_relu(b, reader)
-        if not relu and not takes(last, reader):
+        end = is_plain_relu(b, reader) if ends is None else ends(reader)
+        if not end and not takes(last, reader):
             return
         b.fused[reader] = head
         last = reader
-        if relu:
+        if end:
             return
 
 

@@ -8,6 +8,7 @@ what portions), `kernels` and `weights`, `points` (what these workspace on), `em
 from __future__ import annotations
 
 from netc.fast.convolution.geometry import Conv
+from netc.fast.machine.activation import Activation
 from netc.fast.machine.launch import NOTHING, Region
 from netc.fast.machine.layout import Blocked
 from netc.fast.program.builder import Builder
@@ -26,12 +27,13 @@ def chosen_back(b: Builder, conv: Conv, n: int) -> bool:
 
 
 def forward(
-    b: Builder, x: Blocked, layer: int, bias: Region, y: Blocked, conv: Conv, relu: bool, add: Blocked, factor: Region
-) -> None:
-    """Emit y = x * weights * factor + bias (+ add), clipped at 0 for ReLU."""
+    b: Builder, x: Blocked, layer: int, bias: Region, y: Blocked, conv: Conv, activation: Activation, add: Blocked,
+    factor: Region,
+) -> None:  # fmt: skip
+    """Emit y = x * weights * factor + bias (+ add), then the activation."""
     weights = _weights(b, layer, conv, False, factor)
     workspace = b.new("workspace", launches.workspace_bytes(conv, y.n, b.threads))
-    b.emit(launches.forward(x, weights, bias, y, conv, workspace, relu, add), "Winograd convolution")
+    b.emit(launches.forward(x, weights, bias, y, conv, workspace, activation, add), "Winograd convolution")
 
 
 def data_gradient(b: Builder, dy: Blocked, layer: int, dx: Blocked, conv: Conv, add: bool) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from netc.fast.machine.emit import I64, VECTOR_BYTES, at, clip_below, constant, load, pointers, store, variable
+from netc.fast.machine.emit import I64, VECTOR_BYTES, Below, at, constant, load, pointers, store, variable
 from netc.fast.winograd.matrices import BOTTOMS, KERNEL, KERNEL_GRADIENT, TOPS, TOPS_GRADIENT, Matrix
 from netc.fast.winograd.points import SIDE, point_count, square
 from netc.jit import intrinsic, ir
@@ -105,19 +105,19 @@ def _emit_points(
 @intrinsic
 def top_square(
     _context: Any, size: Any, source: Any, step: Any, target: Any, line: Any, rows: Any, columns: Any, bias: Any,
-    add: Any, relu: Any,
+    add: Any, below: Any,
 ) -> Any:  # fmt: skip
     """A^T m A to the first rows x columns of 4 x 4 pixels.
 
     bias: the address of a vector to add (0: none); add: how many bytes from the target lies what else is to be added
-    (-1: nothing); relu: whether to clip at 0.
+    (-1: nothing); below, as `Below` takes it.
     """
     return _by_size(9, _emit_tops)
 
 
 def _emit_tops(b: Any, size: int, given: Sequence[Any]) -> None:
     source, target, bias = pointers(b, (given[0], given[2], given[6]))
-    (step, line, rows, columns), (add, relu) = [given[i] for i in (1, 3, 4, 5)], given[7:9]
+    (step, line, rows, columns), (add, below) = [given[i] for i in (1, 3, 4, 5)], given[7:9]
     zeros, nowhere = variable(b, constant(0)), variable(b, constant(0))
     found = _points(b, size, source, step)
     cells = _cells(b, target, line, SIDE, (rows, columns), 1, nowhere)
@@ -126,12 +126,12 @@ def _emit_tops(b: Any, size: int, given: Sequence[Any]) -> None:
     here = [b.select(added, n, ir.Constant(I64, 1)) for n in (rows, columns)]  # without, all read `zeros`
     more = _cells(b, start, b.select(added, line, ir.Constant(I64, 0)), SIDE, here, 1, zeros)
     shift = load(b, b.select(b.icmp_signed("!=", given[6], ir.Constant(I64, 0)), bias, zeros))
-    wanted = b.icmp_signed("!=", relu, ir.Constant(I64, 0))
-    floor = b.select(wanted, constant(0), constant(float("-inf")))
+    change = Below(b, below)
+    slope = change.slope()
 
     def write(i: int, j: int, vector: Any) -> None:
         total = b.fadd(b.fadd(vector, shift), load(b, more[i][j]))
-        store(b, clip_below(b, total, floor), cells[i][j])
+        store(b, change(total, slope), cells[i][j])
 
     _transform(b, TOPS[size], square(size), lambda i, j: load(b, found[i][j]), write)
 

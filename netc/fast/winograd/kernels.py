@@ -12,6 +12,7 @@ from typing import Any
 
 from netc.fast.convolution.geometry import BLOCK
 from netc.fast.machine.access import Access, box, of
+from netc.fast.machine.activation import Activation, code
 from netc.fast.machine.emit import tile
 from netc.fast.machine.launch import Region
 from netc.fast.machine.layout import PIXEL, Blocked
@@ -68,14 +69,15 @@ def _read(
 @kernel
 def _write(
     source: int, points: Points, target: int, y: Blocked, tiles: Tiles, first: int, count: int, bias: int, add: int,
-    relu: int,
+    below: int,
 ) -> None:  # fmt: skip
-    """The way back, to one plane of y. bias: the address of its 16 floats (0: none); add: as `top_square` takes it."""
+    """The way back, to one plane of y. bias: the address of its 16 floats (0: none); add, below as `top_square` takes
+    them."""
     n, ty, tx = _spot(tiles, first)
     for t in range(count):
         place = target + n * y.image + ty * 4 * y.line + tx * 256
         rows, columns = min(4, tiles.h - ty * 4), min(4, tiles.w - tx * 4)
-        top_square(points.size, source + t * 64, points.step, place, y.line, rows, columns, bias, add, relu)
+        top_square(points.size, source + t * 64, points.step, place, y.line, rows, columns, bias, add, below)
         n, ty, tx = _next(tiles, n, ty, tx)
 
 
@@ -99,16 +101,17 @@ def _(o: Any) -> Iterator[Access]:
 
 @entry
 def write_squares(
-    tid: int, nth: int, points: Points, y: Blocked, add: Blocked, bias: Region, tiles: Tiles, relu: bool
+    tid: int, nth: int, points: Points, y: Blocked, add: Blocked, bias: Region, tiles: Tiles, activation: Activation
 ) -> None:
-    """Products of a chunk to tops, plus bias and `add`; threads share (channel block, tile)."""
+    """Products of a chunk to tops, plus bias and `add`, then the activation; threads share (channel block, tile)."""
     more = add.inner - y.inner if add.inner else -1  # as far from each pixel as from the first
     at, last = y.blocks * tiles.count * tid // nth, y.blocks * tiles.count * (tid + 1) // nth
     while at < last:
         block, t = at // tiles.count, at % tiles.count
         count = min(last - at, tiles.count - t)
         source, shift = points.start + (block * points.room + t) * 64, bias + block * 64 if bias else 0
-        _write(source, points, y.inner + block * y.plane, y, tiles, tiles.first + t, count, shift, more, relu)
+        below = code(activation, block * 64)
+        _write(source, points, y.inner + block * y.plane, y, tiles, tiles.first + t, count, shift, more, below)
         at += count
 
 
@@ -118,7 +121,8 @@ def _(o: Any) -> list[Access]:
 
 
 def _written(o: Any) -> list[Access]:
-    return [*o.tiles.touched("write", o.y), *o.tiles.touched("read", o.add), of("read", o.bias)]
+    by_channel = of("read", o.bias), of("read", o.activation.slopes)
+    return [*o.tiles.touched("write", o.y), *o.tiles.touched("read", o.add), *by_channel]
 
 
 # ---------------------------------------------------------------- products
@@ -148,7 +152,8 @@ def products(rows: int, vectors: int, odd: bool) -> Entry[...]:
     @entry
     def body(
         tid: int, nth: int, x: Blocked, weights: Points, y: Blocked, add: Blocked, bias: Region, bottoms: Points,
-        results: Points, workspace: Region, tiles: Tiles, per: int, relu: bool,
+        results: Points, workspace: Region, tiles: Tiles, per: int,
+        activation: Activation,
     ) -> None:  # fmt: skip
         ins, outs = x.blocks, y.blocks
         points = (weights.size + 3) * (weights.size + 3)
@@ -185,7 +190,8 @@ def products(rows: int, vectors: int, odd: bool) -> Entry[...]:
             if per > 0:
                 for block in range(outs):
                     plane, shift = y.inner + block * y.plane, bias + block * 64 if bias else 0
-                    _write(target + block * c_out, results, plane, y, tiles, chunk, count, shift, more, relu)
+                    below = code(activation, block * 64)
+                    _write(target + block * c_out, results, plane, y, tiles, chunk, count, shift, more, below)
             unit += here
 
     @body.touches

@@ -18,6 +18,7 @@ from itertools import product
 
 from netc.fast.convolution.geometry import BLOCK, Conv
 from netc.fast.convolution.lines import block_runs
+from netc.fast.machine.activation import IDENTITY, Activation
 from netc.fast.machine.emit import LANES
 from netc.fast.machine.launch import NOTHING, Launch, Region, together
 from netc.fast.machine.layout import NO_BLOB, Blocked
@@ -102,10 +103,10 @@ def transform_weights(
 
 
 def forward(
-    x: Blocked, weights: Region, bias: Region, y: Blocked, conv: Conv, workspace: Region, relu: bool = False,
-    add: Blocked = NO_BLOB,
+    x: Blocked, weights: Region, bias: Region, y: Blocked, conv: Conv, workspace: Region,
+    activation: Activation = IDENTITY, add: Blocked = NO_BLOB,
 ) -> Iterator[Launch]:  # fmt: skip
-    """y = x * weights + bias (+ add, whose lines, planes and images are as far apart as y's), clipped at 0 for ReLU."""
+    """y = x * weights + bias (+ add, whose lines, planes and images are as far apart as y's), then the activation."""
     assert not add.inner or (add.line, add.plane, add.image) == (y.line, y.plane, y.image)
     plan, count = cut(conv, y.n), tiles(conv, y.n)
     bottoms, rest = cut_points(workspace, conv.kernel[0], conv.in_blocks, plan.chunk)
@@ -116,14 +117,15 @@ def forward(
         some = Tiles(y.h, y.w, first, min(step, count - first))
         bottom, top, added = _bottom(x, conv, group), _top(y, conv, group), _top(add, conv, group)
         shift, points = _of_group(bias, conv, group), _weight_points(weights, conv, group)
+        change = replace(activation, slopes=_of_group(activation.slopes, conv, group))
         if not plan.own:
             yield read_squares(x=bottom, points=bottoms, tiles=some, tops=False)
         yield multiply(
             x=bottom, weights=points, y=top, add=added, bias=shift, bottoms=bottoms, results=results,
-            workspace=workspace, tiles=some, per=per, relu=relu,
+            workspace=workspace, tiles=some, per=per, activation=change,
         )  # fmt: skip
         if not plan.own:
-            yield write_squares(points=results, y=top, add=added, bias=shift, tiles=some, relu=relu)
+            yield write_squares(points=results, y=top, add=added, bias=shift, tiles=some, activation=change)
 
 
 def data_gradient(
