@@ -40,14 +40,16 @@ def _placed(b: Builder, layer: int) -> bool:
     shapes = [b.plan.shapes[v] for v in node.bottoms]
     if any(s[1] % LANES for s in shapes[:-1]):
         return False
-    if any(b.native.get(v) != "blocked" for v in node.bottoms) or len(set(node.bottoms)) < len(node.bottoms):
+    if any(b.native.get(v) != "blocked" for v in node.bottoms):
         return False
     slots = [b.bottom(layer, i) for i in range(len(node.bottoms))]
+    if not _apart(b, slots):
+        return False
     if any(not _free(b, slot) for slot in slots) or any(_changes_after(b, s, layer) for s in (*slots, b.top(layer))):
         return False
     step = next((s for s in b.plan.backward if s.kind == "backward" and s.layer == layer), None)
     diffs = [(i, d) for i, d in enumerate(step.bottom_diffs) if d is not None] if step else []
-    if any(not _free(b, d) for _, d in diffs):
+    if any(not _free(b, d) for _, d in diffs) or not _apart(b, [d for _, d in diffs]):
         return False
     starts = _starts(b, layer)
     for slot, first in zip(slots, starts, strict=True):
@@ -61,6 +63,11 @@ def _placed(b: Builder, layer: int) -> bool:
 def _starts(b: Builder, layer: int) -> list[int]:
     sizes = [b.plan.shapes[v][1] for v in b.plan.graph.nodes[layer].bottoms]
     return [0, *accumulate(sizes[:-1])]
+
+
+def _apart(b: Builder, slots: list[int]) -> bool:
+    """Whether each has a storage of its own; one blob twice, or two names of one (Split), cannot be in two places."""
+    return len({b.plan.slots[slot].storage for slot in slots}) == len(slots)
 
 
 def _free(b: Builder, slot: int) -> bool:
