@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 END_OF_ARRAY = "NRT_MemInfo_call_dtor"
-"""Called at the end of an array that a kernel has made; code that makes none has the call, and never gets there."""
+"""Called at the end of an array that a kernel has made; code that makes none has the call, and never gets there. Code
+that makes one has other names of numba's memory, too."""
 _count = itertools.count()
 
 
@@ -29,6 +30,8 @@ class Loaded:
     def __init__(self, made: Object) -> None:
         builder = _llvm().JITLibraryBuilder()
         builder.add_object_img(made.code).add_current_process().export_symbol(made.symbol)
+        if any(name.startswith("NRT_") and name != END_OF_ARRAY for name in made.imports):
+            importlib.import_module("netc.jit.numbas").start()
         for name in made.imports:
             builder.import_symbol(name, _address(name))
         self._library = builder.link(_linker(), f"kernel {next(_count)}")

@@ -216,6 +216,14 @@ def largest(x):
     return np.sort(x)[-1]
 
 @kernel
+def parts(x, count):
+    found = 0.0
+    for i in range(count):
+        y = x / (i + 1)
+        found += y[0]
+    return found
+
+@kernel
 def checked(x):
     if x < 0:
         raise ValueError("below zero")
@@ -253,3 +261,22 @@ def test_a_second_process_imports_numba_only_for_what_needs_it(tmp_path: Path) -
     assert seen[0][0] == "6.0 3 True"
     assert seen[1][0] == "6.0 3 False"
     assert seen[0][1:] == seen[1][1:] == ["ValueError('below zero')", "ValueError(-1)", "3 True", ""]
+
+
+@pytest.mark.parametrize("step", [1, -1])
+def test_what_makes_arrays_gets_numbas_memory(step: int, tmp_path: Path) -> None:
+    """In a process in which nothing has imported numba before, in whatever order the code's names stand."""
+    (tmp_path / "kernels_of_a_user.py").write_text(MODULE)
+    ordered = f"""
+import dataclasses
+from netc.jit import objects
+load = objects.Loaded.__init__
+def loaded(self, made):
+    load(self, dataclasses.replace(made, imports=tuple(sorted(made.imports))[::{step}]))
+objects.Loaded.__init__ = loaded
+print(m.parts(np.array([1.0, 3.0]), 2), "numba" in sys.modules)
+"""
+    for _ in range(2):
+        command = [sys.executable, "-c", RUN[: RUN.index("print")] + ordered, str(tmp_path)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout) == (0, "1.5 True\n"), done.stderr

@@ -171,10 +171,11 @@ def _gradient_means(
                 floats(bias_gradient, channels)[block * 16 + lane] += total[lane]
         inverses, factors = floats(inverse + block * 64, 16), floats(factor + block * 64, 16)
         vectors = floats(place, 48)
-        means = total / count
+        for lane in range(16):  # a vector is where sums were that have been read
+            vectors[lane] = total[lane] / count
         for lane in range(16):
-            vectors[lane] = means[lane]
-            vectors[16 + lane] = means[16 + lane]
+            vectors[16 + lane] = total[16 + lane] / count
+        for lane in range(16):
             vectors[32 + lane] = factors[lane] * inverses[lane]
 
 
