@@ -124,5 +124,7 @@ def _check(made: Made, target: Path, given: tuple[Path, ...], tolerance: float, 
 
 def _summary(found: Checked) -> str:
     runs = f"{found.runs} run{'s' * (found.runs != 1)}"
+    chose = f"; rounding made {', '.join(found.moved)} choose otherwise" if found.moved else ""
     worst = f'; the worst is "{found.worst.blob}" by {found.worst.error:.2g}' if found.worst else ""
-    return f"{found.runner} agrees with netc: {found.compared} of {found.computed} blobs compared in {runs}{worst}"
+    compared = f"{found.compared} of {found.computed} blobs compared in {runs}"
+    return f"{found.runner} agrees with netc: {compared}{worst}{chose}"

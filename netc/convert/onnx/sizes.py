@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from netc.convert.codes import NOT_FREE
 from netc.errors import Diagnostic, NetError
 from netc.graph import Node
-from netc.layer import RefusalError, Shape, Site
+from netc.layer import RefusalError, Setup, Shape, Site, format_shape
 from netc.plan.model import Plan
 from netc.plan.shapes import is_apart
 
@@ -128,10 +128,21 @@ def _shapes(plan: Plan, inputs: Mapping[int, Shape], changed: Node | None = None
             continue
         else:
             bottoms = tuple(shapes[v] for v in node.bottoms)
-            tops = node.type.setup(Site(node.record, node.type, bottoms, node.record.phase)).tops
+            tops = _set_up(plan, node, bottoms).tops
         for value, shape in zip(node.tops, tops, strict=True):
             shapes[value] = shape
     return tuple(shapes)
+
+
+def _set_up(plan: Plan, node: Node, bottoms: tuple[Shape, ...]) -> Setup:
+    """What a layer makes of other bottoms; refuses if its parameters would have other shapes."""
+    setup = node.type.setup(Site(node.record, node.type, bottoms, node.record.phase))
+    before, after = (tuple(b.shape for b in s.params) for s in (plan.layers[node.index].setup, setup))
+    if before != after:
+        ours, theirs = next((a, b) for a, b in zip(before, after, strict=True) if a != b)
+        said = f"its parameters are {format_shape(ours)}, and would have to be {format_shape(theirs)}"
+        raise RefusalError(Diagnostic.of_layer(node.record, NOT_FREE, said, node.record.span))
+    return setup
 
 
 def _other_rows(plan: Plan, node: Node, index: int) -> Shape:
