@@ -179,13 +179,14 @@ def _compared(node: Node, value: int, expected: Array, found: Array) -> tuple[fl
         return 0.0, "there are no values"
     scale = max(SMALLEST, float(np.abs(expected[np.isfinite(expected)]).max(initial=0)))
     with np.errstate(invalid="ignore"):
-        errors = np.abs(expected - found) / scale
-    errors[(expected == found) | (np.isnan(expected) & np.isnan(found))] = 0
-    errors = np.nan_to_num(errors, nan=np.inf, posinf=np.inf)
-    at = np.unravel_index(int(errors.argmax()), errors.shape)
-    place = ", ".join(map(str, at))
-    said = f"[{place}] is {found[at]:.7g}, netc's {expected[at]:.7g}, {errors[at]:.2g} of the largest value"
-    return float(errors[at]), said
+        errors = np.atleast_1d(np.abs(expected - found) / scale)
+    same = (expected == found) | (np.isnan(expected) & np.isnan(found))
+    errors = np.where(same, 0, np.nan_to_num(errors, nan=np.inf, posinf=np.inf)).reshape(-1)
+    worst = int(errors.argmax())
+    ours, theirs = float(expected.flat[worst]), float(found.flat[worst])
+    place = ", ".join(map(str, np.unravel_index(worst, expected.shape)))
+    said = f"[{place}] is {theirs:.7g}, netc's {ours:.7g}, {errors[worst]:.2g} of the largest value"
+    return float(errors[worst]), said
 
 
 def _as_sets(expected: Array, found: Array) -> tuple[float, str]:

@@ -103,7 +103,7 @@ def eltwise(layer: LayerWriter) -> Tops:
 
 def axpy(layer: LayerWriter) -> Tops:
     a, x, z = layer.bottoms
-    num, channels = layer.bottom_shapes[1][:2]
+    num, channels = layer.dims(1)[:2]
     a = layer.reshape(a, (num, channels, *(1,) * (len(layer.bottom_shapes[1]) - 2)))
     return layer.op("Add", layer.op("Mul", a, x), z)
 
