@@ -60,8 +60,11 @@ def open_regular(path: FilePath, most: int | None = None, *, buffering: int = -1
 
 def read_regular(path: FilePath, most: int) -> bytes:
     """All bytes of a regular file. Raises OSError as `open_regular`."""
-    with open_regular(path, most) as file:
-        data = file.read(min(most, os.fstat(file.fileno()).st_size) + 1)  # `read` takes the memory first
+    with open_regular(path, most, buffering=0) as file:  # a buffer would hold all of it a second time
+        size = min(most, os.fstat(file.fileno()).st_size)
+        data = file.read(size + 1)  # `read` takes the memory first
+        while len(data) <= size and (more := file.read(size + 1 - len(data))):
+            data += more
     if len(data) > most:  # it has grown meanwhile
         raise _too_large(len(data), most, path)
     return data

@@ -175,7 +175,11 @@ def of_model(path: Path) -> dict[str, Preprocessing]:
 
     Raises NetError (SNP001 to SNP004).
     """
-    data = read_file(path)
+    return of_message(read_file(path), path)
+
+
+def of_message(data: bytes, path: Path) -> dict[str, Preprocessing]:
+    """As `of_model`, from the file's bytes; `path` is the name diagnostics show."""
     message = base_schema().message("Preprocessing")
     try:
         found = [decode(data[a:b], message) for number, wire, a, b in scan(data) if (number, wire) == (_FIELD, BYTES)]

@@ -9,16 +9,17 @@ from pathlib import Path
 from netc import language
 from netc.api.definition import Definition, schema_of, typed
 from netc.api.planning import load as load_definition
+from netc.api.preprocess import of_message
 from netc.catalogue import catalogue
 from netc.convert import caffe_files, hdf5, onnx, safetensors, torch
 from netc.convert.codes import NO_HALF, NO_PARAMETERS, NOT_TAKEN, ONNX_NOT_READ, UNKNOWN_FORMAT
 from netc.convert.model import NOTHING, Format, Made, Model, Options, definition_of, option
 from netc.errors import Diagnostic, NetError, Report
 from netc.files import open_regular
-from netc.schema.weights import Weights
-from netc.schema.weights_net import read_model
+from netc.schema.weights import Weights, parse_weights
+from netc.schema.weights_net import parse_model
 from netc.solve.hdf5 import is_hdf5
-from netc.solve.snapshots import read_weights
+from netc.solve.snapshot_files import read_message
 
 _TEXT = (".net", ".prototxt", ".pt", ".pbtxt", ".txt", ".cfg")
 _BINARY = (".caffemodel", ".binaryproto")
@@ -42,13 +43,16 @@ def read(path: Path, layers: Iterable[Path] = ()) -> Model:
     if path.suffix in _TEXT or not (path.suffix in _BINARY or _is_binary(path)):
         return Model(path, load_definition(path, layers=layers))
     types, report = catalogue(layers), Report()
-    schema, weights = schema_of(types), read_weights(path)
+    schema, data = schema_of(types), read_message(path)  # once: it may be large, and all arrays are views of it
+    weights = parse_weights(data, str(path))
+    prepared = of_message(data, path)
     try:
-        record = read_model(path, schema, report)
+        record = parse_model(data, schema, report, str(path))
         report.finish()
     except NetError as error:
-        return Model(path, None, weights, error.diagnostics, (path,))
-    return Model(path, Definition(path, record, types, schema, tuple(report.diagnostics)), weights, (), (path,))
+        return Model(path, None, weights, error.diagnostics, (path,), prepared)
+    definition = Definition(path, record, types, schema, tuple(report.diagnostics))
+    return Model(path, definition, weights, (), (path,), prepared)
 
 
 def read_net(path: Path, layers: Iterable[Path] = ()) -> Definition:
@@ -66,8 +70,8 @@ def with_weights(model: Model, paths: Iterable[Path]) -> Model:
         old = model.weights or Weights(more.name, ())
         known = {layer.name for layer in more.layers if layer.blobs}
         kept = tuple(layer for layer in old.layers if layer.name not in known)
-        files = (*model.weight_files, *source.weight_files)
-        model = replace(model, weights=Weights(old.name, (*kept, *more.layers)), weight_files=files)
+        weights, files = Weights(old.name, (*kept, *more.layers)), (*model.weight_files, *source.weight_files)
+        model = replace(model, weights=weights, weight_files=files, prepared={**model.prepared, **source.prepared})
     return model
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from netc.api.definition import Definition
+from netc.api.preprocess import Preprocessing
 from netc.convert.codes import NO_NET, NO_PARAMETERS
 from netc.errors import Diagnostic, NetError
 from netc.layer import Array, Shape
@@ -20,7 +21,7 @@ class Model:
     """What a file holds. definition: the net, if it is known; weights: the parameters, if there are any.
 
     unread: what is wrong with a net that stands in the file beside parameters, which need none. weight_files: the
-    snapshots that parameters are from, which may say how images were prepared.
+    snapshots that parameters are from. prepared: how images were prepared for each blob, as these say.
     """
 
     path: Path
@@ -28,6 +29,7 @@ class Model:
     weights: Weights | None = None
     unread: tuple[Diagnostic, ...] = ()
     weight_files: tuple[Path, ...] = ()
+    prepared: Mapping[str, Preprocessing] = field(default_factory=dict)
 
 
 def definition_of(model: Model) -> Definition:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from netc.api.definition import Definition
-from netc.api.preprocess import Preprocessing, of_layer, of_model
+from netc.api.preprocess import Preprocessing, of_layer
 from netc.convert.codes import NO_PREPROCESSING
 from netc.convert.model import Model
 from netc.errors import Diagnostic, NetError
@@ -29,7 +29,7 @@ PIXELS = "image"
 def known_preprocessing(model: Model, plan: Plan, data: Mapping[str, tuple[Record, Shape]]) -> dict[str, Preprocessing]:
     """How images become each input of the net: what training stored in the weight files, or else what the data layer or
     Input says. Raises NetError (DAT007) for a mean file that cannot be read."""
-    stored = {blob: how for path in model.weight_files for blob, how in of_model(path).items()}
+    stored = model.prepared
     found: dict[str, Preprocessing] = {}
     for node in plan.graph.nodes:
         for value in node.tops if node.type.source and node.type.forward is None else ():
