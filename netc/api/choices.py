@@ -29,5 +29,5 @@ def choices(field: Field) -> Mapping[str, str]:
 
 
 def described(field: Field) -> list[str]:
-    """The same as items of a Markdown list."""
+    """What a field may name, as the items of a Markdown list."""
     return [f"- `{name}`: {meaning}" for name, meaning in choices(field).items()]

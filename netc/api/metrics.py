@@ -197,10 +197,10 @@ class TensorBoard(Events):
             self.writer.add_scalar("train/iterations_per_second", self.meter.rates.iterations_per_second, at)
 
     def tested(self, result: TestResult) -> None:
-        group = f"test{result.net or ''}"
+        head = f"test{result.net or ''}"
         for name, value in result.outputs.items():
             if value.size == 1:
-                self.writer.add_scalar(f"{group}/{name}", float(value.reshape(-1)[0]), result.iteration)
+                self.writer.add_scalar(f"{head}/{name}", float(value.reshape(-1)[0]), result.iteration)
         self.writer.flush()
 
     def histogram(self, tag: str, values: Array, iteration: int) -> None:

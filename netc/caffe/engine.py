@@ -95,7 +95,7 @@ class Engine(FedNet):
         self.graph = self.planner.graph
 
     def _make_parameters(self, seed: int, params: run.Net | None) -> Parameters:
-        """Those of before, when the net is planned again, so that arrays that a script or a solver holds stay good."""
+        """The net's parameters; of one that is planned again the old ones, so that a script's arrays stay good."""
         kept = self._kept
         return kept if kept and self._has_parameters(self.plan) else super()._make_parameters(seed, params)
 

@@ -173,7 +173,7 @@ Fillers = Mapping[tuple[str, int], Record | float]
 
 
 def _fillers(whole: Definition, plan: Plan, options: Options) -> Fillers:
-    """Those of the whole definition's net: what is cut has none any more."""
+    """The fillers of the whole definition's net: one that is cut down to what predicts has none any more."""
     found: dict[tuple[str, int], Record | float] = {}
     for one in (plan, plan_state(whole, states(whole)[-1], inputs=options.inputs)):
         found |= {(one.graph.nodes[p.layer].key, p.position): p.blob.filler for p in one.params}

@@ -22,7 +22,7 @@ def label_problem(value: float, what: str = "the label") -> str:
 
 
 def labels_problem(values: Array) -> str:
-    """The same for the first of many that cannot, with its place."""
+    """Why the first of many labels that floats cannot tell from others cannot, with its place; "" if there is none."""
     flat: Any = values.ravel()
     beyond = np.flatnonzero(np.abs(flat.astype(np.float64)) > EXACT)
     return label_problem(float(flat[beyond[0]]), f"label {beyond[0]},") if len(beyond) else ""

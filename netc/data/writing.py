@@ -148,7 +148,7 @@ def _values(items: Iterable[Item], threads: int) -> Iterator[tuple[bytes, bytes 
 
 
 def ahead(function: Callable[[Any], T], items: Iterable[Any], threads: int) -> Iterator[tuple[Any, T]]:
-    """Items and what the function makes of them, in order; a few are worked on ahead, in threads."""
+    """What a function makes of items, each with its item, in order; threads work on a few items ahead."""
     if threads < 2:
         for item in items:
             yield item, function(item)

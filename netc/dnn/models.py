@@ -125,7 +125,7 @@ class ClassificationModel(Model):
         return self
 
     def getEnableSoftmaxPostProcessing(self) -> bool:
-        """Whether they do."""
+        """Whether scores become probabilities that sum to 1."""
         return self._softmax
 
     def classify(self, frame: Any) -> tuple[int, float]:

@@ -184,7 +184,7 @@ class Entry:
 
     @property
     def is_loaded(self) -> bool:
-        """Whether it can be called."""
+        """Whether the machine code is there, so that the kernel can be called."""
         return self._loaded is not None
 
     def find(self) -> bool:

@@ -23,7 +23,7 @@ class Number:
 
     @property
     def code(self) -> str:
-        """It as `struct` writes it, in one word."""
+        """The format in which `struct` writes such a number into one word."""
         code = _CODES[self.name]
         return code + "x" * (WORD - np.dtype(self.name).itemsize)
 

@@ -22,7 +22,7 @@ COLUMNS = 7  # of a row: image, class, confidence, xmin, ymin, xmax, ymax
 class DetectionGeometry:
     """What a DetectionOutput is about.
 
-    images, priors, classes, places: how many there are; places: classes of locations, 1 if all classes share one.
+    images, priors, classes: how many there are; loc_classes: classes of locations, 1 if all classes share one.
     code: how offsets are written (`boxes.CODES`); encoded: they are not multiplied by the variances. background: the
     class that is no object, or -1. top_k: so many boxes of a class are looked at; keep: so many of an image are kept,
     all if negative. The rest are thresholds (see `boxes.suppress`).
@@ -31,7 +31,7 @@ class DetectionGeometry:
     images: int
     priors: int
     classes: int
-    places: int
+    loc_classes: int
     code: int
     encoded: bool
     background: int
@@ -71,8 +71,8 @@ def write_rows(
 ) -> int:  # fmt: skip
     """The detections of an image as rows from `start` on: by class, then as they are kept; returns where they end.
 
-    scores: of the image, priors x classes, flat. boxes: places x priors x 4, in one. kept: classes x top_k, of which
-    `counts` of each are there. keep: only so many of the best, all if negative. values, best, order: room for a number
+    scores: of the image, priors x classes, flat. boxes: loc_classes x priors x 4, in one. kept: classes x top_k, of
+    which `counts` of each are there. keep: only so many of the best, all if negative. values, best, order: room for a number
     and two indices of each that is kept.
     """
     classes = counts.shape[0]

@@ -32,13 +32,13 @@ from netc.language.tree import (
 )
 from netc.language.values import (
     MAX_UNSIGNED,
-    Group,
+    BlockValue,
     Identifier,
     Result,
     from_scalar,
-    group,
     kind_of,
     size_of,
+    sized,
     to_field,
     to_item,
     to_text,
@@ -61,7 +61,7 @@ def value_of(written: Value, at: Context) -> Result:
             at.step(len(written.items), written.span)
             return tuple(value_of(item, at) for item in written.items)
         case Block():
-            return _group(written, at)
+            return _sized(written, at)
         case Operation():
             at.step(len(written.operands), written.span)
             try:
@@ -75,7 +75,7 @@ def given_value(value: Value, at: Context) -> Result:
     if isinstance(value, Scalar):
         return literal(value, at)
     if isinstance(value, Block):
-        return group(value)
+        return sized(value)
     assert isinstance(value, ListValue)
     return tuple(given_value(item, at) for item in value.items)
 
@@ -139,7 +139,7 @@ def _text(text: Text, at: Context) -> str:
         value = value_of(piece, at)
         if isinstance(value, Identifier):
             raise _unknown(value, piece.span, at, "write `$${` for a plain `${`")
-        if isinstance(value, tuple | Group):
+        if isinstance(value, tuple | BlockValue):
             raise at.fail(codes.OPERANDS, f"{kind_of(value)} cannot stand in a string", piece.span)
         pieces.append(to_text(value))
     return _bounded("".join(pieces), text.span, at)
@@ -249,7 +249,7 @@ def _plain(written: Value, at: Context, listed: bool = False) -> Scalar | ListVa
             at.step(len(written.items), written.span)
             return ListValue(tuple(_plain(item, at, listed=True) for item in written.items), at.place(written.span))
     value = value_of(written, at)
-    if isinstance(value, Group):
+    if isinstance(value, BlockValue):
         _bound_depth(value.depth + at.depth, written.span, at)
     at.step(size_of(value), written.span)
     made = to_item(value, at.place(written.span)) if listed else to_field(value, at.place(written.span))
@@ -258,8 +258,8 @@ def _plain(written: Value, at: Context, listed: bool = False) -> Scalar | ListVa
     return made
 
 
-def _group(body: Block, at: Context) -> Group:
-    made = group(block_of(body, at))
+def _sized(body: Block, at: Context) -> BlockValue:
+    made = sized(block_of(body, at))
     _bound_depth(made.depth, body.span, at)
     return made
 

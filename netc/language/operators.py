@@ -9,7 +9,7 @@ from typing import Any
 
 from netc.errors import Code, suggest
 from netc.language import codes
-from netc.language.values import MAX_INTEGER, Group, Result, kind_of
+from netc.language.values import MAX_INTEGER, BlockValue, Result, kind_of
 
 _ORDER: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
@@ -51,7 +51,7 @@ def compute(name: str, values: list[Result]) -> Result:
 def equal(left: Result, right: Result) -> bool:
     """Whether two values are the same; unlike ones differ. Raises `RefusedError` for lists and blocks."""
     for value in (left, right):
-        if isinstance(value, tuple | Group):
+        if isinstance(value, tuple | BlockValue):
             raise RefusedError(codes.OPERANDS, f"{kind_of(value)} cannot be compared")
     return isinstance(left, bool) == isinstance(right, bool) and left == right
 

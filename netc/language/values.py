@@ -18,7 +18,7 @@ class Identifier:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class BlockValue:
     """A block of fields, how much is in it in all (see `size_of`), and how deep it is."""
 
     block: Block
@@ -26,7 +26,7 @@ class Group:
     depth: int
 
 
-Result = int | float | bool | str | Identifier | Group | tuple["Result", ...]
+Result = int | float | bool | str | Identifier | BlockValue | tuple["Result", ...]
 
 MAX_INTEGER = 2**63 - 1
 MAX_UNSIGNED = 2**64 - 1
@@ -40,7 +40,7 @@ def kind_of(value: Result) -> str:
         int: "an integer",
         float: "a number",
         str: "a string",
-        Group: "a block",
+        BlockValue: "a block",
         tuple: "a list",
     }
     return names.get(type(value), f"the unknown name `{value.text}`" if isinstance(value, Identifier) else "?")
@@ -56,7 +56,7 @@ def number(text: str) -> int | float:
     return sign * float(digits.rstrip("fF"))
 
 
-def group(block: Block) -> Group:
+def sized(block: Block) -> BlockValue:
     """A block with its size and depth."""
     size, depth, level = 0, 0, [block]
     while level:
@@ -69,12 +69,12 @@ def group(block: Block) -> Group:
                 size += sum(len(value.text) // CHARACTERS_OF_A_STEP for value in values if isinstance(value, Scalar))
                 inner += [value for value in values if isinstance(value, Block)]
         level = inner
-    return Group(block, size, depth)
+    return BlockValue(block, size, depth)
 
 
 def size_of(value: Result) -> int:
     """How many fields, list items and pieces of long texts a value stands for, as the value of a field."""
-    if isinstance(value, Group):
+    if isinstance(value, BlockValue):
         return value.size
     if isinstance(value, tuple):
         return sum(1 if isinstance(item, tuple) else 1 + size_of(item) for item in value)
@@ -103,7 +103,7 @@ def to_item(value: Result, span: Span) -> Scalar | Block | None:
     """A value as a field's value or a list's item; None for a list."""
     if isinstance(value, tuple):
         return None
-    if isinstance(value, Group):
+    if isinstance(value, BlockValue):
         return Block(value.block.fields, span)
     if isinstance(value, str):
         return Scalar("string", value, span)

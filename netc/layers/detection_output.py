@@ -123,9 +123,9 @@ def _geometry(site: Site) -> DetectionGeometry:
             BAD_BOTTOM_SHAPE, f"needs offsets, confidences and 1 x 2 x (priors * 4) boxes, but has {text}", "bottom"
         )
     priors = prod(prior[2:]) // 4
-    places = 1 if p.share_location else p.num_classes
+    loc_classes = 1 if p.share_location else p.num_classes
     for name, shape, wanted in (
-        ("offsets", loc, priors * places * 4),
+        ("offsets", loc, priors * loc_classes * 4),
         ("confidences", conf, priors * p.num_classes),
     ):
         if prod(shape[1:]) != wanted:
@@ -136,7 +136,7 @@ def _geometry(site: Site) -> DetectionGeometry:
         images=loc[0],
         priors=priors,
         classes=p.num_classes,
-        places=places,
+        loc_classes=loc_classes,
         code=CODES[p.code_type],
         encoded=p.variance_encoded_in_target,
         background=p.background_label_id if 0 <= p.background_label_id < p.num_classes else -1,
@@ -151,10 +151,10 @@ def _geometry(site: Site) -> DetectionGeometry:
 def forward(call: Call) -> None:
     g = call.known(DetectionGeometry)
     rows, count = call.tops[0].reshape(-1, COLUMNS), 0
-    offsets = call.bottoms[0].reshape(g.images, g.priors, g.places, 4)
+    offsets = call.bottoms[0].reshape(g.images, g.priors, g.loc_classes, 4)
     scores = call.bottoms[1].reshape(g.images, g.priors * g.classes)
     for image in range(g.images):
-        boxes = np.stack([_decoded(call, offsets[image, :, place]) for place in range(g.places)])
+        boxes = np.stack([_decoded(call, offsets[image, :, place]) for place in range(g.loc_classes)])
         kept, counts = _kept(g, boxes, scores[image])
         most = counts.sum()
         room = np.empty(most, scores.dtype), np.empty(most, np.int64), np.empty(most, np.int64)
@@ -170,7 +170,7 @@ def _kept(g: DetectionGeometry, boxes: Array, scores: Array) -> tuple[Array, Arr
     limits = number(g.confidence), number(g.overlap), number(g.eta)
     for label in range(g.classes):
         if label != g.background:
-            place = boxes[label if g.places > 1 else 0]
+            place = boxes[label if g.loc_classes > 1 else 0]
             counts[label] = detect_class(place, scores, label, g.classes, *limits, kept[label], order, held)
     return kept, counts
 

@@ -114,7 +114,7 @@ class Geometry:
     images: int
     priors: int
     classes: int
-    places: int
+    loc_classes: int
     parts: tuple[bool, bool]
     normalization: str
 
@@ -145,9 +145,11 @@ def setup(site: Site) -> Setup:
         site.refuse(
             BAD_BOTTOM_SHAPE, f"needs offsets, confidences, priors and rows of 8 values, but has {text}", "bottom"
         )
-    priors, places = prod(prior[2:]) // 4, 1 if p.share_location else p.num_classes
-    if prod(loc[1:]) != priors * places * 4 or prod(conf[1:]) != priors * p.num_classes:
-        message = f"{priors} priors need {priors * places * 4} offsets and {priors * p.num_classes} confidences: {text}"
+    priors, loc_classes = prod(prior[2:]) // 4, 1 if p.share_location else p.num_classes
+    if prod(loc[1:]) != priors * loc_classes * 4 or prod(conf[1:]) != priors * p.num_classes:
+        message = (
+            f"{priors} priors need {priors * loc_classes * 4} offsets and {priors * p.num_classes} confidences: {text}"
+        )
         site.refuse(BAD_BOTTOM_SHAPE, message, "num_classes", "bottom")
     down = (*site.record.propagate_down, True, True)[:2] if site.record.propagate_down else (True, True)
     loss = site.record.loss_param
@@ -159,7 +161,7 @@ def setup(site: Site) -> Setup:
         buffers=(Buffer("loc_diff", loc), Buffer("conf_diff", conf)),
         reads=(),
         holds=(ANYTHING, ANYTHING, ANYTHING, Holds("boxes", high=loc[0], classes=p.num_classes)),
-        geometry=Geometry(loc[0], priors, p.num_classes, places, (down[0], down[1]), normalization),
+        geometry=Geometry(loc[0], priors, p.num_classes, loc_classes, (down[0], down[1]), normalization),
         own_gradient=NOT_DIVIDED if p.encode_variance_in_target else "",
     )
 
@@ -190,8 +192,8 @@ def _truths(call: Call) -> list[Array]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Image:
-    """One image: rows (class, box) of true boxes, priors x places x 4 offsets, priors and variances, and for each place
-    and prior its true box (-1: none, -2: the prior is left out)."""
+    """One image: rows (class, box) of true boxes, priors x loc_classes x 4 offsets, priors and variances, and for each
+    class of locations and prior its true box (-1: none, -2: the prior is left out)."""
 
     truths: Array
     offsets: Array
@@ -206,11 +208,11 @@ class Image:
 
 
 def _match(call: Call, image: Image) -> Array:
-    """Fill in `image.matched`; returns for each class of locations and prior the largest overlap, places x priors."""
+    """Fill in `image.matched`; returns the largest overlap of each prior, loc_classes x priors."""
     p, g, truths = call.p, call.known(Geometry), image.truths
     threshold = p.overlap_threshold if p.match_type == "PER_PREDICTION" else None
-    best = np.zeros((g.places, g.priors), truths.dtype)
-    for place in range(g.places):
+    best = np.zeros((g.loc_classes, g.priors), truths.dtype)
+    for place in range(g.loc_classes):
         if not p.share_location and place == p.background_label_id:
             continue
         boxes = image.priors if p.use_prior_for_matching else image.decoded(call, place)
@@ -274,11 +276,11 @@ def _image(call: Call, n: int, truths: Array) -> tuple[float, float, Image]:
     """Write one image's gradients; returns its losses of offsets and confidences, and the image with its matches."""
     p, g = call.p, call.known(Geometry)
     scores = call.bottoms[1].reshape(g.images, g.priors, g.classes)[n]
-    offsets = call.bottoms[0].reshape(g.images, g.priors, g.places, 4)[n]
-    loc_diff = call.buffers["loc_diff"].reshape(g.images, g.priors, g.places, 4)[n]
+    offsets = call.bottoms[0].reshape(g.images, g.priors, g.loc_classes, 4)[n]
+    loc_diff = call.buffers["loc_diff"].reshape(g.images, g.priors, g.loc_classes, 4)[n]
     conf_diff = call.buffers["conf_diff"].reshape(g.images, g.priors, g.classes)[n]
     priors, variances = call.bottoms[2].reshape(2, -1, 4)
-    matched = np.full((g.places, g.priors), -1)
+    matched = np.full((g.loc_classes, g.priors), -1)
     image = Image(truths, offsets, priors, variances, matched)
     best = _match(call, image)
     labels = np.full(g.priors, p.background_label_id)
@@ -368,8 +370,8 @@ _BOTTOMS = (
 _SHAPES = tuple(bottom.shape for bottom in _BOTTOMS)
 
 
-def _example(fields: str, more: str = "", places: int = 1) -> Example:
-    inputs = (Input((2, 20 * places)), *_BOTTOMS[1:])
+def _example(fields: str, more: str = "", loc_classes: int = 1) -> Example:
+    inputs = (Input((2, 20 * loc_classes)), *_BOTTOMS[1:])
     return Example(f"multibox_loss_param {{ num_classes: 3 {fields} }} {more}", inputs=inputs)
 
 
@@ -404,8 +406,8 @@ MULTI_BOX_LOSS = LayerType(
         _example(
             "code_type: CORNER_SIZE mining_type: HARD_EXAMPLE sample_size: 2", "loss_param { normalization: FULL }"
         ),
-        _example("share_location: false mining_type: NONE use_difficult_gt: false", places=3),
-        _example("share_location: false mining_type: NONE use_prior_for_matching: false", places=3),
+        _example("share_location: false mining_type: NONE use_difficult_gt: false", loc_classes=3),
+        _example("share_location: false mining_type: NONE use_prior_for_matching: false", loc_classes=3),
         _example("bp_inside: true ignore_cross_boundary_bbox: true"),
         _agnostic("map_object_to_agnostic: true match_type: BIPARTITE"),
         _example("conf_loss_type: LOGISTIC neg_pos_ratio: 1 nms_param { nms_threshold: 0.4 top_k: 4 }"),

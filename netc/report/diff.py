@@ -156,8 +156,8 @@ def _lists(pairs: dict[str, Pair]) -> dict[str, list[Any]]:
 
 def lines(difference: Difference) -> Iterator[str]:
     """The difference as text: `-` a layer of A, `+` one of B, `~` one of both that changed; then the totals."""
-    for sign, group in (("-", difference.removed), ("+", difference.added)):
-        for layer in group:
+    for sign, layers in (("-", difference.removed), ("+", difference.added)):
+        for layer in layers:
             yield f"{sign} {layer.name} ({layer.type}): {_shapes(layer.numbers['shapes'])}"
     for change in difference.changed:
         said = [f"{path}: {_written(a)} -> {_written(b)}" for path, (a, b) in change.fields.items()]

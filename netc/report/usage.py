@@ -83,7 +83,7 @@ def fitted(fit: Fit) -> str:
 
 
 def as_json(usage: Usage, fit: Fit | None = None) -> dict[str, object]:
-    """The same as data; bytes throughout."""
+    """A net's memory, and what a budget changes, as JSON-able data; bytes throughout."""
     found: dict[str, Any] = {
         "executor": usage.executor,
         "total_bytes": usage.total,

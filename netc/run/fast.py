@@ -146,11 +146,14 @@ class Fast(Steps):
         self._run("backward", self.program.backward, first, last)
 
     def updating(self, updates: Updates) -> Fast:
-        """The same, able to make updates on the way; it starts anew."""
+        """An executor of the same plan that can make updates in backward; it starts anew."""
         return Fast(self.storage, self.team.threads, updates)
 
     def replica(self, storage: Storage) -> Fast:
-        """The same program on blobs of its own. The storage's parameters are this one's; it makes no updates."""
+        """An executor of the same program on blobs of its own, which makes no updates.
+
+        The storage's parameters are this one's.
+        """
         return Fast(storage, self.team.threads, first=None if self.program.updating else self)
 
     def backward_and_update(self) -> None:
@@ -213,7 +216,7 @@ class Fast(Steps):
             self._walk(segments)
 
     def _computes(self, step: Step | None) -> bool:
-        """Whether it is a call of reference kernels: inputs are only copied."""
+        """Whether a step calls a layer's own kernels; an input's values are only copied."""
         return step is not None and not (step.kind == "forward" and self.plan.graph.nodes[step.layer].type.source)
 
     def _walk(self, segments: Iterable[Segment]) -> None:

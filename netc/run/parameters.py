@@ -82,7 +82,7 @@ class Parameters:
         report.finish()
 
     def replica(self) -> Parameters:
-        """The same values, with gradients of their own (which take no memory until somebody writes there)."""
+        """Parameters of the same values, with own gradients, which take no memory until somebody writes there."""
         twin = copy(self)
         learned = [blob.param for blob in self.all if blob.diff is not None]
         twin.gradient, diffs = _pack(learned, self.all[0].array.dtype) if self.all else (self.gradient, {})

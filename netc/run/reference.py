@@ -36,7 +36,7 @@ class Reference(Steps):
         return self.arena.memory.nbytes
 
     def replica(self, storage: Storage) -> Reference:
-        """The same plan on blobs of its own. The storage's parameters are this one's."""
+        """An executor of the same plan on blobs of its own. The storage's parameters are this one's."""
         return Reference(storage, self._watch is not None)
 
     # ------------------------------------------------------------ running

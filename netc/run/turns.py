@@ -30,7 +30,7 @@ class Claims:
         self._lost: dict[int, bool] = {}
 
     def claim(self) -> None:
-        """This thread puts something there."""
+        """This thread puts something of its own into the place; what others have there is lost."""
         me = threading.get_ident()
         for other in list(self._lost):
             self._lost[other] = other != me
@@ -115,7 +115,10 @@ class Turns:
 
     @contextmanager
     def backward(self) -> Iterator[None]:
-        """The same for backward, of the forward pass that this thread, or at least no other one, ran last."""
+        """Around a backward, of the forward pass that this thread, or at least no other one, ran last.
+
+        Raises NetError(RUN026).
+        """
         with self._alone():
             if self._values.lost():
                 raise self._refuse("another thread has run forward since this one did")

@@ -25,17 +25,19 @@ class Damage:
         diagnostics = tuple(diagnostics)
         self.unread = any(d.severity == "error" and d.code.id.startswith("SYN") for d in diagnostics)
         wrong = (d.span for d in diagnostics if d.severity == "error" and d.code.id.startswith(("SCH", "SYN")))
-        self.places = [span for span in wrong if span is not None]
-        self.layers = [layer for layer in net.layer if layer.span is not None] if self.places else []
+        self.mistakes = [span for span in wrong if span is not None]
+        self.layers = [layer for layer in net.layer if layer.span is not None] if self.mistakes else []
 
     def in_layer(self, layer: Record) -> bool:
         """Whether a part of the layer is lost that may change its blobs or shapes."""
-        return any(_holds(layer.span, place) and not _harmless(layer, place) for place in self.places)
+        return any(_holds(layer.span, mistake) and not _harmless(layer, mistake) for mistake in self.mistakes)
 
     def in_rules(self, layer: Record) -> bool:
         """Whether a part of the layer's include and exclude rules is lost: nobody knows in which nets it is."""
         rules = (*layer.values.get("include", ()), *layer.values.get("exclude", ()))
-        return any(_holds(rule.span, place) for rule in rules if isinstance(rule, Record) for place in self.places)
+        return any(
+            _holds(rule.span, mistake) for rule in rules if isinstance(rule, Record) for mistake in self.mistakes
+        )
 
     def may_make(self, name: str, reader: Record) -> bool:
         """Whether a blob that no layer makes may be one that was meant to be made where the file cannot be read."""
@@ -50,20 +52,20 @@ class Damage:
         """Whether the name of a top cannot be read: it may be any blob's. So it is with statements, but for calls."""
         if self.unread and self.outside:
             return True
-        lines = (place.source.text[max(0, place.start - 80) : place.start] for place in self.places)
+        lines = (mistake.source.text[max(0, mistake.start - 80) : mistake.start] for mistake in self.mistakes)
         return any(_TOP.search(line) for line in lines)
 
     @cached_property
     def outside(self) -> list[Span]:
-        """The places of the mistakes that are in no layer."""
-        return [place for place in self.places if not any(_holds(layer.span, place) for layer in self.layers)]
+        """The mistakes that are in no layer."""
+        return [mistake for mistake in self.mistakes if not any(_holds(layer.span, mistake) for layer in self.layers)]
 
     @cached_property
     def _lost(self) -> list[tuple[Span | None, str]]:
         """The texts of the layers with mistakes, and what stands outside of all layers if mistakes are there."""
         spans = [layer.span for layer in self.layers if self.in_layer(layer)]
         lost: list[tuple[Span | None, str]] = [(s, s.source.text[s.start : s.end]) for s in spans if s]
-        for source in dict.fromkeys(place.source for place in self.outside):
+        for source in dict.fromkeys(mistake.source for mistake in self.outside):
             inside = sorted((s.start, s.end) for layer in self.layers if (s := layer.span) and s.source is source)
             starts, ends = [start for start, _ in inside], [end for _, end in inside]
             gaps = zip([0, *ends], [*starts, len(source.text)], strict=True)
@@ -80,6 +82,6 @@ def _holds(outer: Span | None, inner: Span) -> bool:
     )
 
 
-def _harmless(layer: Record, place: Span) -> bool:
+def _harmless(layer: Record, mistake: Span) -> bool:
     parts = (part for name in _HARMLESS for part in layer.values.get(name, ()))
-    return any(isinstance(part, Record) and _holds(part.span, place) for part in parts)
+    return any(isinstance(part, Record) and _holds(part.span, mistake) for part in parts)

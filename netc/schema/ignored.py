@@ -77,7 +77,7 @@ class Ignored:
         return self._noted(IGNORED_FIELDS.get((message, written.name)), written.name, written.name_span)
 
     def several(self, name: str, message: str, span: Span) -> bool:
-        """Whether it changes nothing that a single field is given several times."""
+        """Whether a singular field that is given several times changes nothing by that."""
         return self._noted(IGNORED_LISTS.get((message, name)), f"{name}: [...]", span)
 
     def value(self, field: FieldType, text: str, span: Span) -> bool:

@@ -150,20 +150,20 @@ def _upgrade_layer(layer: Record, report: Report) -> Record:
     old: Record = layer.layer
     kind = old.values.get("type", "")
     _type(old, kind, values, spans, report)
-    groups: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
+    params: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
     for name, value in old.values.items():
         if name in _SAME:
             values[name] = value
             if name in old.spans:
                 spans[name] = old.spans[name]
         elif name not in ("type", *_DROPPED):
-            _move(old, name, kind, groups, report)
-    for group, (inner, inner_spans) in groups.items():
-        message = schema.message("V1LayerParameter").field(group).message
+            _move(old, name, kind, params, report)
+    for param, (inner, inner_spans) in params.items():
+        message = schema.message("V1LayerParameter").field(param).message
         assert message is not None
-        values[group] = Record(message, inner, inner_spans, old.span)
+        values[param] = Record(message, inner, inner_spans, old.span)
         first = next(iter(inner_spans.values()), old.span)
-        spans[group] = first[0] if isinstance(first, tuple) else first
+        spans[param] = first[0] if isinstance(first, tuple) else first
     return Record(schema.message("V1LayerParameter"), values, spans, layer.span)
 
 
@@ -179,7 +179,7 @@ def _type(old: Record, kind: str, values: dict[str, Any], spans: dict[str, Any],
 
 
 def _move(
-    old: Record, name: str, kind: str, groups: dict[str, tuple[dict[str, Any], dict[str, Any]]], report: Report
+    old: Record, name: str, kind: str, params: dict[str, tuple[dict[str, Any], dict[str, Any]]], report: Report
 ) -> None:
     moves = _MOVES.get(name, {})
     target = moves.get(kind) or moves.get("*")
@@ -187,16 +187,16 @@ def _move(
         message = f"`{name}` means nothing in a layer of type {kind or '(none)'}"
         report.warning(codes.BAD_UPGRADE, f"{message} and is ignored", old.span_of(name), help="take it out")
         return
-    group, field = target
-    inner, inner_spans = groups.setdefault(group, ({}, {}))
-    repeated = _is_repeated(old.message_type.schema, group, field)
+    param, field = target
+    inner, inner_spans = params.setdefault(param, ({}, {}))
+    repeated = _is_repeated(old.message_type.schema, param, field)
     inner[field] = (old.values[name],) if repeated else old.values[name]
     span = old.spans.get(name)
     if isinstance(span, Span):
         inner_spans[field] = (span,) if repeated else span
 
 
-def _is_repeated(schema: Schema, group: str, field: str) -> bool:
-    message = schema.message("V1LayerParameter").field(group).message
+def _is_repeated(schema: Schema, param: str, field: str) -> bool:
+    message = schema.message("V1LayerParameter").field(param).message
     assert message is not None
     return message.field(field).repeated

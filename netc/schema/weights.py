@@ -191,7 +191,7 @@ def _state_of(data: bytes) -> Format | None:
 
 
 def _weights_of(data: bytes) -> Format | None:
-    """The same for weights."""
+    """What to say of weights that were given for something else; None if the bytes are none."""
     try:
         parse_weights(data)
     except NetError:

@@ -18,12 +18,12 @@ from netc.run.weights import fits, load_own, load_weights
 from netc.schema.weights import SolverState
 from netc.solve.codes import INCOMPLETE, NO_WEIGHTS, OTHER_DATA, OTHER_SEED, WRONG_STATE
 from netc.solve.plateau import Plateau
-from netc.solve.snapshots import checksum, place, places, read_state, read_weights
+from netc.solve.snapshots import checksum, read_state, read_weights, restore_sources, source_states
 from netc.solve.training import Training
 from netc.untrusted import library
 
 DataChanged = Literal["stop", "restart", "continue"]
-Places = list[dict[str, Mapping[str, Any]]]  # of each net: where its sources are, by layer
+SourceStates = list[dict[str, Mapping[str, Any]]]  # of each net: where its sources are, by layer
 
 
 def restore(solver: Training, path: Path, data_changed: DataChanged = "stop") -> None:
@@ -35,7 +35,7 @@ def restore(solver: Training, path: Path, data_changed: DataChanged = "stop") ->
     """
     state, training = read_state(path)
     history = _fitting_history(solver, state, path)
-    at, moved = _adapted(solver, _places(training, path), data_changed)
+    at, moved = _adapted(solver, _source_states_of(training, path), data_changed)
     with _moved(solver, at, path):
         if state.learned_net:
             found = _weights_path(state.learned_net, path)
@@ -76,7 +76,7 @@ def _fitting_history(solver: Training, state: SolverState, path: Path) -> list[t
     return [state.history[k * len(parameters) : (k + 1) * len(parameters)] for k in range(kinds)]
 
 
-def _places(training: Any, path: Path) -> Places:
+def _source_states_of(training: Any, path: Path) -> SourceStates:
     """Where the sources of each net were. Raises NetError(SNP022): a checksum can be right for nonsense, too."""
     if training is None:
         return []
@@ -97,14 +97,14 @@ def _place(source: Any, path: Path) -> Mapping[str, Any]:
     return found
 
 
-def _adapted(solver: Training, at: Places, how: DataChanged) -> tuple[Places, list[Diagnostic]]:
+def _adapted(solver: Training, at: SourceStates, how: DataChanged) -> tuple[SourceStates, list[Diagnostic]]:
     """The places, those in sources of another size moved as `how` says; and what is said about it (SNP031)."""
     if how == "stop":
         return at, []
-    found: Places = []
+    found: SourceStates = []
     said: list[Diagnostic] = []
     for net, states in zip(_nets(solver), at, strict=False):
-        own = places(net)
+        own = source_states(net)
         found.append({name: _in_other_data(state, own.get(name, {}), how) for name, state in states.items()})
         for name, state in found[-1].items():
             if state != states[name]:
@@ -127,7 +127,7 @@ def _in_other_data(state: Mapping[str, Any], own: Mapping[str, Any], how: DataCh
 
 
 @contextmanager
-def _moved(solver: Training, at: Places, path: Path) -> Iterator[None]:
+def _moved(solver: Training, at: SourceStates, path: Path) -> Iterator[None]:
     """Put the sources where they were; back again if that, or what is done within `with`, raises NetError."""
 
     def refuse(reason: str) -> NetError:
@@ -135,15 +135,15 @@ def _moved(solver: Training, at: Places, path: Path) -> Iterator[None]:
         return NetError(Diagnostic(WRONG_STATE, message))
 
     nets = _nets(solver)
-    before = [places(net) for net in nets]
+    before = [source_states(net) for net in nets]
     try:
         for net, states in zip(nets, at, strict=False):
             with library(refuse):
-                place(net, states)
+                restore_sources(net, states)
         yield
     except NetError:
         for net, states in zip(nets, before, strict=True):
-            place(net, states)
+            restore_sources(net, states)
         raise
 
 

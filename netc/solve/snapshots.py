@@ -45,11 +45,11 @@ class Paths(NamedTuple):
 
 
 @runtime_checkable
-class Placed(Protocol):
+class Resumable(Protocol):
     """A source that can tell where it is, and go on from there."""
 
     def state(self) -> dict[str, Any]:
-        """Where it is: plain numbers and strings."""
+        """Where the source is, in plain numbers and strings."""
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from there."""
@@ -177,16 +177,16 @@ def _training(solver: Training, crc: int) -> Record:
     return _message("TrainingState").make(**values)
 
 
-def places(net: Net) -> dict[str, Mapping[str, Any]]:
+def source_states(net: Net) -> dict[str, Mapping[str, Any]]:
     """Where the sources of a net's data layers are, by layer name."""
-    return {name: feed.state() for name, feed in net.feeds.items() if isinstance(feed, Placed)}
+    return {name: feed.state() for name, feed in net.feeds.items() if isinstance(feed, Resumable)}
 
 
-def place(net: Net, at: Mapping[str, Mapping[str, Any]]) -> None:
+def restore_sources(net: Net, at: Mapping[str, Mapping[str, Any]]) -> None:
     """Put sources where they were."""
     for name, state in at.items():
         feed = net.feeds.get(name)
-        if isinstance(feed, Placed):
+        if isinstance(feed, Resumable):
             feed.restore(state)
 
 
@@ -195,7 +195,7 @@ def _net_record(net: Net) -> Record:
         iteration=net.iteration,
         source=tuple(
             _message("TrainingSource").make(layer=name, state=json.dumps(state, sort_keys=True))
-            for name, state in places(net).items()
+            for name, state in source_states(net).items()
         ),
         buffer=tuple(
             _message("TrainingBuffer").make(layer=layer, name=name, data=array.tobytes())

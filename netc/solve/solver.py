@@ -40,13 +40,13 @@ class _Start:
 
     def __init__(self, net: Net) -> None:
         self.net = net
-        self.iteration, self.places = net.iteration, snapshots.places(net)
+        self.iteration, self.sources = net.iteration, snapshots.source_states(net)
         kept = [*net.state.values(), *(b.data for b in net.parameters.all if b.diff is None)]
         self.kept = [(array, array.copy()) for array in kept]
 
     def go_back(self) -> None:
         self.net.iteration = self.iteration
-        snapshots.place(self.net, self.places)
+        snapshots.restore_sources(self.net, self.sources)
         for array, before in self.kept:
             array[...] = before
 
@@ -242,7 +242,7 @@ class Solver(Training):
         return outputs, loss, self.updater.backward(self.iteration)
 
     def _learn_keeping(self, sizes: Sizes | None) -> tuple[dict[str, Array], float | None, float]:
-        """The same by gradients of all parameters, and then their update."""
+        """An iteration that keeps the gradients of all parameters, and then updates them; returns as `_learn` does."""
         self.net.zero_param_diffs()
         with self.net.observed(sizes) if sizes else nullcontext():
             outputs, loss = self._gradients()
@@ -279,22 +279,22 @@ class Solver(Training):
 
     def _forward(self) -> tuple[dict[str, Array], float | None]:
         """The outputs and the loss of the next batch, None if it is not finite and the batch is to be skipped."""
-        places = snapshots.places(self.net)
+        states = snapshots.source_states(self.net)
         outputs = self.net.forward()
         if not math.isfinite(self.net.loss):
-            self._not_finite(places)
+            self._not_finite(states)
             return outputs, None
         return outputs, self.net.loss
 
-    def _not_finite(self, places: Mapping[str, Mapping[str, Any]]) -> None:
+    def _not_finite(self, states: Mapping[str, Mapping[str, Any]]) -> None:
         """Say where it comes from (the same batch goes through the net again); raise, or skip the update."""
         message = f"the loss is {self.net.loss} in iteration {self.iteration}"
-        after = snapshots.places(self.net)
-        snapshots.place(self.net, places)
+        after = snapshots.source_states(self.net)
+        snapshots.restore_sources(self.net, states)
         self.net.iteration -= 1
         with self.net.without_writing():
             cause = first_not_finite(self.net)
-        snapshots.place(self.net, after)
+        snapshots.restore_sources(self.net, after)
         diagnostic = Diagnostic(NOT_FINITE, f"{message}: {cause.where}", help=cause.help)
         self.skipped += 1
         if self.on_nan == "stop" or self.skipped > MOST_SKIPPED:

@@ -24,13 +24,13 @@ class Position:
 
     def __init__(self, net: Net) -> None:
         self.net = net
-        self.places = snapshots.places(net)
+        self.sources = snapshots.source_states(net)
         self.iteration = net.iteration
         self.arrays = [(array, array.copy()) for array in (*_statistics(net), *net.state.values())]
 
     def restore(self) -> None:
         """Put everything back."""
-        snapshots.place(self.net, self.places)
+        snapshots.restore_sources(self.net, self.sources)
         self.net.iteration = self.iteration
         for array, values in self.arrays:
             array[...] = values

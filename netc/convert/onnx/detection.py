@@ -1,8 +1,8 @@
 """SSD's layers: default boxes, and boxes from predictions in standard operators, with Caffe's order and ties.
 
 DetectionOutput: offsets are decoded by arithmetic; the best confidences of each class are taken (TopK), overlapping
-ones dropped (NonMaxSuppression), what is left marked in a table of images x (classes * places), the best of each image
-marked again, and the marks read off in order: by image, class, confidence.
+ones dropped (NonMaxSuppression), what is left marked in a table of images x (classes * loc_classes), the best of each
+image marked again, and the marks read off in order: by image, class, confidence.
 """
 
 from __future__ import annotations
@@ -122,14 +122,14 @@ def _decoded(layer: LayerWriter, g: DetectionGeometry, images: Dim, labels: list
     """Boxes: images x priors x 4, or images x classes x priors x 4 if each class has its own."""
     prior = layer.reshape(layer.bottoms[2], (2, -1, 4))
     boxes, variances = (layer.op("Gather", prior, layer.integers(i), axis=0) for i in (0, 1))
-    if g.places == 1:
+    if g.loc_classes == 1:
         moves = layer.reshape(layer.x, (images, -1, 4))
     else:
-        table = layer.reshape(layer.x, (images, -1, g.places, 4))
+        table = layer.reshape(layer.x, (images, -1, g.loc_classes, 4))
         moves = layer.op("Gather", layer.op("Transpose", table, perm=[0, 2, 1, 3]), layer.integers(labels), axis=1)
     if not layer.p.variance_encoded_in_target:
         moves = layer.op("Mul", moves, variances)
-    axis = 2 if g.places == 1 else 3
+    axis = 2 if g.loc_classes == 1 else 3
     low, high = part(layer, boxes, 1, 0, 2), part(layer, boxes, 1, 2, 4)
     size = layer.op("Sub", high, low)
     if layer.p.code_type == "CORNER":

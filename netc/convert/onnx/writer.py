@@ -56,7 +56,7 @@ class Writer:
     halved: dict[tuple[str, Shape], str] = field(default_factory=dict)
 
     def unique(self, name: str) -> str:
-        """This name, or with a number if it is taken; from now on it is."""
+        """A name that is free, this one if it is, else this one with a number; from now on it is taken."""
         made, count = name, 2
         while made in self.names:
             made, count = f"{name}_{count}", count + 1

@@ -51,7 +51,7 @@ def _with_probabilities(layer: LayerWriter, loss: Expression, axis: int) -> Writ
 
 
 def _options(**options: tuple[Any, Any]) -> dict[str, Any]:
-    """Those that are not their defaults."""
+    """The values of the options (each a value and its default) that are not their defaults."""
     return {name: value for name, (value, default) in options.items() if value != default}
 
 

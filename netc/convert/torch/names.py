@@ -79,7 +79,7 @@ class Taken:
         return cls(set(names))
 
     def fresh(self, name: str, between: str = "_") -> str:
-        """This name, or with a number if it is taken; from now on it is."""
+        """A name that is free, this one if it is, else this one with a number; from now on it is taken."""
         made, count = name, 2
         while made in self.names:
             made, count = f"{name}{between}{count}", count + 1

@@ -56,7 +56,7 @@ def fold(b: Builder, layer: int, affine: Affine) -> list[Launch]:
 
 
 def folds(b: Builder, layer: int) -> bool:
-    """Whether it is a layer that `fold` knows."""
+    """Whether a layer can be folded into the layer before it (`fold`)."""
     return b.plan.graph.nodes[layer].type.name in FAMILY.types and not training.accepts(b, layer)
 
 

@@ -222,7 +222,7 @@ def accepts(b: Builder, layer: int) -> bool:
 
 
 def accepts_scale(b: Builder, layer: int) -> bool:
-    """Whether the layer is a Scale that follows such a BatchNorm, and alone does."""
+    """Whether the layer is a Scale, and the only one that reads a BatchNorm that trains here: done together."""
     value = b.plan.graph.values[b.plan.graph.nodes[layer].bottoms[0]]
     head = value.producer
     trained = head in b.accepted and accepts(b, head) and b.planned(head).needs_backward

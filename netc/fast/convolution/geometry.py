@@ -83,7 +83,7 @@ class Conv:
 
     @property
     def adjoint(self) -> Conv:
-        """The same windows with input and output channels swapped: how channels lie for the data gradient."""
+        """The convolution with input and output channels swapped: how channels lie for the data gradient."""
         return replace(self, inputs=self.outputs, outputs=self.inputs)
 
     def taps(self, axis: int) -> Taps:

@@ -62,7 +62,7 @@ def supported(conv: Conv) -> bool:
 
 
 def by_channel(conv: Conv) -> bool:
-    """Whether it is a depthwise convolution (a single channel is an ordinary one)."""
+    """Whether a convolution is a depthwise one: each of several channels by itself."""
     return conv.groups > 1 and depthwise.supported(conv)
 
 

@@ -192,7 +192,7 @@ def collect_block(
     _context: Any, source: Any, first: Any, cells: Any, cell_step: Any, lane_step: Any, target: Any, target_step: Any,
     rows: Any, columns: Any,
 ) -> Any:  # fmt: skip
-    """The way back: vectors at their places are added to columns of a matrix."""
+    """Add vectors at their places to columns of a matrix: the reverse of `spread_block`."""
 
     def codegen(context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
         start, matrix = pointers(b, (arguments[0], arguments[5]))

@@ -84,7 +84,7 @@ class Launch:
         return [a for a in self.arguments if isinstance(a, Ref) and a]
 
     def shift(self, moved: Callable[[Ref], Ref]) -> Launch:
-        """The same on other memory: with every reference replaced."""
+        """The launch on other memory: every reference replaced by what `moved` gives for it."""
         operands = {n: x.moved(moved) if hasattr(x, "moved") else x for n, x in self.operands.items()}
         arguments = tuple(moved(a) if isinstance(a, Ref) and a else a for a in self.arguments)
         return replace(self, arguments=arguments, operands=operands)

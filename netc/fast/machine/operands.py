@@ -60,7 +60,7 @@ class Operand:
         return FLOAT if self.kind is float else INTEGER
 
     def arguments(self, value: Any) -> tuple[Argument, ...]:
-        """What it takes in a line of the table."""
+        """What the value of an operand takes in a line of the table."""
         if self.names is not None:
             return tuple(getattr(value, name) for name in self.names)
         return (bits(value),) if self.kind is float else (value if isinstance(value, Ref) else int(value),)
@@ -139,5 +139,5 @@ def entry(function: Callable[Concatenate[int, int, P], None]) -> Entry[P]:
 
 
 def entry_with(**kernels: Kernel) -> Callable[[Callable[Concatenate[int, int, P], None]], Entry[P]]:
-    """The same of a body that calls these kernels by these names."""
+    """Make a function an `Entry` whose body calls these kernels by these names."""
     return lambda function: Entry(function, kernels)

@@ -458,7 +458,7 @@ class Builder:
         self.wave += 1
 
     def call_once(self, step: Step, *, reads: Iterable[int], writes: Iterable[int]) -> None:
-        """The same before the first pass; what it reads is made so, too."""
+        """A step by the layer's own kernels, once, before the first pass; so is what makes the arrays that it reads."""
         uses = self._uses(("read", reads), ("write", writes))
         self.constants.append(Item(self.layer, 0, step=step, uses=uses))
         self.persistent |= {use.at.array for use in uses}

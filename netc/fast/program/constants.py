@@ -7,7 +7,7 @@ from netc.plan.model import Plan
 
 
 def constant_layers(plan: Plan) -> frozenset[int]:
-    """Those that read no values (`Setup.constant`), and those that only move what such layers give.
+    """Layers that read no values (`Setup.constant`), and layers that only move what such layers give.
 
     None in a net that keeps every blob, where a script may write into blobs. A layer whose tops something else
     overwrites, in place, is none.

@@ -35,7 +35,7 @@ def absorb_chain(
 
 
 def is_plain_relu(b: Builder, layer: int) -> bool:
-    """Whether it is a ReLU without a slope."""
+    """Whether a layer is a ReLU without a slope."""
     node = b.plan.graph.nodes[layer]
     return node.type.name == "ReLU" and node.record.relu_param.negative_slope == 0
 

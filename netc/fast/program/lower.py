@@ -72,7 +72,7 @@ def _is_sized_late(b: Builder, node: Node) -> bool:
 
 
 def _family(b: Builder, layer: int) -> Family:
-    """The family of a layer that one accepts."""
+    """The family that accepts a layer (`Builder.accepted`)."""
     family = family_of(b.plan.graph.nodes[layer].type)
     assert family is not None
     return family
@@ -112,7 +112,7 @@ def _forward(b: Builder, step: Step) -> None:
 
 
 def _skip(b: Builder, top: int, bottom: int) -> None:
-    """Another name for the same values: as blocked if the shape is the same too, else plain."""
+    """Make the top another name for the bottom's values: as blocked if the shape is the same too, else plain."""
     if b.shape(top) == b.shape(bottom) and b.holds(bottom, "blocked"):
         b.write(top)
         if b.holds(bottom, "plain"):

@@ -22,7 +22,7 @@ def chosen(b: Builder, conv: Conv, n: int) -> bool:
 
 
 def chosen_back(b: Builder, conv: Conv, n: int) -> bool:
-    """The same for the data gradient."""
+    """Whether the data gradient of n images of this convolution goes by Winograd."""
     return supported(conv) and chosen(b, launches.turned(conv), n)
 
 

@@ -75,7 +75,7 @@ def _chunk_bytes(conv: Conv) -> int:
 
 
 def faster(conv: Conv, n: int, prepared: bool = False) -> bool:
-    """Whether it takes less time than direct convolution, by multiply-adds and what takes as long, as measured.
+    """Whether Winograd takes less time than direct convolution, by multiply-adds and what takes as long, as measured.
 
     prepared: whether weights are transformed once, not each step. Else that takes as long as 700 multiply-adds for each
     pair of channels (for 3 x 3), packing them for the direct kernels 300. So deep layers on few pixels stay direct.

@@ -71,8 +71,10 @@ def _write(
     source: int, points: Points, target: int, y: Blocked, tiles: Tiles, first: int, count: int, bias: int, add: int,
     below: int,
 ) -> None:  # fmt: skip
-    """The way back, to one plane of y. bias: the address of its 16 floats (0: none); add, below as `top_square` takes
-    them."""
+    """Transform the points of tiles to pixels of one plane of y.
+
+    bias: the address of its 16 floats (0: none); add, below: as `top_square` takes them.
+    """
     n, ty, tx = _spot(tiles, first)
     for t in range(count):
         place = target + n * y.image + ty * 4 * y.line + tx * 256

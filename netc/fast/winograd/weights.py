@@ -64,7 +64,7 @@ def _(o: Any) -> Iterator[Access]:
 
 @entry
 def points_to_weights(tid: int, nth: int, source: Points, target: Region, scratch: Region, outs: int, ins: int) -> None:
-    """Add gradients at points to those of the weights. scratch: as above."""
+    """Add gradients at points to those of the weights. scratch: for each thread two blocks of weights."""
     size, cells = source.size, source.size * source.size
     out_blocks, in_blocks = (outs + 15) // 16, (ins + 15) // 16
     straight = scratch + tid * 2 * cells * 1024

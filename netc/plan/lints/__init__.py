@@ -38,16 +38,16 @@ def lint(draft: Draft) -> None:
 
 def condensed(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
     """Warnings that say the same of several layers become one, which names the others in a note."""
-    groups: dict[object, list[Diagnostic]] = {}
+    alike: dict[object, list[Diagnostic]] = {}
     for position, found in enumerate(diagnostics):
         alike = found.severity == "warning" and not found.notes
         key = (found.code.id, found.subject.said) if alike and found.subject is not None else position
-        groups.setdefault(key, []).append(found)
-    return [_one(group) for group in groups.values()]
+        alike.setdefault(key, []).append(found)
+    return [_one(found) for found in alike.values()]
 
 
-def _one(group: list[Diagnostic]) -> Diagnostic:
-    first, *others = group
+def _one(alike: list[Diagnostic]) -> Diagnostic:
+    first, *others = alike
     if not others:
         return first
     names = [found.subject.layer for found in others if found.subject is not None]

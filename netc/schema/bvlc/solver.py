@@ -150,7 +150,7 @@ MESSAGES = (
             optional(
                 "iteration", 1, "int64", doc="Forward passes done: the counter of all random draws.", origin="netc"
             ),
-            repeated("source", 2, "TrainingSource", "Places in the data sources.", origin="netc"),
+            repeated("source", 2, "TrainingSource", "Where the data sources are.", origin="netc"),
             repeated("buffer", 3, "TrainingBuffer", "Values that layers keep between iterations.", origin="netc"),
         ),
         doc="Where one net of a run is.",
