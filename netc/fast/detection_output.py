@@ -28,7 +28,7 @@ class Sizes(NamedTuple):
     images: int
     priors: int
     classes: int
-    places: int
+    loc_classes: int
     top_k: int
     background: int
     keep: int
@@ -43,16 +43,16 @@ def _boxes(
     tid: int, nth: int, offsets: Read[Region], prior: Read[Region], boxes: Write[Region], sizes: Sizes, code: int,
     encoded: bool,
 ) -> None:  # fmt: skip
-    """images x places x priors boxes from images x priors x places offsets."""
-    priors, places = sizes.priors, sizes.places
-    count = sizes.images * places * priors
+    """images x loc_classes x priors boxes from images x priors x loc_classes offsets."""
+    priors, loc_classes = sizes.priors, sizes.loc_classes
+    count = sizes.images * loc_classes * priors
     given, found = matrix(offsets, count, 4), matrix(boxes, count, 4)
     known, variances = matrix(prior, priors, 4), matrix(prior + priors * 16, 0 if encoded else priors, 4)
     for item in share(sizes.images * priors, tid, nth):
         image, i = item // priors, item % priors
-        for place in range(places):
-            to = (image * places + place) * priors + i
-            decode_box(code, known, variances, i, given, item * places + place, found, to)
+        for place in range(loc_classes):
+            to = (image * loc_classes + place) * priors + i
+            decode_box(code, known, variances, i, given, item * loc_classes + place, found, to)
 
 
 @entry
@@ -67,7 +67,7 @@ def _classes(
     held = matrix(room + tid * top_k * 28 + top_k * 8, 5, top_k)
     for item in share(sizes.images * classes, tid, nth):
         image, label = item // classes, item % classes
-        place, count = image * sizes.places + (label if sizes.places > 1 else 0), 0
+        place, count = image * sizes.loc_classes + (label if sizes.loc_classes > 1 else 0), 0
         if label != sizes.background:
             own = floats(scores + image * priors * classes * 4, priors * classes)
             count = detect_class(
@@ -92,7 +92,7 @@ def _rows(
         return
     priors, classes, top_k = sizes.priors, sizes.classes, sizes.top_k
     found, left = integer_matrix(counts, sizes.images, classes), integer_matrix(kept, sizes.images * classes, top_k)
-    most, per_image = classes * top_k, sizes.places * priors
+    most, per_image = classes * top_k, sizes.loc_classes * priors
     best, order, values = integers(room, most), integers(room + most * 8, most), floats(room + most * 16, most)
     rows, end = matrix(top, sizes.rows, 7), 0
     for image in range(sizes.images):
@@ -117,7 +117,7 @@ def forward(b: Builder, layer: int) -> None:
     offsets, scores, prior = (b.read_plain(b.bottom(layer, i)).flat for i in range(3))
     top = b.write_plain(b.top(layer)).flat
     sizes = Sizes(
-        g.images, g.priors, g.classes, g.places, g.top_k, g.background, g.keep, top.nbytes // (4 * COLUMNS)
+        g.images, g.priors, g.classes, g.loc_classes, g.top_k, g.background, g.keep, top.nbytes // (4 * COLUMNS)
     )  # fmt: skip
     boxes = b.new("boxes", offsets.nbytes)
     found = g.images * g.classes

@@ -72,8 +72,8 @@ def write_rows(
     """The detections of an image as rows from `start` on: by class, then as they are kept; returns where they end.
 
     scores: of the image, priors x classes, flat. boxes: loc_classes x priors x 4, in one. kept: classes x top_k, of
-    which `counts` of each are there. keep: only so many of the best, all if negative. values, best, order: room for a number
-    and two indices of each that is kept.
+    which `counts` of each are there. keep: only so many of the best, all if negative. values, best, order: room for a
+    number and two indices of each that is kept.
     """
     classes = counts.shape[0]
     priors = scores.shape[0] // classes

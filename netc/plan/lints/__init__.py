@@ -38,12 +38,12 @@ def lint(draft: Draft) -> None:
 
 def condensed(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
     """Warnings that say the same of several layers become one, which names the others in a note."""
-    alike: dict[object, list[Diagnostic]] = {}
+    same: dict[object, list[Diagnostic]] = {}
     for position, found in enumerate(diagnostics):
         alike = found.severity == "warning" and not found.notes
         key = (found.code.id, found.subject.said) if alike and found.subject is not None else position
-        alike.setdefault(key, []).append(found)
-    return [_one(found) for found in alike.values()]
+        same.setdefault(key, []).append(found)
+    return [_one(found) for found in same.values()]
 
 
 def _one(alike: list[Diagnostic]) -> Diagnostic:
