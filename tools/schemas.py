@@ -3,8 +3,8 @@
     python tools/schemas.py            write the files
     python tools/schemas.py --check    say which file is not what the declarations give (exit 1)
 
-`caffe.proto` is BVLC Caffe's schema, `netc.proto` is that with netc's own fields and those of forks that netc reads.
-Both read the same bytes.
+`caffe.proto` is BVLC Caffe's schema, `netc.proto` is that with netc's own fields, those of forks that netc reads, and
+the messages that layer files declare. Both read the same bytes.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from netc.api.definition import schema_of
+from netc.catalogue import catalogue
 from netc.schema.declare import Enum, Field, Message
 from netc.schema.record import FieldType, Schema
-from netc.schema.registry import base_schema
 
 FOLDER = Path(__file__).resolve().parent.parent / "schemas"
 HEADERS = {
     "caffe.proto": "The schema of BVLC Caffe (commit 9b89154): nets, solvers, weights, states, data.",
-    "netc.proto": "The schema of netc: BVLC Caffe's, with netc's own fields and those of forks that netc reads.",
+    "netc.proto": "The schema of netc: BVLC Caffe's, with netc's own fields and layers and those of forks.",
 }
 
 
@@ -38,7 +39,7 @@ def caffe_only(schema: Schema) -> Schema:
 
 def files() -> dict[str, str]:
     """Name and text of every file."""
-    full = base_schema()
+    full = schema_of(catalogue())
     return {
         "caffe.proto": "\n".join(_file("caffe", HEADERS["caffe.proto"], caffe_only(full))) + "\n",
         "netc.proto": "\n".join(_file("netc", HEADERS["netc.proto"], full)) + "\n",
