@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
+from netc import run
 from netc.api.definition import Definition, PathLike
 from netc.api.deploy import deploy
 from netc.api.outputs import Output, outputs
@@ -95,7 +96,7 @@ class Predictor:
         size: tuple[int, int] | None = None,
         all_heads: bool = False,
         blobs: Sequence[str] = (),
-        **run_options: Any,
+        **run_options: Unpack[run.RunOptions],
     ) -> None:
         self.blobs = tuple(dict.fromkeys(blobs))
         deployed = deploy(definition, batch=batch, inputs=inputs, all_heads=all_heads)
@@ -112,9 +113,10 @@ class Predictor:
         how = replace(how, scale=how.scale if scale is None else scale, size=size or how.size)
         self.preprocessing = how
 
-    def _open(self, definition: Definition, weights: Sequence[PathLike], run_options: Mapping[str, Any]) -> None:
+    def _open(self, definition: Definition, weights: Sequence[PathLike], run_options: run.RunOptions) -> None:
         keep = bool(self.blobs)
-        self.net = Net(definition, "TEST", weights=weights, writes="nowhere", keep=keep, **run_options)
+        options: run.RunOptions = {**run_options, "writes": "nowhere"}
+        self.net = Net(definition, "TEST", weights=weights, keep=keep, **options)
         there = {value.name for value in self.net.graph.values}
         if missing := next((name for name in self.blobs if name not in there), None):
             close = suggest(missing, there)

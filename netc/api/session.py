@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -31,6 +31,7 @@ from netc.schema.record import Record
 from netc.solve.events import Events
 from netc.solve.snapshot_files import probe
 from netc.solve.update import Updater
+from netc.writes import Where
 
 UNKNOWN_NAME = Code(
     "SNP012",
@@ -82,22 +83,22 @@ class Net(SizedNet):
         on_bad_record: data.OnBadRecord = "stop",
         budget: int | str | None = None,
         allow_writes: bool = False,
-        **run_options: Any,
+        **run_options: Unpack[run.RunOptions],
     ) -> None:
         if not isinstance(definition, Definition):
             definition = load(definition, layers=layers)
         self.definition = definition
         state = State(phase, level, tuple(stages))
         training = phase == "TRAIN" if training is None else training
-        writes = "nowhere" if synthetic else "anywhere" if allow_writes else "here"
-        run_options = {"executor": "reference" if keep else "fast", "writes": writes, **run_options}
-        fit = _fit(budget, None, run_options)
+        writes: Where = "nowhere" if synthetic else "anywhere" if allow_writes else "here"
+        options: run.RunOptions = {"executor": "reference" if keep else "fast", "writes": writes, **run_options}
+        fit = _fit(budget, None, options)
         planner = Planner(definition, state, training=(training,), batch=batch, keep=keep, fit=fit)
 
         def feeds(plan: Plan) -> Mapping[str, run.Feed]:
             return {} if synthetic else open_feeds(plan, seed, on_bad_record)
 
-        super().__init__(planner, inputs or {}, feeds, dtype=dtype, seed=seed, **run_options)
+        super().__init__(planner, inputs or {}, feeds, dtype=dtype, seed=seed, **options)
         if synthetic:
             fill_inputs(self, seed)
         files = [weights] if isinstance(weights, str | Path) else weights
@@ -140,16 +141,16 @@ class Solver(solve.Solver):
         budget: int | str | None = None,
         lock: bool = True,
         allow_writes: bool = False,
-        **run_options: Any,
+        **run_options: Unpack[run.RunOptions],
     ) -> None:
-        writes = "nowhere" if overfit else "anywhere" if allow_writes else "here"
-        run_options = {"executor": "fast", "writes": writes, **run_options}
+        writes: Where = "nowhere" if overfit else "anywhere" if allow_writes else "here"
+        options: run.RunOptions = {"executor": "fast", "writes": writes, **run_options}
         job = job if isinstance(job, Job) else load_job(job, layers=layers)
         record = job.record.replace(**(changes or {}))
         if overfit:
             record = record.replace(**_ONE_BATCH)
         seed = record.random_seed if record.has("random_seed") and record.random_seed >= 0 else 0
-        fit = _fit(budget, record, run_options, update_in_backward=not keep_gradients)
+        fit = _fit(budget, record, options, update_in_backward=not keep_gradients)
 
         def feeds(plan: Plan) -> Mapping[str, run.Feed]:
             found = open_feeds(plan, seed, on_bad_record, required=True)
@@ -158,16 +159,18 @@ class Solver(solve.Solver):
         planner = Planner(job.train, job.train_state, training=(True,), batch=overfit, fit=fit)
         testers = [Planner(t.definition, t.state, training=(False,)) for t in (() if overfit else job.tests)]
         shapes, *test_shapes = dealt(inputs or {}, [p.graph for p in (planner, *testers)])
-        net = SizedNet(planner, shapes, feeds, seed=seed, **run_options)
+        net = SizedNet(planner, shapes, feeds, seed=seed, **options)
         net.graph = _with_preprocessing(net.plan)
         tests, warnings = [], [*job.warnings, *net.plan.warnings, *unlearned(net.plan)]
         for test, tester, shapes in zip(job.tests, testers, test_shapes, strict=False):
-            test_net = SizedNet(tester, shapes, feeds, seed=seed, params=net, **run_options)
+            test_net = SizedNet(tester, shapes, feeds, seed=seed, params=net, **options)
             warnings += (*test_net.plan.warnings, *too_many_batches(test_net, test.iterations))
             tests.append(solve.Test(test_net, test.iterations))
         prefix = replace(job, record=record).prefix
-        options: dict[str, Any] = {"on_nan": on_nan, "keep_gradients": keep_gradients, "lock": lock}
-        super().__init__(record, net, tests, events=events, snapshot_prefix=prefix, **options)
+        super().__init__(
+            record, net, tests, events=events, snapshot_prefix=prefix, on_nan=on_nan, keep_gradients=keep_gradients,
+            lock=lock,
+        )  # fmt: skip
         self.job = job
         self.loaded = load_files(net, tuple(weights) or _weights(job, record), reshape=reshape, names=names)
         started = [w for w in warnings if not (self.loaded and w.code is ZEROS)]
@@ -182,13 +185,17 @@ class Solver(solve.Solver):
 
 
 def _fit(
-    budget: int | str | None, solver: Record | None, run_options: Mapping[str, Any], *, update_in_backward: bool = False
+    budget: int | str | None, solver: Record | None, run_options: run.RunOptions, *, update_in_backward: bool = False
 ) -> Callable[[Plans], Plan]:
     """How to choose the layers that run again in backward: within the budget, if there is one."""
     if budget is None:
         return lambda plans: plans(())
-    options = {"executor": run_options["executor"], "threads": run_options.get("threads")}
-    return lambda plans: within(budget, plans, **options, solver=solver, update_in_backward=update_in_backward).plan
+    executor, threads = run_options["executor"], run_options.get("threads")
+    return lambda plans: (
+        within(
+            budget, plans, executor=executor, threads=threads, solver=solver, update_in_backward=update_in_backward
+        ).plan
+    )
 
 
 _ONE_BATCH: dict[str, Any] = {

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, Unpack, runtime_checkable
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, DTypeLike
 
 from netc import run
 from netc.api.fed import FedNet
@@ -17,6 +17,9 @@ from netc.graph import Node
 from netc.layer import Array, Shape
 from netc.plan.model import Plan
 from netc.run.codes import UNKNOWN_BLOB
+
+if TYPE_CHECKING:  # costly to import
+    from netc.fast.program.lowered import Updates
 
 S = TypeVar("S", bound="SizedNet")
 MOST_PROGRAMS = 8
@@ -43,7 +46,11 @@ class SizedNet(FedNet):
         planner: Planner,
         inputs: Mapping[str, Shape],
         feeds: Callable[[Plan], Mapping[str, run.Feed]] = lambda _: {},
-        **options: Any,
+        *,
+        dtype: DTypeLike = np.float32,
+        seed: int = 0,
+        params: run.Net | None = None,
+        **run_options: Unpack[run.RunOptions],
     ) -> None:
         room = None
         try:
@@ -54,7 +61,7 @@ class SizedNet(FedNet):
                 raise
             plan = room
         self._planner = planner
-        super().__init__(plan, feeds=feeds(plan), **options)
+        super().__init__(plan, feeds=feeds(plan), dtype=dtype, seed=seed, params=params, **run_options)
         self._begin(inputs)
         if room is not None:
             self._use({}, planner.longest({}, {}, self._has_parameters))
@@ -184,7 +191,7 @@ class SizedNet(FedNet):
         self._asked = asked
         self.use(program, {v: self._given[name] for name, (v, _) in given.items()})
 
-    def update_in_backward(self, updates: Any) -> bool:
+    def update_in_backward(self, updates: Updates) -> bool:
         able = super().update_in_backward(updates)
         self._programs.clear()
         self._keep_program()

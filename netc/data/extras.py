@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from types import ModuleType
 
 from netc.data.codes import NEEDS_PACKAGE
 from netc.errors import Diagnostic, NetError
 
 
-def package(module: str, name: str, what: str) -> Any:
+def package(module: str, name: str, what: str) -> ModuleType:
     """A module of a package of the `data` extra. Raises NetError(DAT004) if it is not installed."""
     try:
         return import_module(module)
@@ -18,13 +18,13 @@ def package(module: str, name: str, what: str) -> Any:
         raise NetError(Diagnostic(NEEDS_PACKAGE, f"{what} need the package {name}", None, (), help)) from None
 
 
-def pillow(module: str = "PIL.Image") -> Any:
+def pillow(module: str = "PIL.Image") -> ModuleType:
     return package(module, "Pillow", "images")
 
 
-def h5py() -> Any:
+def h5py() -> ModuleType:
     return package("h5py", "h5py", "HDF5 files")
 
 
-def lmdb() -> Any:
+def lmdb() -> ModuleType:
     return package("lmdb", "lmdb", "new LMDB databases")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from netc.errors import Diagnostic, NetError
 _MASK = 2**64 - 1
 
 
-def whole_number(state: Mapping[str, Any], name: str, otherwise: int | None = None) -> int:
+def whole_number(state: Mapping[str, object], name: str, otherwise: int | None = None) -> int:
     """A whole number of 64 bits in the state of a source. Raises NetError(DAT010): anything may stand in a file."""
     value = state.get(name, otherwise)
     if not isinstance(value, int) or not -(2**63) <= value < 2**63:
@@ -93,10 +93,10 @@ class Order:
                     self._records = self._of_epoch(self.seed, self.epoch)
         return steps
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, int]:
         return {"epoch": self.epoch, "position": self.position, "seed": self.seed, "count": self.count}
 
-    def restore(self, state: Mapping[str, Any]) -> None:
+    def restore(self, state: Mapping[str, object]) -> None:
         """Go on from a state; its seed comes with it. Raises NetError(DAT010) if the records are others."""
         count, epoch, position, seed = (
             whole_number(state, name, otherwise)

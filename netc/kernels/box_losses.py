@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 Array = NDArray[Any]
 
@@ -28,7 +28,7 @@ def logistic_loss(scores: Array, targets: Array) -> tuple[Array, Array]:
     return loss, half * np.tanh(half * scores) + half - targets
 
 
-def one_hot(labels: Array, classes: int, ground: float, dtype: np.dtype[Any]) -> Array:
+def one_hot(labels: Array, classes: int, ground: float, dtype: DTypeLike) -> Array:
     """Rows x classes: 1 at the label, `ground` elsewhere."""
     targets = np.full((len(labels), classes), ground, dtype)
     targets[np.arange(len(labels)), labels] = 1

@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 
 from netc.jit import kernel
 
+Array = NDArray[Any]
+
 Words = tuple[Any, Any, Any, Any]
 
 # Unsigned constants: in numba the sum of a signed and an unsigned 64-bit integer is a float.
@@ -85,7 +87,7 @@ def gaussian(seed: int, stream: int, iteration: int, index: int) -> float:
 
 
 @kernel
-def fill_uniform(out: NDArray[Any], seed: int, stream: int, iteration: int) -> None:
+def fill_uniform(out: Array, seed: int, stream: int, iteration: int) -> None:
     """Draws 0, 1, 2... of `uniform` into a flat array."""
     for number in range((out.size + 3) // 4):
         words = block(seed, stream, iteration, number)

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from copy import copy
 from dataclasses import dataclass, replace
 from importlib import import_module
-from typing import Any, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -33,6 +33,9 @@ from netc.run.reference import Reference
 from netc.run.turns import Turns
 from netc.writes import Where, refused
 
+if TYPE_CHECKING:  # costly to import
+    from netc.fast.program.lowered import Updates
+
 T = TypeVar("T")
 N = TypeVar("N", bound="Net")
 
@@ -49,6 +52,15 @@ class Program:
     def planned_bytes(self) -> int:
         """The size of its arena."""
         return self.executor.planned_bytes
+
+
+class RunOptions(TypedDict, total=False):
+    """How a net is run: what those who open nets for others hand on to `Net`, where each option is explained."""
+
+    executor: str
+    threads: int | None
+    debug: bool
+    writes: Where
 
 
 class Net:
@@ -93,7 +105,7 @@ class Net:
         self.executor: Executor
         self._how = executor, debug
         self.executor, self.threads = _executor(executor, self._storage, debug, threads)
-        self._updates: Any = None
+        self._updates: Updates | None = None
 
     def replica(self: N) -> N:
         """A second net for a second thread: it shares this one's parameters and compiled program, and costs its blobs.
@@ -208,7 +220,7 @@ class Net:
             self._reach.backward(first, last)
             self.executor.backward(first, last)
 
-    def update_in_backward(self, updates: Any) -> bool:
+    def update_in_backward(self, updates: Updates) -> bool:
         """Let `backward_and_update` make these updates; whether it can (the fast executor can, where it runs the net).
 
         updates: a `netc.fast.program.lowered.Updates`. Values of blobs are lost, so this belongs before the first pass.

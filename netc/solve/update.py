@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from netc.solve.policies import learning_rate
 from netc.solve.prepare import PREPARED, prepare
 from netc.solve.rule import Moment, Rule
 from netc.solve.rules import rules
+
+if TYPE_CHECKING:  # costly to import
+    from netc.fast.machine.launch import Launch, Ref
 
 REGULARIZATIONS: dict[str, str] = {
     "L2": "weight_decay times half the sum of squares: each gradient gets weight_decay times its value",
@@ -166,7 +169,7 @@ class Updater:
         self.net.backward_and_update()
         return rate
 
-    def _launches(self, param: int, data: Any, gradient: Any, first: int, count: int) -> list[Any]:
+    def _launches(self, param: int, data: Ref, gradient: Ref, first: int, count: int) -> list[Launch]:
         """The launches that update values first..first+count-1 of a parameter.
 
         data, gradient: references to the first of them, and to its gradient.
@@ -174,7 +177,7 @@ class Updater:
         compiled: Any = import_module("netc.solve.compiled")  # costly to import
         history = [h[param].ctypes.data + 4 * first for h in self.history]
         numbers = self._numbers[param].ctypes.data
-        launches: list[Any] = compiled.launches(self.rule, data, gradient, count, numbers, history)
+        launches: list[Launch] = compiled.launches(self.rule, data, gradient, count, numbers, history)
         return launches
 
     # ------------------------------------------------------------ the numbers of an iteration

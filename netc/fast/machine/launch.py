@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,13 @@ from netc.jit import Entry
 
 WIDTH = 64  # int64s a line of the table: the kernel's address, whether to wait after it, and its arguments
 HEADER = 2
+
+
+@runtime_checkable
+class Movable(Protocol):
+    """An operand that holds references, and can be had with others in their place."""
+
+    def moved(self, to: Callable[[Ref], Ref]) -> object: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +80,7 @@ class Launch:
     """
 
     kernel: Entry
-    operands: Mapping[str, Any]
+    operands: Mapping[str, object]
     arguments: tuple[Argument, ...]
     label: str = ""
     wait: bool = True
@@ -85,7 +92,7 @@ class Launch:
 
     def shift(self, moved: Callable[[Ref], Ref]) -> Launch:
         """The launch on other memory: every reference replaced by what `moved` gives for it."""
-        operands = {n: x.moved(moved) if hasattr(x, "moved") else x for n, x in self.operands.items()}
+        operands = {n: x.moved(moved) if isinstance(x, Movable) else x for n, x in self.operands.items()}
         arguments = tuple(moved(a) if isinstance(a, Ref) and a else a for a in self.arguments)
         return replace(self, arguments=arguments, operands=operands)
 

@@ -21,11 +21,12 @@ import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from types import SimpleNamespace
-from typing import Annotated, Any, Concatenate, Generic, ParamSpec, TypeVar, get_args, get_type_hints
+from typing import Annotated, Any, Concatenate, Generic, ParamSpec, TypeVar, cast, get_args, get_type_hints
 
 from netc import jit
 from netc.fast.machine.access import Access, Mode, of
-from netc.fast.machine.launch import Argument, Launch, Ref
+from netc.fast.machine.launch import Argument, Launch, Ref, Region
+from netc.fast.machine.layout import Blocked, Plain
 from netc.jit import Kernel
 from netc.jit.kinds import FLOAT, INTEGER, Fields, Kind
 
@@ -100,14 +101,14 @@ class Entry(jit.Entry, Generic[P]):
         self._touches = function
         return function
 
-    def accesses(self, operands: Mapping[str, Any]) -> Iterator[Access]:
+    def accesses(self, operands: Mapping[str, object]) -> Iterator[Access]:
         """What a launch on these operands reads and writes."""
         if self._touches is not None:
             yield from self._touches(SimpleNamespace(**operands))
             return
         for name, operand in self.operands.items():
             if operand.mode is not None:
-                yield of(operand.mode, operands[name])
+                yield of(operand.mode, cast(Region | Blocked | Plain, operands[name]))
             elif hasattr(operands[name], "moved"):
                 raise TypeError(f"{self.function.__qualname__} does not say what it does with {name}")
 
