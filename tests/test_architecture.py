@@ -180,13 +180,14 @@ def test_codes_have_pages() -> None:
 KNOW_TYPES = (
     "netc/layers/",
     "netc/fast/",
+    "netc/convert/caffe/",
     "netc/schema/bvlc/legacy.py",
     "netc/schema/upgrade",
     "netc/dnn/flops.py",
     "netc/convert/onnx/",
 )
-"""Where layer types are written, the tables of old forms of files, that of how OpenCV counts, and the writers of ONNX's
-operators, many of which are called as layer types are."""
+"""Where layer types are written, the tables of old forms of files, of what other readers take and of how OpenCV counts,
+and the writers of ONNX's operators, many of which are called as layer types are."""
 
 TORCH_PIECES = {"BatchNorm", "Bias", "CenterLoss", "Crop", "GRU", "LSTM", "Normalize", "RNN", "Scale"}
 """Classes of netc/convert/torch/pieces/, which are called as layer types are."""

@@ -46,6 +46,9 @@ class AxesOption(click.ParamType):  # type: ignore[type-arg, unused-ignore]
 @click.option("--labels", type=click.Path(path_type=Path), help="A text file that names class N in line N.")
 @click.option("--opset", type=int, help="Version of ONNX's operators (17).")
 @click.option("--domain", type=click.Choice(["opencv", "openvino"]), help="Whose own nodes ONNX files may use.")
+@click.option("--for", "profile", default="", metavar="TOOL", help="Of --to caffe: the tool that is to read the files.")
+@click.option("--fold", is_flag=True, help="Of --to caffe: BatchNorm and Scale go into the layer before them.")
+@click.option("--in-place", is_flag=True, help="Of --to caffe: layers write over what they read, where they may.")
 @click.option("--check", "checked", is_flag=True, help="Run what was made, and compare it with netc layer by layer.")
 @click.option(
     "--given", type=click.Path(path_type=Path), multiple=True, help="Check on the arrays of a .npz file, too."
@@ -84,6 +87,10 @@ def command(
     netc convert model.caffemodel half.caffemodel --half
     netc convert train_val.prototxt FOLDER --to torch --weights model.caffemodel
     netc convert ssd.prototxt ssd.onnx --weights ssd.caffemodel --dynamic N,H,W
+    netc convert old.prototxt FOLDER --to caffe --for ncnn --fold --check --weights old.caffemodel
+
+    --to caffe writes the net that predicts as a prototxt and a caffemodel: for BVLC's Caffe, or for what the reader of
+    a tool takes (--for ncnn, openvino, rknn, ascend, tpu-mlir).
 
     --check runs what was made on random inputs (and those of --given) beside netc. Where a layer's top differs by more
     than the tolerance, it names the first that does, writes nothing, and the exit code is 1.
@@ -100,7 +107,7 @@ def command(
         _output.say(note)
     if checked or given:
         _check(made, target, given, tolerance, seed)
-    target = in_folder(target, f"model{files.FORMATS[ending].endings[0]}") if to else target
+    target = in_folder(target, files.FORMATS[ending].in_folder) if to else target
     write_parts(target, made.parts)
     say_written(target)
     for ending, parts in made.beside.items():

@@ -148,6 +148,13 @@ NO_PREPROCESSING = Code(
     example="netc convert deploy.prototxt model.onnx --with-preprocessing",
     fix="Write it at the Input: transform_param { mean_value: 104 mean_value: 117 mean_value: 123 scale: 0.017 }",
 )
+UNKNOWN_TOOL = Code(
+    "CNV021",
+    "no tool of this name is known",
+    why="`--for` names the tool that is to read the files; netc knows what some tools' Caffe readers take.",
+    example="netc convert net.prototxt folder --to caffe --for tensorrt",
+    fix="Use one of the tools that the message names, or leave --for out for BVLC's Caffe.",
+)
 BAD_GIVEN = Code(
     "CNV015",
     "inputs to check on do not fit the net",

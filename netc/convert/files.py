@@ -11,7 +11,7 @@ from netc.api.definition import Definition, schema_of, typed
 from netc.api.planning import load as load_definition
 from netc.api.preprocess import of_message
 from netc.catalogue import catalogue
-from netc.convert import caffe_files, hdf5, onnx, safetensors, torch
+from netc.convert import caffe, caffe_files, hdf5, onnx, safetensors, torch
 from netc.convert.codes import NO_HALF, NO_PARAMETERS, NOT_TAKEN, ONNX_NOT_READ, UNKNOWN_FORMAT
 from netc.convert.model import NOTHING, Format, Made, Model, Options, definition_of, option
 from netc.errors import Diagnostic, NetError, Report
@@ -117,6 +117,6 @@ def _not_taken(name: str, ending: str) -> Diagnostic:
 
 FORMATS: dict[str, Format] = {
     ending: format
-    for format in (*caffe_files.FORMATS, hdf5.FORMAT, safetensors.FORMAT, onnx.FORMAT, torch.FORMAT)
+    for format in (*caffe_files.FORMATS, hdf5.FORMAT, safetensors.FORMAT, onnx.FORMAT, torch.FORMAT, caffe.FORMAT)
     for ending in format.endings
 }

@@ -63,6 +63,8 @@ class Options:
     upto: blobs that the net ends with, instead of its outputs. with_preprocessing: it takes pixels.
     dynamic: which axes of its inputs are free (N, H, W). opset: the version of ONNX's operators. domain: whose own
     nodes may be used ("opencv", "openvino"). labels: the names of its classes.
+    profile: the tool that is to read the file. fold: put what scales channels into the layer before. in_place: let
+    layers write over what they read.
     """
 
     batch: int | None = None
@@ -74,6 +76,9 @@ class Options:
     opset: int | None = None
     domain: str = ""
     labels: tuple[str, ...] = ()
+    profile: str = ""
+    fold: bool = False
+    in_place: bool = False
 
     @property
     def asked(self) -> tuple[str, ...]:
@@ -87,7 +92,7 @@ NOTHING = Options()
 
 def option(name: str) -> str:
     """How a field of Options is written on the command line."""
-    return "--input" if name == "inputs" else f"--{name.replace('_', '-')}"
+    return {"inputs": "--input", "profile": "--for"}.get(name) or f"--{name.replace('_', '-')}"
 
 
 # ---------------------------------------------------------------- what is given
@@ -147,9 +152,16 @@ class Made:
 class Format:
     """A format that is written. endings: of files' names, and what `--to` calls it; takes: names of fields of Options.
 
-    Its `write` raises NetError with all that it cannot write.
+    file: what the file is called in a folder, if not `model` with the first ending. Its `write` raises NetError with
+    all that it cannot write.
     """
 
     endings: tuple[str, ...]
     write: Callable[[Model, Options], Made]
     takes: frozenset[str] = frozenset()
+    file: str = ""
+
+    @property
+    def in_folder(self) -> str:
+        """What the file is called in a folder."""
+        return self.file or f"model{self.endings[0]}"

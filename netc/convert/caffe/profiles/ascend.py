@@ -1,0 +1,61 @@
+"""Ascend (ATC): the operators of CANN's list for Caffe. BatchNorm wants `use_global_stats: true`; axes count from the
+front where a bottom has not four."""
+
+from __future__ import annotations
+
+from netc.convert.caffe.profile import Profile, Takes, reads
+
+PROFILE = Profile(
+    "Ascend",
+    "https://www.hiascend.com/doc_center/source/zh/canncommercial/800/apiref/aolapi/operatorlist_00098.html; "
+    "https://support.huaweicloud.com/intl/en-us/usermanual-hilens/hilens_02_0059.html",
+    {
+        "AbsVal": Takes(),
+        "ArgMax": Takes(),
+        "BNLL": Takes(),
+        "BatchNorm": reads("eps", "use_global_stats", only={"use_global_stats": (True,)}),
+        "Bias": Takes(),
+        "Clip": Takes(),
+        "Concat": reads("axis", axes=("axis",)),
+        "Convolution": Takes(ranks=(4,)),
+        "Crop": Takes(),
+        "Deconvolution": Takes(ranks=(4,)),
+        "Dropout": Takes(),
+        "ELU": Takes(),
+        "Eltwise": Takes(),
+        "Exp": Takes(),
+        "Flatten": Takes(),
+        "InnerProduct": Takes(),
+        "Input": Takes(),
+        "Interp": Takes(),
+        "LRN": Takes(),
+        "LSTM": Takes(),
+        "Log": Takes(),
+        "MVN": Takes(),
+        "Normalize": Takes(),
+        "PReLU": Takes(),
+        "PSROIPooling": Takes(),
+        "Permute": Takes(),
+        "Pooling": Takes(only={"pool": ("MAX", "AVE")}),
+        "Power": Takes(),
+        "PriorBox": Takes(),
+        "Proposal": Takes(),
+        "RNN": Takes(),
+        "ROIPooling": Takes(),
+        "ReLU": Takes(),
+        "ReLU6": reads(),
+        "Reduction": Takes(),
+        "Reshape": Takes(),
+        "SPP": Takes(),
+        "Scale": Takes(),
+        "ShuffleChannel": Takes(),
+        "Sigmoid": Takes(),
+        "Slice": Takes(axes=("axis",)),
+        "Softmax": Takes(axes=("axis",)),
+        "Split": Takes(),
+        "TanH": Takes(),
+        "Threshold": Takes(),
+        "Tile": Takes(),
+    },
+    adds={"BatchNorm": {"use_global_stats": True}},
+)
