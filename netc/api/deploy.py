@@ -12,7 +12,7 @@ from netc.api.preprocess import written
 from netc.catalogue import Catalogue
 from netc.errors import Code, Diagnostic, NetError
 from netc.graph import Graph, Node, State
-from netc.layer import Shape
+from netc.layer import Shape, Site
 from netc.plan.model import Plan
 from netc.plan.shapes import BatchSize, is_apart
 from netc.schema.record import Record
@@ -206,7 +206,8 @@ def _record(definition: Definition, plan: Plan, cut: _Cut, batch: int | None) ->
         if _is_fed(node):
             layers += [_input(definition, plan, node, v, size) for v in node.tops if v in cut.inputs]
         elif node.index in kept:
-            layers.append(_plain(node.record, keep_fillers=node.type.source))
+            bare = _plain(node.record, keep_fillers=node.type.source)
+            layers.append(bare if _is_the_same(plan, node, bare) else _plain(node.record, keep_fillers=True))
         layers += [_head(definition, cut, v) for v in node.tops if v in cut.names]
     old = definition.record
     gone = ("input", "input_shape", "input_dim", "state", "solver", "force_backward", "debug_info")
@@ -235,6 +236,17 @@ def _head(definition: Definition, cut: _Cut, value: int) -> Record:
     own = {param: getattr(loss, param)} if param and loss.has(param) else {}
     make = definition.schema.message("LayerParameter").make
     return make(name=name, type=activation.name, bottom=(bottom,), top=(name,), **own)
+
+
+def _is_the_same(plan: Plan, node: Node, bare: Record) -> bool:
+    """Whether a layer has the same parameters without its fillers: of some types these say which form is meant."""
+    bottoms = tuple(plan.shapes[v] for v in node.bottoms)
+    given = tuple(plan.shapes[v] for v in node.tops) if node.type.source else None
+    try:
+        setup = node.type.setup(Site(bare, node.type, bottoms, "TEST", given))
+    except NetError:
+        return False
+    return [p.shape for p in setup.params] == [p.shape for p in plan.layers[node.index].setup.params]
 
 
 def _plain(record: Record, keep_fillers: bool) -> Record:

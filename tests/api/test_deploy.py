@@ -141,3 +141,19 @@ def test_a_net_that_predicts_nothing() -> None:
     with pytest.raises(NetError) as caught:
         derived(DATA.replace("PHASE", "TEST") + 'layer { name: "s" type: "Silence" bottom: "data" bottom: "label" }')
     assert caught.value.diagnostics[0].code.id == "RUN050"
+
+
+@pytest.mark.parametrize(
+    ("layer", "blobs"),
+    [
+        ('type: "BatchNorm" batch_norm_param { scale_filler { value: 1 } }', 5),  # NVCaffe's, with a scale and a shift
+        ('type: "BN" bn_param { slope_filler { value: 1 } }', 4),  # TSN's; SegNet's has two
+    ],
+)
+def test_fillers_that_say_which_form_a_layer_has_stay(layer: str, blobs: int) -> None:
+    text = BOTH + conv("conv", "data") + f'layer {{ name: "bn" bottom: "conv" top: "bn" {layer} }}' + head("fc", "bn")
+    found = deploy(loads(text))
+    planned = plan(found.definition)
+    (node,) = [n for n in planned.graph.nodes if n.name == "bn"]
+    assert len(planned.layers[node.index].params) == blobs
+    assert "weight_filler" not in to_text(found.definition.record)
