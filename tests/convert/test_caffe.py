@@ -53,7 +53,7 @@ def agrees(made: Made, example: Example | None = None) -> None:
     """What was made, read again, gives the numbers of the net that it was made from."""
     assert made.checkable is not None
     it = made.checkable
-    inputs = [given(it.net, example)] if example else random_inputs(it, 1)
+    inputs = [given(it.net(), example)] if example else random_inputs(it, 1)
     found = check(it, inputs, 1e-4)
     assert found.problem is None, found.problem
     assert found.compared

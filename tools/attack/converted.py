@@ -1,8 +1,8 @@
 """Random nets of all layer types through every writer of nets: what is written runs and agrees, or is refused by name.
 
-Each net (a function of its seed) is converted to PyTorch, to Caffe's present form, folded or not, and for each tool that
-reads it, and, with `onnx` installed, to ONNX. What was written is run beside netc on the net's inputs and compared layer
-by layer (`netc/convert/check.py`). A target whose package is not installed is counted as such.
+Each net (a function of its seed) is converted to PyTorch, to ONNX, to Caffe's present form, folded or not, and for a
+tool that reads it. What was written is run beside netc on the net's inputs, and compared layer by layer
+(`netc/convert/check.py`). A target whose package is not installed is counted as such.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def _convert(
             tally.add("nets that predict nothing")
             return
         it = made.checkable
-        given = {blob: inputs[blob].astype(np.float32) for blob in it.net.inputs}
+        given = {blob: inputs[blob].astype(np.float32) for blob in it.net().inputs}
         found = check(it, [given], TOLERANCE)
     except NetError as error:
         codes = {d.code for d in error.diagnostics}
@@ -86,7 +86,7 @@ def _convert(
             raise
         return
     tally.add(f"{name}: agree")
-    stateful = any(n.type.name in STATEFUL for n in it.net.graph.nodes)
+    stateful = any(n.type.name in STATEFUL for n in it.net().graph.nodes)
     if found.problem is not None and not stateful:
         raise NetError(found.problem)
 

@@ -23,9 +23,8 @@ from netc.convert.caffe.written import record_of, weights_of
 from netc.convert.codes import UNKNOWN_TOOL
 from netc.convert.model import Checkable, Format, Made, Model, Options, definition_of
 from netc.convert.parameters import in_stored_types
-from netc.convert.predicting import TAKES, build
+from netc.convert.predicting import TAKES, Predicting, build
 from netc.errors import Diagnostic, NetError
-from netc.run.net import Net
 from netc.schema.record import Schema
 from netc.schema.text import to_text
 from netc.schema.weights_write import dump_weights
@@ -66,7 +65,7 @@ def _write(model: Model, options: Options) -> Made:
 
 
 def _made(
-    draft: Draft, profile: Profile, net: Net, definition: Definition, options: Options, notes: tuple[str, ...]
+    draft: Draft, profile: Profile, net: Predicting, definition: Definition, options: Options, notes: tuple[str, ...]
 ) -> Made:
     record = record_of(draft, profile)
     written = Model(definition.path, replace(definition, record=record, warnings=()), weights_of(draft))
@@ -77,7 +76,7 @@ def _made(
     names = _still_there(draft, len(net.graph.values))
     inputs = {net.graph.values[v].name: draft.names[v] for v in net.graph.inputs}
     runner = partial(Reloaded, text, weights, definition.types, names, inputs)
-    return Made((text,), notes, {".caffemodel": (weights,)}, Checkable(net, runner))
+    return Made((text,), notes, {".caffemodel": (weights,)}, Checkable(net.net, runner))
 
 
 def _still_there(draft: Draft, count: int) -> dict[int, str]:

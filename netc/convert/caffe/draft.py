@@ -10,13 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
+from netc.convert.predicting import Predicting
 from netc.graph import Node
 from netc.kernels.geometry import DropoutGeometry
 from netc.layer import Array, Shape
 from netc.layers.dropout import DROPOUT
 from netc.layers.silence import SILENCE
 from netc.layers.split import SPLIT
-from netc.run.net import Net
+from netc.plan.model import Plan
 from netc.schema.record import Record, Schema
 
 Fields = Mapping[str, Any]
@@ -90,7 +93,7 @@ def fresh(name: str, taken: set[str]) -> str:
     return made
 
 
-def draft_of(net: Net, schema: Schema) -> Draft:
+def draft_of(net: Predicting, schema: Schema) -> Draft:
     """The draft of a net that predicts."""
     graph, plan = net.graph, net.plan
     last = {value.name: value.index for value in graph.values}
@@ -103,15 +106,15 @@ def draft_of(net: Net, schema: Schema) -> Draft:
     for v in inputs:
         name = graph.values[v].name
         names[last[name]], names[v] = names[v], name
-    outputs = tuple(v for v in graph.outputs if v not in graph.inputs)
+    outputs = tuple(v for v in net.outputs if v not in graph.inputs)
     draft = Draft(graph.name, schema, [], names, dict(enumerate(plan.shapes)), outputs)
     taken: set[str] = set()
     for node in graph.nodes:
         name = fresh(node.name, taken)
         taken.add(name)
-        blobs = tuple(blob.copy() for blob in net.params.get(node.key, ()))
+        blobs = tuple(np.array(blob, np.float32) for blob in net.params.get(node.key, ()))
         draft.layers.append(Layer(name, node.type.name, node.bottoms, node.tops, node, _messages(node.record), blobs))
-    _settle(draft, net)
+    _settle(draft, net.plan)
     return draft
 
 
@@ -128,10 +131,10 @@ def _is_filler(value: Any) -> bool:
     return isinstance(value, Record) and value.message_type.name == "FillerParameter"
 
 
-def _settle(draft: Draft, net: Net) -> None:
+def _settle(draft: Draft, plan: Plan) -> None:
     """Take out layers that only hand values on, and those that nobody needs."""
     draft.layers = [layer for layer in draft.layers if layer.node.type is not SILENCE]
-    for name in [layer.name for layer in draft.layers if _hands_on(layer, net)]:
+    for name in [layer.name for layer in draft.layers if _hands_on(layer, plan)]:
         layer = next(layer for layer in draft.layers if layer.name == name)
         if not _is_input(draft, layer.bottoms[0], layer.tops):
             draft.layers = [other for other in draft.layers if other is not layer]
@@ -139,9 +142,9 @@ def _settle(draft: Draft, net: Net) -> None:
                 draft.take_over(top, layer.bottoms[0])
 
 
-def _hands_on(layer: Layer, net: Net) -> bool:
+def _hands_on(layer: Layer, plan: Plan) -> bool:
     if layer.node.type is DROPOUT:
-        return net.plan.layers[layer.node.index].setup.known(DropoutGeometry).factor == 1.0
+        return plan.layers[layer.node.index].setup.known(DropoutGeometry).factor == 1.0
     return layer.node.type is SPLIT
 
 

@@ -33,7 +33,13 @@ def views(model: Model, options: Options) -> tuple[list[View], tuple[str, ...]]:
     for state in states(definition):
         if state.stages:
             continue
-        plan = _plan(definition, state)
+        try:
+            plan = _plan(definition, state, options, found)
+        except NetError as error:
+            if not found:
+                raise
+            notes = (*notes, f"left out: the net of phase {state.phase}, as {error.diagnostics[0].message}")
+            continue
         graph = plan.graph
         losses = tuple(v for n in graph.nodes for v, w in zip(n.tops, n.loss_weights, strict=True) if w)
         if state.phase == "TRAIN" and losses:
@@ -48,12 +54,18 @@ def _trains(definition: Definition) -> bool:
     return any(la.type in types and (types[la.type].loss or any(la.loss_weight)) for la in definition.record.layer)
 
 
-def _plan(definition: Definition, state: State) -> Plan:
-    """Planned for one sample, or, where a Reshape holds the file's own batch size, for that."""
-    try:
-        return plan_state(definition, state, batch=1)
-    except NetError:
-        return plan_state(definition, state)
+def _plan(definition: Definition, state: State, options: Options, before: list[View]) -> Plan:
+    """Planned for one sample; or for the file's own batch size, where a Reshape holds that; or at the sizes of the net
+    that predicts, where the data is not there to say its own. Raises the first NetError if none can be."""
+    known = {v.graph.values[i].name: v.plan.shapes[i] for v in (w.net for w in before) for i in v.graph.inputs}
+    first: NetError | None = None
+    for batch, inputs in ((1, options.inputs), (None, options.inputs), (None, {**known, **options.inputs})):
+        try:
+            return plan_state(definition, state, batch=batch, inputs=inputs)
+        except NetError as error:
+            first = first or error
+    assert first is not None
+    raise first
 
 
 def _outputs(graph: Graph) -> tuple[int, ...]:
