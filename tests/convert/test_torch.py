@@ -21,7 +21,6 @@ HERE = Path(__file__).parent
 NETS = HERE.parents[1] / "nets"
 UNWRITTEN = {
     "DetectionEvaluate",
-    "DetectionOutput",
     "MultiBoxLoss",
     "NegativeSamplingLoss",
     "Proposal",
@@ -32,7 +31,6 @@ UNWRITTEN_FIELDS = {  # what fields of examples ask for that nothing is written 
     "Convolution": ("kernel_size: 2 pad: 1 weight",),
     "DummyData": ('data_filler { type: "',),
     "Im2col": ("axis: 0",),
-    "Pooling": ("STOCHASTIC",),
     "SPP": ("STOCHASTIC",),
     "SoftmaxFocalLoss": ("softmax_param { axis: 0 }", "focal_loss_param { axis: -1 }"),
 }

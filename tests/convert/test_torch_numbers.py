@@ -33,7 +33,8 @@ DRAWS = ("Dropout", "RReLU")
 
 
 def draws(layer_type: LayerType, example: Example) -> bool:
-    return layer_type.name in DRAWS and (example.phase == "TRAIN" or "sample_weights_test" in example.fields)
+    random = example.phase == "TRAIN" or "sample_weights_test" in example.fields
+    return (layer_type.name in DRAWS or "STOCHASTIC" in example.fields) and random
 
 
 def tops_of(model: Model, net: Net, training: bool) -> tuple[Any, list[Any], list[Any]]:

@@ -13,7 +13,7 @@ from netc.convert import safetensors
 from netc.convert.counterparts import writer_of
 from netc.convert.model import Checkable, Format, Made, Options
 from netc.convert.model import Model as Source
-from netc.convert.torch import channels, losses, pointwise, sequences, shaping, windows
+from netc.convert.torch import channels, detection, losses, pointwise, sequences, shaping, windows
 from netc.convert.torch.model import Learned, Model, Writing
 from netc.convert.torch.phases import views
 from netc.convert.torch.runner import PyTorch
@@ -30,6 +30,7 @@ WRITERS: dict[LayerType, Write] = {
     **shaping.WRITERS,
     **sequences.WRITERS,
     **losses.WRITERS,
+    **detection.WRITERS,
 }
 
 __all__ = ["FORMAT", "WRITERS", "Learned", "Model", "View", "export"]

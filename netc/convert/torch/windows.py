@@ -137,9 +137,9 @@ def im2col(layer: LayerWriter) -> Written:
 
 def pooling(layer: LayerWriter) -> Written:
     p, planes = layer.p, layer.setup.known(Planes)
-    if p.pool == "STOCHASTIC":
-        layer.refuse("windows are drawn at random in training", "pool")
     axes = (planes.height, planes.width)
+    if p.pool == "STOCHASTIC":
+        return module("StochasticPool", _kernel(axes), options=_padded(axes))
     mask = len(layer.top_shapes) > 1
     if p.global_pooling and not mask:
         kind = "nn.AdaptiveMaxPool2d" if p.pool == "MAX" else "nn.AdaptiveAvgPool2d"
@@ -203,15 +203,19 @@ def _average(layer: LayerWriter, axes: Sequence[Axis]) -> Written:
     ceil = _plain(axes, layer.p)
     if ceil is None or layer.p.padding == "SAME" or any(a.dilation > 1 for a in axes):
         inside = layer.p.padding == "SAME"
-        options = [
-            Argument("stride", same([a.stride for a in axes]), 1),
-            Argument("dilation", same([a.dilation for a in axes]), 1),
-            Argument("padding", _pads(axes), (0, 0, 0, 0)),
-            Argument("counted", (0, 0, 0, 0) if inside else _counted(axes), (0, 0, 0, 0)),
-        ]
-        return module("AveragePool", _kernel(axes), options=options)
+        counted = Argument("counted", (0, 0, 0, 0) if inside else _counted(axes), (0, 0, 0, 0))
+        return module("AveragePool", _kernel(axes), options=[*_padded(axes), counted])
     options = [o for o in _window(axes, ceil) if o.name not in ("dilation", "return_indices")]
     return module("nn.AvgPool2d", _kernel(axes), options=options)
+
+
+def _padded(axes: Sequence[Axis]) -> list[Argument]:
+    """Windows over a plane that is padded at each end as they need it."""
+    return [
+        Argument("stride", same([a.stride for a in axes]), 1),
+        Argument("dilation", same([a.dilation for a in axes]), 1),
+        Argument("padding", _pads(axes), (0, 0, 0, 0)),
+    ]
 
 
 def _counted(axes: Sequence[Axis]) -> tuple[int, ...]:

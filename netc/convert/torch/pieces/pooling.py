@@ -27,6 +27,24 @@ class AveragePool(nn.Module):
         return nn.functional.conv2d(x, kernel, **window)
 
 
+class StochasticPool(AveragePool):
+    """In training one cell of each window, drawn as often as it is large; else what
+    that gives on average. Values must not be negative."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = nn.functional.pad(x, self.padding)
+        if not self.training:
+            sums = self.sums(x)
+            return torch.where(sums > 0, self.sums(x.square()) / sums, 0.0)
+        window = {"stride": self.stride, "dilation": self.dilation}
+        cells = nn.functional.unfold(x, self.kernel_size, **window)
+        rows = cells.unflatten(1, (x.shape[1], -1)).transpose(2, 3)
+        weights = torch.where(rows.sum(-1, keepdim=True) > 0, rows, 1.0)
+        chosen = torch.multinomial(weights.flatten(0, 2).detach(), 1)
+        values = rows.flatten(0, 2).gather(1, chosen)
+        return values.reshape(*rows.shape[:2], *self.sums(x).shape[2:])
+
+
 def pooled_with_mask(pool: nn.MaxPool2d, x: Tensor) -> tuple[Tensor, Tensor]:
     """Maxima, and where in its plane each is, as a float."""
     y, index = pool(x)
