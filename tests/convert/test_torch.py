@@ -137,7 +137,7 @@ def test_everything_without_counterpart_is_named(tmp_path: Path) -> None:
     net.write_text(
         'layer { name: "a" type: "Input" top: "a" input_param { shape { dim: 2 dim: 3 dim: 4 dim: 4 } } }\n'
         'layer { name: "p" type: "SPP" bottom: "a" top: "p" spp_param { pool: STOCHASTIC pyramid_height: 1 } }\n'
-        'layer { name: "q" type: "SPP" bottom: "p" top: "q" spp_param { pool: STOCHASTIC pyramid_height: 2 } }\n'
+        'layer { name: "q" type: "SPP" bottom: "a" top: "q" spp_param { pool: STOCHASTIC pyramid_height: 2 } }\n'
     )
     with pytest.raises(NetError) as caught:
         files.dump(files.read(net), ".py", Options())
