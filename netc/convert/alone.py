@@ -18,7 +18,7 @@ def run_alone(net: Net, node: Node, bottoms: Sequence[Array]) -> tuple[Array, ..
 
     Raises NetError as the layer does, for shapes and for values that it does not take.
     """
-    values = tuple(np.ascontiguousarray(bottom, np.float32) for bottom in bottoms)
+    values = tuple(np.array(bottom, np.float32, order="C") for bottom in bottoms)  # numbers without axes stay so
     site = Site(node.record, node.type, tuple(v.shape for v in values), node.record.phase)
     setup: Setup = node.type.setup(site)
     tops = tuple(np.zeros(shape, np.float32) for shape in setup.tops)
