@@ -12,7 +12,7 @@ from netc.errors import NetError
 from netc.graph import State, build
 from netc.layer import Shape
 from netc.plan import plan as plan_graph
-from netc.plan.first import first_layers
+from netc.plan.first import first_layers, with_outputs
 from netc.plan.model import Plan
 
 MOST_PLANS = 32
@@ -49,15 +49,16 @@ class Planner:
         inputs: Mapping[str, Shape],
         given: Mapping[str, tuple[Shape, ...]] | None = None,
         layers: int | None = None,
+        outputs: tuple[str, ...] = (),
     ) -> Plan:
         """The plan for these shapes of input and data blobs, by name; the others have the file's.
 
         given: shapes of all tops of layers whose code alone knows them. layers: how many of the net's, all by default.
-        Raises NetError.
+        outputs: blobs, by name, that are outputs too. Raises NetError.
         """
         given, layers = given or {}, len(self.graph.nodes) if layers is None else layers
-        key = (tuple(sorted(inputs.items())), tuple(sorted(given.items())), layers)
-        found = self._recent.get(key, lambda: self._plan(inputs, given, layers))
+        key = (tuple(sorted(inputs.items())), tuple(sorted(given.items())), layers, outputs)
+        found = self._recent.get(key, lambda: self._plan(inputs, given, layers, outputs))
         if isinstance(found, NetError):
             raise found
         return found
@@ -91,9 +92,9 @@ class Planner:
         return None
 
     def _plan(
-        self, inputs: Mapping[str, Shape], given: Mapping[str, tuple[Shape, ...]], layers: int
+        self, inputs: Mapping[str, Shape], given: Mapping[str, tuple[Shape, ...]], layers: int, outputs: tuple[str, ...]
     ) -> Plan | NetError:
-        graph, tops = first_layers(self.graph, layers), {**self._sources, **given}
+        graph, tops = with_outputs(first_layers(self.graph, layers), outputs), {**self._sources, **given}
         values = {graph.values[v].name for n in graph.nodes if n.type.source for v in n.tops}
         shapes = {name: shape for name, shape in inputs.items() if name in values or layers == len(self.graph.nodes)}
         refused: list[NetError] = []

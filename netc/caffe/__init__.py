@@ -58,6 +58,7 @@ _NAMES = {
         "layer_type_list",
         "log",
         "set_device",
+        "set_executor",
         "set_mode_cpu",
         "set_mode_gpu",
         "set_multiprocess",

@@ -9,6 +9,7 @@ import numpy as np
 from netc.caffe.arrays import resized
 from netc.caffe.engine import Engine
 from netc.layer import Array, Shape, format_shape
+from netc.run.parameters import Parameter
 
 
 class Blob:
@@ -27,6 +28,11 @@ class Blob:
     def diff(self) -> Array:
         """The gradient: a view that may be written; zeros where none is computed."""
         return self._diff
+
+    @property
+    def stored(self) -> Array:
+        """The values for netc's own use, which only reads them."""
+        return self.data
 
     @property
     def shape(self) -> Shape:
@@ -70,11 +76,15 @@ class NetBlob(Blob):
 
     @property
     def data(self) -> Array:
-        return self._engine.values_of(self._name)
+        return self._engine.look(self._name)
 
     @property
     def diff(self) -> Array:
-        return self._engine.gradient_of(self._name)
+        return self._engine.look_at_gradient(self._name)
+
+    @property
+    def shape(self) -> Shape:
+        return self._engine.shape_of(self._name)
 
     def reshape(self, *shape: int) -> None:
         """Ask for another shape of an input; the whole net is reshaped before its next pass."""
@@ -95,12 +105,19 @@ class ParamBlob(Blob):
         self._apart: Blob | None = None  # what it holds if that is another number of values
 
     def _own(self) -> tuple[Array, Array]:
-        blob = self._engine.parameters.of_layer(self._layer)[self._position]
+        self._engine.catch_up()
+        blob = self._parameter()
+        return blob.data, self._gradient(blob)
+
+    def _parameter(self) -> Parameter:
+        return self._engine.parameters.of_layer(self._layer)[self._position]
+
+    def _gradient(self, blob: Parameter) -> Array:
         if blob.diff is not None:
-            return blob.data, blob.diff
+            return blob.diff
         if self._zeros is None:
             self._zeros = np.zeros_like(blob.array)
-        return blob.data, self._zeros
+        return self._zeros
 
     @property
     def data(self) -> Array:
@@ -110,10 +127,21 @@ class ParamBlob(Blob):
         return data if self._wanted is None else data.reshape(self._wanted)
 
     @property
+    def shape(self) -> Shape:
+        return self.stored.shape
+
+    @property
+    def stored(self) -> Array:
+        if self._apart is not None:
+            return self._apart.data
+        array = self._parameter().array
+        return array if self._wanted is None else array.reshape(self._wanted)
+
+    @property
     def diff(self) -> Array:
         if self._apart is not None:
             return self._apart.diff
-        _, diff = self._own()
+        diff = self._gradient(self._parameter())
         return diff if self._wanted is None else diff.reshape(self._wanted)
 
     def reshape(self, *shape: int) -> None:

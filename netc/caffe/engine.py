@@ -6,7 +6,7 @@ passes, run parts of the net, and reshape it; `versions.py` makes it look so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from copy import copy
 from dataclasses import replace
@@ -116,6 +116,24 @@ class Engine(FedNet):
         if name in self.asked:
             return self.asked[name]
         return self._value(self.versions.shown(name)) if name in self.versions.of else self._beyond[name][0]
+
+    def look(self, name: str) -> Array:
+        """The values of a blob, for a script: an array that may be written."""
+        return self.values_of(name)
+
+    def look_at_gradient(self, name: str) -> Array:
+        """The gradient of a blob, for a script."""
+        return self.gradient_of(name)
+
+    def shape_of(self, name: str) -> Shape:
+        """The shape that a blob has, or was asked for."""
+        return self.values_of(name).shape
+
+    def expect(self, names: Iterable[str]) -> None:
+        """The script will look at these blobs after the next pass."""
+
+    def catch_up(self) -> None:
+        """Before parameters change: have all that the script may ask for of the last pass."""
 
     def gradient_of(self, name: str) -> Array:
         """The gradient of a blob, or zeros that may be written (a loss's weight) where the net computes none."""
@@ -237,7 +255,7 @@ class Engine(FedNet):
 
     def ask_shape(self, name: str, shape: Shape) -> None:
         """Another shape for a blob, from the next pass on; only inputs keep it."""
-        self.asked[name] = resized(self.values_of(name), shape)
+        self.asked[name] = resized(self.look(name), shape)
 
     def settle(self, last: int | None = None) -> None:
         """Give the net the shapes that were asked for: at least to the layers up to the last that will run.

@@ -9,6 +9,7 @@ from typing import Any
 
 from netc.caffe.errors import ONE_MACHINE, refuse
 from netc.catalogue import catalogue
+from netc.run.codes import EXECUTOR
 from netc.solve.caffe_log import glog
 from netc.writes import Where
 
@@ -19,6 +20,7 @@ _LINES.propagate = False
 _LINES.setLevel(logging.CRITICAL)  # nothing until then
 _LEVELS = {"I": logging.INFO, "W": logging.WARNING, "E": logging.ERROR}
 _writes: Where = "here"
+_executor = "fast"
 
 
 def set_mode_cpu() -> None:
@@ -62,6 +64,22 @@ def allow_writes(allowed: bool = True) -> None:
 def writes() -> Where:
     """Where layers of a new net may write."""
     return _writes
+
+
+def set_executor(name: str) -> None:
+    """What nets that are made from now on predict with (netc's own): "fast", or "reference", which defines the numbers.
+
+    Raises CaffeError(RUN020).
+    """
+    global _executor
+    if name not in ("fast", "reference"):
+        raise refuse(EXECUTOR, f'there is no executor "{name}"', help='use "fast" or "reference"')
+    _executor = name
+
+
+def executor() -> str:
+    """What a new net predicts with."""
+    return _executor
 
 
 def take_seed() -> int:

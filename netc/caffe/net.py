@@ -6,7 +6,6 @@ import os
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from netc.caffe import modes
 from netc.caffe.blobs import Blob, NetBlob, ParamBlob
 from netc.caffe.engine import Engine
 from netc.caffe.errors import NOT_MEMORY_DATA, PHASE, as_pycaffe_raises, refuse
+from netc.caffe.facade import Facade
 from netc.caffe.memory_data import Feed, check
 from netc.caffe.passes import Passes
 from netc.errors import NetError
@@ -69,8 +69,11 @@ class Net(Passes):
         with as_pycaffe_raises():
             state = State(_phase(phase), level, tuple(stages or ()))
             seed = modes.take_seed()
-            planner = planner_of(load(network_file), state)
-            self._show(Engine(planner, seed=seed, feeds=lambda plan: open_feeds(plan, seed)))
+            definition = load(network_file)
+            planner, fast = planner_of(definition, state), Planner(definition, state, training=(False,))
+            options: dict[str, Any] = {"seed": seed, "feeds": lambda plan: open_feeds(plan, seed)}
+            quick = modes.executor() == "fast"
+            self._show(Facade(planner, fast, **options) if quick else Engine(planner, **options))
             if weights is not None:
                 self.copy_from(weights)
 
@@ -181,6 +184,7 @@ class Net(Passes):
         """
         with as_pycaffe_raises():
             try:
+                self._engine.catch_up()
                 run.load_weights(self._engine, solve.read_weights(weights), source=str(weights))
             except NetError as error:
                 if any(d.code is not NOTHING_LOADED for d in error.diagnostics):
@@ -199,10 +203,12 @@ class Net(Passes):
 
     def _weights(self, diffs: bool = False) -> tuple[LayerWeights, ...]:
         """All layers' parameters, in the shapes that the script sees."""
-        pairs = zip(run.weights_of(self._engine).layers, self._param_blobs, strict=True)
+        pairs = zip(self._engine.graph.nodes, self._param_blobs, strict=True)
         return tuple(
-            replace(w, blobs=tuple(b.data for b in own), diffs=tuple(b.diff for b in own) if diffs else ())
-            for w, own in pairs
+            LayerWeights(
+                node.name, node.type.name, tuple(b.stored for b in own), tuple(b.diff for b in own) if diffs else ()
+            )
+            for node, own in pairs
         )
 
     def save_hdf5(self, filename: PathLike, write_diff: bool = False) -> None:

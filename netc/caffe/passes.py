@@ -51,6 +51,7 @@ class Passes:
         wanted = self._known([*outputs, *(blobs or ())])
         with as_pycaffe_raises(), self._engine.setting() if kwargs else nullcontext():
             self._fill(kwargs, self.inputs, "input", lambda name: self.blobs[name].data)
+        self._engine.expect(wanted)
         self._forward(first, last)
         return {name: self.blobs[name].data for name in wanted}
 

@@ -1,7 +1,8 @@
-"""The net of the first layers only."""
+"""Parts of a net: its first layers only, or with other outputs."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from netc.graph import AUTOMATIC, Graph
@@ -27,3 +28,10 @@ def first_layers(graph: Graph, count: int) -> Graph:
         outputs=tuple(v.index for v in values if not v.consumers and v.name != AUTOMATIC),
         force_backward=graph.force_backward or has_loss,
     )
+
+
+def with_outputs(graph: Graph, names: Iterable[str]) -> Graph:
+    """The same net where the last values of these blobs are outputs, too."""
+    last = {value.name: value.index for value in graph.values}
+    more = sorted(last[name] for name in names if name in last)
+    return replace(graph, outputs=tuple(dict.fromkeys((*graph.outputs, *more))))

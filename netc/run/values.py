@@ -65,13 +65,18 @@ class Values:
         self._asked = Values.last = next(_numbers)
 
     @property
+    def is_lent(self) -> bool:
+        """Whether somebody holds an array that was lent, or something made of it."""
+        return bool(self._leases)
+
+    @property
     def is_settled(self) -> bool:
         """Whether the stamp holds until an array is lent, or somebody says that he has written."""
         return self._looked == self._asked
 
     def stamp(self, digest: Digest) -> int:
         """A number that is the same as before only if the values are. digest: the checksum of an array."""
-        asked, lent = self._asked, bool(self._leases)
+        asked, lent = self._asked, self.is_lent
         before, stamp = self._known
         if self._looked == asked:
             return stamp

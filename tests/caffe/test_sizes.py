@@ -70,7 +70,7 @@ def test_layers_that_do_not_fit_are_refused_when_they_should_run(net: caffe.Net)
         assert net.forward(end="pool")["pool"].shape == (1, 4, 5, 5)
     np.testing.assert_array_equal(net.blobs["prob"].data, before)
     net.blobs["data"].reshape(2, 3, 8, 8)
-    np.testing.assert_array_equal(net.forward(data=small)["prob"], before)
+    np.testing.assert_allclose(net.forward(data=small)["prob"], before, rtol=1e-5)  # after backward on other kernels
     assert (net.backward(prob=before)["data"]).any()
 
 
@@ -142,4 +142,4 @@ def test_plans_are_kept_by_shape(net: caffe.Net, monkeypatch: pytest.MonkeyPatch
     for size in (12, 10, 12, 8, 10, 12):
         net.blobs["data"].reshape(1, 3, size, size)
         net.forward(end="conv")
-    assert len(planned) == 3 + 2  # of the whole; and, where that does not fit, of the first layers
+    assert len(planned) == 3  # of the first layers only, where nobody asks for more
