@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -15,6 +16,7 @@ from netc.convert.codes import NO_BLOB
 from netc.convert.model import NOTHING, Model, Options, definition_of
 from netc.convert.parameters import half_of
 from netc.convert.preprocessing import with_preprocessing
+from netc.convert.starting import started_at
 from netc.errors import Diagnostic, NetError, suggest
 from netc.graph import Graph, State, included
 from netc.kernels.fillers import fill
@@ -80,11 +82,12 @@ def build(model: Model, options: Options = NOTHING) -> tuple[Predicting, tuple[s
     does, CNV019 for a blob that is not there, CNV020 where nothing says how images are prepared, CNV009.
     """
     whole = definition_of(model)
-    definition, state, data, notes = _cut(whole, options)
-    weights = model.weights
-    plan = plan_state(definition, state, batch=options.batch, inputs={} if data else options.inputs)
+    cut = _cut(whole, options)
+    definition, state, weights = cut.definition, cut.state, model.weights
+    notes = [f"{LEFT_OUT}: {', '.join(cut.left_out)}"] if cut.left_out else []
+    plan = plan_state(definition, state, batch=options.batch, inputs=cut.inputs)
     if options.with_preprocessing:
-        definition, more = with_preprocessing(model, plan, definition, data)
+        definition, more = with_preprocessing(model, plan, definition, cut.data)
         weights = Weights(weights.name if weights else "", (*(weights.layers if weights else ()), *more))
         plan = plan_state(definition, state)
     if options.upto:
@@ -107,15 +110,35 @@ Data = Mapping[str, tuple[Record, Shape]]
 """The data layer that filled each blob of a net, and the blob's shape."""
 
 
-def _cut(definition: Definition, options: Options) -> tuple[Definition, State, Data, list[str]]:
-    state = states(definition)[-1]
+@dataclass(frozen=True)
+class _Cut:
+    """A net without what only training needs. data: what filled its inputs, where it was cut; inputs: shapes of inputs
+    that are still to be set."""
+
+    definition: Definition
+    state: State
+    inputs: Mapping[str, Shape] = field(default_factory=dict)
+    data: Data = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
+
+
+def _cut(definition: Definition, options: Options) -> _Cut:
+    """As `netc deploy`, or, where that cannot be planned, from the blobs on whose shapes are given."""
+    state, types = states(definition)[-1], definition.types.types
     layers = [layer for layer in definition.record.layer if included(layer, state)]
-    types = definition.types.types
-    if not any(la.type in types and _only_trains(types[la.type]) for la in layers):
-        return definition, state, {}, []
-    cut = deploy(definition, batch=options.batch or 1, inputs=options.inputs)
-    notes = [f"{LEFT_OUT}: {', '.join(cut.left_out)}"] if cut.left_out else []
-    return cut.definition, State("TEST"), cut.data, notes
+    if any(la.type in types and _only_trains(types[la.type]) for la in layers):
+        try:
+            cut = deploy(definition, batch=options.batch or 1, inputs=options.inputs)
+        except NetError:
+            if (begun := started_at(definition, options.inputs, state)) is None:
+                raise
+            return _Cut(begun, State("TEST"))
+        return _Cut(cut.definition, State("TEST"), {}, cut.data, cut.left_out)
+    foreign = [la for la in layers if not la.bottom and la.type in types and types[la.type].role.foreign]
+    if any(top in options.inputs for layer in foreign for top in layer.top):
+        begun = started_at(definition, options.inputs, state)
+        return _Cut(begun or definition, State("TEST"))
+    return _Cut(definition, state, options.inputs)
 
 
 def _only_trains(type: LayerType) -> bool:
@@ -174,8 +197,11 @@ Fillers = Mapping[tuple[str, int], Record | float]
 
 def _fillers(whole: Definition, plan: Plan, options: Options) -> Fillers:
     """The fillers of the whole definition's net: one that is cut down to what predicts has none any more."""
+    plans = [plan]
+    with suppress(NetError):  # its data is not there: what is cut has to do
+        plans.append(plan_state(whole, states(whole)[-1], inputs=options.inputs))
     found: dict[tuple[str, int], Record | float] = {}
-    for one in (plan, plan_state(whole, states(whole)[-1], inputs=options.inputs)):
+    for one in plans:
         found |= {(one.graph.nodes[p.layer].key, p.position): p.blob.filler for p in one.params}
     return found
 

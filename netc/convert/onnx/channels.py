@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from netc.convert.onnx.runtime import Dim
-from netc.convert.onnx.writer import LayerWriter, Tops, Write
+from netc.convert.onnx.writer import LayerWriter, Tops, Write, product
 from netc.kernels.geometry import BatchNormGeometry, BnGeometry
 from netc.layer import LayerType
 from netc.layers.batch_norm import BATCH_NORM
@@ -134,7 +134,7 @@ def layer_norm(layer: LayerWriter) -> Tops:
 def shuffle_channel(layer: LayerWriter) -> Tops:
     num, channels, *rest = layer.shape
     groups, each = layer.p.group, layer.bottom_shapes[0][1] // layer.p.group
-    first: tuple[Dim, ...] = (num, groups, each, -1)
+    first: tuple[Dim, ...] = (num, groups, each, product(rest))
     table = layer.op("Transpose", layer.reshape(layer.x, first), perm=[0, 2, 1, 3])
     return layer.reshape(table, (num, channels, *rest))
 

@@ -31,6 +31,7 @@ def detection_output(layer: LayerWriter) -> Tops:
         return _own_node(layer, g)
     if p.nms_param.eta < 1 and p.nms_param.nms_threshold > 0.5:
         layer.refuse("ONNX's suppression has no threshold that falls with each box (eta)", "nms_param")
+    layer.known_sizes(0, 1, bottom=2)
     images, priors = layer.shape[0], product(layer.dims(2)[2:]) // 4
     labels = [label for label in range(g.classes) if label != g.background]
     nothing = _no_rows(layer, images)

@@ -64,7 +64,8 @@ class _Export:
 
     def __init__(self, it: Predicting, sizes: Sizes, domain: str) -> None:
         self.it, self.sizes, self.net = it, sizes, it.graph
-        self.writer = Writer({v.name for v in self.net.values}, domain)
+        finds = any(layer.setup.dynamic for layer in it.plan.layers)
+        self.writer = Writer({v.name for v in self.net.values}, domain, finds)
         self.params = [self.writer.unique(p.name) for p in it.plan.params]
         self.names: dict[int, str] = {}
         self.inputs = [v for n in self.net.nodes if _is_input(n) for v in n.tops]

@@ -22,8 +22,9 @@ class Runtime:
     matters), as ONNX does.
     """
 
-    def __init__(self, layer: Operations, make: Callable[[], str]) -> None:
-        self._layer, self._make = layer, make
+    def __init__(self, layer: Operations, make: Callable[[], str], of: tuple[str, int] | None = None) -> None:
+        """of: the value and the axis whose size it is, if it is one's."""
+        self._layer, self._make, self.of = layer, make, of
 
     @cached_property
     def name(self) -> str:

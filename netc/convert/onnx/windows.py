@@ -94,7 +94,8 @@ def upsample(layer: LayerWriter) -> Tops:
     else:
         height, width = height * g.scale[0] - int(p.pad_out_h), width * g.scale[1] - int(p.pad_out_w)
     cells = height * width
-    values, mask = (layer.reshape(value, (num, channels, -1)) for value in layer.bottoms)
+    flat = (num, channels, product(layer.shape[2:]))
+    values, mask = (layer.reshape(value, flat) for value in layer.bottoms)
     index = layer.to_index(mask)
     passed = layer.op("Less", index, layer.integers(0))  # -1: an empty window; it is put behind the plane
     index = layer.op("Where", passed, layer.vector([cells]), index)

@@ -43,11 +43,13 @@ class State:
 class Writer:
     """Operations in order, and the arrays that they read besides the inputs.
 
-    domain: whose own nodes may be used where ONNX has no operator: "", "opencv" or "openvino".
+    domain: whose own nodes may be used where ONNX has no operator: "", "opencv" or "openvino". may_find_nothing: the
+    net has a layer whose tops may have no rows.
     """
 
     names: set[str] = field(default_factory=set)
     domain: str = ""
+    may_find_nothing: bool = False
     operations: list[Operation] = field(default_factory=list)
     arrays: dict[str, Array] = field(default_factory=dict)
     states: list[State] = field(default_factory=list)
@@ -131,7 +133,7 @@ class LayerWriter:
         return tuple(tuple(self._dim(name, axis, kind) for axis, kind in enumerate(kinds)) for name, kinds in pairs)
 
     def _dim(self, value: str, axis: int, kind: tuple[int, ...]) -> Dim:
-        return kind[0] if len(set(kind)) == 1 else Runtime(self, lambda: self.size(value, axis))
+        return kind[0] if len(set(kind)) == 1 else Runtime(self, lambda: self.size(value, axis), (value, axis))
 
     def top_dims(self, top: int = 0) -> tuple[Dim | None, ...]:
         """A top's sizes; a free one is that of a bottom that is the same in every variation, else None."""
@@ -208,12 +210,19 @@ class LayerWriter:
         return parts[0] if len(parts) == 1 else self.op("Concat", *parts, axis=0)
 
     def reshape(self, value: str, shape: Sequence[Dim | None]) -> str:
-        """The value in another shape; one size may be None or -1, which is what is left."""
+        """The value in another shape; one size may be None or -1, which is what is left.
+
+        A size that stays where it is is 0, which copies it. What is left is worked out from how many values there are,
+        so nothing is left to it where there may be none.
+        """
         dims: list[Dim] = [-1 if dim is None else dim for dim in shape]
-        free = [at for at, dim in enumerate(dims) if isinstance(dim, Runtime)]
         if sum(isinstance(dim, int) and dim < 0 for dim in dims) > 1:
             self.refuse_free("more than one size of its top would have to be worked out while it runs")
-        if free and -1 not in dims:
+        for at, dim in enumerate(dims):
+            if isinstance(dim, Runtime) and dim.of == (value, at):
+                dims[at] = 0
+        free = [at for at, dim in enumerate(dims) if isinstance(dim, Runtime)]
+        if free and -1 not in dims and not self.writer.may_find_nothing:
             dims[free[-1]] = -1
         return self.op("Reshape", value, self.vector(dims))
 
