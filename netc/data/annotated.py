@@ -12,6 +12,7 @@ from netc.data import samples
 from netc.data.annotated_datum import Annotated, parse
 from netc.data.bad import BadRecordError
 from netc.data.codes import BAD_TRANSFORM, TOO_MANY_BOXES
+from netc.data.content import of_database
 from netc.data.database import first_record, image_of, open_lmdb, open_records
 from netc.data.distort import distorted
 from netc.data.draws import EXPAND, Draws
@@ -65,6 +66,9 @@ class AnnotatedReader:
 
     def __len__(self) -> int:
         return len(self._file)
+
+    def content(self) -> Iterator[bytes]:
+        return of_database(self._file.path)
 
     def name(self, record: int) -> str:
         with self._lock:

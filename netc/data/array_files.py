@@ -12,6 +12,7 @@ import numpy as np
 
 from netc.data.bad import BadRecordError
 from netc.data.codes import BAD_ARRAY, MISSING_DATA
+from netc.data.content import of_arrays
 from netc.data.lists import read_text
 from netc.data.order import Order, Ticket
 from netc.data.paths import find
@@ -39,6 +40,9 @@ class RowReader:
 
     def __len__(self) -> int:
         return len(self._arrays[0])
+
+    def content(self) -> Iterator[bytes]:
+        return of_arrays(self._arrays)
 
     def name(self, record: int) -> str:
         return f"row {record} of {self._path}"

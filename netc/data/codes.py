@@ -81,8 +81,8 @@ BAD_LIST = Code(
 WRONG_PLACE = Code(
     "DAT010",
     "the data is not what the snapshot was made with",
-    why="A snapshot holds the place in the data. The source has another number of records now, so the place means "
-    "nothing, and the run would not be the one that was stopped.",
+    why="A snapshot holds the place in the data. The source has other records now, or another number of them, so the "
+    "place means nothing, and the run would not be the one that was stopped.",
     example="netc train lenet.net --snapshot lenet_iter_500.solverstate  # after records were added",
     fix="Use the data of the first run; or go on in the new data: `--data-changed restart` begins its next epoch, "
     "`--data-changed continue` stays at the same place; or start from the weights only, with `--weights`.",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from netc.data.bad import BadRecordError
 from netc.data.codes import LEVELDB, MISSING_DATA, NO_RECORDS
+from netc.data.content import of_database
 from netc.data.datum import Datum, parse
 from netc.data.images import Colour, decode_image
 from netc.data.lmdb_file import LmdbFile
@@ -62,6 +63,9 @@ class DatumReader:
 
     def __len__(self) -> int:
         return len(self._file)
+
+    def content(self) -> Iterator[bytes]:
+        return of_database(self._file.path)
 
     def name(self, record: int) -> str:
         with self._lock:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from netc.data.bad import BadRecordError
 from netc.data.codes import BAD_TRANSFORM, MISSING_DATA, NO_RECORDS
+from netc.data.content import of_files, sampled
 from netc.data.images import decode_image, opened, read_bytes, read_image
 from netc.data.interpolate import interpolate
 from netc.data.lists import bad_line, read_text
@@ -106,6 +107,7 @@ class PairReader:
         self._pairs = pairs
         self._factor = int(pairs.p.label_divide_factor)
         self._transform = Transform(_mirrored(opening), _first(opening.record, pairs))
+        self.varies = pairs.p.batch_size == 1 and not pairs.p.new_height and self._transform.any_size
 
     @property
     def shapes(self) -> tuple[Shape, ...]:
@@ -114,15 +116,28 @@ class PairReader:
     def __len__(self) -> int:
         return len(self._pairs.listed)
 
+    def content(self) -> Iterator[bytes]:
+        pairs = self._pairs
+        names = "\n".join(f"{Path(image).name} {Path(labels).name}" for image, labels in pairs.listed)
+        yield names.encode("utf-8", "surrogateescape")
+        chosen = [pairs.listed[at] for at in sampled(len(pairs.listed))]
+        yield from of_files(pairs.path(name) for pair in chosen for name in pair)
+
     def name(self, record: int) -> str:
         return str(self._pairs.path(self._pairs.listed[record].image))
 
-    def fetch(self, record: int) -> int:
-        return record
+    def fetch(self, record: int) -> int | tuple[Array, Array]:
+        return self._read(record) if self.varies else record
 
-    def fill(self, item: int, ticket: Ticket, rows: Sequence[Array]) -> None:
-        image = self._pairs.image(item)
-        labels = self._pairs.labels(item, (image.shape[1], image.shape[2]))
+    def _read(self, record: int) -> tuple[Array, Array]:
+        image = self._pairs.image(record)
+        return image, self._pairs.labels(record, (image.shape[1], image.shape[2]))
+
+    def shapes_of(self, item: tuple[Array, Array]) -> tuple[Shape, ...]:
+        return item[0].shape, _label_shape(item[0].shape, self._factor)
+
+    def fill(self, item: int | tuple[Array, Array], ticket: Ticket, rows: Sequence[Array]) -> None:
+        image, labels = self._read(item) if isinstance(item, int) else item
         place = self._transform(image, rows[0][0], ticket)
         if self._factor == 1:
             labels = labels[place.window]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from netc.data.bad import BadRecordError
 from netc.data.codes import BAD_HDF5, BROKEN, MISSING_DATA
+from netc.data.content import SAMPLES, of_parts
 from netc.data.extras import h5py
 from netc.data.lists import read_text
 from netc.data.order import Order, Ticket, permutation
@@ -148,6 +149,12 @@ class Hdf5Reader:
 
     def __len__(self) -> int:
         return int(self._ends[-1])
+
+    def content(self) -> Iterator[bytes]:
+        most = -(-SAMPLES // len(self.files))
+        for file in self.files:
+            yield f"{file.rows} {file.shapes} {file.stored}".encode()
+            yield from of_parts(file.path, file.stored, most)
 
     def name(self, record: int) -> str:
         file, row = self._place(record)

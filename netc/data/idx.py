@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 
 from netc.data.codes import BAD_ARRAY, BROKEN, MISSING_DATA, NOT_DATA
+from netc.data.content import of_arrays
 from netc.data.labels import labels_problem
 from netc.data.order import Order, Ticket
 from netc.data.paths import find
@@ -125,6 +126,9 @@ class IdxReader:
 
     def __len__(self) -> int:
         return len(self._images)
+
+    def content(self) -> Iterator[bytes]:
+        return of_arrays([self._images] if self._labels is None else [self._images, self._labels])
 
     def name(self, record: int) -> str:
         return f"image {self._skipped + record} of {self._path}"

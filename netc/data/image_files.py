@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from netc.data.bad import BadRecordError
 from netc.data.codes import MISSING_DATA, NO_RECORDS
+from netc.data.content import of_files, sampled
 from netc.data.images import Colour, read_image
 from netc.data.lists import Listed, read_folder, read_list
 from netc.data.order import Order, Ticket, random_skip
@@ -65,6 +66,11 @@ class FileReader:
 
     def __len__(self) -> int:
         return len(self._files.listed)
+
+    def content(self) -> Iterator[bytes]:
+        listed = self._files.listed
+        yield "\n".join(f"{Path(each.path).name} {each.labels}" for each in listed).encode("utf-8", "surrogateescape")
+        yield from of_files(map(self._files.path, sampled(len(listed))))
 
     def name(self, record: int) -> str:
         return str(self._files.path(record))

@@ -12,13 +12,14 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
 from netc.data.bad import BadRecordError
-from netc.data.codes import BAD_RECORD, NO_RECORDS
+from netc.data.codes import BAD_RECORD, NO_RECORDS, WRONG_PLACE
+from netc.data.content import digest
 from netc.data.order import Order, Ticket
 from netc.data.source import Opening
 from netc.errors import Code, Diagnostic, NetError, Span
@@ -51,6 +52,9 @@ class Reader(Protocol):
 
     def fill(self, item: Any, ticket: Ticket, rows: Sequence[Array]) -> None:
         """Write a record into its row of each top (first axis 1); called by any thread. Raises BadRecordError."""
+
+    def content(self) -> Iterator[bytes]:
+        """What tells these records from others: `netc/data/content.py`. Called while other threads read."""
 
 
 @runtime_checkable
@@ -140,10 +144,17 @@ class Reading:
             np.copyto(top, values, casting="unsafe")
 
     def state(self) -> dict[str, Any]:
-        return dict(self._state)
+        return {**self._state, "content": self._content}
+
+    @cached_property
+    def _content(self) -> str:
+        return digest(self.reader.content())
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a state. Raises NetError(DAT010) if it is one of other data."""
+        if state.get("count") == self.order.count and state.get("content", self._content) != self._content:
+            message = f"the source has {self.order.count:,} records as when the snapshot was made, but others"
+            raise NetError(problem(self.layer, WRONG_PLACE, message, WRONG_PLACE.fix))
         self._drop()
         self.order.restore(state)
         self._state = self.order.state()

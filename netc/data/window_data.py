@@ -10,6 +10,7 @@ import numpy as np
 
 from netc.data.bad import BadRecordError
 from netc.data.codes import BAD_LIST, BAD_TRANSFORM, MEAN_FILE, MISSING_DATA, NO_RECORDS
+from netc.data.content import of_files, sampled
 from netc.data.draws import Draws
 from netc.data.images import decode_image, read_bytes
 from netc.data.labels import label_problem
@@ -149,6 +150,13 @@ class WindowReader:
 
     def __len__(self) -> int:
         return int(self._p.batch_size)
+
+    def content(self) -> Iterator[bytes]:
+        windows = [*self._foreground, *self._background]
+        yield "\n".join(f"{Path(w.image).name} {w[1:]}" for w in windows).encode("utf-8", "surrogateescape")
+        images = sorted({window.image for window in windows})
+        chosen = (images[at] for at in sampled(len(images)))
+        yield from of_files(beside(self._p.root_folder + image, self._path.parent) for image in chosen)
 
     def name(self, record: int) -> str:
         return f"window drawn for item {record} of a batch from {self._path}"

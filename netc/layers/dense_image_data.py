@@ -14,7 +14,7 @@ Gradient:
 
 Caffe notes:
     A layer of SegNet's fork (Badrinarayanan et al. 2015); `label_divide_factor` and `mirror` are those of ENet's.
-    All images of a batch have one size, also with batch_size: 1. There labels with colours are read as brightness; here
+    With `batch_size: 1` each image may have a size of its own. There labels with colours are read as brightness; here
     they are an error.
 """
 

@@ -123,7 +123,7 @@ OTHER_SEED = Code(
 OTHER_DATA = Code(
     "SNP031",
     "the run goes on with other data",
-    why="A source has another number of records than when the snapshot was written, and you have asked to go on all "
+    why="A source has other records than when the snapshot was written, and you have asked to go on all "
     "the same: what comes is not the run that was stopped. This is a warning.",
     example="netc train lenet.net --snapshot lenet_iter_500.solverstate --data-changed restart",
     fix="Nothing, if the data was meant to change. `restart` begins the next epoch of the new data, `continue` goes on "

@@ -29,7 +29,7 @@ SourceStates = list[dict[str, Mapping[str, Any]]]  # of each net: where its sour
 def restore(solver: Training, path: Path, data_changed: DataChanged = "stop") -> None:
     """Put a solver where a snapshot was taken, by netc or by Caffe.
 
-    data_changed: what becomes of sources that have another number of records now.
+    data_changed: what becomes of sources that have other records now.
     Raises NetError: SNP001 to SNP004 for files that are no snapshots, SNP010, SNP022, SNP023, SNP024 for those that
     do not fit, DAT010 for those of other data; the solver is unchanged then.
     """
@@ -109,21 +109,24 @@ def _adapted(solver: Training, at: SourceStates, how: DataChanged) -> tuple[Sour
         for name, state in found[-1].items():
             if state != states[name]:
                 then, now = states[name]["count"], state["count"]
-                message = f'layer "{name}" had {then:,} records, and has {now:,}: it goes on at record '
+                has = f"had {then:,} records, and has {now:,}" if then != now else "has other records than it had"
+                message = f'layer "{name}" {has}: it goes on at record '
                 message += f"{state['position']:,} of epoch {state['epoch']:,}"
                 said.append(Diagnostic(OTHER_DATA, message, severity="warning"))
     return found, said
 
 
 def _in_other_data(state: Mapping[str, Any], own: Mapping[str, Any], how: DataChanged) -> Mapping[str, Any]:
-    """A place in a source that may have another number of records than when the place was noted."""
-    now = own.get("count")
+    """A place in a source that may have other records than when the place was noted."""
+    now = {name: own[name] for name in ("count", "content") if name in own}
     numbers = [state.get(name) for name in ("count", "epoch", "position")]
-    if now is None or not all(type(number) is int for number in numbers) or state["count"] == now:
+    if "count" not in now or not all(type(number) is int for number in numbers):
+        return state
+    if state["count"] == now["count"] and state.get("content") in (None, now.get("content")):
         return state
     if how == "restart":
-        return {**state, "count": now, "epoch": state["epoch"] + 1, "position": 0}
-    return {**state, "count": now, "position": state["position"] % max(now, 1)}
+        return {**state, **now, "epoch": state["epoch"] + 1, "position": 0}
+    return {**state, **now, "position": state["position"] % max(now["count"], 1)}
 
 
 @contextmanager

@@ -447,7 +447,7 @@ class Solver(Training):
     def restore(self, state: str | Path, data_changed: DataChanged = "stop") -> None:
         """Go on from a snapshot's state file, and the weights that it names; raises NetError (SNP...).
 
-        data_changed: where a source has another number of records now, raise NetError(DAT010), or "restart" at the
+        data_changed: where a source has other records now, raise NetError(DAT010), or "restart" at the
         first record of its next epoch, or "continue" at the same place (SNP031, a warning).
         """
         with self._whole.alone():

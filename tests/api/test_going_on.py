@@ -167,6 +167,29 @@ def test_going_on_in_other_data(how: Any, count: int, expected: tuple[int, int, 
     assert second.iteration == 8
 
 
+@pytest.mark.parametrize(("how", "expected"), [("restart", (20, 2, 0)), ("continue", (20, 1, 8))])
+def test_going_on_in_as_many_other_records(how: Any, expected: tuple[int, int, int]) -> None:
+    Path("table.net").write_text(TABLE.format(shuffle="true"))
+    rows(20)
+    first = Solver("table.net", executor="reference")
+    first.step(7)
+    first.snapshot()
+    first.release()
+    Path("table.csv").write_text(Path("table.csv").read_text().replace("19,4,1", "19,4,0"))
+    log = Log()
+    second = Solver("table.net", events=log, executor="reference")
+    with pytest.raises(NetError) as refused:
+        second.restore("table_iter_7.solverstate")
+    assert [d.code.id for d in refused.value.diagnostics] == ["DAT010"]
+    second.restore("table_iter_7.solverstate", how)
+    assert place(second) == expected
+    (said,) = log.warnings
+    assert said.code.id == "SNP031"
+    assert 'layer "data" has other records than it had' in said.message
+    second.solve()
+    assert second.iteration == 8
+
+
 def test_the_same_data_goes_on_as_ever() -> None:
     Path("table.net").write_text(TABLE.format(shuffle="true"))
     rows(20)

@@ -160,3 +160,26 @@ def test_nothing_to_read(listed: Path) -> None:
     assert refused(open_source, data(listed.with_name("no.txt")), "TRAIN", 1).code.id == "DAT016"
     listed.write_text("")
     assert refused(open_source, data(listed), "TRAIN", 1).code.id == "DAT011"
+
+
+@pytest.mark.parametrize("factor", [1, 2])
+def test_a_batch_of_one_has_the_size_of_its_image(listed: Path, factor: int) -> None:
+    large = images(1, (12, 6, 3), seed=1)[0]
+    listed.with_name("image2.png").write_bytes(encode_image(large, "png"))
+    listed.with_name("label2.png").write_bytes(encode_image(large[:, :, :1] % 7, "png"))
+    source = open_source(data(listed, f"batch_size: 1 label_divide_factor: {factor}"), "TRAIN", 1)
+    for i in range(5):
+        shapes = source.upcoming()  # type: ignore[attr-defined]
+        height, width = (12, 6) if i == 2 else SIZE
+        assert shapes == ((1, 3, height, width), (1, 1, height // factor, width // factor))
+        out = [np.full(shape, np.nan, np.float32) for shape in shapes]
+        source.next(out)
+        np.testing.assert_array_equal(out[0][0], (large if i == 2 else PIXELS[i % 4]).transpose(2, 0, 1))
+        if factor == 1:
+            np.testing.assert_array_equal(out[1][0, 0], large[:, :, 0] % 7 if i == 2 else LABELS[i % 4])
+
+
+def test_a_batch_of_several_needs_one_size(listed: Path) -> None:
+    listed.with_name("image2.png").write_bytes(encode_image(images(1, (12, 6, 3))[0], "png"))
+    listed.with_name("label2.png").write_bytes(encode_image(images(1, (12, 6, 1))[0] % 7, "png"))
+    assert refused(read, data(listed, "batch_size: 2"), 2).code.id == "DAT002"

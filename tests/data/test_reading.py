@@ -3,7 +3,7 @@
 import gc
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -33,6 +33,9 @@ class Slow:
 
     def name(self, record: int) -> str:
         return f"number {record}"
+
+    def content(self) -> Iterator[bytes]:
+        yield b"numbers"
 
     def fetch(self, record: int) -> int:
         return record

@@ -16,7 +16,7 @@ from netc.api.definition import loads
 from netc.api.planning import plan
 from netc.api.sanity import LOG_FLT_MIN
 from netc.api.session import Net
-from netc.data import digits, images
+from netc.data import content, digits, images
 from netc.fast.convolution import groups
 from netc.fast.inner_product import tiles
 from netc.fast.machine import emit
@@ -109,6 +109,7 @@ CLAIMS: dict[str, dict[str, Holds]] = {
         "after 2,000 iterations is 98.55 %": Measured("9c213b5", "netc train nets/mnist/lenet.net --executor fast"),
         "after each of the steps 1 to 3": Whose("what SSD's data layer does"),
         "(11point, MaxIntegral or Integral)": lambda: set(averages.VERSIONS) == {"11point", "MaxIntegral", "Integral"},
+        "the bytes of up to 64 records": lambda: content.SAMPLES == 64,
         "more than 80 million pixels": lambda: images.MOST_PIXELS == 80_000_000,
     },
     "docs/finetuning.md": {
