@@ -11,6 +11,7 @@ import pytest
 
 from netc.data import reading
 from netc.data.bad import BadRecordError
+from netc.data.content import digest
 from netc.data.draws import Draws
 from netc.data.order import Order, Ticket
 from netc.data.reading import Reading
@@ -67,9 +68,10 @@ def test_threads_do_not_change_the_batches(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_the_state_is_that_of_the_batch_handed_out() -> None:
     reader = source()
-    assert reader.state() == {"epoch": 0, "position": 0, "seed": 3, "count": 7}
+    fixed = {"seed": 3, "count": 7, "content": digest([b"numbers"])}
+    assert reader.state() == {"epoch": 0, "position": 0, **fixed}
     batches(reader, 2)
-    assert reader.state() == {"epoch": 1, "position": 3, "seed": 3, "count": 7}
+    assert reader.state() == {"epoch": 1, "position": 3, **fixed}
     names = [reader.name_of(item) for item in range(5)]
     assert names == [f"number {int(n)}" for n in batches(source(), 2)[1][1]]
 
