@@ -2,14 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 from netc import data, run
-from netc.errors import NetError, Note
-from netc.graph import Node
+from netc.errors import Diagnostic, NetError, Note
+from netc.graph import Graph, Node
 from netc.kernels.labels import BadValueError
-from netc.layer import Array
+from netc.layer import SHAPE_UNKNOWN, Array, Phase
+from netc.schema.record import Record
+
+
+@contextmanager
+def read_from_data(graphs: Callable[[], Iterable[Graph]]) -> Iterator[None]:
+    """Within `with`, a shape that is not known (LAY010) is refused as what it comes from: the data is not there.
+
+    For whoever needs the data itself: a shape that is given would be of no use. graphs: the nets that are planned.
+    """
+    try:
+        yield
+    except NetError as error:
+        others = [d for d in error.diagnostics if d.code is not SHAPE_UNKNOWN]
+        if len(others) == len(error.diagnostics):
+            raise
+        found = [
+            diagnostic
+            for graph in graphs()
+            for node in graph.nodes
+            if data.has_source(node.record.type) and data.probe(node.record, graph.state.phase) is None
+            for diagnostic in _why_none(node.record, graph.state.phase)
+        ]
+        raise NetError(list(dict.fromkeys([*found, *others])) or error.diagnostics) from None
+
+
+def _why_none(record: Record, phase: Phase) -> tuple[Diagnostic, ...]:
+    error = data.why_none(record, phase)
+    return error.diagnostics if error else ()
 
 
 @runtime_checkable

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Unpack
@@ -12,6 +13,7 @@ from numpy.typing import DTypeLike
 
 from netc import data, run, solve
 from netc.api.definition import Definition, PathLike
+from netc.api.fed import read_from_data
 from netc.api.jobs import Job, load_job
 from netc.api.made_up import fill_inputs
 from netc.api.memory import within
@@ -58,7 +60,8 @@ class Net(SizedNet):
     that the layers can take (`netc.api.made_up`), to time a net without its data. reshape, names: as in `Solver`.
     run_options: `executor` ("fast"; with keep "reference", whose blobs may be written), `threads`. budget: bytes
     ("500MB") that parameters, gradients and blobs together may take; layers run again in backward until they fit, which
-    changes no bit. Raises NetError.
+    changes no bit. need_data: data layers whose data is not there are refused (DAT016) where their shape is not known.
+    Raises NetError.
     allow_writes: layers that write files (HDF5Output) may do so outside the working folder.
     """
 
@@ -83,6 +86,7 @@ class Net(SizedNet):
         on_bad_record: data.OnBadRecord = "stop",
         budget: int | str | None = None,
         allow_writes: bool = False,
+        need_data: bool = False,
         **run_options: Unpack[run.RunOptions],
     ) -> None:
         if not isinstance(definition, Definition):
@@ -98,7 +102,8 @@ class Net(SizedNet):
         def feeds(plan: Plan) -> Mapping[str, run.Feed]:
             return {} if synthetic else open_feeds(plan, seed, on_bad_record)
 
-        super().__init__(planner, inputs or {}, feeds, dtype=dtype, seed=seed, **options)
+        with read_from_data(lambda: [planner.graph]) if need_data else nullcontext():
+            super().__init__(planner, inputs or {}, feeds, dtype=dtype, seed=seed, **options)
         if synthetic:
             fill_inputs(self, seed)
         files = [weights] if isinstance(weights, str | Path) else weights
@@ -158,12 +163,15 @@ class Solver(solve.Solver):
 
         planner = Planner(job.train, job.train_state, training=(True,), batch=overfit, fit=fit)
         testers = [Planner(t.definition, t.state, training=(False,)) for t in (() if overfit else job.tests)]
-        shapes, *test_shapes = dealt(inputs or {}, [p.graph for p in (planner, *testers)])
-        net = SizedNet(planner, shapes, feeds, seed=seed, **options)
+        graphs = [p.graph for p in (planner, *testers)]
+        shapes, *test_shapes = dealt(inputs or {}, graphs)
+        with read_from_data(lambda: graphs):
+            net = SizedNet(planner, shapes, feeds, seed=seed, **options)
         net.graph = _with_preprocessing(net.plan)
         tests, warnings = [], [*job.warnings, *net.plan.warnings, *unlearned(net.plan)]
         for test, tester, shapes in zip(job.tests, testers, test_shapes, strict=False):
-            test_net = SizedNet(tester, shapes, feeds, seed=seed, params=net, **options)
+            with read_from_data(lambda: graphs):
+                test_net = SizedNet(tester, shapes, feeds, seed=seed, params=net, **options)
             warnings += (*test_net.plan.warnings, *too_many_batches(test_net, test.iterations))
             tests.append(solve.Test(test_net, test.iterations))
         prefix = replace(job, record=record).prefix
@@ -173,8 +181,13 @@ class Solver(solve.Solver):
         )  # fmt: skip
         self.job = job
         self.loaded = load_files(net, tuple(weights) or _weights(job, record), reshape=reshape, names=names)
-        started = [w for w in warnings if not (self.loaded and w.code is ZEROS)]
-        self.warnings: tuple[Diagnostic, ...] = tuple(dict.fromkeys(started))
+        self._warnings: tuple[Diagnostic, ...] = tuple(dict.fromkeys(warnings))
+
+    @property
+    def warnings(self) -> tuple[Diagnostic, ...]:
+        """What is dubious about the net and the solver; not that weights start as zeros, once others were loaded."""
+        goes_on = bool(self.loaded or self.iteration)
+        return tuple(w for w in self._warnings if not (goes_on and w.code is ZEROS))
 
     def check_snapshots(self) -> None:
         """Raise NetError(SNP020) if the run will write snapshots and cannot: better now than after hours."""

@@ -75,7 +75,7 @@ class SizedNet(FedNet):
         self._keep_program()
 
     def _keep_program(self) -> None:
-        program = run.Program(self.plan, self._storage, self.executor)
+        program = run.Program(self.plan, self._storage, self._own)
         self._programs.get(_key(self.plan), lambda: program)
 
     # ------------------------------------------------------------ inputs

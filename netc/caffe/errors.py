@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from netc.errors import Code, Diagnostic, NetError
+from netc.layer import SHAPE_UNKNOWN
 
 PASS_ARGUMENTS = Code(
     "RUN060",
@@ -61,6 +63,10 @@ ONE_MACHINE = Code(
 )
 
 
+SIZE = "put the data where the layer looks for it, or have the layer crop (transform_param { crop_size: ... })"
+"""What a script can do about a data layer whose shape is not known; it has no option to say it."""
+
+
 class CaffeError(NetError, RuntimeError):
     """A NetError that is a RuntimeError too, as pycaffe raises."""
 
@@ -78,4 +84,5 @@ def as_pycaffe_raises() -> Iterator[None]:
     except CaffeError:
         raise
     except NetError as error:
-        raise CaffeError(error.diagnostics) from error.__cause__  # what a Python layer raised, if one did
+        said = [replace(d, help=SIZE) if d.code is SHAPE_UNKNOWN else d for d in error.diagnostics]
+        raise CaffeError(said) from error.__cause__  # what a Python layer raised, if one did

@@ -106,6 +106,7 @@ def command(
         reshape=reshape,
         names=dict(names),
         training=False,
+        need_data=True,
         keep=keep,
         **run_options,
     )

@@ -153,10 +153,10 @@ def command(
             **_observing(run_options, inspect),
         )
         _refuse_inputs(solver)
-        _output.show(solver.warnings)
-        show_loaded(solver.loaded)
         if snapshot:
             solver.restore(snapshot, data_changed)
+        _output.show(solver.warnings)
+        show_loaded(solver.loaded)
         solver.check_snapshots()
         listeners = _Listeners(solver, events, progress, fresh=not solver.loaded)
         if log == "caffe":

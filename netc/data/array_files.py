@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from netc.data.bad import BadRecordError
-from netc.data.codes import BAD_ARRAY, MISSING_DATA
+from netc.data.codes import BAD_ARRAY
 from netc.data.content import of_arrays
 from netc.data.lists import read_text
 from netc.data.order import Order, Ticket
 from netc.data.paths import find
-from netc.data.reading import Reading, blamed, problem
+from netc.data.reading import Reading, blamed, missing
 from netc.data.rows import parse_npy, shape_problem
 from netc.data.source import Opening, Source, SourceType
 from netc.errors import Diagnostic, NetError, suggest
@@ -158,7 +158,7 @@ def _open(opening: Opening) -> Source:
     record, p = opening.record, opening.record.array_data_param
     found = _read(record)
     if found is None:
-        raise NetError(problem(record, MISSING_DATA, f'there is no "{p.source}"'))
+        raise missing(record, f'there is no "{p.source}"')
     reader = RowReader(*found)
     order = Order(len(reader), shuffle=p.shuffle, seed=opening.seed, stream=opening.stream)
     return Reading(opening, reader, order, int(p.batch_size))

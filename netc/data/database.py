@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from netc.data.bad import BadRecordError
-from netc.data.codes import LEVELDB, MISSING_DATA, NO_RECORDS
+from netc.data.codes import LEVELDB, NO_RECORDS
 from netc.data.content import of_database
 from netc.data.datum import Datum, parse
 from netc.data.images import Colour, decode_image
 from netc.data.lmdb_file import LmdbFile
 from netc.data.order import Order, Ticket, random_skip
 from netc.data.paths import find
-from netc.data.reading import Reader, Reading, blamed, problem
+from netc.data.reading import Reader, Reading, blamed, missing, problem
 from netc.data.source import Opening, Source, SourceType
 from netc.data.transform import Transform, colour, transformed
 from netc.errors import Diagnostic, NetError
@@ -112,7 +112,7 @@ def open_records(
     record, p = opening.record, opening.record.data_param
     path = find(record, p.source)
     if path is None:
-        raise NetError(problem(record, MISSING_DATA, f'there is no database "{p.source}"'))
+        raise missing(record, f'there is no database "{p.source}"')
     with blamed(record):
         file = open_lmdb(path)
     skip = random_skip(int(p.rand_skip), opening.seed, opening.stream)

@@ -18,7 +18,7 @@ from netc.data.extras import h5py
 from netc.data.lists import read_text
 from netc.data.order import Order, Ticket, permutation
 from netc.data.paths import beside, find
-from netc.data.reading import Reading, blamed, problem
+from netc.data.reading import Reading, blamed, missing
 from netc.data.rows import shape_problem
 from netc.data.source import Opening, Source, SourceType
 from netc.errors import Diagnostic, NetError, Report
@@ -201,7 +201,7 @@ def _open(opening: Opening) -> Source:
     record, p = opening.record, opening.record.hdf5_data_param
     source = find(record, p.source)
     if source is None:
-        raise NetError(problem(record, MISSING_DATA, f'there is no list "{p.source}"'))
+        raise missing(record, f'there is no list "{p.source}"')
     with blamed(record):
         reader = Hdf5Reader(read_files(source, record.top), record.top, p.shuffle)
     order = Order(

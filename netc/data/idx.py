@@ -12,12 +12,12 @@ from typing import Any, BinaryIO, cast
 
 import numpy as np
 
-from netc.data.codes import BAD_ARRAY, BROKEN, MISSING_DATA, NOT_DATA
+from netc.data.codes import BAD_ARRAY, BROKEN, NOT_DATA
 from netc.data.content import of_arrays
 from netc.data.labels import labels_problem
 from netc.data.order import Order, Ticket
 from netc.data.paths import find
-from netc.data.reading import Reading, blamed, problem
+from netc.data.reading import Reading, blamed, missing, problem
 from netc.data.rows import shape_problem
 from netc.data.source import Opening, Source, SourceType
 from netc.data.transform import Transform, transformed
@@ -161,7 +161,7 @@ def _open(opening: Opening) -> Source:
     record, p = opening.record, opening.record.idx_data_param
     found = _read(record, shape_only=False)
     if found is None:
-        raise NetError(problem(record, MISSING_DATA, f'there is no "{p.source}", or no "{p.labels}"'))
+        raise missing(record, f'there is no "{p.source}", or no "{p.labels}"')
     reader = IdxReader(opening, *found, int(p.first))
     order = Order(len(reader), shuffle=p.shuffle, seed=opening.seed, stream=opening.stream)
     return Reading(opening, reader, order, int(p.batch_size))

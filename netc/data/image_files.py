@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from netc.data.bad import BadRecordError
-from netc.data.codes import MISSING_DATA, NO_RECORDS
+from netc.data.codes import NO_RECORDS
 from netc.data.content import of_files, sampled
 from netc.data.images import Colour, read_image
 from netc.data.lists import Listed, read_folder, read_list
 from netc.data.order import Order, Ticket, random_skip
 from netc.data.paths import beside, find
-from netc.data.reading import Reading, blamed, problem
+from netc.data.reading import Reading, blamed, missing, problem
 from netc.data.resize import resize
 from netc.data.source import Opening, Source, SourceType
 from netc.data.transform import Transform, transformed
@@ -123,7 +123,7 @@ def _open(opening: Opening) -> Source:
     record, p = opening.record, _parameter(opening.record)
     files = _files(record)
     if files is None:
-        raise NetError(problem(record, MISSING_DATA, f'there is no "{p.source}"'))
+        raise missing(record, f'there is no "{p.source}"')
     reader = FileReader(opening, files)
     seed, stream = opening.seed, opening.stream
     skip = random_skip(int(p.rand_skip), seed, stream) if record.type == "ImageData" else 0

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 
 from netc.data.bad import BadRecordError
-from netc.data.codes import BAD_RECORD, NO_RECORDS, WRONG_PLACE
+from netc.data.codes import BAD_RECORD, MISSING_DATA, NO_RECORDS, WRONG_PLACE
 from netc.data.content import digest
 from netc.data.order import Order, Ticket
 from netc.data.source import Opening
@@ -252,6 +252,12 @@ class Reading:
 def problem(layer: Record, code: Code, message: str, help: str | None = None, field: str = "source") -> Diagnostic:
     """A diagnostic about the data of a layer; its span is that of a field of the layer's own message, if it has it."""
     return Diagnostic.of_layer(layer, code, message, _span(layer, field), (), help, field=field)
+
+
+def missing(layer: Record, message: str) -> NetError:
+    """That the data of a layer is not there (DAT016), and where it is looked for."""
+    help = "put it there, or correct the path: it is tried from here, then from the net's folder and those above it"
+    return NetError(problem(layer, MISSING_DATA, message, help))
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from netc.data.bad import BadRecordError
-from netc.data.codes import BAD_LIST, BAD_TRANSFORM, MEAN_FILE, MISSING_DATA, NO_RECORDS
+from netc.data.codes import BAD_LIST, BAD_TRANSFORM, MEAN_FILE, NO_RECORDS
 from netc.data.content import of_files, sampled
 from netc.data.draws import Draws
 from netc.data.images import decode_image, read_bytes
@@ -17,7 +17,7 @@ from netc.data.labels import label_problem
 from netc.data.lists import read_text
 from netc.data.order import Order, Ticket
 from netc.data.paths import beside, find
-from netc.data.reading import Reading, blamed, problem
+from netc.data.reading import Reading, blamed, missing, problem
 from netc.data.resize import resize
 from netc.data.source import Opening, Source, SourceType
 from netc.data.transform import mean_of
@@ -220,7 +220,7 @@ def _open(opening: Opening) -> Source:
     record, p = opening.record, opening.record.window_data_param
     path = find(record, p.source)
     if path is None:
-        raise NetError(problem(record, MISSING_DATA, f'there is no window file "{p.source}"'))
+        raise missing(record, f'there is no window file "{p.source}"')
     with blamed(record):
         windows = read_windows(path)
     reader = WindowReader(opening, path, windows)

@@ -105,6 +105,8 @@ class Net:
         self.executor: Executor
         self._how = executor, debug
         self.executor, self.threads = _executor(executor, self._storage, debug, threads)
+        self._own = self.executor  # of the program; while somebody observes, another one may run it
+        self._observer: Observer | None = None
         self._updates: Updates | None = None
 
     def replica(self: N) -> N:
@@ -129,7 +131,8 @@ class Net:
         twin._storage = replace(
             self._storage, parameters=twin.parameters, feeds=twin.feeds, inputs=inputs, seeds={}, observer=None
         )
-        twin.executor = self.executor.replica(twin._storage)
+        twin.executor = twin._own = self._own.replica(twin._storage)
+        twin._observer = None
         return twin
 
     def _make_parameters(self, seed: int, params: Net | None) -> Parameters:
@@ -225,13 +228,11 @@ class Net:
 
         updates: a `netc.fast.program.lowered.Updates`. Values of blobs are lost, so this belongs before the first pass.
         """
-        updating = getattr(self.executor, "updating", None)
+        updating = getattr(self._own, "updating", None)
         if updating is None:
             return False
-        before, self.executor = self.executor, updating(updates)
-        self._reach.lose()
-        _with_state(self.executor, before)
-        self._updates = updates
+        self._own, self._updates = _with_state(updating(updates), self.executor), updates
+        self._watch(self._observer)
         return True
 
     def backward_and_update(self) -> None:
@@ -332,26 +333,32 @@ class Net:
     def observed(self, observer: Observer) -> Iterator[None]:
         """Within `with`, the observer sees each layer's arrays right after its forward and its backward.
 
-        One that is there already goes on seeing them. A net on the fast executor runs on the reference one meanwhile:
-        only there every layer stands alone.
+        One that is there already goes on seeing them, and both do so when the net gets another size. A net on the fast
+        executor runs on the reference one meanwhile: only there every layer stands alone.
         """
-        storage, own, outer = self._storage, self.executor, self._storage.observer
-        storage.observer = _both(outer, observer)
-        if not isinstance(own, Reference):
-            self.executor = _with_state(Reference(storage), own)
-            self._reach.lose()
+        outer = self._observer
+        self._watch(_both(outer, observer))
         try:
             yield
         finally:
-            storage.observer = outer
-            if self._storage is storage and self.executor is not own:
-                self.executor = _with_state(own, self.executor)
-                self._reach.lose()
+            self._watch(outer)
+
+    def _watch(self, observer: Observer | None) -> None:
+        """From now on this observer, or none, sees the layers; they run where it can see them."""
+        self._observer = self._storage.observer = observer
+        alone = observer is None or isinstance(self._own, Reference)
+        if alone or not isinstance(self.executor, Reference):
+            self._run_on(self._own if alone else Reference(self._storage))
+
+    def _run_on(self, executor: Executor) -> None:
+        if executor is not self.executor:
+            self.executor = _with_state(executor, self.executor)
+            self._reach.lose()
 
     @property
     def is_observed(self) -> bool:
         """Whether an observer sees each layer's arrays now."""
-        return self._storage.observer is not None
+        return self._observer is not None
 
     # ------------------------------------------------------------ other plans of the same net
 
@@ -372,9 +379,12 @@ class Net:
         """Run this program from now on, on these inputs; what layers keep between iterations comes with them."""
         storage, before = program.storage, self.executor
         storage.inputs, storage.iteration, storage.seed = dict(inputs), self.iteration, self.seed
-        self.plan, self._storage, self.executor = program.plan, storage, program.executor
+        self._storage.observer = None
+        self.plan, self._storage = program.plan, storage
+        self.executor = self._own = program.executor
         self._reach = Reach(program.plan)
         _with_state(self.executor, before)
+        self._watch(self._observer)
 
     # ------------------------------------------------------------ state between iterations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image
 
 import netc
 from netc import caffe
+from netc.cli import cli
 from netc.errors import NetError
 from netc.layer import Array
 
@@ -75,3 +77,51 @@ def test_a_batch_of_several_needs_one_size(images: list[Array]) -> None:
     with pytest.raises(NetError, match=r"1\.png.*it is 12 x 7, the batch 6 x 9"):
         netc.Net("net.prototxt", "TRAIN").forward()
     assert len(images) == 4
+
+
+@pytest.mark.parametrize("executor", ["reference", "fast"])
+def test_whoever_observes_goes_on_seeing_every_layer(images: list[Array], executor: str) -> None:
+    net = netc.Net("net.prototxt", "TRAIN", executor=executor)
+    own = type(net.executor)
+    seen: list[tuple[str, int, tuple[int, ...]]] = []
+    with net.observed(lambda kind, layer, call: seen.append((kind, layer, call.tops[0].shape))):
+        for image in images:
+            seen.clear()
+            net.forward()
+            net.backward()
+            assert [layer for kind, layer, _ in seen if kind == "forward"] == [0, 1, 2, 3]
+            assert [layer for kind, layer, _ in seen if kind == "backward"] == [3, 2, 1]
+            assert seen[0][2] == image.shape
+        assert net.is_observed
+    seen.clear()
+    net.forward()
+    assert seen == []
+    assert type(net.executor) is own
+    assert not net.is_observed
+
+
+def test_a_replica_is_observed_by_nobody(images: list[Array]) -> None:
+    net = netc.Net("net.prototxt", "TRAIN", inputs={"data": images[0].shape})
+    with net.observed(lambda *_: None):
+        twin = net.replica()
+        assert not twin.is_observed
+        assert type(twin.executor) is not type(net.executor)
+
+
+MAPS = """
+layer { name: 'd' type: 'ImageData' top: 'data' top: 'label' image_data_param { source: 'list.txt' batch_size: 1 } }
+layer { name: 'c' type: 'Convolution' bottom: 'data' top: 'c'
+  convolution_param { num_output: 2 kernel_size: 3 weight_filler { type: 'xavier' } } }
+layer { name: 'p' type: 'Pooling' bottom: 'c' top: 'p' pooling_param { pool: AVE global_pooling: true } }
+layer { name: 'a' type: 'Accuracy' bottom: 'p' bottom: 'label' top: 'a' }
+"""
+
+
+@pytest.mark.parametrize("executor", ["reference", "fast"])
+def test_every_image_is_counted(images: list[Array], executor: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("maps.prototxt").write_text(MAPS)
+    caffe.Net("maps.prototxt", caffe.TEST).save("w.caffemodel")
+    line = f"test maps.prototxt --weights w.caffemodel --iterations {len(images)} --executor {executor} --json"
+    cli(line.split(), standalone_mode=False)
+    found = json.loads(capsys.readouterr().out)
+    assert sum(each["samples"] for each in found["classes"]) == len(images)

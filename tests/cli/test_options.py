@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 import pytest
 
+from netc import caffe
 from netc.api.session import Solver
 from netc.cli import cli
 from netc.layers import python
@@ -143,6 +144,30 @@ def test_input_says_the_shape_of_data_that_is_not_there(run: Run, tmp_path: Path
     done = run("gradcheck", "missing.net", "--input", "data=2x1x4x4", "--values", "2", "--json")
     assert done.code == 0, done.err
     assert [blob["shape"] for blob in json.loads(done.out)] == [[4, 16], [4]]
+
+
+@pytest.mark.parametrize("command", ["train", "test"])
+def test_who_needs_the_data_is_told_that_it_is_not_there(run: Run, tmp_path: Path, command: str) -> None:
+    """A shape that is said with --input would be of no use."""
+    (tmp_path / "missing.net").write_text(MISSING + "solver { base_lr: 0.1 max_iter: 2 }")
+    weights = ["--weights", "w.caffemodel"] if command == "test" else []
+    done = run(command, "missing.net", *weights)
+    assert done.code == 1
+    assert done.err.startswith('missing.net:2:32: error[DAT016]: layer "data" (Data): there is no database "not_here"')
+    assert "it is tried from here, then from the net's folder" in done.err
+    assert "--input" not in done.err
+
+
+def test_scripts_are_told_no_option(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("missing.net").write_text(MISSING)
+    Path("s.prototxt").write_text('train_net: "missing.net" base_lr: 0.1 lr_policy: "fixed" max_iter: 2')
+    for open_it in (lambda: caffe.Net("missing.net", caffe.TRAIN), lambda: caffe.SGDSolver("s.prototxt")):
+        with pytest.raises(RuntimeError) as caught:
+            open_it()
+        assert "LAY010" in str(caught.value)
+        assert "--input" not in str(caught.value)
+        assert "put the data where the layer looks for it" in str(caught.value)
 
 
 def test_input_reaches_the_train_net_and_the_test_nets(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 from netc.api.definition import loads
 from netc.api.planning import check, plan
 from netc.api.session import Solver
+from netc.cli import cli
 from netc.errors import Diagnostic
 from tests.cli.conftest import SMALL
 
@@ -125,7 +126,7 @@ def test_a_solver_says_that_its_net_learns_nothing(tmp_path: Path) -> None:
     assert "PLN025" in [d.code.id for d in Solver(solver).warnings]
 
 
-def test_zeros_are_no_matter_once_weights_are_loaded(tmp_path: Path) -> None:
+def test_zeros_are_no_matter_once_weights_are_loaded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = SMALL.replace('prefix: "small"', f'prefix: "{tmp_path}/small"').replace("max_iter: 40", "max_iter: 1")
     hidden = fc("h", "data", 8, ZERO)
     text = (
@@ -140,6 +141,13 @@ def test_zeros_are_no_matter_once_weights_are_loaded(tmp_path: Path) -> None:
     solver.solve()
     again = Solver(tmp_path / "small.net", weights=[tmp_path / "small_iter_1.caffemodel"])
     assert not again.warnings
+    resumed = Solver(tmp_path / "small.net")
+    resumed.restore(tmp_path / "small_iter_1.solverstate")
+    assert not resumed.warnings
+    resumed.release()
+    for more, said in (((), True), (("--snapshot", str(tmp_path / "small_iter_1.solverstate")), False)):
+        cli(["train", str(tmp_path / "small.net"), "--stop-at", "2", *more], standalone_mode=False)
+        assert ("PLN026" in capsys.readouterr().err) is said
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "nets").glob("*.net")), ids=lambda p: p.stem)
