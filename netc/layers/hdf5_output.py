@@ -11,7 +11,9 @@ Gradient:
     None: the layer gives no gradient to its bottoms.
 
 Caffe notes:
-    Caffe writes the datasets of one forward pass and fails on the second; netc appends. The package h5py is needed.
+    Caffe writes the datasets of one forward pass and fails on the second; netc appends. The first pass makes a whole
+    file or none; later ones append in place, so a process that is killed meanwhile may leave a file that HDF5 cannot
+    read. The next run makes it anew. The package h5py is needed.
     Files outside the working folder are written with `--allow-writes` only, and none while a net is timed or checked.
 """
 

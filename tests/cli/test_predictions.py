@@ -1,12 +1,16 @@
 """How predictions are shown and written."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import netc
+from netc import caffe
 from netc.api.outputs import Output
 from netc.api.predict import Prediction
+from netc.cli import cli
 from netc.cli._predictions import MapFiles, as_data, lines, together
 
 Image = pytest.importorskip("PIL.Image", reason="the extra data is not installed")
@@ -66,3 +70,35 @@ def test_a_vector_is_scores_if_its_values_have_names() -> None:
     assert as_data(made, 1, NAMES, {}) == {"fc": [{"class": 1, "label": "dog", "score": 3.0}]}
     assert as_data(made, 1, None, {}) == {"fc": {"shape": [2], "values": [1.0, 3.0]}}
     assert list(lines(made, 5, None, {})) == ["a", "  2: [1. 3.]"]
+
+
+FCN = """
+input: "data" input_shape { dim: 2 dim: 3 dim: 8 dim: 6 }
+layer { name: "score" type: "Convolution" bottom: "data" top: "score"
+  convolution_param { num_output: 3 kernel_size: 3 pad: 1 weight_filler { type: "msra" } } }
+layer { name: "prob" type: "Softmax" bottom: "score" top: "prob" }
+"""
+
+
+def test_the_command_writes_the_maps_of_each_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("fcn.prototxt").write_text(FCN)
+    caffe.Net("fcn.prototxt", caffe.TEST).save("w.caffemodel")
+    images = np.random.default_rng(0).integers(0, 256, (3, 8, 6, 3), np.uint8)
+    for name, image in zip(("a.png", "b.png", "sub/a.png"), images, strict=True):
+        Path(name).parent.mkdir(exist_ok=True)
+        Image.fromarray(image).save(name)
+    line = "predict fcn.prototxt --weights w.caffemodel a.png b.png sub/a.png --maps out --json"
+    assert not cli(line.split(), standalone_mode=False)
+    found = [json.loads(each) for each in capsys.readouterr().out.splitlines()]
+    assert [each["outputs"]["prob"]["files"] for each in found] == [
+        [f"out/{stem}.prob.npy", f"out/{stem}.prob.png"] for stem in ("a", "b", "a_2")
+    ]
+    net = netc.Net("fcn.prototxt", weights="w.caffemodel")
+    for each, image in zip(found, images, strict=True):
+        array, picture = (Path(name) for name in each["outputs"]["prob"]["files"])
+        wanted = net.forward(data=image[:, :, ::-1].transpose(2, 0, 1)[None].astype(np.float32))["prob"][0]
+        np.testing.assert_allclose(np.load(array), wanted, rtol=1e-4, atol=1e-6)
+        np.testing.assert_array_equal(np.asarray(Image.open(picture)), np.load(array).argmax(0))

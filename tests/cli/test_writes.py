@@ -1,5 +1,8 @@
 """What a net's layers may write: only when it is trained, tested or run, and only where the user works."""
 
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,7 @@ from netc import caffe
 from netc.api.gradcheck import gradcheck
 from netc.cli import cli
 from netc.errors import NetError
-from tests.cli.conftest import SMALL
+from tests.cli.conftest import SMALL, environment
 
 LAYER = 'layer { name: "out" type: "HDF5Output" bottom: "ip" bottom: "label" hdf5_output_param { file_name: "%s" } }'
 
@@ -128,3 +131,28 @@ def test_a_file_of_another_kind_is_not_replaced(work: Path, there: bytes) -> Non
         net.forward()
     assert [d.code.id for d in caught.value.diagnostics] == ["LAY115"]
     assert (work / "model.caffemodel").read_bytes() == there
+
+
+def test_a_file_that_a_kill_has_left_is_made_anew(work: Path) -> None:
+    """Passes after the first append in place; what HDF5 cannot read then does not stand in the way of the next run."""
+    net = write_net(work, "out.h5")
+    script = f"import netc; net = netc.Net({str(net)!r}, 'TRAIN', executor='reference')\nwhile True: net.forward()"
+    process = subprocess.Popen([sys.executable, "-c", script], env=environment(), cwd=work)
+    try:
+        size = 0
+        for _ in range(1200):
+            time.sleep(0.05)
+            size = (work / "out.h5").stat().st_size if (work / "out.h5").exists() else 0
+            if size > 20_000 or process.poll() is not None:
+                break
+    finally:
+        process.kill()
+        process.wait()
+    assert size > 20_000
+    with (work / "out.h5").open("r+b") as file:  # the worst that a kill can leave
+        file.truncate(size // 2)
+    again = netc.Net(net, "TRAIN", executor="reference")
+    again.forward()
+    again.forward()
+    with h5py.File(work / "out.h5") as written:
+        assert written["data"].shape == (32, 10)
