@@ -16,7 +16,7 @@ import pytest
 
 from tests.docs.after import AFTER
 from tests.docs.claims import CLAIMS, Measured, Whose
-from tests.docs.names import unknown, unknown_in_command
+from tests.docs.names import foreign, unknown, unknown_in_command
 from tests.docs.pages import PAGES, ROOT, Part, parts
 from tests.docs.running import Reader, lines_of
 
@@ -144,6 +144,11 @@ def test_claims(page: str, words: str) -> None:
         assert COMMIT.match(holds.commit)
     elif not isinstance(holds, Whose):
         assert holds()
+
+
+def test_names_of_others_are_on_some_page() -> None:
+    said = " ".join(part.said for page in PAGES for part in parts(page))
+    assert [name for name in foreign() if name not in said] == []
 
 
 # The questions find what is wrong
