@@ -15,12 +15,13 @@ Caffe notes:
     Caffe has no such layer: its example converts the files to a database. https://www.cs.toronto.edu/~kriz/cifar.html
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from netc.data.codes import BAD_ARRAY, MISSING_DATA
+from netc.data.content import of_arrays
 from netc.data.order import Order, Ticket
 from netc.data.paths import find
 from netc.data.reading import Reading, problem
@@ -98,6 +99,9 @@ class CifarReader:
 
     def name(self, record: int) -> str:
         return f"image {record}"
+
+    def content(self) -> Iterator[bytes]:
+        return of_arrays([self._records["image"], self._records["label"]])
 
     def fetch(self, record: int) -> int:
         return record

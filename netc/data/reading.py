@@ -53,8 +53,13 @@ class Reader(Protocol):
     def fill(self, item: Any, ticket: Ticket, rows: Sequence[Array]) -> None:
         """Write a record into its row of each top (first axis 1); called by any thread. Raises BadRecordError."""
 
+
+@runtime_checkable
+class Told(Protocol):
+    """A reader that tells its records from others, so that a run does not go on in other data without a word."""
+
     def content(self) -> Iterator[bytes]:
-        """What tells these records from others: `netc/data/content.py`. Called while other threads read."""
+        """Of the records what is cheap to read (`netc/data/content.py`). Called while other threads read."""
 
 
 @runtime_checkable
@@ -144,15 +149,16 @@ class Reading:
             np.copyto(top, values, casting="unsafe")
 
     def state(self) -> dict[str, Any]:
-        return {**self._state, "content": self._content}
+        return {**self._state, **({"content": self._content} if self._content else {})}
 
     @cached_property
-    def _content(self) -> str:
-        return digest(self.reader.content())
+    def _content(self) -> str | None:
+        return digest(self.reader.content()) if isinstance(self.reader, Told) else None
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a state. Raises NetError(DAT010) if it is one of other data."""
-        if state.get("count") == self.order.count and state.get("content", self._content) != self._content:
+        others = self._content and state.get("content", self._content) != self._content
+        if others and state.get("count") == self.order.count:
             message = f"the source has {self.order.count:,} records as when the snapshot was made, but others"
             raise NetError(problem(self.layer, WRONG_PLACE, message, WRONG_PLACE.fix))
         self._drop()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import importlib
 import os
+import pkgutil
 import shutil
 import struct
 from collections.abc import Callable
@@ -13,10 +15,12 @@ import h5py
 import numpy as np
 import pytest
 
+import netc.data
 from netc.data import open_source
 from netc.data.content import SAMPLES, sampled
 from netc.data.datum import encode
 from netc.data.images import encode_image
+from netc.data.reading import Reader
 from netc.schema.record import Record
 from tests.data.common import Array, images, layer, refused, write_lmdb
 
@@ -130,6 +134,13 @@ def test_a_state_of_before_this_was_noted_is_taken(tmp_path: Path) -> None:
     state = source.state()
     del state["content"]
     source.restore(state)
+
+
+def test_every_reader_tells_its_records_from_others() -> None:
+    modules = [importlib.import_module(f"netc.data.{each.name}") for each in pkgutil.iter_modules(netc.data.__path__)]
+    readers = {value for module in modules for value in vars(module).values() if hasattr(value, "fetch")}
+    assert len(readers - {Reader}) >= 7
+    assert [each for each in readers - {Reader} if not hasattr(each, "content")] == []
 
 
 def test_samples() -> None:

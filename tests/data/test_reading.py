@@ -76,6 +76,13 @@ def test_the_state_is_that_of_the_batch_handed_out() -> None:
     assert names == [f"number {int(n)}" for n in batches(source(), 2)[1][1]]
 
 
+def test_a_reader_that_tells_nothing_goes_on_all_the_same() -> None:
+    reader = source()
+    reader.reader = type("Silent", (), {name: getattr(Slow, name) for name in vars(Slow) if name != "content"})()
+    assert "content" not in reader.state()
+    reader.restore({**reader.state(), "content": "another"})
+
+
 def test_a_bad_record_stops_at_its_batch_and_stays_there() -> None:
     good = batches(source(), 1)
     bad = next(n for n in range(7) if n not in good[0][1])
