@@ -12,7 +12,6 @@ from netc.errors import Diagnostic, NetError, Note
 from netc.graph import Graph, Node
 from netc.kernels.labels import BadValueError
 from netc.layer import SHAPE_UNKNOWN, Array, Phase
-from netc.schema.record import Record
 
 
 @contextmanager
@@ -31,14 +30,15 @@ def read_from_data(graphs: Callable[[], Iterable[Graph]]) -> Iterator[None]:
             diagnostic
             for graph in graphs()
             for node in graph.nodes
-            if data.has_source(node.record.type) and data.probe(node.record, graph.state.phase) is None
-            for diagnostic in _why_none(node.record, graph.state.phase)
+            if data.has_source(node.record.type, node.type.data)
+            and data.probe(node.record, graph.state.phase, node.type.data) is None
+            for diagnostic in _why_none(node, graph.state.phase)
         ]
         raise NetError(list(dict.fromkeys([*found, *others])) or error.diagnostics) from None
 
 
-def _why_none(record: Record, phase: Phase) -> tuple[Diagnostic, ...]:
-    error = data.why_none(record, phase)
+def _why_none(node: Node, phase: Phase) -> tuple[Diagnostic, ...]:
+    error = data.why_none(node.record, phase, own=node.type.data)
     return error.diagnostics if error else ()
 
 
