@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from random import Random
-from typing import Any
 
 import numpy as np
 
@@ -25,6 +24,7 @@ from netc.convert.onnx.sizes import Sizes, sizes_of
 from netc.convert.predicting import Predicting
 from netc.errors import NetError
 from netc.graph import State, build
+from netc.layer import Array
 from netc.plan import plan
 from netc.run import Net
 from netc.schema.record import Record
@@ -33,13 +33,24 @@ from tools.attack._wide_nets import WideNet
 from tools.attack.nets import Case, fill
 
 TOLERANCE = 2e-4  # of an array's largest value: chains of layers that were never trained
+GRAFTS = 2  # besides those that a net has by chance
 WHOLE = 10  # every so manieth net keeps its losses and measures
 REFUSED = (NO_COUNTERPART, NO_COUNTERPART_FIELD)
 
 
+class _Grafted(WideNet):
+    """A net with more layers as examples have them."""
+
+    def grow(self) -> None:
+        super().grow()
+        for _ in range(GRAFTS):
+            self.graft()
+
+
 def case(seed: int) -> Case:
+    """A net with grafts of examples of either phase; whatever it is, it is converted in phase TEST."""
     random = Random(seed)
-    net = WideNet(random, "TEST")
+    net = _Grafted(random, random.choice(("TRAIN", "TRAIN", "TEST")))
     return Case(seed, net.text, "TEST", False, "exact", 1, net.given, tuple(net.types))
 
 
@@ -118,5 +129,18 @@ def _inputs(net: Net, sizes: Sizes, of: Case) -> Iterator[Inputs]:
     own = {name: array.copy() for name, array in net.inputs.items()}
     yield own
     for shapes in sizes.inputs[:2]:
-        given: dict[str, Any] = {name: np.resize(own[name], shapes.get(name, own[name].shape)) for name in own}
-        yield given
+        given: dict[str, Array] = {name: np.resize(own[name], shapes.get(name, own[name].shape)) for name in own}
+        if _is_taken(net, given):
+            yield given
+
+
+def _is_taken(net: Net, inputs: Inputs) -> bool:
+    """Whether netc runs the net on these inputs: a mask or an index may point outside what is smaller now."""
+    try:
+        other = Net(plan(net.graph, training=False, inputs={n: a.shape for n, a in inputs.items()}), params=net)
+        for name, array in inputs.items():
+            other.set_input(name, array)
+        other.forward()
+    except NetError:
+        return False
+    return True
