@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from tools.attack._threads import all_threads
+
+
+@pytest.fixture(autouse=True)
+def threads_for_small_nets() -> Iterator[None]:
+    """The nets of tests are small, and use all threads that they are given all the same."""
+    with all_threads():
+        yield
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -14,6 +14,7 @@ from netc.errors import Code, Diagnostic, NetError
 from netc.plan.budget import Fit, Make, fit
 from netc.plan.model import Plan
 from netc.plan.usage import Measure, Usage, of_plan
+from netc.run.environment import exact, useful_threads
 from netc.schema.record import Record
 from netc.solve.rule import Rule
 from netc.solve.rules import rules
@@ -57,12 +58,12 @@ def measure(
     def found(plan: Plan) -> Usage:
         if executor != "fast":
             return of_plan(plan, kept)
-        fast: Any = import_module("netc.run.fast")  # costly to import
-        lowering: Any = import_module("netc.fast.program.usage")
+        lowering: Any = import_module("netc.fast.program.lower")  # costly to import
+        counting: Any = import_module("netc.fast.program.usage")
         in_backward = update_in_backward and solver is not None and not needs_all_gradients(solver)
         updates = _updates(rule) if rule is not None and in_backward else None
-        program = fast.lower(plan, threads or fast.thread_count(), fast.exact(), updates)
-        usage: Usage = lowering.of_program(plan, program, kept)
+        program = lowering.lower(plan, useful_threads(plan, threads), exact(), updates)
+        usage: Usage = counting.of_program(plan, program, kept)
         return usage
 
     return found

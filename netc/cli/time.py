@@ -85,8 +85,9 @@ def _explain(net: Net) -> None:
     if not isinstance(net.executor, fast.Fast):
         _output.out.print("--explain is for the fast executor (float32)")
         return
-    peak = profiling.peak(net.threads)
-    _output.out.print(f"peak      {2e-9 * peak:>10.0f} GFlop/s on {net.threads} threads; Winograd may pass it")
+    threads = net.executor.team.threads
+    peak = profiling.peak(threads)
+    _output.out.print(f"peak      {2e-9 * peak:>10.0f} GFlop/s on {threads} threads; Winograd may pass it")
     for t in profiling.profile(net.executor):
         share = f"{100 * t.share(peak):>5.0f} %" if t.macs else " " * 7
         way = "backward" if t.backward else "forward"

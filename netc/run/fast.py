@@ -5,7 +5,6 @@ Layers that lowering does not know run on their own kernels in between, on plain
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import prod
@@ -14,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from netc.errors import Code, Diagnostic, NetError
 from netc.fast.machine.launch import Launch, bind
 from netc.fast.machine.layout import Blocked
 from netc.fast.machine.layout import plain as plain_at
@@ -23,11 +21,13 @@ from netc.fast.machine.operands import touched
 from netc.fast.machine.walk import Team
 from netc.fast.program.lower import Lowered, lower
 from netc.fast.program.lowered import Item, Updates
+from netc.fast.program.order import starts
 from netc.fast.program.verify import verify
 from netc.jit import compile_all
 from netc.layer import Array, Buffer, Call, Setup, Shape
 from netc.plan.model import Step
 from netc.run.arena import aligned_bytes
+from netc.run.environment import exact, useful_threads
 from netc.run.executor import Executor, Storage
 from netc.run.packed import Checksum, Packed
 from netc.run.reference import Reference
@@ -40,41 +40,17 @@ class Segment:
     """Launches between two calls of reference kernels, or one such call.
 
     end: the wave that is done after it. counted: the layer whose tops are of the size that its launches then have told.
+    computes: whether it is a call that does more than copy inputs.
     """
 
     end: int
     table: NDArray[np.int64] | None = None
     step: Step | None = None
     counted: int | None = None
+    computes: bool = False
 
 
-BAD_ENVIRONMENT = Code(
-    "RUN070",
-    "an environment variable of the fast executor has a value that it cannot have",
-    why="NETC_THREADS is a number of threads, NETC_PRECISION is fast or exact (no Winograd).",
-    example="NETC_THREADS=all netc time nets/lenet.net",
-    fix="Correct the variable, or unset it.",
-)
-MOST_THREADS = 1024
 NOWHERE = -2  # before any wave, and before what lives for ever
-
-
-def thread_count() -> int:
-    """`$NETC_THREADS`, else as many as the process may use cores; raises NetError(RUN070)."""
-    if given := os.environ.get("NETC_THREADS"):
-        if not given.isdecimal() or not 1 <= int(given) <= MOST_THREADS:
-            message = f"NETC_THREADS={given} is not a number from 1 to {MOST_THREADS}"
-            raise NetError(Diagnostic(BAD_ENVIRONMENT, message))
-        return int(given)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def exact() -> bool:
-    """Whether `$NETC_PRECISION` asks for no Winograd; raises NetError(RUN070)."""
-    given = os.environ.get("NETC_PRECISION", "fast")
-    if given not in ("fast", "exact"):
-        raise NetError(Diagnostic(BAD_ENVIRONMENT, f"NETC_PRECISION={given} is neither fast nor exact"))
-    return given == "exact"
 
 
 def executor(storage: Storage, threads: int | None = None) -> Executor:
@@ -92,7 +68,7 @@ class Fast(Steps):
         self, storage: Storage, threads: int | None = None, updates: Updates | None = None, first: Fast | None = None
     ) -> None:
         super().__init__(storage)
-        self.team = Team(threads or thread_count())
+        self.team = Team(useful_threads(self.plan, threads))
         if first is None:
             self.program: Lowered = lower(self.plan, self.team.threads, exact(), updates)
             verify(self.program)
@@ -107,7 +83,8 @@ class Fast(Steps):
         self._written = self._written_by_forward()
         self.at = NOWHERE  # the last wave that was run
         self._step = -1  # the last step of the plan that was
-        self._segments: dict[tuple[str, int, int], list[Segment]] = {}
+        self._passes: dict[tuple[str, int, int], tuple[list[Segment], int]] = {}  # and the last step of each
+        self._over: dict[tuple[int, int], bool] = {}
         self._losses = [node.index for node in self.plan.graph.nodes if any(node.loss_weights)]
         items = (*self.program.constants, *self.program.forward, *self.program.backward)
         steps = [item.step for item in items if item.step is not None]
@@ -129,7 +106,7 @@ class Fast(Steps):
     # ------------------------------------------------------------ running
 
     def forward(self, first: int, last: int) -> float:
-        if not self._segments:
+        if not self._passes:
             program = self.program
             items = (*program.setup, *program.forward, *program.backward, *program.updating)
             compile_all(item.launch.kernel for item in items if item.launch is not None)
@@ -201,23 +178,21 @@ class Fast(Steps):
 
     def _run(self, name: str, items: Iterable[Item], first: int, last: int) -> None:
         key = (name, first, last)
-        if key not in self._segments:
-            self._segments[key] = self.cut([i for i in items if first <= i.layer <= last])
-        self.walk(self._segments[key])
-        fused = (layer for layer, head in self.program.fused.items() if first <= head <= last)
-        self._step = max(last, *fused, -1) if name == "forward" else self.plan.end - 1
+        if key not in self._passes:
+            fused = (layer for layer, head in self.program.fused.items() if first <= head <= last)
+            step = max(last, *fused, -1) if name == "forward" else self.plan.end - 1
+            self._passes[key] = self.cut([i for i in items if first <= i.layer <= last]), step
+        segments, step = self._passes[key]
+        self.walk(segments)
+        self._step = step
 
     def walk(self, segments: Sequence[Segment]) -> None:
         """Run segments one after the other."""
-        if any(self._computes(segment.step) for segment in segments):
+        if any(segment.computes for segment in segments):
             with one_thread():
                 self._walk(segments)
         else:
             self._walk(segments)
-
-    def _computes(self, step: Step | None) -> bool:
-        """Whether a step calls a layer's own kernels; an input's values are only copied."""
-        return step is not None and not (step.kind == "forward" and self.plan.graph.nodes[step.layer].type.source)
 
     def _walk(self, segments: Iterable[Segment]) -> None:
         for segment in segments:
@@ -246,15 +221,21 @@ class Fast(Steps):
         rows: list[Launch] = []
         for at, item in enumerate(items):
             if item.launch is None:
-                segments.append(Segment(item.wave, step=item.step))
+                copies = item.step is not None and self._copies(item.step)
+                segments.append(Segment(item.wave, step=item.step, computes=not copies))
                 continue
             rows.append(item.launch)
             following = items[at + 1] if at + 1 < len(items) else None
             counted = item.layer if item.layer in self.program.counted else None
             if following is None or following.launch is None or (counted is not None and following.layer != counted):
-                segments.append(Segment(item.wave, bind(rows, self._address), counted=counted))
+                table = bind(rows, self._address, starts(self.program, rows))
+                segments.append(Segment(item.wave, table, counted=counted))
                 rows = []
         return segments
+
+    def _copies(self, step: Step) -> bool:
+        """Whether it only copies inputs."""
+        return step.kind == "forward" and self.plan.graph.nodes[step.layer].type.source
 
     # ------------------------------------------------------------ arrays
 
@@ -276,7 +257,7 @@ class Fast(Steps):
     def _read(self, slot: int) -> Array | None:
         """The slot's array as plain, from whichever layout is alive."""
         home = self.program.homes.get(slot)
-        if home is None or self.plan.is_over(slot, self._step):
+        if home is None or self._is_over(slot):
             return None
         holds = self.program.holds[slot]  # the other layout may be from before the last write
         if home.plain is not None and "plain" in holds and self._alive(home.plain.base.array):
@@ -284,6 +265,12 @@ class Fast(Steps):
         if home.blocked is not None and "blocked" in holds and self._alive(home.blocked.base.array):
             return self._unpacked(home.blocked, self._shape(slot))
         return None
+
+    def _is_over(self, slot: int) -> bool:
+        key = slot, self._step
+        if key not in self._over:
+            self._over[key] = self.plan.is_over(*key)
+        return self._over[key]
 
     def _alive(self, array: int) -> bool:
         memory = self.program.memory[array]

@@ -26,6 +26,7 @@ from netc.run.codes import (
     UNKNOWN_BLOB,
     UNKNOWN_LAYER,
 )
+from netc.run.environment import thread_count
 from netc.run.executor import Executor, Feed, Observer, Storage
 from netc.run.parameters import Parameter, Parameters
 from netc.run.reach import Reach
@@ -487,6 +488,6 @@ def _executor(name: str, storage: Storage, debug: bool, threads: int | None) -> 
         return Reference(storage, debug), 1
     if name == "fast":
         fast: Any = import_module("netc.run.fast")  # only when asked for: its kernels are costly to import
-        count = threads or fast.thread_count()
+        count = threads or thread_count()
         return cast(Executor, fast.executor(storage, count)), count
     raise NetError(Diagnostic(EXECUTOR, f'there is no executor "{name}"'))

@@ -10,7 +10,8 @@ from netc.errors import NetError
 from netc.graph import State, build
 from netc.plan import plan
 from netc.run import Net
-from netc.run.fast import BAD_ENVIRONMENT, Fast
+from netc.run.environment import BAD_ENVIRONMENT
+from netc.run.fast import Fast
 
 
 def make(text, phase="TRAIN", threads=2, keep=False):

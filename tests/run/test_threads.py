@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from netc.run import Net
+from netc.run import Net, environment
 from netc.run.fast import Fast
 from netc.solve import Events, Solver, Step
 from tests.run.common import planned, solver_record
@@ -87,3 +87,21 @@ def test_the_same_bits_after_20_iterations(name: str) -> None:
     one, two, three = (trained(NETS[name], threads) for threads in (1, 2, 3))
     assert one == two == three
     assert all(np.isfinite(np.frombuffer(blob, np.float32)).all() for blob in one)
+
+
+def test_how_many_threads_a_net_is_worth(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its size alone; what is asked for is the most."""
+    monkeypatch.undo()
+    monkeypatch.setattr(environment, "THREAD_WORK", 1 << 25)
+    small, large = planned(LENET, "TEST"), planned(LENET.replace("dim: 12 dim: 12", "dim: 160 dim: 160"), "TEST")
+    macs = sum(one.setup.macs for one in large.layers)
+    assert environment.useful_threads(small, 8) == 1
+    assert 1 < environment.useful_threads(large, 99) <= 1 + 2 * macs // environment.THREAD_WORK
+    assert environment.useful_threads(large, 2) == 2
+    assert environment.useful_threads(planned(LENET.replace("dim: 12 dim: 12", "dim: 160 dim: 160")), 99) > (
+        environment.useful_threads(large, 99)
+    )
+    for plan, threads in ((small, 1), (large, 2)):
+        net = Net(plan, executor="fast", threads=2)
+        assert isinstance(net.executor, Fast)
+        assert (net.threads, net.executor.team.threads, net.executor.program.threads) == (2, threads, threads)

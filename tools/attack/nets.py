@@ -43,6 +43,7 @@ from netc.run.weights import load_weights, weights_of
 from netc.schema.weights import parse_weights
 from netc.schema.weights_write import dump_weights
 from tools.attack import Tally
+from tools.attack._threads import all_threads
 from tools.attack._wide_nets import WideNet, values
 
 TOLERANCE = {"exact": 2e-5, "fast": 2e-4}  # of an array's largest value
@@ -181,9 +182,10 @@ def errors(wanted: Found, found: Found) -> dict[str, float]:
 # ---------------------------------------------------------------- one net
 
 
+@all_threads()
 def judge(case: Case) -> Judgement:
     """Run a net in every way; raises what building or running it raises."""
-    with precision(case.precision):
+    with precision(case.precision), all_threads():
         return _Judge(case).judge()
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from netc.jit import Entry
 
-WIDTH = 64  # int64s a line of the table: the kernel's address, whether to wait after it, and its arguments
-HEADER = 2
+WIDTH = 64  # int64s a row of the table: its header, and the kernel's arguments
+HEADER = 3  # the kernel's address; whether the first thread does it alone; how many rows must have ended before it
 
 
 @runtime_checkable
@@ -102,11 +102,30 @@ def together(launches: Sequence[Launch]) -> list[Launch]:
     return [replace(launch, wait=False) for launch in launches[:-1]] + list(launches[-1:])
 
 
-def bind(launches: Sequence[Launch], address: Callable[[int], int]) -> NDArray[np.int64]:
-    """The table: one line of `WIDTH` int64s a launch, references replaced by addresses."""
+class Start(NamedTuple):
+    """When a launch starts, and with whom: how many of those before must have ended; whether one thread does it."""
+
+    after: int
+    alone: bool = False
+
+
+def in_waves(launches: Sequence[Launch]) -> list[Start]:
+    """Their starts by what each says of itself (`Launch.wait`)."""
+    found, after = [], 0
+    for number, launch in enumerate(launches, 1):
+        found.append(Start(after))
+        after = number if launch.wait else after
+    return found
+
+
+def bind(
+    launches: Sequence[Launch], address: Callable[[int], int], starts: Sequence[Start] | None = None
+) -> NDArray[np.int64]:
+    """The table: one row of `WIDTH` int64s a launch, references replaced by addresses. starts: else `in_waves`."""
     table = np.zeros((len(launches), WIDTH), np.int64)
-    for line, launch in zip(table, launches, strict=True):
+    starts = in_waves(launches) if starts is None else starts
+    for row, launch, start in zip(table, launches, starts, strict=True):
         values = [(address(a.array) + a.offset if a else 0) if isinstance(a, Ref) else a for a in launch.arguments]
-        line[:HEADER] = launch.kernel.address, launch.wait
-        line[HEADER : HEADER + len(values)] = values
+        row[:HEADER] = launch.kernel.address, start.alone, start.after
+        row[HEADER : HEADER + len(values)] = values
     return table

@@ -1,8 +1,12 @@
-"""Walking a step table with several threads: one compiled interpreter, a spin barrier after each row.
+"""Walking a step table with several threads: one compiled interpreter, which each of them runs.
 
-Threads are Python's, so exactly as many run as asked for (a threading layer may give fewer, and then a barrier would
-never open). They leave the GIL while they walk. A thread that waits spins for a while and then yields its core, so more
-threads than cores are slow but never stuck. Workers do not survive a fork: the child makes its own.
+Each row says which rows must have ended before it begins. Each thread says how far it is, goes ahead as far as it can,
+and waits where it must for those who are behind. Who waits spins for some microseconds and then sleeps until somebody
+gets further, so that a neighbour (or the thread that is waited for) has the core.
+
+The first thread is the caller's own, and it does not wait for the others to come: until a worker has asked to join, and
+was told from which row on, the first thread does its parts of the rows, too. Workers are Python's threads, so exactly
+as many run as asked for; they leave the GIL while they walk. They do not survive a fork: the child makes its own.
 """
 
 from __future__ import annotations
@@ -23,12 +27,18 @@ from netc.fast.machine.launch import HEADER, WIDTH
 from netc.jit import cgutils, intrinsic, ir, kernel
 from netc.jit import numba_types as types
 
-SPINS = 4000  # about 50 us
+SPINS = 2000  # some 30 us
 LINE = 8 * WIDTH
 FIRST = 8 * HEADER
-CLOSED, OPEN, CANCELLED = 0, 1, 2  # the gate of a pass
-GATE_BYTES = 128  # from the gate to the counter, and from the counter to whatever is next
-STATE = 3 * GATE_BYTES // 8
+APART = 128  # bytes between what different threads write
+BELL, SLEEPERS = 0, 8  # first in a pass's state: what moves to wake sleepers, and how many sleep
+ASKED, TOLD, ROWS = 0, 8, 16  # then of each thread: whether it asks to join (2: and sleeps), what it was told, how far
+# it is
+ABSENT = 1 << 62  # rows: whoever is not there keeps nobody waiting
+NOT_YET, GO_HOME, FROM_ROW = 0, 1, 2  # what a worker is told: the last, plus the row
+SLEEP = 10**6  # nanoseconds, then a sleeper looks for itself
+FUTEX = {"x86_64": 202, "aarch64": 98, "riscv64": 98, "ppc64le": 221}  # Linux's number of the call
+WAIT, WAKE = 128, 129  # what it does, for threads of one process
 X86 = platform.machine().lower() in {"x86_64", "amd64", "i386", "i686"}
 
 
@@ -45,20 +55,22 @@ def call_entry(_context: Any, address: Any, row: Any, tid: Any, nth: Any) -> Any
 
 
 @intrinsic
-def call_yield(_context: Any, address: Any) -> Any:
-    """Call the system's function that gives the core to another thread."""
+def call_system(_context: Any, function: Any, number: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
+    """Call a function of the system with these arguments and two zeros."""
 
-    def codegen(context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
-        b.call(b.inttoptr(arguments[0], ir.FunctionType(I64, []).as_pointer()), [])
+    def codegen(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        kind = ir.FunctionType(I64, [I64] * 7)
+        zeros = [ir.Constant(I64, 0)] * 2
+        builder.call(builder.inttoptr(arguments[0], kind.as_pointer()), [*arguments[1:], *zeros])
         return context.get_dummy_value()
 
-    return types.void(types.intp), codegen
+    return types.void(*[types.intp] * 6), codegen
 
 
 @intrinsic
 def atomic_add(_context: Any, address: Any, value: Any) -> Any:
     def codegen(_context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
-        return b.atomic_rmw("add", b.inttoptr(arguments[0], POINTER), arguments[1], "acq_rel")
+        return b.atomic_rmw("add", b.inttoptr(arguments[0], POINTER), arguments[1], "seq_cst")
 
     return types.intp(types.intp, types.intp), codegen
 
@@ -66,9 +78,18 @@ def atomic_add(_context: Any, address: Any, value: Any) -> Any:
 @intrinsic
 def atomic_load(_context: Any, address: Any) -> Any:
     def codegen(_context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
-        return b.load_atomic(b.inttoptr(arguments[0], POINTER), "acquire", 8, typ=I64)
+        return b.load_atomic(b.inttoptr(arguments[0], POINTER), "seq_cst", 8, typ=I64)
 
     return types.intp(types.intp), codegen
+
+
+@intrinsic
+def atomic_store(_context: Any, address: Any, value: Any) -> Any:
+    def codegen(context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
+        b.atomic_rmw("xchg", b.inttoptr(arguments[0], POINTER), arguments[1], "seq_cst")
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp), codegen
 
 
 @intrinsic
@@ -96,73 +117,174 @@ def pause(_context: Any) -> Any:
 
 
 @kernel
-def walk(table: int, first: int, last: int, tid: int, nth: int, state: int, give_way: int) -> None:
-    """Run rows first..last-1 as thread `tid` of `nth`.
+def _sleep(place: int, value: int, state: int, system: int, number: int) -> None:
+    """Sleep while the word at an address has a value; or, where the system has no such thing, let others run."""
+    call_system(system, number, place, WAIT, value & 0xFFFFFFFF, state + APART - 16)
 
-    state: address of the pass's own gate, which thread 0 opens, and (a cache line on) of the counter of its barriers.
-    """
-    counter, passed, spins = state + GATE_BYTES, 0, 0
-    if nth > 1:
-        if tid == 0:
-            atomic_add(state, OPEN)
-        while atomic_load(state) == CLOSED:
-            spins += 1
-            if spins < SPINS:
-                pause()
-            else:
-                call_yield(give_way)
-        if atomic_load(state) != OPEN:
-            return
-    for index in range(first, last):
+
+@kernel
+def _wake(place: int, system: int, number: int) -> None:
+    """Wake all who sleep there."""
+    if number > 0:
+        call_system(system, number, place, WAKE, 1 << 30, 0)
+
+
+@kernel
+def _of(state: int, tid: int) -> int:
+    """The words of a thread."""
+    return state + (tid + 1) * APART
+
+
+@kernel
+def _are_at(state: int, nth: int, rows: int) -> bool:
+    """Whether all have ended the first `rows` rows. The first thread is looked at first: it lets others join."""
+    for tid in range(nth):  # noqa: SIM110 - compiled
+        if atomic_load(_of(state, tid) + ROWS) < rows:
+            return False
+    return True
+
+
+@kernel
+def _wait(state: int, nth: int, rows: int, system: int, number: int) -> None:
+    """Until all have ended the first `rows` rows."""
+    spins = 0
+    while not _are_at(state, nth, rows):
+        spins += 1
+        if spins < SPINS:
+            pause()
+            continue
+        atomic_add(state + SLEEPERS, 1)
+        bell = atomic_load(state + BELL)
+        if not _are_at(state, nth, rows):
+            _sleep(state + BELL, bell, state, system, number)
+        atomic_add(state + SLEEPERS, -1)
+
+
+@kernel
+def _get_to(state: int, tid: int, rows: int, system: int, number: int) -> None:
+    """Say that a thread has ended the first `rows` rows."""
+    atomic_store(_of(state, tid) + ROWS, rows)
+    if atomic_load(state + SLEEPERS) > 0:
+        atomic_add(state + BELL, 1)
+        _wake(state + BELL, system, number)
+
+
+@kernel
+def _join(state: int, tid: int, system: int, number: int) -> Any:
+    """Ask to join, and wait for the answer."""
+    mine, spins = _of(state, tid), 0
+    atomic_add(mine + ASKED, 1)
+    while atomic_load(mine + TOLD) == NOT_YET:
+        spins += 1
+        if spins < SPINS:
+            pause()
+            continue
+        if spins == SPINS:
+            atomic_add(mine + ASKED, 1)
+        _sleep(mine + TOLD, NOT_YET, state, system, number)
+    return atomic_load(mine + TOLD)
+
+
+@kernel
+def _tell(state: int, tid: int, answer: int, system: int, number: int) -> None:
+    """Answer a worker."""
+    theirs = _of(state, tid)
+    if answer >= FROM_ROW:
+        atomic_store(theirs + ROWS, answer - FROM_ROW)
+    atomic_store(theirs + TOLD, answer)
+    if atomic_load(theirs + ASKED) > 1:
+        _wake(theirs + TOLD, system, number)
+
+
+@kernel
+def _follow(table: int, rows: int, tid: int, nth: int, state: int, system: int, number: int) -> None:
+    """A worker's part of each row from the one on from which it was told to join."""
+    answer = _join(state, tid, system, number)
+    if answer == GO_HOME:
+        return
+    for index in range(answer - FROM_ROW, rows):
         row = table + index * LINE
-        call_entry(_word(row, 0), row + FIRST, tid, nth)
-        if nth > 1 and (_word(row, 1) != 0 or index == last - 1):
-            passed += nth
-            atomic_add(counter, 1)
-            spins = 0
-            while atomic_load(counter) < passed:
-                spins += 1
-                if spins < SPINS:
-                    pause()
-                else:
-                    call_yield(give_way)
+        if _word(row, 1) == 0:
+            _wait(state, nth, _word(row, 2), system, number)
+            call_entry(_word(row, 0), row + FIRST, tid, nth)
+        _get_to(state, tid, index + 1, system, number)
 
 
-def _yield_address() -> int:
-    windows = sys.platform == "win32"
-    library = ctypes.CDLL("kernel32" if windows else None)
-    function = library.SwitchToThread if windows else library.sched_yield
-    return ctypes.cast(function, ctypes.c_void_p).value or 0
+@kernel
+def _lead(table: int, rows: int, nth: int, state: int, system: int, number: int) -> None:
+    """The first thread's part of each row, the rows that it does alone, and the parts of those who are not there."""
+    absent = nth - 1
+    for index in range(rows):
+        row = table + index * LINE
+        entry, alone = _word(row, 0), _word(row, 1)
+        if absent > 0:
+            for tid in range(1, nth):
+                theirs = _of(state, tid)
+                if atomic_load(theirs + TOLD) == NOT_YET and atomic_load(theirs + ASKED) > 0:
+                    _tell(state, tid, index + FROM_ROW, system, number)
+                    absent -= 1
+        _wait(state, nth, _word(row, 2), system, number)
+        call_entry(entry, row + FIRST, 0, 1 if alone else nth)
+        if absent > 0 and alone == 0:
+            for tid in range(1, nth):
+                if atomic_load(_of(state, tid) + TOLD) == NOT_YET:
+                    call_entry(entry, row + FIRST, tid, nth)
+        _get_to(state, 0, index + 1, system, number)
+    for tid in range(1, nth):
+        if atomic_load(_of(state, tid) + TOLD) == NOT_YET:
+            _tell(state, tid, GO_HOME, system, number)
+    _wait(state, nth, rows, system, number)
+
+
+@kernel
+def walk(table: int, rows: int, tid: int, nth: int, state: int, system: int, number: int) -> None:
+    """Run a table's rows as thread `tid` of `nth`; state: address of the pass's own words (of one thread: none)."""
+    if nth == 1:
+        for index in range(rows):
+            call_entry(_word(table + index * LINE, 0), table + index * LINE + FIRST, 0, 1)
+    elif tid == 0:
+        _lead(table, rows, nth, state, system, number)
+    else:
+        _follow(table, rows, tid, nth, state, system, number)
+
+
+def _how_to_sleep() -> tuple[int, int]:
+    """The system's function, and its first argument: futex, or 0 and what lets others run."""
+    number = FUTEX.get(platform.machine(), 0) if sys.platform == "linux" else 0
+    library = ctypes.CDLL("kernel32" if sys.platform == "win32" else None)
+    names = ("syscall",) if number else ("SwitchToThread", "sched_yield")
+    function = next(getattr(library, name) for name in names if hasattr(library, name))
+    return ctypes.cast(function, ctypes.c_void_p).value or 0, number
 
 
 class Team:
     """`threads` threads that walk tables together: the caller's own and threads - 1 workers.
 
     A pass is whole or not there, wherever an exception from outside (an interrupt) hits the caller: it may come while
-    workers are being told of the pass, and then the gate was never opened and no row has run; or when the compiled
-    walk has returned, and then all rows have. Nothing is left from one pass to the next.
+    workers are being told of the pass, and then no row has run, for only the caller lets them join; or when the
+    compiled walk has returned, and then all rows have. Nothing is left from one pass to the next.
     """
 
     def __init__(self, threads: int) -> None:
         self.threads = threads
-        self._yield = _yield_address()
+        self._system = _how_to_sleep()
         self._queues: list[SimpleQueue[Job | None]] = []
         self._owner = 0
-        self._state = _closed()
+        self._state = _begun(threads)
 
-    def run(self, table: NDArray[np.int64], first: int = 0, last: int | None = None) -> None:
-        """Run rows first..last-1 of the table; returns when all are done."""
-        last = len(table) if last is None else last
-        if first >= last:
+    def run(self, table: NDArray[np.int64]) -> None:
+        """Run the table's rows; returns when all are done."""
+        if self.threads == 1 or len(table) == 0:
+            walk(table.ctypes.data, len(table), 0, 1, 0, 0, 0)
             return
         if self._owner != os.getpid():
             self._start()
         self._cancel()  # a pass whose caller was interrupted twice
-        self._state = state = _closed()
+        self._state = state = _begun(self.threads)
         try:
             for tid, queue in enumerate(self._queues, 1):
-                queue.put((table, first, last, tid, self.threads, state, self._yield))
-            walk(table.ctypes.data, first, last, 0, self.threads, state.ctypes.data, self._yield)
+                queue.put((table, tid, self.threads, state, self._system))
+            walk(table.ctypes.data, len(table), 0, self.threads, state.ctypes.data, *self._system)
         finally:
             self._cancel()
 
@@ -178,8 +300,8 @@ class Team:
 
     def _cancel(self) -> None:
         """Send workers home that wait for a pass that its caller has not begun, and never will."""
-        if self._state[0] == CLOSED:
-            self._state[0] = CANCELLED
+        told = self._state[2:, TOLD // 8]
+        told[told == NOT_YET] = GO_HOME
 
     def _start(self) -> None:
         walk.version(*[0] * 7)  # compile once, here, not in every thread
@@ -190,15 +312,18 @@ class Team:
         self._owner = os.getpid()
 
 
-Job = tuple[NDArray[np.int64], int, int, int, int, NDArray[np.int64], int]
+Job = tuple[NDArray[np.int64], int, int, NDArray[np.int64], tuple[int, int]]
 
 
-def _closed() -> NDArray[np.int64]:
-    """The state of a pass that has not begun: its gate and its counter, each on a cache line of its own."""
-    return np.zeros(STATE, np.int64)
+def _begun(threads: int) -> NDArray[np.int64]:
+    """The state of a pass: a line of all, with the time that sleepers sleep at its end, then one for each thread."""
+    state = np.zeros((1 + threads, APART // 8), np.int64)
+    state[0, -1] = SLEEP
+    state[2:, ROWS // 8] = ABSENT
+    return state
 
 
 def _work(queue: SimpleQueue[Job | None]) -> None:
     while (job := queue.get()) is not None:
-        table, first, last, tid, threads, state, give_way = job  # held here as long as they are used
-        walk(table.ctypes.data, first, last, tid, threads, state.ctypes.data, give_way)
+        table, tid, threads, state, system = job  # held here as long as they are used
+        walk(table.ctypes.data, len(table), tid, threads, state.ctypes.data, *system)
