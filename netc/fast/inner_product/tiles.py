@@ -17,7 +17,7 @@ from netc.fast.machine.emit import LANES, add_lanes, copy_lanes, copy_vectors, t
 from netc.fast.machine.launch import Launch, Region
 from netc.fast.machine.lines import share
 from netc.fast.machine.operands import Entry, Read, Scratch, Update, Write, entry
-from netc.fast.machine.tiles import cut_line_with
+from netc.fast.machine.tiles import cut_into_few, cut_line_with
 
 DEPTH = 512  # values of K (or N) that a thread packs at a time: with 32 outputs 64 KiB, in the second-level cache
 PART_BYTES = 1 << 21  # of a weight gradient that is used at once
@@ -47,11 +47,11 @@ def forward(x: Region, w: Region, ends: Ends, y: Region, sizes: Sizes, workspace
     """y = x W^T, then what `ends` says."""
     m, n, k = sizes
     turned, rest = workspace.cut(4 * up(m) * k)
-    result, panels = rest.cut(4 * m * up(n))
-    cut = cut_line_with(m, 2)
+    rows, tiles = cut_into_few(m, 2)
+    result, panels = rest.cut(4 * rows * tiles * up(n))
     return [
         _transpose(source=x, target=turned, rows=m, columns=k),
-        _forward(cut.rows, cut.rest)(x=turned, w=w, result=result, panels=panels, sizes=sizes, full=cut.full),
+        _forward(rows)(x=turned, w=w, result=result, panels=panels, sizes=sizes, tiles=tiles),
         _finish(result=result, ends=ends, y=y, m=m, n=n),
     ]
 
@@ -121,14 +121,16 @@ def _transpose(tid: int, nth: int, source: Read[Region], target: Write[Region], 
 
 
 @functools.cache
-def _forward(rows: int, rest: int) -> Entry[...]:
-    """Panels of 32 outputs: DEPTH values of their weights are turned into [value][output], then meet all of x."""
-    last = rest or rows
+def _forward(rows: int) -> Entry[...]:
+    """Panels of 32 outputs: DEPTH values of their weights are turned into [value][output], then meet all of x.
+
+    The last tile may go beyond the rows that there are, where x is 0.
+    """
 
     @entry
     def body(
         tid: int, nth: int, x: Read[Region], w: Read[Region], result: Write[Region], panels: Scratch[Region],
-        sizes: Sizes, full: int,
+        sizes: Sizes, tiles: int,
     ) -> None:  # fmt: skip
         m, n, k = sizes.m, sizes.n, sizes.k
         x_step = (m + 15) // 16 * 64
@@ -147,27 +149,16 @@ def _forward(rows: int, rest: int) -> Entry[...]:
                             here, min(16, depth - i), 16,
                         )  # fmt: skip
                 add = -1 if start == 0 else 0
-                for t in range(full + (1 if rest > 0 else 0)):
+                for t in range(tiles):
                     a, c = x + start * x_step + t * rows * 4, result + t * rows * result_row + out * 4
-                    wide = out + 16 < n
-                    if wide and t < full:
+                    if out + 16 < n:
                         tile(
                             rows, 2, 1, 4, a, panel, c, 0, add, 0, result_row, DEPTH * 64, 64,
                             1, 0, 0, 1, 0, 0, depth, x_step, 64,
                         )  # fmt: skip
-                    elif wide:
-                        tile(
-                            last, 2, 1, 4, a, panel, c, 0, add, 0, result_row, DEPTH * 64, 64,
-                            1, 0, 0, 1, 0, 0, depth, x_step, 64,
-                        )  # fmt: skip
-                    elif t < full:
-                        tile(
-                            rows, 1, 1, 4, a, panel, c, 0, add, 0, result_row, 0, 0,
-                            1, 0, 0, 1, 0, 0, depth, x_step, 64,
-                        )  # fmt: skip
                     else:
                         tile(
-                            last, 1, 1, 4, a, panel, c, 0, add, 0, result_row, 0, 0,
+                            rows, 1, 1, 4, a, panel, c, 0, add, 0, result_row, 0, 0,
                             1, 0, 0, 1, 0, 0, depth, x_step, 64,
                         )  # fmt: skip
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from netc.fast.machine.emit import tile_budget
+from netc.fast.machine.emit import LANES, tile_budget
 
+FEW = (1, 2, 3, 4, 6, 8, 10, 12, 14)
 LEAST_CHAINS = 8  # multiply-adds that must be in flight: latency 4 times 2 a cycle
 
 
@@ -45,6 +46,17 @@ def cut_line_with(length: int, vectors: int) -> Cut:
     cap = _most_rows(vectors)
     rows = -(-length // -(-length // cap))
     return Cut(rows, length % rows, length // rows, vectors)
+
+
+def cut_into_few(length: int, vectors: int) -> tuple[int, int]:
+    """Rows of a tile, of which there are few kinds, and how many of them cover a length rounded up to 16 at most.
+
+    For lengths that change from pass to pass (regions, a batch): each kind of tile has machine code of its own.
+    """
+    room = -(-length // LANES) * LANES
+    kinds = [rows for rows in FEW if rows <= _most_rows(vectors) and rows * -(-length // rows) <= room]
+    rows = min(kinds, key=lambda rows: (-(-length // rows) * _cycles(rows, vectors), -rows))
+    return rows, -(-length // rows)
 
 
 def _most_rows(vectors: int) -> int:
