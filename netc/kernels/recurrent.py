@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from math import prod
 from typing import Any, Protocol
 
 import numpy as np
@@ -77,33 +76,6 @@ class Layout:
     def macs(self, gates: int) -> int:
         """Multiply-adds of `gates` transforms of the input, of the state and of the static input."""
         return gates * self.outputs * (self.rows * (self.inputs + self.outputs) + self.streams * self.static)
-
-
-def layout(bottoms: tuple[Shape, ...], outputs: int, states: int, exposed: bool) -> Layout:
-    """The layout of bottoms that `problem` has nothing against."""
-    x = bottoms[0]
-    static = prod(bottoms[2][1:]) if len(bottoms) > 2 + states * exposed else 0
-    return Layout(x[0], x[1], prod(x[2:]), outputs, static, states, exposed)
-
-
-def problem(bottoms: tuple[Shape, ...], outputs: int, states: int, exposed: bool) -> str | None:
-    """What speaks against these bottoms, in words, or None."""
-    x, cont = bottoms[:2]
-    shown = ["x".join(map(str, shape)) for shape in bottoms]
-    if len(x) < 3:
-        return f"the first bottom must be steps x streams x values, but is {shown[0]}"
-    if cont != x[:2]:
-        return f"the second bottom (cont) must be {x[0]}x{x[1]}, one number for each step and stream, but is {shown[1]}"
-    least = 2 + states * exposed
-    if not least <= len(bottoms) <= least + 1:
-        what = f", {states} states" if exposed else ""
-        return f"needs x, cont, perhaps a static input{what}: {least} or {least + 1} bottoms, but has {len(bottoms)}"
-    if len(bottoms) > least and (len(bottoms[2]) < 2 or bottoms[2][0] != x[1]):
-        return f"the static input must be {x[1]} (streams) x values, but is {shown[2]}"
-    for shape in bottoms[len(bottoms) - states * exposed :] if exposed else ():
-        if shape != (1, x[1], outputs):
-            return f"a state must be 1x{x[1]}x{outputs}, but is {'x'.join(map(str, shape))}"
-    return None
 
 
 def transform_input(call: Arrays, at: Layout, out: Array) -> None:

@@ -14,8 +14,6 @@ Caffe notes:
     A learned bias starts at 0 unless there is a filler. With two bottoms `num_axes` is ignored.
 """
 
-from math import prod
-
 import numpy as np
 
 from netc.kernels.channels import channel_sums
@@ -31,44 +29,23 @@ from netc.layer import (
     ParamBlob,
     Refused,
     Setup,
-    Shape,
     Site,
-    format_shape,
 )
 from netc.role import Role
+from netc.setups.scaled import scaled
 
 
 def setup(site: Site) -> Setup:
     bottom = site.bottoms[0]
     learned = len(site.bottoms) == 1
-    axis, shape = _learned(site) if learned else _given(site)
+    shape, view = scaled(site)
     return Setup(
         tops=(bottom,),
         params=(ParamBlob("bias", shape, site.p.filler),) if learned else (),
         reads=(),
         in_place=True,
-        geometry=Folded(prod(bottom[:axis]), prod(shape), prod(bottom[axis + len(shape) :])),
+        geometry=view,
     )
-
-
-def _learned(site: Site) -> tuple[int, Shape]:
-    bottom, count = site.bottoms[0], site.p.num_axes
-    axis = site.axis(site.p.axis)
-    if count < -1:
-        site.refuse(BAD_FIELD, f"num_axes is {count}: it must be -1 (all to the end) or more", "num_axes")
-    if axis + count > len(bottom):
-        message = f"{count} axes from axis {axis} go past the end of a bottom of shape {format_shape(bottom)}"
-        site.refuse(BAD_FIELD, message, "num_axes", "axis")
-    return axis, bottom[axis:] if count == -1 else bottom[axis : axis + count]
-
-
-def _given(site: Site) -> tuple[int, Shape]:
-    bottom, shape = site.bottoms
-    axis = site.axis(site.p.axis) if shape else 0
-    if bottom[axis : axis + len(shape)] != shape:
-        message = f"the second bottom has shape {format_shape(shape)}, which is not that of the first, "
-        site.refuse(BAD_BOTTOM_SHAPE, message + f"{format_shape(bottom)}, from axis {axis} on", "bottom", "axis")
-    return axis, shape
 
 
 def forward(call: Call) -> None:

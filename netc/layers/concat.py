@@ -31,19 +31,11 @@ from netc.layer import (
     odd_one_out,
 )
 from netc.role import Role
-
-
-def _axis(site: Site) -> int:
-    p = site.p
-    if not p.has("concat_dim"):
-        return site.axis(p.axis)
-    if p.has("axis"):
-        site.refuse(BAD_FIELD, "axis and concat_dim say the same; give only one", "concat_dim")
-    return site.axis(p.concat_dim, name="concat_dim")
+from netc.setups.axes import either_axis
 
 
 def setup(site: Site) -> Setup:
-    axis, first = _axis(site), site.bottoms[0]
+    axis, first = either_axis(site, "concat_dim"), site.bottoms[0]
     rests = [(len(bottom), *bottom[:axis], *bottom[axis + 1 :]) for bottom in site.bottoms]
     if len(set(rests)) > 1:
         shapes = ", ".join(map(format_shape, site.bottoms))

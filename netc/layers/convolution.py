@@ -31,36 +31,33 @@ from netc.kernels.gemm_convolution import (
     correlate,
     correlate_back,
     correlate_weights,
-    is_depthwise,
 )
 from netc.kernels.im2col import Columns
-from netc.kernels.windows import WindowError, area, convolution_axes, overhang, positions
+from netc.kernels.windows import WindowError, convolution_axes, overhang, positions
 from netc.layer import (
     ANY,
     BAD_FIELD,
     KERNEL_TOO_LARGE,
     MISSING_FIELD,
     SHAPES_DIFFER,
-    Buffer,
     Call,
     Example,
     Input,
     LayerType,
-    ParamBlob,
     Refused,
     Setup,
     Shape,
     Site,
-    Window,
     same_shape,
 )
 from netc.role import Role
+from netc.setups.convolution import check_groups, convolved
 
 
 def setup(site: Site) -> Setup:
     p, bottom = site.p, same_shape(site)
     axis = site.axis(p.axis)
-    _check_groups(site, bottom[axis], p.group)
+    check_groups(site, bottom[axis], p.group)
     return _setup(site, bottom, axis, p.group)
 
 
@@ -71,7 +68,7 @@ def setup_depthwise(site: Site) -> Setup:
     if p.group not in {1, channels}:
         message = f"each of the {channels} channels is a group here, but group is {p.group}"
         site.refuse(BAD_FIELD, message, "group", help="use Convolution for other groups")
-    _check_groups(site, channels, channels)
+    check_groups(site, channels, channels)
     return _setup(site, bottom, axis, channels)
 
 
@@ -84,36 +81,7 @@ def _setup(site: Site, bottom: Shape, axis: int, groups: int) -> Setup:
     if message := overhang(axes):
         site.warn(KERNEL_TOO_LARGE, message, "kernel_size", "kernel_h", "kernel_w")
     g = ConvolutionGeometry(prod(bottom[:axis]), groups, p.num_output, Columns(channels, axes))
-    top: Shape = (*bottom[:axis], p.num_output, *(a.out for a in axes))
-    params = [ParamBlob("weights", (p.num_output, channels // groups, *(a.kernel for a in axes)), p.weight_filler)]
-    if p.bias_term:
-        params.append(ParamBlob("bias", (p.num_output,), p.bias_filler))
-    direct = g.columns.same or is_depthwise(g.columns, groups)
-    scratch = () if direct else (Buffer("columns", g.columns.shape, kind="scratch"),)
-    return Setup(
-        tops=(top,) * len(site.bottoms),
-        params=tuple(params),
-        buffers=scratch,
-        reads=("x",),
-        macs=len(site.bottoms) * prod(top) * (channels // groups) * area(axes),
-        window=Window(
-            tuple(a.kernel for a in axes),
-            tuple(a.stride for a in axes),
-            tuple(a.before for a in axes),
-            tuple(a.dilation for a in axes),
-        ),
-        geometry=g,
-    )
-
-
-def _check_groups(site: Site, channels: int, groups: int) -> None:
-    p = site.p
-    if not p.num_output:
-        site.refuse(MISSING_FIELD, "needs num_output, the number of output channels", "num_output")
-    if groups < 1 or channels % groups:
-        site.refuse(BAD_FIELD, f"group {groups} does not divide the {channels} channels of its bottom", "group")
-    if p.num_output % groups:
-        site.refuse(BAD_FIELD, f"num_output {p.num_output} is not a multiple of group {groups}", "num_output", "group")
+    return convolved(site, g, (*bottom[:axis], p.num_output, *(a.out for a in axes)))
 
 
 def forward(call: Call) -> None:

@@ -26,36 +26,33 @@ from netc.kernels.gemm_convolution import (
     correlate,
     correlate_back,
     correlate_weights,
-    is_depthwise,
 )
 from netc.kernels.im2col import Columns
-from netc.kernels.windows import WindowError, area, convolution_axes, positions
+from netc.kernels.windows import WindowError, convolution_axes, positions
 from netc.layer import (
     ANY,
     BAD_FIELD,
     KERNEL_TOO_LARGE,
     MISSING_FIELD,
-    Buffer,
     Call,
     Example,
     Input,
     LayerType,
-    ParamBlob,
     Refused,
     Setup,
     Site,
-    Window,
     format_shape,
     same_shape,
 )
 from netc.role import Role
+from netc.setups.convolution import check_groups, convolved
 
 
 def setup(site: Site) -> Setup:
     p, bottom = site.p, same_shape(site)
     axis = site.axis(p.axis)
     channels, spatial = bottom[axis], bottom[axis + 1 :]
-    _check_groups(site, channels)
+    check_groups(site, channels, p.group)
     try:
         axes = convolution_axes(p, spatial, transposed=True)
     except WindowError as error:
@@ -65,35 +62,7 @@ def setup(site: Site) -> Setup:
         message = f"pad leaves nothing of the top: it would be {format_shape(top)}"
         site.refuse(KERNEL_TOO_LARGE, message, "pad", "pad_h", "pad_w")
     g = ConvolutionGeometry(prod(bottom[:axis]), p.group, channels, Columns(p.num_output, axes))
-    params = [ParamBlob("weights", (channels, p.num_output // p.group, *(a.kernel for a in axes)), p.weight_filler)]
-    if p.bias_term:
-        params.append(ParamBlob("bias", (p.num_output,), p.bias_filler))
-    direct = g.columns.same or is_depthwise(g.columns, p.group)
-    return Setup(
-        tops=(top,) * len(site.bottoms),
-        params=tuple(params),
-        buffers=() if direct else (Buffer("columns", g.columns.shape, kind="scratch"),),
-        reads=("x",),
-        macs=len(site.bottoms) * prod(bottom) * (p.num_output // p.group) * area(axes),
-        window=Window(
-            tuple(a.kernel for a in axes),
-            tuple(a.stride for a in axes),
-            tuple(a.before for a in axes),
-            tuple(a.dilation for a in axes),
-            transposed=True,
-        ),
-        geometry=g,
-    )
-
-
-def _check_groups(site: Site, channels: int) -> None:
-    p = site.p
-    if not p.num_output:
-        site.refuse(MISSING_FIELD, "needs num_output, the number of output channels", "num_output")
-    if p.group < 1 or channels % p.group:
-        site.refuse(BAD_FIELD, f"group {p.group} does not divide the {channels} channels of its bottom", "group")
-    if p.num_output % p.group:
-        site.refuse(BAD_FIELD, f"num_output {p.num_output} is not a multiple of group {p.group}", "num_output")
+    return convolved(site, g, top, transposed=True)
 
 
 def forward(call: Call) -> None:

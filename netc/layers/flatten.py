@@ -15,8 +15,9 @@ Caffe notes:
 
 from math import prod
 
-from netc.layer import AXIS_OUT_OF_RANGE, BAD_FIELD, Call, Example, Input, LayerType, Refused, Setup, Site
+from netc.layer import AXIS_OUT_OF_RANGE, BAD_FIELD, Example, Input, LayerType, Refused, Setup, Site
 from netc.role import Role
+from netc.setups.renamed import backward, forward, renamed
 
 
 def setup(site: Site) -> Setup:
@@ -25,17 +26,7 @@ def setup(site: Site) -> Setup:
     if start > end + 1:
         site.refuse(BAD_FIELD, f"axis ({start}) comes after end_axis ({end})", "end_axis", "axis")
     top = (*bottom[:start], prod(bottom[start : end + 1]), *bottom[end + 1 :])
-    return Setup(tops=(top,), reads=(), shares=True)
-
-
-def forward(call: Call) -> None:
-    call.tops[0].reshape(-1)[...] = call.bottoms[0].reshape(-1)
-
-
-def backward(call: Call) -> None:
-    dx = call.bottom_diffs[0]
-    if dx is not None:
-        dx.reshape(-1)[...] = call.top_diffs[0].reshape(-1)
+    return renamed(top)
 
 
 FLATTEN = LayerType(

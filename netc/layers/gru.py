@@ -30,53 +30,34 @@ from netc.kernels.recurrent import (
     first_gradients,
     input_gradients,
     last_gradients,
-    layout,
     previous,
-    problem,
     transform_input,
 )
 from netc.layer import (
-    BAD_BOTTOM_SHAPE,
-    BAD_FIELD,
-    MISSING_FIELD,
     Arity,
     Array,
     Buffer,
     Call,
-    Example,
-    Input,
     LayerType,
     ParamBlob,
-    Refused,
     Setup,
     Site,
 )
 from netc.role import Role
+from netc.setups import recurrent
 
 _STATES = ("h_0",)
 
 
 def setup(site: Site) -> Setup:
-    p = site.p
-    if not p.num_output:
-        site.refuse(MISSING_FIELD, "needs num_output, the size of the state", "num_output")
-    if message := problem(site.bottoms, p.num_output, 1, p.expose_hidden):
-        site.refuse(BAD_BOTTOM_SHAPE, message, "bottom")
-    at = layout(site.bottoms, p.num_output, 1, p.expose_hidden)
-    if site.top_count != len(at.tops):
-        message = f"needs {len(at.tops)} tops {'with' if at.exposed else 'without'} expose_hidden"
-        site.refuse(BAD_FIELD, f"{message}, but has {site.top_count}", "top", "expose_hidden")
+    at = recurrent.layout(site, states=1)
     gates = 3 * at.outputs
-    params = [ParamBlob("W_x", (gates, at.inputs), p.weight_filler), ParamBlob("b", (gates,), p.bias_filler)]
-    if at.static:
-        params.append(ParamBlob("W_x_static", (gates, at.static), p.weight_filler))
-    params.append(ParamBlob("W_h", (gates, at.outputs), p.weight_filler))
-    buffers = [Buffer("gates", (at.steps, at.streams, gates)), Buffer("h_0", at.state)]
-    buffers.append(Buffer("dgates", (at.steps, at.streams, gates), kind="scratch"))
-    if not at.exposed:
-        buffers.append(Buffer("h_0_carried", at.state, kind="state"))
-    reads = ("x0", "x1", "x2", "y0") if at.static else ("x0", "x1", "y0")
-    return Setup(at.tops, tuple(params), tuple(buffers), reads, macs=at.macs(3), holds=HOLDS, geometry=at)
+    params = recurrent.input_blobs(site, at, gates, "W_x", "b")
+    params.append(ParamBlob("W_h", (gates, at.outputs), site.p.weight_filler))
+    values = (at.steps, at.streams, gates)
+    buffers = [Buffer("gates", values), Buffer("dgates", values, kind="scratch")]
+    buffers += recurrent.state_buffers(at, _STATES)
+    return Setup(at.tops, tuple(params), tuple(buffers), recurrent.reads(at), macs=at.macs(3), holds=HOLDS, geometry=at)
 
 
 def _sigmoid(x: Array) -> Array:
@@ -125,9 +106,6 @@ def backward(call: Call) -> None:
     first_gradients(call, at, after)
 
 
-_FILLERS = 'weight_filler { type: "uniform" min: -0.4 max: 0.4 } bias_filler { type: "uniform" min: -0.2 max: 0.2 }'
-_CONT = Input((4, 2), "values", values=(0, 0, 1, 1, 1, 0, 1, 1))
-
 GRU = LayerType(
     "GRU",
     __doc__,
@@ -140,20 +118,6 @@ GRU = LayerType(
     differentiable=(True, False, True),
     origin="netc",
     role=Role("recurrent", sequence=True),
-    examples=(
-        Example(f"recurrent_param {{ num_output: 3 {_FILLERS} }}", inputs=(Input((4, 2, 3)), _CONT)),
-        Example(
-            f"recurrent_param {{ num_output: 3 {_FILLERS} }}", inputs=(Input((4, 2, 2, 2)), _CONT, Input((2, 2, 3)))
-        ),
-        Example(
-            f"recurrent_param {{ num_output: 3 expose_hidden: true {_FILLERS} }}",
-            inputs=(Input((4, 2, 3)), _CONT, Input((1, 2, 3))),
-            tops=2,
-        ),
-    ),
-    refuses=(
-        Refused(MISSING_FIELD, "", bottoms=((4, 2, 3), (4, 2))),
-        Refused(BAD_BOTTOM_SHAPE, "recurrent_param { num_output: 3 }", bottoms=((4, 2, 3), (4, 3))),
-        Refused(BAD_FIELD, "recurrent_param { num_output: 3 }", bottoms=((4, 2, 3), (4, 2)), tops=2),
-    ),
+    examples=recurrent.examples(1),
+    refuses=recurrent.REFUSES,
 )

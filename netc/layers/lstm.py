@@ -31,17 +31,13 @@ from netc.kernels.recurrent import (
     first_gradients,
     input_gradients,
     last_gradients,
-    layout,
     lstm_cell,
     lstm_cell_gradient,
     previous,
-    problem,
     transform_input,
 )
 from netc.layer import (
     BAD_BOTTOM_SHAPE,
-    BAD_FIELD,
-    MISSING_FIELD,
     Arity,
     Buffer,
     Call,
@@ -54,32 +50,20 @@ from netc.layer import (
     Site,
 )
 from netc.role import Role
+from netc.setups import recurrent
 
 _STATES = ("h_0", "c_0")
 
 
 def setup(site: Site) -> Setup:
-    p = site.p
-    if not p.num_output:
-        site.refuse(MISSING_FIELD, "needs num_output, the size of the state", "num_output")
-    if message := problem(site.bottoms, p.num_output, 2, p.expose_hidden):
-        site.refuse(BAD_BOTTOM_SHAPE, message, "bottom")
-    at = layout(site.bottoms, p.num_output, 2, p.expose_hidden)
-    if site.top_count != len(at.tops):
-        message = f"needs {len(at.tops)} tops {'with' if at.exposed else 'without'} expose_hidden"
-        site.refuse(BAD_FIELD, f"{message}, but has {site.top_count}", "top", "expose_hidden")
+    at = recurrent.layout(site, states=2)
     gates = 4 * at.outputs
-    params = [ParamBlob("W_xc", (gates, at.inputs), p.weight_filler), ParamBlob("b_c", (gates,), p.bias_filler)]
-    if at.static:
-        params.append(ParamBlob("W_xc_static", (gates, at.static), p.weight_filler))
-    params.append(ParamBlob("W_hc", (gates, at.outputs), p.weight_filler))
-    buffers = [Buffer("gates", (at.steps, at.streams, gates)), Buffer("c", (at.steps, *at.state))]
-    buffers.append(Buffer("dgates", (at.steps, at.streams, gates), kind="scratch"))
-    buffers += [Buffer(name, at.state) for name in _STATES]
-    if not at.exposed:
-        buffers += [Buffer(f"{name}_carried", at.state, kind="state") for name in _STATES]
-    reads = ("x0", "x1", "x2", "y0") if at.static else ("x0", "x1", "y0")
-    return Setup(at.tops, tuple(params), tuple(buffers), reads, macs=at.macs(4), holds=HOLDS, geometry=at)
+    params = recurrent.input_blobs(site, at, gates, "W_xc", "b_c")
+    params.append(ParamBlob("W_hc", (gates, at.outputs), site.p.weight_filler))
+    values = (at.steps, at.streams, gates)
+    buffers = [Buffer("gates", values), Buffer("c", (at.steps, *at.state)), Buffer("dgates", values, kind="scratch")]
+    buffers += recurrent.state_buffers(at, _STATES)
+    return Setup(at.tops, tuple(params), tuple(buffers), recurrent.reads(at), macs=at.macs(4), holds=HOLDS, geometry=at)
 
 
 def forward(call: Call) -> None:
@@ -114,9 +98,6 @@ def backward(call: Call) -> None:
     first_gradients(call, at, dh_after, dc)
 
 
-_FILLERS = 'weight_filler { type: "uniform" min: -0.4 max: 0.4 } bias_filler { type: "uniform" min: -0.2 max: 0.2 }'
-_CONT = Input((4, 2), "values", values=(0, 0, 1, 1, 1, 0, 1, 1))
-
 LSTM = LayerType(
     "LSTM",
     __doc__,
@@ -129,32 +110,20 @@ LSTM = LayerType(
     differentiable=(True, False, True),
     role=Role("recurrent", sequence=True),
     examples=(
-        Example(f"recurrent_param {{ num_output: 3 {_FILLERS} }}", inputs=(Input((4, 2, 3)), _CONT)),
+        *recurrent.examples(2),
         Example(
-            f"recurrent_param {{ num_output: 3 {_FILLERS} }}", inputs=(Input((4, 2, 2, 2)), _CONT, Input((2, 2, 3)))
-        ),
-        Example(
-            f"recurrent_param {{ num_output: 3 expose_hidden: true {_FILLERS} }}",
-            inputs=(Input((4, 2, 3)), _CONT, Input((1, 2, 3)), Input((1, 2, 3))),
-            tops=3,
-        ),
-        Example(
-            f"recurrent_param {{ num_output: 3 expose_hidden: true {_FILLERS} }}",
-            inputs=(Input((4, 2, 3)), _CONT, Input((2, 2)), Input((1, 2, 3)), Input((1, 2, 3))),
+            f"recurrent_param {{ num_output: 3 expose_hidden: true {recurrent.FILLERS} }}",
+            inputs=(Input((4, 2, 3)), recurrent.CONT, Input((2, 2)), Input((1, 2, 3)), Input((1, 2, 3))),
             tops=3,
         ),
     ),
     refuses=(
-        Refused(MISSING_FIELD, "", bottoms=((4, 2, 3), (4, 2))),
-        Refused(BAD_BOTTOM_SHAPE, "recurrent_param { num_output: 3 }", bottoms=((4, 2, 3), (4, 3))),
-        Refused(BAD_BOTTOM_SHAPE, "recurrent_param { num_output: 3 }", bottoms=((4, 2), (4, 2))),
-        Refused(BAD_BOTTOM_SHAPE, "recurrent_param { num_output: 3 }", bottoms=((4, 2, 3), (4, 2), (3, 2))),
+        *recurrent.REFUSES,
         Refused(
             BAD_BOTTOM_SHAPE,
             "recurrent_param { num_output: 3 expose_hidden: true }",
             bottoms=((4, 2, 3), (4, 2), (1, 2, 3), (1, 2, 4)),
             tops=3,
         ),
-        Refused(BAD_FIELD, "recurrent_param { num_output: 3 }", bottoms=((4, 2, 3), (4, 2)), tops=2),
     ),
 )

@@ -18,9 +18,9 @@ Caffe notes:
 
 import math
 
-from netc.errors import Code, Diagnostic, NetError
+from netc.errors import Code
 from netc.jit import kernel
-from netc.kernels.regions import clamp, rounded, wrong_region
+from netc.kernels.regions import clamp, rounded
 from netc.layer import (
     BAD_BOTTOM_SHAPE,
     MISSING_FIELD,
@@ -34,10 +34,10 @@ from netc.layer import (
     Refused,
     Setup,
     Site,
-    format_shape,
 )
 from netc.role import ANYTHING, Role, regions
 from netc.schema.declare import Message, optional
+from netc.setups.regions import check_bottoms, checked, rows
 
 ORIGIN = "R-FCN (daijifeng001/caffe-rfcn)"
 PARAMETER = Message(
@@ -65,14 +65,10 @@ def setup(site: Site) -> Setup:
     for name in ("spatial_scale", "output_dim", "group_size"):
         if getattr(p, name) <= 0:
             site.refuse(MISSING_FIELD, f"needs {name}, more than 0", name)
-    if len(bottom) != 4:
-        shape = format_shape(bottom)
-        site.refuse(BAD_BOTTOM_SHAPE, f"needs num x channels x height x width, but its bottom is {shape}", "bottom")
+    check_bottoms(site)
     if bottom[1] != p.output_dim * p.group_size**2:
         message = f"needs output_dim * group_size^2 = {p.output_dim * p.group_size**2} channels, but has {bottom[1]}"
         site.refuse(BAD_BOTTOM_SHAPE, message, "output_dim")
-    if len(rois) < 2 or rois[1] != 5 or any(d != 1 for d in rois[2:]):
-        site.refuse(BAD_BOTTOM_SHAPE, f"needs regions as rows of 5 values, but they are {format_shape(rois)}", "bottom")
     top = (rois[0], p.output_dim, p.group_size, p.group_size)
     return Setup(tops=(top,), reads=("x1",), holds=(ANYTHING, regions(bottom, p.spatial_scale)))
 
@@ -128,18 +124,13 @@ def _backward(dx: Array, rois: Array, dy: Array, scale: float) -> None:
 
 
 def forward(call: Call) -> None:
-    x, rois = call.bottoms[0], call.bottoms[1].reshape(-1, 5)
-    if (wrong := wrong_region(rois, len(x))) >= 0:
-        region = ", ".join(f"{value:g}" for value in rois[wrong])
-        said = f"region {wrong} is ({region}), of {len(x)} images"
-        raise NetError(Diagnostic.of_layer(call.record, BAD_REGION, said))
-    _forward(x, rois, call.tops[0], x.dtype.type(call.p.spatial_scale))
+    x = call.bottoms[0]
+    _forward(x, checked(call, BAD_REGION), call.tops[0], x.dtype.type(call.p.spatial_scale))
 
 
 def backward(call: Call) -> None:
     if (dx := call.bottom_diffs[0]) is not None:
-        rois = call.bottoms[1].reshape(-1, 5)
-        _backward(dx, rois, call.top_diffs[0], dx.dtype.type(call.p.spatial_scale))
+        _backward(dx, rows(call), call.top_diffs[0], dx.dtype.type(call.p.spatial_scale))
 
 
 _ROIS = Input((3, 5), "values", values=(0, 0, 0, 9, 7, 1, 3, 2, 12, 13, 0, -4, 20, 30, 40))

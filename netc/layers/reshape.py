@@ -20,7 +20,6 @@ from math import prod
 from netc.errors import Code
 from netc.layer import (
     BAD_FIELD,
-    Call,
     Example,
     Input,
     LayerType,
@@ -32,6 +31,7 @@ from netc.layer import (
     format_shape,
 )
 from netc.role import Role
+from netc.setups.renamed import backward, forward, renamed
 
 DOES_NOT_FIT = Code(
     "LAY112",
@@ -91,17 +91,7 @@ def _written(top: list[int]) -> str:
 
 
 def setup(site: Site) -> Setup:
-    return Setup(tops=(_shape(site),), reads=(), shares=True)
-
-
-def forward(call: Call) -> None:
-    call.tops[0].reshape(-1)[...] = call.bottoms[0].reshape(-1)
-
-
-def backward(call: Call) -> None:
-    dx = call.bottom_diffs[0]
-    if dx is not None:
-        dx.reshape(-1)[...] = call.top_diffs[0].reshape(-1)
+    return renamed(_shape(site))
 
 
 RESHAPE = LayerType(

@@ -31,54 +31,34 @@ from netc.kernels.recurrent import (
     first_gradients,
     input_gradients,
     last_gradients,
-    layout,
     previous,
-    problem,
     transform_input,
 )
 from netc.layer import (
-    BAD_BOTTOM_SHAPE,
-    BAD_FIELD,
-    MISSING_FIELD,
     Arity,
     Buffer,
     Call,
-    Example,
-    Input,
     LayerType,
     ParamBlob,
-    Refused,
     Setup,
     Site,
 )
 from netc.role import Role
+from netc.setups import recurrent
 
 _STATES = ("h_0",)
 
 
 def setup(site: Site) -> Setup:
-    p = site.p
-    if not p.num_output:
-        site.refuse(MISSING_FIELD, "needs num_output, the size of the state", "num_output")
-    if message := problem(site.bottoms, p.num_output, 1, p.expose_hidden):
-        site.refuse(BAD_BOTTOM_SHAPE, message, "bottom")
-    at = layout(site.bottoms, p.num_output, 1, p.expose_hidden)
-    if site.top_count != len(at.tops):
-        message = f"needs {len(at.tops)} tops {'with' if at.exposed else 'without'} expose_hidden"
-        site.refuse(BAD_FIELD, f"{message}, but has {site.top_count}", "top", "expose_hidden")
+    p, at = site.p, recurrent.layout(site, states=1)
     size = at.outputs
-    params = [ParamBlob("W_xh", (size, at.inputs), p.weight_filler), ParamBlob("b_h", (size,), p.bias_filler)]
-    if at.static:
-        params.append(ParamBlob("W_xh_static", (size, at.static), p.weight_filler))
+    params = recurrent.input_blobs(site, at, size, "W_xh", "b_h")
     params += [ParamBlob(name, (size, size), p.weight_filler) for name in ("W_hh", "W_ho")]
     params.append(ParamBlob("b_o", (size,), p.bias_filler))
     buffers = [Buffer("h", (at.steps, *at.state)), Buffer("dh", (at.steps, *at.state), kind="scratch")]
-    buffers.append(Buffer("h_0", at.state))
-    if not at.exposed:
-        buffers.append(Buffer("h_0_carried", at.state, kind="state"))
-    reads = ("x0", "x1", "x2", "y0") if at.static else ("x0", "x1", "y0")
+    buffers += recurrent.state_buffers(at, _STATES)
     macs = at.macs(1) + at.rows * size * size
-    return Setup(at.tops, tuple(params), tuple(buffers), reads, macs=macs, holds=HOLDS, geometry=at)
+    return Setup(at.tops, tuple(params), tuple(buffers), recurrent.reads(at), macs=macs, holds=HOLDS, geometry=at)
 
 
 def forward(call: Call) -> None:
@@ -118,9 +98,6 @@ def backward(call: Call) -> None:
     first_gradients(call, at, after)
 
 
-_FILLERS = 'weight_filler { type: "uniform" min: -0.4 max: 0.4 } bias_filler { type: "uniform" min: -0.2 max: 0.2 }'
-_CONT = Input((4, 2), "values", values=(0, 0, 1, 1, 1, 0, 1, 1))
-
 RNN = LayerType(
     "RNN",
     __doc__,
@@ -132,21 +109,6 @@ RNN = LayerType(
     tops=Arity(1, 2),
     differentiable=(True, False, True),
     role=Role("recurrent", sequence=True),
-    examples=(
-        Example(f"recurrent_param {{ num_output: 3 {_FILLERS} }}", inputs=(Input((4, 2, 3)), _CONT)),
-        Example(
-            f"recurrent_param {{ num_output: 3 {_FILLERS} }}", inputs=(Input((4, 2, 2, 2)), _CONT, Input((2, 2, 3)))
-        ),
-        Example(
-            f"recurrent_param {{ num_output: 3 expose_hidden: true {_FILLERS} }}",
-            inputs=(Input((4, 2, 3)), _CONT, Input((1, 2, 3))),
-            tops=2,
-        ),
-    ),
-    refuses=(
-        Refused(MISSING_FIELD, "", bottoms=((4, 2, 3), (4, 2))),
-        Refused(BAD_BOTTOM_SHAPE, "recurrent_param { num_output: 3 }", bottoms=((4, 2, 3), (4, 3))),
-        Refused(BAD_BOTTOM_SHAPE, "recurrent_param { num_output: 3 }", bottoms=((4, 2), (4, 2))),
-        Refused(BAD_FIELD, "recurrent_param { num_output: 3 }", bottoms=((4, 2, 3), (4, 2)), tops=2),
-    ),
+    examples=recurrent.examples(1),
+    refuses=recurrent.REFUSES,
 )

@@ -21,9 +21,9 @@ Caffe notes:
 import math
 from dataclasses import dataclass
 
-from netc.errors import Code, Diagnostic, NetError
+from netc.errors import Code
 from netc.jit import kernel
-from netc.kernels.regions import clamp, rounded, wrong_region
+from netc.kernels.regions import clamp, rounded
 from netc.layer import (
     BAD_BOTTOM_SHAPE,
     MISSING_FIELD,
@@ -38,10 +38,10 @@ from netc.layer import (
     Refused,
     Setup,
     Site,
-    format_shape,
 )
 from netc.role import ANYTHING, Role, regions
 from netc.schema.declare import Message, optional
+from netc.setups.regions import check_bottoms, checked, rows
 
 ORIGIN = "Fast R-CNN (rbgirshick/caffe-fast-rcnn)"
 PARAMETER = Message(
@@ -75,11 +75,7 @@ class Geometry:
 
 def setup(site: Site) -> Setup:
     p, (bottom, rois) = site.p, site.bottoms
-    if len(bottom) != 4:
-        shape = format_shape(bottom)
-        site.refuse(BAD_BOTTOM_SHAPE, f"needs num x channels x height x width, but its bottom is {shape}", "bottom")
-    if len(rois) < 2 or rois[1] != 5 or any(d != 1 for d in rois[2:]):
-        site.refuse(BAD_BOTTOM_SHAPE, f"needs regions as rows of 5 values, but they are {format_shape(rois)}", "bottom")
+    check_bottoms(site)
     for name in ("pooled_h", "pooled_w"):
         if not getattr(p, name):
             site.refuse(MISSING_FIELD, f"needs {name}, at least 1", name)
@@ -148,18 +144,13 @@ def _backward(dx: Array, rois: Array, dy: Array, chosen: Array, scale: float) ->
 def forward(call: Call) -> None:
     g = call.known(Geometry)
     x = call.bottoms[0]
-    rois = call.bottoms[1].reshape(-1, 5)
-    if (wrong := wrong_region(rois, len(x))) >= 0:
-        region = ", ".join(f"{value:g}" for value in rois[wrong])
-        said = f"region {wrong} is ({region}), of {len(x)} images"
-        raise NetError(Diagnostic.of_layer(call.record, BAD_REGION, said))
-    _forward(x, rois, call.tops[0], call.buffers["chosen"], x.dtype.type(g.scale))
+    _forward(x, checked(call, BAD_REGION), call.tops[0], call.buffers["chosen"], x.dtype.type(g.scale))
 
 
 def backward(call: Call) -> None:
     if (dx := call.bottom_diffs[0]) is not None:
         scale = dx.dtype.type(call.known(Geometry).scale)
-        _backward(dx, call.bottoms[1].reshape(-1, 5), call.top_diffs[0], call.buffers["chosen"], scale)
+        _backward(dx, rows(call), call.top_diffs[0], call.buffers["chosen"], scale)
 
 
 _ROIS = Input(

@@ -31,6 +31,7 @@ from netc.layer import (
     flat,
 )
 from netc.role import Role
+from netc.setups.axes import either_axis
 
 DOES_NOT_DIVIDE = Code(
     "LAY111",
@@ -40,15 +41,6 @@ DOES_NOT_DIVIDE = Code(
     example="x = Input() { shape { dim: [2, 3, 8, 8] } }\na, b = Slice(x)  # 3 channels for 2 tops",
     fix="Change the number of tops, or say where to cut: slice_param { slice_point: 1 }",
 )
-
-
-def _axis(site: Site) -> int:
-    p = site.p
-    if not p.has("slice_dim"):
-        return site.axis(p.axis)
-    if p.has("axis"):
-        site.refuse(BAD_FIELD, "axis and slice_dim say the same; give only one", "slice_dim")
-    return site.axis(p.slice_dim, name="slice_dim")
 
 
 def _sizes(site: Site, whole: int) -> list[int]:
@@ -71,7 +63,7 @@ def _sizes(site: Site, whole: int) -> list[int]:
 
 
 def setup(site: Site) -> Setup:
-    axis, bottom = _axis(site), site.bottoms[0]
+    axis, bottom = either_axis(site, "slice_dim"), site.bottoms[0]
     tops = tuple((*bottom[:axis], size, *bottom[axis + 1 :]) for size in _sizes(site, bottom[axis]))
     return Setup(tops=tops, reads=(), shares=len(tops) == 1, geometry=Along(axis))
 

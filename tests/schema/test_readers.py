@@ -42,7 +42,7 @@ SCOPES = {
     "SolverParameter": "solve api caffe schema",
     "EarlyStop": "solve",
     "FillerParameter": "kernels",
-    "LossParameter": "layers kernels",
+    "LossParameter": "layers setups kernels",
     "ParamSpec": "plan graph.py",
     "NetState": "graph.py api",
     "NetStateRule": "graph.py",
@@ -83,14 +83,14 @@ def names_in(path: Path) -> frozenset[str]:
 
 @cache
 def imported(path: Path) -> tuple[Path, ...]:
-    """The netc files that a file imports, itself first, files of kernels and data followed further."""
+    """The netc files that a file imports, itself first, files of kernels, set-ups and data followed further."""
     found = [path]
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("netc."):
             modules = [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
             for module in modules:
                 file = ROOT.parent / (module.replace(".", "/") + ".py")
-                if file.exists() and file != path and {"kernels", "data"} & set(file.relative_to(ROOT).parts):
+                if file.exists() and file != path and {"kernels", "setups", "data"} & set(file.relative_to(ROOT).parts):
                     found += [each for each in imported(file) if each not in found]
     return tuple(found)
 

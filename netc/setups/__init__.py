@@ -1,0 +1,1 @@
+"""What the set-ups of two or more layer types have in common: checks of fields and shapes, blobs, examples."""
