@@ -39,6 +39,20 @@ _KINDS = (
 # ---------------------------------------------------------------- reading
 
 
+def near(name: FilePath, folder: Path | None, *, folders: bool = False) -> Path | None:
+    """The file of this name, or None: from the current directory, as in Caffe, then from a folder and those above it.
+
+    folder: that of the file in which the name stands. folders: a folder is meant, too (an LMDB). A name that no file
+    can have is nowhere.
+    """
+    for start in (Path(), *((folder, *folder.parents) if folder is not None else ())):
+        with suppress(OSError, ValueError):
+            path = start / name
+            if path.exists() if folders else path.is_file():
+                return path
+    return None
+
+
 def open_regular(path: FilePath, most: int | None = None, *, buffering: int = -1) -> BinaryIO:
     """A regular file, open to read bytes; of at most `most` bytes, if given.
 

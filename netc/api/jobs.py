@@ -11,6 +11,7 @@ from netc import language
 from netc.api.definition import Definition, PathLike, is_solver, schema_of, typed, typed_solver
 from netc.catalogue import Catalogue, catalogue
 from netc.errors import Code, Diagnostic, NetError, suggest
+from netc.files import near
 from netc.graph import State
 from netc.schema.record import Record
 
@@ -117,21 +118,16 @@ class _Nets:
 
     def file(self, record: Record, field: str, index: int | None = None) -> Definition:
         name = getattr(record, field) if index is None else getattr(record, field)[index]
-        path = self._find(name)
+        path = near(name, self.solver_path.resolve().parent)
         if path is None:
             span = record.span_of(field, index)
             beside = {p.name for p in self.solver_path.parent.glob("*.*")} - {self.solver_path.name}
-            near = suggest(Path(name).name, sorted(beside))
-            help = f"did you mean {near}?" if near else None
+            close = suggest(Path(name).name, sorted(beside))
+            help = f"did you mean {close}?" if close else None
             raise NetError(Diagnostic(NET_NOT_FOUND, f"there is no file {name}", span, (), help))
         if path not in self.loaded:
             self.loaded[path] = typed(language.read(path), path, self.types)
         return self.loaded[path]
-
-    def _find(self, name: str) -> Path | None:
-        here = self.solver_path.resolve().parent
-        places = (Path(), here, *here.parents)
-        return next((place / name for place in places if (place / name).is_file()), None)
 
     def inline(self, record: Record) -> Definition:
         return Definition(self.solver_path, record, self.types, schema_of(self.types))

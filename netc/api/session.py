@@ -23,6 +23,7 @@ from netc.api.preprocess import stored
 from netc.api.sized import SizedNet, Varying
 from netc.api.whole_tests import too_many_batches
 from netc.errors import Code, Diagnostic, NetError, Report, suggest
+from netc.files import near
 from netc.graph import Graph, Node, State
 from netc.layer import Array, Phase, Shape, format_shape
 from netc.plan.lints.learning import unlearned
@@ -223,9 +224,8 @@ _ONE_BATCH: dict[str, Any] = {
 def _weights(job: Job, record: Record) -> tuple[Path, ...]:
     """The files that the solver's `weights` names (each may list several, separated by commas), found as nets are."""
     here = job.path.resolve().parent
-    places = (Path(), here, *here.parents)
     names = [name.strip() for text in record.weights for name in text.split(",") if name.strip()]
-    return tuple(next((p / name for p in places if (p / name).is_file()), Path(name)) for name in names)
+    return tuple(near(name, here) or Path(name) for name in names)
 
 
 def _with_preprocessing(plan: Plan) -> Graph:

@@ -9,10 +9,11 @@ import numpy as np
 from netc.caffe.arrays import resized
 from netc.caffe.engine import Engine
 from netc.layer import Array, Shape, format_shape
+from netc.layers.python import Sized
 from netc.run.parameters import Parameter
 
 
-class Blob:
+class Blob(Sized):
     """Values and gradients of one shape, zero at first. `Blob([2, 3])` stands on its own; nets have their own kinds."""
 
     def __init__(self, shape: Shape | list[int] = ()) -> None:
@@ -37,30 +38,6 @@ class Blob:
     @property
     def shape(self) -> Shape:
         return self.data.shape
-
-    @property
-    def count(self) -> int:
-        """How many values there are."""
-        return prod(self.shape)
-
-    @property
-    def num(self) -> int:
-        return self._axis(0)
-
-    @property
-    def channels(self) -> int:
-        return self._axis(1)
-
-    @property
-    def height(self) -> int:
-        return self._axis(2)
-
-    @property
-    def width(self) -> int:
-        return self._axis(3)
-
-    def _axis(self, axis: int) -> int:
-        return self.shape[axis] if axis < len(self.shape) else 1
 
     def reshape(self, *shape: int) -> None:
         """Give the blob another shape; the values that still fit stay."""

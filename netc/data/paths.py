@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
+from netc.files import near
 from netc.schema.record import Record
 
 
@@ -13,17 +13,8 @@ def find(record: Record, name: str) -> Path | None:
 
     It is tried from the current directory, as Caffe does, then from that of the net's file and from those above it.
     """
-    if not name:
-        return None
-    return next((path for path in _candidates(record, Path(name)) if _exists(path)), None)
-
-
-def _candidates(record: Record, path: Path) -> Iterator[Path]:
-    yield path
-    if record.span is not None and not path.is_absolute():
-        folder = Path(record.span.source.path).absolute().parent
-        for above in (folder, *folder.parents):
-            yield above / path
+    folder = Path(record.span.source.path).absolute().parent if record.span is not None else None
+    return near(name, folder, folders=True) if name else None
 
 
 def beside(path: str, folder: Path) -> Path:

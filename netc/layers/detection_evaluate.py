@@ -29,7 +29,7 @@ from pathlib import Path
 import numpy as np
 
 from netc.errors import Code, Diagnostic, NetError
-from netc.files import read_regular
+from netc.files import near, read_regular
 from netc.kernels.boxes import by_score
 from netc.kernels.sized_boxes import jaccard, output_boxes
 from netc.layer import (
@@ -120,12 +120,9 @@ def _sizes(site: Site) -> tuple[tuple[int, int], ...]:
     name = site.p.name_size_file
     if not name:
         return ()
-    places = [Path()]
-    if site.record.span is not None:
-        here = Path(site.record.span.source.path).absolute().parent
-        places += [here, *here.parents]
+    here = Path(site.record.span.source.path).absolute().parent if site.record.span is not None else None
     try:
-        path = next((place / name for place in places if (place / name).is_file()), None)
+        path = near(name, here)
         text = read_regular(path, _MOST_BYTES).decode("utf-8", "replace") if path else None
     except (OSError, ValueError):
         text = None

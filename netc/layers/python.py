@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from math import prod
 from types import ModuleType
@@ -111,7 +112,39 @@ class Layer:
         """Fill `bottom[i].diff` where `propagate_down[i]`."""
 
 
-class Blob:
+class Sized(ABC):
+    """A blob's number of values, and the old names of its sizes."""
+
+    @property
+    @abstractmethod
+    def shape(self) -> Shape: ...
+
+    @property
+    def count(self) -> int:
+        """How many values there are."""
+        return prod(self.shape)
+
+    @property
+    def num(self) -> int:
+        return self._axis(0)
+
+    @property
+    def channels(self) -> int:
+        return self._axis(1)
+
+    @property
+    def height(self) -> int:
+        return self._axis(2)
+
+    @property
+    def width(self) -> int:
+        return self._axis(3)
+
+    def _axis(self, axis: int) -> int:
+        return self.shape[axis] if axis < len(self.shape) else 1
+
+
+class Blob(Sized):
     """pycaffe's view of a blob: `data`, `diff`, `shape` and the four old names of the axes."""
 
     def __init__(self, data: Array | None = None, diff: Array | None = None, shape: Shape | None = None) -> None:
@@ -134,29 +167,6 @@ class Blob:
         if self._diff is None:
             self._diff = np.zeros(self._shape, self.data.dtype)
         return self._diff
-
-    @property
-    def count(self) -> int:
-        return prod(self._shape)
-
-    @property
-    def num(self) -> int:
-        return self._axis(0)
-
-    @property
-    def channels(self) -> int:
-        return self._axis(1)
-
-    @property
-    def height(self) -> int:
-        return self._axis(2)
-
-    @property
-    def width(self) -> int:
-        return self._axis(3)
-
-    def _axis(self, axis: int) -> int:
-        return self._shape[axis] if axis < len(self._shape) else 1
 
     def reshape(self, *shape: int) -> None:
         """Set the shape; while the net runs it must be the planned one."""

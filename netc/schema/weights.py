@@ -7,6 +7,7 @@ four sizes instead of a shape, with unpacked or double values are read as well.
 from __future__ import annotations
 
 import struct
+from collections import defaultdict
 from dataclasses import dataclass
 from os import PathLike
 
@@ -209,50 +210,38 @@ def _text(data: bytes, start: int, end: int) -> str:
 
 def _layer(data: bytes, start: int, end: int) -> LayerWeights:
     """A LayerParameter: name 1, type 2, blobs 7."""
-    name = type = ""
-    blobs: list[tuple[int, int]] = []
-    for number, wire, first, last in scan(data, start, end):
-        if wire == BYTES:
-            if number == 1:
-                name = _text(data, first, last)
-            elif number == 2:
-                type = _text(data, first, last)
-            elif number == 7:
-                blobs.append((first, last))
-    return _made(data, name, type, blobs)
+    found = _by_number(data, start, end)
+    return _made(data, _last_text(data, found[1]), _last_text(data, found[2]), found[7])
 
 
 def _layer_v1(data: bytes, start: int, end: int) -> LayerWeights:
     """A V1LayerParameter: layer 1 (V0), name 4, type 5 (a number), blobs 6."""
-    name = type = ""
-    blobs: list[tuple[int, int]] = []
-    for number, wire, first, last in scan(data, start, end):
-        if number == 5 and wire == VARINT:
-            type = _V1_BY_NUMBER.get(first, "")
-        elif wire == BYTES:
-            if number == 4:
-                name = _text(data, first, last)
-            elif number == 6:
-                blobs.append((first, last))
-            elif number == 1:
-                return _layer_v0(data, first, last)
-    return _made(data, name, type, blobs)
+    found = _by_number(data, start, end)
+    if found[1]:
+        return _layer_v0(data, *found[1][0])
+    numbers = [first for number, wire, first, _ in scan(data, start, end) if (number, wire) == (5, VARINT)]
+    return _made(data, _last_text(data, found[4]), _V1_BY_NUMBER.get(numbers[-1], "") if numbers else "", found[6])
 
 
 def _layer_v0(data: bytes, start: int, end: int) -> LayerWeights:
     """A V0LayerParameter: name 1, type 2, blobs 50."""
-    name = type = ""
-    blobs: list[tuple[int, int]] = []
+    found = _by_number(data, start, end)
+    type = V1_TYPES[V0_TYPES.get(_last_text(data, found[2]), "NONE")][1] if found[2] else ""
+    return _made(data, _last_text(data, found[1]), type, found[50])
+
+
+def _by_number(data: bytes, start: int, end: int) -> defaultdict[int, list[tuple[int, int]]]:
+    """Where the texts and messages of a message are, by field."""
+    found = defaultdict[int, list[tuple[int, int]]](list)
     for number, wire, first, last in scan(data, start, end):
         if wire == BYTES:
-            if number == 1:
-                name = _text(data, first, last)
-            elif number == 2:
-                old = V0_TYPES.get(_text(data, first, last), "NONE")
-                type = V1_TYPES[old][1]
-            elif number == 50:
-                blobs.append((first, last))
-    return _made(data, name, type, blobs)
+            found[number].append((first, last))
+    return found
+
+
+def _last_text(data: bytes, places: list[tuple[int, int]]) -> str:
+    """The value of a singular field, which is its last one; "" if there is none."""
+    return _text(data, *places[-1]) if places else ""
 
 
 def _made(data: bytes, name: str, type: str, blobs: list[tuple[int, int]]) -> LayerWeights:
