@@ -107,7 +107,7 @@ def command(
         _output.say(note)
     if checked or given:
         _check(made, target, given, tolerance, seed)
-    target = in_folder(target, files.FORMATS[ending].in_folder) if to else target
+    target = in_folder(target, files.formats()[ending].in_folder) if to else target
     write_parts(target, made.parts)
     say_written(target)
     for ending, parts in made.beside.items():

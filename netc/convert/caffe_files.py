@@ -50,8 +50,6 @@ def _snapshot_layers(definition: Definition, found: Set[str]) -> list[Record]:
     return train + [la for la in definition.record.layer if la.name in found and la.name not in names]
 
 
-FORMATS = (
-    Format((".net",), _program),
-    Format((".prototxt", ".pt", ".pbtxt"), _prototxt),
-    Format((".caffemodel",), _caffemodel, frozenset({"half"})),
-)
+PROGRAM = Format((".net",), _program)
+PROTOTXT = Format((".prototxt", ".pt", ".pbtxt"), _prototxt)
+CAFFEMODEL = Format((".caffemodel",), _caffemodel, frozenset({"half"}))

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import pkgutil
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import cache
+from importlib import import_module
 from pathlib import Path
 
-from netc import language
+from netc import convert, language
 from netc.api.definition import Definition, schema_of, typed
 from netc.api.planning import load as load_definition
 from netc.api.preprocess import of_message
 from netc.catalogue import catalogue
-from netc.convert import caffe, caffe_files, hdf5, onnx, safetensors, torch
+from netc.convert import hdf5, safetensors
 from netc.convert.codes import NO_HALF, NO_PARAMETERS, NOT_TAKEN, ONNX_NOT_READ, UNKNOWN_FORMAT
 from netc.convert.model import NOTHING, Format, Made, Model, Options, definition_of, option
 from netc.errors import Diagnostic, NetError, Report
@@ -97,9 +100,9 @@ def _inner(path: Path, text: str, layers: tuple[Path, ...]) -> Definition | None
 
 def dump(model: Model, ending: str, options: Options = NOTHING) -> Made:
     """The model in the format of an ending. Raises NetError (CNV001 to CNV013)."""
-    format = FORMATS.get(ending)
+    format = formats().get(ending)
     if format is None:
-        known = ", ".join(FORMATS)
+        known = ", ".join(formats())
         raise NetError(Diagnostic(UNKNOWN_FORMAT, f"no format ends in {ending!r}", help=f"known: {known}"))
     for name in options.asked:
         if name not in format.takes:
@@ -110,13 +113,14 @@ def dump(model: Model, ending: str, options: Options = NOTHING) -> Made:
 def _not_taken(name: str, ending: str) -> Diagnostic:
     if name == "half":
         return Diagnostic(NO_HALF, f"a {ending} file holds no parameters that could be FP16", help=NO_HALF.fix)
-    takers = ", ".join(known for known, format in FORMATS.items() if name in format.takes)
+    takers = ", ".join(known for known, format in formats().items() if name in format.takes)
     message = f"{option(name)} says nothing about a {ending} file"
     return Diagnostic(NOT_TAKEN, message, help=f"leave it out; it is for {takers}" if takers else "leave it out")
 
 
-FORMATS: dict[str, Format] = {
-    ending: format
-    for format in (*caffe_files.FORMATS, hdf5.FORMAT, safetensors.FORMAT, onnx.FORMAT, torch.FORMAT, caffe.FORMAT)
-    for ending in format.endings
-}
+@cache
+def formats() -> dict[str, Format]:
+    """Every `Format` of this package's modules, by the endings of its files."""
+    modules = [import_module(f"netc.convert.{module.name}") for module in pkgutil.iter_modules(convert.__path__)]
+    found = [value for module in modules for value in vars(module).values() if isinstance(value, Format)]
+    return {ending: format for format in found for ending in format.endings}
