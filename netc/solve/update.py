@@ -83,7 +83,7 @@ class Chunk:
     numbers: Array
 
 
-def needs_all_gradients(p: Any) -> bool:
+def needs_all_gradients(p: Record) -> bool:
     """Whether a solver needs all gradients at once, so that none can be updated before the end of backward."""
     return bool(p.clip_gradients >= 0 or p.iter_size > 1 or p.snapshot_diff)
 
