@@ -50,6 +50,7 @@ FOREIGN = {  # objects of other programs: numpy's dtype, Pillow's image, protobu
     "netc.layer": {"Call.memory", "LayerType.onnx", "LayerType.torch"},
     "netc.layers.python": {"instance"},
     "netc.role": {"Role.doubt"},
+    "netc.run.executor": {"Storage.dtype"},
     "netc.run.parameters": {"Parameters.__init__"},
     "netc.schema.record": {"Schema.message_class"},
 }
