@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from netc import jit, kernel_key
+from netc import jit
+from netc.jit import units
 
 ROOT = Path(__file__).parent.parent
 NUMBER = itertools.count()
@@ -98,7 +99,7 @@ def key(kernel: Any) -> str:
 
 
 def key_of(kernel: Any) -> str | None:
-    return kernel_key.key(jit.kernels.functions_of(kernel), jit.kernels.unwrap)
+    return units.files_of(kernel.function, getattr(kernel, "kernels", {}), kernel.options).key
 
 
 @pytest.fixture

@@ -5,9 +5,12 @@ imported when a kernel is not in the cache. Code that emits LLVM is written agai
 looked up when they are used.
 """
 
+from netc.jit.apart import announce_compilation
+from netc.jit.callees import Foreign, Intrinsic, Later, intrinsic
 from netc.jit.host import FEATURES, UNKNOWN_FEATURES, features
-from netc.jit.kernels import Entry, Intrinsic, Kernel, announce_compilation, compile_all, intrinsic, kernel
-from netc.jit.later import Foreign, Later
+from netc.jit.kernels import Kernel, kernel
+from netc.jit.together import compile_all
+from netc.jit.units import Entry, Unit
 from netc.kernel_files import cache_warning
 
 ir = Later("llvmlite.ir")
@@ -22,6 +25,7 @@ __all__ = [
     "Entry",
     "Intrinsic",
     "Kernel",
+    "Unit",
     "announce_compilation",
     "cache_warning",
     "carray",

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import ctypes
 import gc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
-from netc.jit.kinds import Kind
+from netc.jit.kinds import Kind, Nothing
 from netc.jit.lines import UnsupportedError, kind_of, type_of, wrapper
 from netc.jit.numbas import (
     codegen,
@@ -27,7 +26,7 @@ from netc.jit.numbas import (
     target,
     types,
 )
-from netc.jit.objects import Object
+from netc.jit.objects import Made, Object
 from netc.kernel_files import KernelFiles
 
 
@@ -47,30 +46,28 @@ def listen(tell: Callable[[], None]) -> None:
 # ---------------------------------------------------------------- compiling
 
 
-@dataclass(frozen=True, slots=True)
-class Compiled:
-    """Object code and what it gives back. whole: it says all there is to say, so it can be kept for other processes."""
-
-    object: Object
-    result: Kind
-    whole: bool
-
-
-def compiled(function: Callable[..., Any], options: dict[str, Any], leading: int, kinds: Sequence[Kind]) -> Compiled:
+def made(function: Callable[..., Any], options: Mapping[str, Any], leading: int, kinds: Sequence[Kind]) -> Made:
     """Compile a function of `leading` integers and operands of these kinds, to be called as `lines.wrapper` says.
 
-    Raises UnsupportedError, and what numba raises.
+    Raises what numba raises.
     """
     with compiler_lock.global_compiler_lock, _rare_collection():
-        library = _Library(target.target_context.codegen(), function.__qualname__)
-        library.enable_object_caching()
-        made = _Compiler(function, target, options, {}, compiler.Compiler, library)
-        found = made.compile((*[types.intp] * leading, *map(type_of, kinds)), None)
-        result = kind_of(found.signature.return_type)
-        if found.environment.consts or found.reload_init:
-            raise UnsupportedError(f"{function.__qualname__} needs the interpreter")
-        library.add_ir_module(wrapper(found.fndesc, leading, kinds, result))
-        return library.compiled(found.fndesc.llvm_cfunc_wrapper_name, result)
+        try:
+            return _made(function, options, leading, kinds)
+        except UnsupportedError:
+            return Made(None, Nothing(), True)
+
+
+def _made(function: Callable[..., Any], options: Mapping[str, Any], leading: int, kinds: Sequence[Kind]) -> Made:
+    library = _Library(target.target_context.codegen(), function.__qualname__)
+    library.enable_object_caching()
+    way = _Compiler(function, target, dict(options), {}, compiler.Compiler, library)
+    found = way.compile((*[types.intp] * leading, *map(type_of, kinds)), None)
+    result = kind_of(found.signature.return_type)
+    if found.environment.consts or found.reload_init:
+        raise UnsupportedError(f"{function.__qualname__} needs the interpreter")
+    library.add_ir_module(wrapper(found.fndesc, leading, kinds, result))
+    return library.made(found.fndesc.llvm_cfunc_wrapper_name, result)
 
 
 class _Compiler(dispatcher._FunctionCompiler):  # type: ignore[misc]
@@ -94,7 +91,7 @@ class _Compiler(dispatcher._FunctionCompiler):  # type: ignore[misc]
 class _Library(codegen.JITCodeLibrary):  # type: ignore[misc]
     """A library that is made for its object code, and never loaded by numba."""
 
-    def compiled(self, symbol: str, result: Kind) -> Compiled:
+    def made(self, symbol: str, result: Kind) -> Made:
         seen = set()
         for library in self._linking_libraries:
             if library not in seen:
@@ -108,7 +105,7 @@ class _Library(codegen.JITCodeLibrary):  # type: ignore[misc]
         if any(name.startswith(("Py", "_Py")) for name in imports):  # exceptions with arguments that the run makes
             raise UnsupportedError(f"{self.name} needs the interpreter")
         code = self._codegen._tm.emit_object(self._final_module)
-        return Compiled(Object(symbol, imports, code), result, not self._dynamic_globals)
+        return Made(Object(symbol, imports, code), result, not self._dynamic_globals)
 
 
 def _declared(module: Any) -> Iterator[str]:

@@ -20,7 +20,18 @@ UNKNOWN_FEATURES = Code(
     example="NETC_FEATURES=sse netc time nets/digits.net",
     fix="Use avx512, avx2 or plain, or unset it.",
 )
+BAD_COMPILERS = Code(
+    "RUN003",
+    "NETC_COMPILERS is not a number of processes",
+    why="The variable says how many processes compile kernels at once, where there is much to compile. By default as "
+    "many as the process may use cores, at most 4; each takes about 200 MB while it compiles.",
+    example="NETC_COMPILERS=many netc warm nets/lenet.net",
+    fix="Use a number from 1 (no other processes) to 64, or unset it.",
+)
+MOST_COMPILERS = 64
 FEATURES = ("avx512", "avx2", "plain")
+MAKERS = ("compiler.py", "kinds.py", "lines.py", "numbas.py")
+"""The files beside this one that say what machine code is like."""
 OPTIONS = {"error_model": "numpy", "nogil": True}
 """numba's options of all kernels."""
 
@@ -60,11 +71,22 @@ def processor() -> tuple[str, str]:
     return name, "+avx2,+fma" if avx2 else ""
 
 
+def compilers(most: int) -> int:
+    """How many processes may compile at once: `$NETC_COMPILERS`, else one for each core, at most `most`."""
+    if given := os.environ.get("NETC_COMPILERS"):
+        if not given.isdecimal() or not 1 <= int(given) <= MOST_COMPILERS:
+            message = f"NETC_COMPILERS={given} is not a number from 1 to {MOST_COMPILERS}"
+            raise NetError(Diagnostic(BAD_COMPILERS, message))
+        return int(given)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(most, cores)
+
+
 @functools.cache
 def machine() -> str:
     """What machine code depends on besides the source of kernels: versions, the processor, how netc compiles."""
     digest = hashlib.sha256()
-    own = [path.read_bytes().hex() for path in sorted(Path(__file__).parent.glob("*.py"))]
+    own = [(Path(__file__).parent / name).read_bytes().hex() for name in MAKERS]
     versions = [library_version(name) for name in ("numba", "llvmlite", "numpy")]
     numbas = sorted((name, value) for name, value in os.environ.items() if name.startswith("NUMBA_"))
     for part in (*own, *versions, sys.version, OPTIONS, *processor(), numbas):

@@ -9,6 +9,8 @@ import itertools
 from dataclasses import dataclass
 from typing import Any
 
+from netc.jit.kinds import Kind
+
 END_OF_ARRAY = "NRT_MemInfo_call_dtor"
 """Called at the end of an array that a kernel has made; code that makes none has the call, and never gets there. Code
 that makes one has other names of numba's memory, too."""
@@ -22,6 +24,18 @@ class Object:
     symbol: str
     imports: tuple[str, ...]
     code: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What has been made of a function: object code (None: only numba's dispatcher can do it), and what it gives back.
+
+    whole: it says all there is to say, so it can be kept for other processes.
+    """
+
+    object: Object | None
+    result: Kind
+    whole: bool
 
 
 class Loaded:

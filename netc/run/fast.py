@@ -18,7 +18,7 @@ from netc.fast.machine.layout import Blocked
 from netc.fast.machine.layout import plain as plain_at
 from netc.fast.machine.moves import unpack
 from netc.fast.machine.operands import touched
-from netc.fast.machine.walk import Team
+from netc.fast.machine.walk import WALKER, Team
 from netc.fast.program.lower import Lowered, lower
 from netc.fast.program.lowered import Item, Updates
 from netc.fast.program.order import starts
@@ -109,7 +109,7 @@ class Fast(Steps):
         if not self._passes:
             program = self.program
             items = (*program.setup, *program.forward, *program.backward, *program.updating)
-            compile_all(item.launch.kernel for item in items if item.launch is not None)
+            compile_all([WALKER, *(item.launch.kernel for item in items if item.launch is not None)])
         self.set_up()
         self._clock.view(np.uint64)[:] = self.storage.seed % 2**64, self.storage.iteration
         try:

@@ -13,10 +13,14 @@ from netc.cli._progress import Progress
 class Kernel:
     """A kernel that takes no time to compile."""
 
+    function = staticmethod(lambda: None)
     is_loaded = False
 
+    def find(self) -> bool:
+        return False
+
     def compile(self) -> None:
-        jit.kernels._announce()
+        self.is_loaded = True
 
 
 def shown(monkeypatch: pytest.MonkeyPatch, terminal: bool) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from netc.jit import kernel, kinds
+from netc.jit.kernels import Native
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -85,12 +86,8 @@ def test_numbers() -> None:
         one = kernel(same)
         found = one(value)
         assert (found, type(found)) == (dispatched(same, value), type(dispatched(same, value))), repr(value)
-        assert isinstance(one.version(value), native()), repr(value)
+        assert isinstance(one.version(value).native, Native), repr(value)
     assert np.isnan(kernel(same)(float("nan")))
-
-
-def native() -> type:
-    return sys.modules["netc.jit.kernels"].Native  # type: ignore[no-any-return]
 
 
 @pytest.mark.parametrize("name", ARRAYS)
@@ -98,7 +95,7 @@ def test_arrays(name: str) -> None:
     array = ARRAYS[name]
     one = kernel(total)
     assert one(array) == dispatched(total, array)
-    assert isinstance(one.version(array), native())
+    assert isinstance(one.version(array).native, Native)
     closed = array.copy(order="A")
     closed.flags.writeable = False
     assert one(closed) == one(array)

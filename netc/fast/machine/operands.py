@@ -92,7 +92,7 @@ class Entry(jit.Entry, Generic[P]):
         names = [name for name in hints if name not in ("tid", "nth", "return")]
         return {name: _operand(hints[name]) for name in names}
 
-    @property
+    @functools.cached_property
     def kinds(self) -> tuple[Kind, ...]:
         return tuple(operand.compiled for operand in self.operands.values())
 

@@ -248,6 +248,9 @@ def walk(table: int, rows: int, tid: int, nth: int, state: int, system: int, num
         _follow(table, rows, tid, nth, state, system, number)
 
 
+WALKER = walk.version(*[0] * 7)
+
+
 def _how_to_sleep() -> tuple[int, int]:
     """The system's function, and its first argument: futex, or 0 and what lets others run."""
     number = FUTEX.get(platform.machine(), 0) if sys.platform == "linux" else 0
@@ -304,7 +307,7 @@ class Team:
         told[told == NOT_YET] = GO_HOME
 
     def _start(self) -> None:
-        walk.version(*[0] * 7)  # compile once, here, not in every thread
+        WALKER.compile()  # once, here, not in every thread
         queues: list[SimpleQueue[Job | None]] = [SimpleQueue() for _ in range(self.threads - 1)]
         for queue in queues:
             threading.Thread(target=_work, args=(queue,), daemon=True, name="netc").start()
