@@ -30,7 +30,7 @@ BAD_COMPILERS = Code(
 )
 MOST_COMPILERS = 64
 FEATURES = ("avx512", "avx2", "plain")
-MAKERS = ("compiler.py", "kinds.py", "lines.py", "numbas.py")
+MAKERS = ("compiler.py", "kinds.py", "lines.py", "numbas.py", "objects.py")
 """The files beside this one that say what machine code is like."""
 OPTIONS = {"error_model": "numpy", "nogil": True}
 """numba's options of all kernels."""
