@@ -77,7 +77,6 @@ def command(
     .caffemodel   net and parameters, as Caffe's snapshots
     .h5           parameters as Caffe's HDF5 snapshots, with the net's text beside them
     .safetensors  parameters, with the net's text beside them
-    .onnx         the net that predicts, with its parameters and fixed shapes (only written)
     .py           the net as a module for PyTorch, with its parameters as .safetensors beside it (only written)
     .onnx         the net that predicts, with its parameters (only written)
 

@@ -57,6 +57,7 @@ MEANT = {
     "--labels": ("test",),
     "--snapshot": ("train",),
     "--threads": RUNNING,
+    "--for": ("convert",),
     "--weights": ("convert", "predict", "test", "train"),
 }
 """Which commands give the messages that name an option, and so must have it."""
