@@ -25,7 +25,7 @@ BAD_COMPILERS = Code(
     "NETC_COMPILERS is not a number of processes",
     why="The variable says how many processes compile kernels at once, where there is much to compile. By default as "
     "many as the process may use cores, at most 4; each takes about 200 MB while it compiles.",
-    example="NETC_COMPILERS=many netc warm nets/lenet.net",
+    example="NETC_COMPILERS=many netc train nets/digits.net",
     fix="Use a number from 1 (no other processes) to 64, or unset it.",
 )
 MOST_COMPILERS = 64
