@@ -30,13 +30,21 @@ class Layer:
 
     @blobs.setter
     def blobs(self, given: Iterable[Any]) -> None:
+        """A bias may be left out, as in OpenCV: scripts give class8_ab its weights only. It is zero then."""
         own, arrays = self._own(), [np.asarray(array) for array in given]
-        if len(own) != len(arrays):
+        if len(arrays) != len(own) and not self._lacks_bias(len(arrays)):
             raise refuse(BAD_BLOB, f'layer "{self.name}" has {len(own)} blobs, and was given {len(arrays)}')
         for position, array in enumerate(arrays):
             self._check(position, array)
-        for target, array in zip(own, arrays, strict=True):
+        for target, array in zip(own, arrays, strict=False):
             target[...] = array.reshape(target.shape)
+        for target in own[len(arrays) :]:
+            target[...] = 0
+
+    def _lacks_bias(self, count: int) -> bool:
+        """Whether all but so many of the blobs are biases, and there are some before."""
+        planned = self._net.parameters.plan.layers[self._node.index].setup.params if self._node else ()
+        return 0 < count < len(planned) and all(blob.name == "bias" for blob in planned[count:])
 
     def write(self, position: int, given: Any) -> None:
         """Replace one of the blobs; raises error(RUN081)."""

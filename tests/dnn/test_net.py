@@ -98,7 +98,7 @@ def test_refuses(code: str) -> None:
     assert code_of(error) == code
 
 
-@pytest.mark.parametrize("given", [[], [np.zeros((6, 3, 3, 3))], [np.zeros((6, 3, 3, 2)), np.zeros(6)], ["x", "y"]])
+@pytest.mark.parametrize("given", [[], [np.zeros((6, 3, 3, 2))], [np.zeros((6, 3, 3, 2)), np.zeros(6)], ["x", "y"]])
 def test_refuses_blobs_that_do_not_fit_and_writes_none(given: Any) -> None:
     net = read(dnn, "branches")
     before = net.getLayer("conv").blobs

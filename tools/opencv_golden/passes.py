@@ -35,6 +35,10 @@ def passes(dnn: Any) -> Arrays:
     net.getLayer("rh").blobs = [np.full([1, 7], 2.606, np.float32)]
     net.setInput(blob(8, 1, 1, 14, 18))
     found["colour"] = net.forward()
+    net = read(dnn, "branches")
+    net.getLayer("conv").blobs = [blob(13, 6, 3, 3, 3) / 10]
+    net.setInput(blob(5, 2, 3, 16, 12))
+    found["without_bias"] = net.forward("pool")
     net = read(dnn, "two")
     net.setInput(blob(10, 1, 2, 6, 4), "data")
     net.setInput(blob(11, 1, 3), "im_info")
