@@ -9,13 +9,14 @@ from types import ModuleType
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["Definition", "Net", "NetError", "Plan", "Solver", "check", "load", "loads", "plan"]
+__all__ = ["Definition", "Net", "NetError", "Plan", "Pool", "Solver", "check", "load", "loads", "plan"]
 
 _HOME = {
     "Definition": "netc.api.definition",
     "Net": "netc.api.session",
     "NetError": "netc.errors",
     "Plan": "netc.plan.model",
+    "Pool": "netc.api.pool",
     "Solver": "netc.api.session",
     "check": "netc.api.planning",
     "load": "netc.api.planning",

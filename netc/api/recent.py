@@ -31,6 +31,11 @@ class Recent(Generic[V]):
                 self._found.popitem(last=False)
             return self._found[key]
 
+    def all(self) -> list[V]:
+        """What is kept."""
+        with self._lock:
+            return list(self._found.values())
+
     def clear(self) -> None:
         """Forget all."""
         with self._lock:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, Unpack, runtime_checkable
+from weakref import ref
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -26,6 +28,14 @@ MOST_PROGRAMS = 8
 MOST_BYTES = 1 << 29
 
 
+@dataclass(frozen=True)
+class First:
+    """The first program of a plan, of a net and its replicas, and who made it: nobody else runs it."""
+
+    maker: ref[SizedNet]
+    program: run.Program
+
+
 @runtime_checkable
 class Varying(Protocol):
     """A source whose batches may have other shapes each time."""
@@ -37,8 +47,9 @@ class Varying(Protocol):
 class SizedNet(FedNet):
     """A net that is planned again when its inputs get other shapes, or its data does.
 
-    Programs share the parameters, and are kept by shape: the last 8 of them, fewer if they take more than 512 MB. Only
-    what runs must fit: `forward(end="pool5")` plans the layers up to pool5. Raises NetError.
+    Programs share the parameters, and are kept by shape: the last 8 of them, fewer if they take more than 512 MB. What
+    one compiled and packed for a shape, its replicas use too. Only what runs must fit: `forward(end="pool5")` plans the
+    layers up to pool5. Raises NetError.
     """
 
     def __init__(
@@ -62,6 +73,7 @@ class SizedNet(FedNet):
             plan = room
         self._planner = planner
         super().__init__(plan, feeds=feeds(plan), dtype=dtype, seed=seed, params=params, **run_options)
+        self._firsts: Recent[First] = Recent(MOST_PROGRAMS, lambda first: first.program.planned_bytes, MOST_BYTES)
         self._begin(inputs)
         if room is not None:
             self._use({}, planner.longest({}, {}, self._has_parameters))
@@ -75,8 +87,25 @@ class SizedNet(FedNet):
         self._keep_program()
 
     def _keep_program(self) -> None:
-        program = run.Program(self.plan, self._storage, self._own)
-        self._programs.get(_key(self.plan), lambda: program)
+        program, key = run.Program(self.plan, self._storage, self._own), _key(self.plan)
+        self._programs.get(key, lambda: program)
+        self._firsts.get(key, lambda: First(ref(self), program))
+
+    def _program(self, plan: Plan) -> run.Program:
+        """A program of this plan: the first that there is, of this net and its replicas, or one like it."""
+        first = self._firsts.get(_key(plan), lambda: First(ref(self), self.program(plan)))
+        return first.program if first.maker() is self else self.program(plan, first.program)
+
+    def memory_held(self) -> tuple[int, int]:
+        """Bytes that it shares with its replicas (parameters, packed ones too), and bytes of its own.
+
+        Its own are the blobs of the programs that it keeps, and its inputs; gradients are not counted.
+        """
+        programs = self._programs.all()
+        packed = sum(p.executor.planned_bytes - p.executor.own_bytes for p in programs)
+        inputs = sum(array.nbytes for array in self._given.values())
+        shared = sum(blob.data.nbytes for blob in self.parameters.all) + packed
+        return shared, sum(p.executor.own_bytes for p in programs) + inputs
 
     # ------------------------------------------------------------ inputs
 
@@ -177,7 +206,7 @@ class SizedNet(FedNet):
     def _use(self, shapes: Mapping[str, Shape], count: int) -> None:
         asked = self._asked | dict(shapes)
         plan = self._planner(asked, layers=count)
-        program = self._programs.get(_key(plan), lambda: self.program(plan))
+        program = self._programs.get(_key(plan), lambda: self._program(plan))
         values = plan.graph.values
         given = {
             values[v].name: (v, plan.shapes[v])
@@ -194,6 +223,7 @@ class SizedNet(FedNet):
     def update_in_backward(self, updates: Updates) -> bool:
         able = super().update_in_backward(updates)
         self._programs.clear()
+        self._firsts.clear()
         self._keep_program()
         return able
 

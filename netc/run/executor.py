@@ -57,6 +57,10 @@ class Executor(Protocol):
     def planned_bytes(self) -> int:
         """The size of its arena, of which it allocates all that it does not share with others."""
 
+    @property
+    def own_bytes(self) -> int:
+        """The part of it that replicas do not share: blobs and workspace."""
+
     def replica(self, storage: Storage) -> Executor:
         """One that runs the same on blobs of its own; the storage's parameters are the same arrays."""
 

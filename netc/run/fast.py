@@ -73,10 +73,10 @@ class Fast(Steps):
             self.program: Lowered = lower(self.plan, self.team.threads, exact(), updates)
             verify(self.program)
             self.arena = aligned_bytes(self.program.planned_bytes)
-            self._packed = Packed(self.arena[self._own_bytes :])
+            self._packed = Packed(self.arena[self.own_bytes :])
         else:
             self.program, self._packed = first.program, first._packed
-            self.arena = aligned_bytes(self._own_bytes)
+            self.arena = aligned_bytes(self.own_bytes)
         self._clock = np.zeros(2, np.int64)
         self._setup: list[Segment] | None = None
         self._watch = Watch(self._read_by_setup(), Checksum(self.team))
@@ -99,7 +99,7 @@ class Fast(Steps):
         return self.program.planned_bytes
 
     @property
-    def _own_bytes(self) -> int:
+    def own_bytes(self) -> int:
         """The part of it that replicas do not share."""
         return self.program.planned_bytes - self.program.packed_bytes
 
@@ -305,7 +305,7 @@ class Fast(Steps):
     def _address(self, array: int) -> int:
         memory = self.program.memory[array]
         if memory.external is None:
-            packed = memory.offset - self._own_bytes
+            packed = memory.offset - self.own_bytes
             if packed >= 0 and memory.nbytes:
                 return int(self._packed.memory.ctypes.data) + packed
             return int(self.arena.ctypes.data) + memory.offset

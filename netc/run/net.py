@@ -363,13 +363,16 @@ class Net:
 
     # ------------------------------------------------------------ other plans of the same net
 
-    def program(self, plan: Plan) -> Program:
+    def program(self, plan: Plan, like: Program | None = None) -> Program:
         """Another plan of this net (other shapes, or its first layers) in memory, with the same parameters.
 
+        like: the program that a replica has for this plan; what replicas share is shared with it.
         Raises NetError(RUN015) if the parameters have other shapes in it.
         """
         self.parameters.check(plan)
         storage = replace(self._storage, plan=plan, inputs={}, seeds={}, observer=None)
+        if like is not None and self._updates is None:
+            return Program(plan, storage, like.executor.replica(storage))
         name, debug = self._how
         executor, _ = _executor(name, storage, debug, self.threads)
         if self._updates is not None and hasattr(executor, "updating"):

@@ -35,6 +35,11 @@ class Reference(Steps):
         """The size of the arena: blobs, gradients and buffers."""
         return self.arena.memory.nbytes
 
+    @property
+    def own_bytes(self) -> int:
+        """All of it: replicas share nothing but the parameters."""
+        return self.planned_bytes
+
     def replica(self, storage: Storage) -> Reference:
         """An executor of the same plan on blobs of its own. The storage's parameters are this one's."""
         return Reference(storage, self._watch is not None)
