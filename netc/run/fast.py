@@ -298,8 +298,8 @@ class Fast(Steps):
 
     def _view(self, array: int, shape: Shape, dtype: np.dtype[Any]) -> Array:
         start, memory = self.program.memory[array].offset, self.arena
-        if start >= self._own_bytes:
-            start, memory = start - self._own_bytes, self._packed.memory
+        if start >= self.own_bytes:
+            start, memory = start - self.own_bytes, self._packed.memory
         return memory[start : start + prod(shape) * dtype.itemsize].view(dtype).reshape(shape)
 
     def _address(self, array: int) -> int:
