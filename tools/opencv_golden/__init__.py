@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tools.opencv_golden.images import blobs, boxes
+from tools.opencv_golden.images import blobs, boxes, floats
 from tools.opencv_golden.made import FOLDER, NETS, Arrays, blob, image, read
 from tools.opencv_golden.models import models
 from tools.opencv_golden.own import own
@@ -27,5 +27,6 @@ GROUPS: dict[str, Callable[[Any], Arrays]] = {
     "models": models,
     "own": own,
     "blobs": blobs,
+    "floats": floats,
     "boxes": boxes,
 }

@@ -26,9 +26,10 @@ def weights() -> None:
 
 def values() -> None:
     """Write what OpenCV computes."""
-    dnn = import_module("cv2").dnn
+    cv2 = import_module("cv2")
     for name, group in GROUPS.items():
-        np.savez_compressed(FOLDER / f"{name}.npz", **group(dnn))
+        cv2.ipp.setUseIPP(name != "floats")
+        np.savez_compressed(FOLDER / f"{name}.npz", **group(cv2.dnn))
 
 
 if __name__ == "__main__":

@@ -45,6 +45,18 @@ def blobs(dnn: Any) -> Arrays:
     return found
 
 
+def floats(dnn: Any) -> Arrays:
+    """Blobs of images of float32; OpenCV makes them without IPP."""
+    found: Arrays = {}
+    for i, (shape, size) in enumerate(SIZES):
+        halved = shape[0] == 2 * size[1]
+        for channels in (1, 3, 4) if halved else ((1, 3, 4)[i % 3],):
+            pixels = blob(30 + i, *shape, channels)
+            for crop in (False, True):
+                found[f"floats_{i}_{channels}_{crop:d}"] = dnn.blobFromImage(pixels, 1, size, crop=crop)
+    return found
+
+
 def boxes(dnn: Any) -> Arrays:
     """What suppression keeps of random boxes."""
     found: Arrays = {}
