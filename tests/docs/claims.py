@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from netc import untrusted
+from netc.api import sized
 from netc.api.definition import loads
 from netc.api.planning import plan
 from netc.api.sanity import LOG_FLT_MIN
@@ -30,7 +31,7 @@ from tests.docs.pages import ROOT
 from tests.docs.running import in_process
 from tests.language import bombs
 from tools import ordinary_user
-from tools.attack import _apart, kills, readers
+from tools.attack import _apart, kills, readers, serving
 
 
 @dataclass(frozen=True)
@@ -134,13 +135,22 @@ CLAIMS: dict[str, dict[str, Holds]] = {
     "docs/opencv.md": {
         "OpenCV 5 has no `readNetFromCaffe`": Whose("OpenCV"),
         "under OpenCV 5 its `readNet`": "dnn/test_runner.py::test_what_opencv_has_for_its_own_nets_goes_on_to_work",
-        "`cv2.dnn_registerLayer` under OpenCV 5": Whose("OpenCV"),
+        "in `cv2` itself under OpenCV 5": "dnn/test_runner.py::test_what_opencv_has_for_its_own_nets_goes_on_to_work",
+        "under OpenCV 5 by `python -m netc.dnn`": Whose("OpenCV"),
+        "under 4.12 as they are": Whose("OpenCV"),
+        "by up to 2.4e-6 for values from 0 to 1": Whose("OpenCV and Intel's IPP"),
         "numbers that OpenCV 4.12 computed": "dnn/test_golden.py::test_as_opencv",
         "Layers are counted from 1": "dnn/test_golden.py::test_as_opencv",
         "gives 1 x 1 x (images * keep_top_k) x 7": "dnn/test_golden.py::test_as_opencv",
         "OpenCV 4.12 goes on with those of before": Whose("OpenCV"),
         "in OpenCV 1 x n": Whose("OpenCV"),
         "PriorBox cuts `min_size: 51.2` to 51": lambda: prior_width(51.2) == 51,
+    },
+    "docs/serving.md": {
+        "one that has waited 2 seconds": "api/test_pool.py::test_a_thread_that_waits_too_long_is_told_so",
+        "answer 503 then": Whose("HTTP"),
+        "the programs of the last 8 sizes": lambda: sized.MOST_PROGRAMS == 8,
+        "from 64 threads": lambda: serving.CLIENTS == 64,
     },
     "docs/performance.md": {
         "Channels lie in blocks of 16": lambda: emit.LANES == 16,

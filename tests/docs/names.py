@@ -168,6 +168,7 @@ ROOTS = {
 """What the first word of a dotted name is on the pages, and on some of them."""
 ROOTS_OF = {
     "pycaffe.md": {"net": "netc.caffe.net.Net"},
+    "serving.md": {"pool": "netc.api.pool.Pool"},
     "opencv.md": {"net": "netc.dnn.net.Net", "layer": "netc.dnn.layers.Layer"},
 }
 
