@@ -62,14 +62,14 @@ class Facade(Engine):
         if name in self.asked or not len(self.fronts):
             return self.values_of(name)
         if name not in self.fronts:
-            self.catch_up()
+            self._look_inside()
             if name not in self.versions.of:
                 return self.values_of(name)
             self.fronts.put(name, self.values_of(name).copy())
         return self.fronts.lend(name)
 
     def look_at_gradient(self, name: str) -> Array:
-        self.catch_up()
+        self._look_inside()
         return self.gradient_of(name)
 
     def shape_of(self, name: str) -> Shape:
@@ -100,9 +100,12 @@ class Facade(Engine):
         program = self._program(last) if first == 0 and self._goes_quick() else None
         if program is not None:
             return self._run_quick(program, last)
+        if first > 0:
+            self._look_inside()
         self.catch_up()
         with self._as_seen():
             loss = super()._run_forward(first, last)
+        self._pending = [one for one in self._pending if one.last > last]
         if first > 0:
             self.quick = None
         return loss
@@ -172,14 +175,26 @@ class Facade(Engine):
     # ------------------------------------------------------------ the engine, when somebody looks inside
 
     def catch_up(self) -> None:
+        """Before parameters change: have every blob of the last passes in the engine's memory, if that can still be."""
+        if not self._is_too_late():
+            self._bring()
+
+    def _look_inside(self) -> None:
         """Have every blob of the last passes in the engine's memory. Raises NetError(RUN012) if that cannot be."""
-        if not self._pending and self._now is None:
-            return
-        pending, self._pending, self._now = self._pending, [], None
-        if pending and self.quick is not None and self.quick.stamps() != pending[-1].stamps:
+        if self._is_too_late():
             message = "the blobs inside the net are gone: parameters have been written since the pass that made them"
             help = "ask for the blobs once before that, or name them in `forward(blobs=[...])`"
             raise NetError(Diagnostic(BLOB_REUSED, message, help=help))
+        self._bring()
+
+    def _is_too_late(self) -> bool:
+        """Whether other parameters (written by a net that shares them, say) are there than the last pass had."""
+        return bool(self._pending) and (self.quick is None or self.quick.stamps() != self._pending[-1].stamps)
+
+    def _bring(self) -> None:
+        if not self._pending and self._now is None:
+            return
+        pending, self._pending, self._now = self._pending, [], None
         asked, self.asked = self.asked, {}
         misfits, self.misfits = self.misfits, {}
         now = self.loss, self.iteration
@@ -220,7 +235,7 @@ class Facade(Engine):
                     self.fronts.show(name, self.values_of(name))
 
     def _run_backward(self, low: int, high: int) -> None:
-        self.catch_up()
+        self._look_inside()
         self.quick = None
         with self._as_seen():
             super()._run_backward(low, high)

@@ -21,6 +21,7 @@ from netc.data import content, digits, images
 from netc.fast.convolution import groups
 from netc.fast.inner_product import tiles
 from netc.fast.machine import emit
+from netc.jit import helpers
 from netc.language import builder, formatter, imports, limits
 from netc.language.parse import MAX_SIGNS, MAX_TERMINALS
 from netc.language.read import MAX_BYTES
@@ -170,6 +171,10 @@ CLAIMS: dict[str, dict[str, Holds]] = {
         "and a batch of 1 to 9": "attack/test_nets.py::test_every_layer_type_can_be_a_graft",
         "is reckoned as 40 multiply-adds": lambda: budget.VALUE_COST == 40,
         "in parts of 2 MB": lambda: tiles.PART_BYTES == 2 << 20,
+        "one for each core, at most 4": lambda: helpers.MOST == 4,
+        "each 33 million multiply-adds": has("netc/run/environment.py", "THREAD_WORK = 1 << 25"),
+        "less than 8 KiB is done by one thread": has("netc/fast/program/order.py", "ALONE_BYTES = 1 << 13"),
+        "for 30 microseconds": has("netc/fast/machine/walk.py", "SPINS = 2000  # some 30 us"),
     },
     "docs/pycaffe.md": {
         "each new net gets the next one, from 0 on": (
