@@ -224,6 +224,9 @@ MAY_WRITE = {
     "cli/predict.py": {"np.savez"},  # in memory
     "cli/_predictions.py": {"np.save", "h5py().File", "folder.mkdir"},  # in memory; the folder that --maps names
     "cli/_streams.py": {"os.open"},  # the null device, for streams that are closed
+    "cli/_files.py": {"path.mkdir"},  # the folder that `convert` writes into
+    "convert/torch/runner.py": {"path.write_text"},  # in a folder that is temporary: what --check runs
+    "jit/helper.py": {"os.fdopen", "os.open"},  # its pipe to the process that asked, and the null device for modules
 }
 METHODS = {"write_text", "mkdir", "savez", "save", "mkdtemp", "mkstemp", "NamedTemporaryFile", "symlink_to", "tofile"}
 METHODS |= {"hardlink_to", "makedirs", "savetxt", "savez_compressed", "copyfile", "copy2", "memmap"}

@@ -40,8 +40,8 @@ COMPILED = {  # numba takes functions and numbers of any type, and keeps what it
         "Kernel.version",
         "Kernel.compiled",
         "kernel",
-        "intrinsic",
     },
+    "netc.jit.callees": {"intrinsic"},
     "netc.kernel_files": {"KernelFiles.load", "KernelFiles.keep"},
     "netc.kernel_key": {"key"},
 }

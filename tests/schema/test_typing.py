@@ -138,7 +138,7 @@ def test_spans() -> None:
         ("layers { type: 'Convolution' }", "SCH005", "'Convolution'", "did you mean CONVOLUTION?"),
         (LAYER % "lr_mult: 3", "SCH001", "lr_mult", "`param { lr_mult:"),
         (LAYER % "qqqqq: 3", "SCH001", "qqqqq", None),
-        (LAYER % "roi_pooling_param { pooled_w: 7 }", "SCH002", "roi_pooling_param", "does not know"),
+        (LAYER % "roi_align_param { pooled_w: 7 }", "SCH002", "roi_align_param", "does not know"),
         (LAYER % "convolution_param { num_output: 'ten' }", "SCH003", "'ten'", "for example"),
         (LAYER % "convolution_param { num_output: '10' }", "SCH003", "'10'", "take the quotes away: 10"),
         (LAYER % "convolution_param { num_output: 1.5 }", "SCH003", "1.5", "for example"),
