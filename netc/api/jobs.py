@@ -79,10 +79,15 @@ class Job:
     @property
     def prefix(self) -> str:
         """Where snapshots go: what the solver says, and in a folder the solver file's name; else beside that file."""
-        given = self.record.snapshot_prefix
-        if not given:
-            return str(self.path.with_suffix(""))
-        return str(Path(given, self.path.stem)) if Path(given).is_dir() else str(given)
+        return prefix_of(self.record, self.path)
+
+
+def prefix_of(record: Record, path: Path) -> str:
+    """Where snapshots of the solver of a file go: see `Job.prefix`."""
+    given = record.snapshot_prefix
+    if not given:
+        return str(path.with_suffix(""))
+    return str(Path(given, path.stem)) if Path(given).is_dir() else str(given)
 
 
 TRAIN_FIELDS = ("train_net_param", "train_net", "net_param", "net")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from netc.data.bad import BadRecordError
 from netc.data.codes import MEAN_FILE
-from netc.data.find import probe
+from netc.data.find import classes, probe
 from netc.data.images import read_image
 from netc.data.paths import find
 from netc.data.resize import resize
@@ -34,7 +35,8 @@ class Preprocessing:
     """Resize to `size` (height, width), subtract `mean`, cut out the centre, multiply by `scale`.
 
     channels: 3 (blue first) or 1. size: None for the crop's own size, or the input's without a crop. crop: 0 for none.
-    mean: None, channels x 1 x 1, or an image of `size`. Values are 0..255 before.
+    mean: None, channels x 1 x 1, or an image of `size`. Values are 0..255 before. class_names: what class N of the
+    labels is called, where the data says it.
     """
 
     channels: int = 3
@@ -42,6 +44,7 @@ class Preprocessing:
     crop: int = 0
     mean: Array | None = None
     scale: float = 1.0
+    class_names: tuple[str, ...] = ()
 
     def __call__(self, image: Array, shape: Shape) -> Array:
         """An image (height x width x channels, uint8) as an input (channels x height x width, of this shape).
@@ -87,7 +90,15 @@ def of_layer(record: Record, shape: Shape) -> Preprocessing | None:
     p = record.transform_param
     mean = _mean(record, channels)
     size = _size(record) or (mean.shape[1:] if mean is not None and mean.shape[1:] != (1, 1) else _first_size(record))
-    return Preprocessing(channels, size, int(p.crop_size), mean, float(p.scale))
+    return Preprocessing(channels, size, int(p.crop_size), mean, float(p.scale), classes_of(record))
+
+
+def classes_of(record: Record, own: object = None) -> tuple[str, ...]:
+    """What class N of a data layer's labels is called, () where its data does not say it or cannot be read."""
+    try:
+        return classes(record, own)
+    except NetError:  # the data layer itself says what is wrong with its data
+        return ()
 
 
 def _size(record: Record) -> tuple[int, int] | None:
@@ -160,8 +171,14 @@ def stored(plan: Plan) -> tuple[Record, ...]:
                 fields |= {"height": how.size[0], "width": how.size[1]}
             if how.mean is not None:
                 fields["mean"] = _blob(how.mean)
-            found.append(message.make(**fields, crop_size=how.crop, scale=how.scale))
+            names = tuple(map(_text, how.class_names))
+            found.append(message.make(**fields, crop_size=how.crop, scale=how.scale, class_name=names))
     return tuple(found)
+
+
+def _text(name: str) -> str:
+    """A name as a protobuf string holds it: bytes of a folder's name that are no UTF-8 become escapes."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _blob(array: Array) -> bytes:
@@ -178,6 +195,17 @@ def of_model(path: Path) -> dict[str, Preprocessing]:
     return of_message(read_file(path), path)
 
 
+def class_names_of(plan: Plan, weights: Iterable[Path]) -> tuple[str, ...]:
+    """What the classes of a net are called: as its weights say, or else its data; () where neither does.
+
+    Raises NetError (SNP001 to SNP004) for weights that cannot be read.
+    """
+    stored = (how.class_names for path in weights for how in of_model(path).values())
+    sources = (n for n in plan.graph.nodes if n.type.source and n.type.forward is None)
+    read = (classes_of(node.record, node.type.data) for node in sources)
+    return next((names for names in chain(stored, read) if names), ())
+
+
 def of_message(data: bytes, path: Path) -> dict[str, Preprocessing]:
     """As `of_model`, from the file's bytes; `path` is the name diagnostics show."""
     message = base_schema().message("Preprocessing")
@@ -191,7 +219,7 @@ def of_message(data: bytes, path: Path) -> dict[str, Preprocessing]:
 def _unpacked(record: Any, path: Path) -> Preprocessing:
     size = (record.height, record.width) if record.height and record.width else None
     mean = np.array(parse_blob(record.mean, str(path)), np.float32) if record.mean else None
-    return Preprocessing(record.channels, size, record.crop_size, mean, record.scale)
+    return Preprocessing(record.channels, size, record.crop_size, mean, record.scale, tuple(record.class_name))
 
 
 def written(record: Record, make: Callable[..., Record]) -> Record | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
@@ -114,6 +115,21 @@ class Progress(Events):
     def warned(self, diagnostic: Diagnostic) -> None:
         if not self._quiet:
             _output.show([diagnostic])
+
+
+@contextmanager
+def bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on a terminal; gives what moves it: records done, of how many."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = _output.err
+    with Bars(*columns, console=console, transient=True, disable=not console.is_terminal) as shown_bar:
+        task = shown_bar.add_task(what, total=None)
+
+        def move(done: int, total: int) -> None:
+            if done % 100 == 0 or done == total:
+                shown_bar.update(task, completed=done, total=total)
+
+        yield move
 
 
 def shown(rates: Rates) -> str:

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
+from netc.api.definition import Definition
+from netc.api.newest import newest_weights
 from netc.cli import _output
 from netc.run import Loaded
 
@@ -36,6 +38,18 @@ def loading_options(function: F) -> F:
     ):
         function = option(function)
     return function
+
+
+weights_option = click.option(
+    "--weights",
+    help=".caffemodel files (separated by commas), by layer name (default: the newest snapshot of the net).",
+)
+"""--weights, of a command that takes the newest snapshot where it is not given."""
+
+
+def chosen_weights(weights: str | None, definition: Definition) -> list[Path]:
+    """The files that --weights names, or the net's newest snapshot. Raises NetError(RUN055)."""
+    return [Path(name) for name in weights.split(",")] if weights else [newest_weights(definition)]
 
 
 def show_loaded(loaded: Mapping[Path, Loaded]) -> None:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from netc.cli import _output
 from netc.cli._files import STDOUT, say_written, write_text
 from netc.cli._options import OUTPUT
+from netc.cli._progress import bar
 from netc.data import box_files, dense_images, idx, lists, mean, survey, writing
 from netc.data.codes import BAD_ARRAY, MISSING_DATA, NOT_MADE
+from netc.data.database import LABELS
 from netc.data.order import permutation
 from netc.errors import Diagnostic, NetError, visible
 
@@ -98,7 +97,7 @@ def images(
     options = writing.ImageOptions(folder, prefix, resize, "gray" if gray else "color", store)
     _make(out, writing.image_items(listed, options), on_bad_record, threads=max(2, os.cpu_count() or 1))
     if classes:
-        write_text(out / "labels.txt", "".join(f"{_on_a_line(name)}\n" for name in classes))
+        write_text(out / LABELS, "".join(f"{_on_a_line(name)}\n" for name in classes))
 
 
 @command.command("boxes")
@@ -162,7 +161,7 @@ def mnist(images: Path, labels: Path, out: Path, first: int, count: int | None) 
 @click.argument("out", type=OUTPUT)
 def mean_command(source: Path, out: Path) -> None:
     """Write the mean image of the LMDB SOURCE to OUT, a .binaryproto file for `mean_file`."""
-    with _bar("reading") as progress:
+    with bar("reading") as progress:
         image = mean.mean_image(source, progress)
     if out == STDOUT:
         _output.content(mean.as_bytes(image))
@@ -181,7 +180,7 @@ def info(source: Path, as_json: bool) -> None:
 
     SOURCE is an LMDB, a folder of images by class, a list of images or of HDF5 files, or an HDF5, IDX, NPZ or CSV file.
     """
-    with _bar("reading") as progress:
+    with bar("reading") as progress:
         found = survey.survey(source, decode=False, classes=None, progress=progress)
     if as_json:
         _output.print_json(_as_json(found))
@@ -195,7 +194,7 @@ def info(source: Path, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
 def check(source: Path, classes: int | None, as_json: bool) -> int:
     """Read and decode every record of SOURCE and name the bad ones; exit code 1 if there are some."""
-    with _bar("checking") as progress:
+    with bar("checking") as progress:
         found = survey.survey(source, decode=True, classes=classes, progress=progress)
     if as_json:
         _output.print_json({**_as_json(found), "bad": [{"record": n, "reason": r} for n, r in found.bad]})
@@ -214,7 +213,7 @@ def check(source: Path, classes: int | None, as_json: bool) -> int:
 def _make(out: Path, items: list[writing.Item], on_bad: str, threads: int = 1) -> None:
     if not items:
         raise NetError(Diagnostic(NOT_MADE, f"there are no images to write to {out}"))
-    with _bar("writing") as progress:
+    with bar("writing") as progress:
         total = len(items)
         skip = on_bad == "skip"
         made = writing.make(out, items, skip=skip, progress=lambda done: progress(done, total), threads=threads)
@@ -230,21 +229,6 @@ def _make(out: Path, items: list[writing.Item], on_bad: str, threads: int = 1) -
 def _on_a_line(name: str) -> str:
     """A class's name as a line of labels.txt: its bytes, whatever they are, but no end of a line."""
     return "".join(c if not c.isascii() else visible(c) for c in name)
-
-
-@contextmanager
-def _bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on a terminal; gives what moves it: records done, of how many."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = _output.err
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(what, total=None)
-
-        def move(done: int, total: int) -> None:
-            if done % 100 == 0 or done == total:
-                bar.update(task, completed=done, total=total)
-
-        yield move
 
 
 def _as_json(found: survey.Survey) -> dict[str, Any]:

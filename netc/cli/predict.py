@@ -17,7 +17,7 @@ from netc.cli import _output
 from netc.cli._files import read_lines, say_written, write_bytes
 from netc.cli._options import OUTPUT, executor_options, file_argument, planning_options
 from netc.cli._predictions import MapFiles, as_data, as_hdf5, lines, together
-from netc.cli._weights import show_loaded
+from netc.cli._weights import chosen_weights, show_loaded, weights_option
 from netc.errors import Code, Diagnostic, NetError
 from netc.layer import Shape
 
@@ -46,8 +46,10 @@ class SizeOption(click.ParamType):  # type: ignore[type-arg, unused-ignore]
 @click.command("predict")
 @file_argument
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@click.option("--weights", required=True, help=".caffemodel files (separated by commas), by layer name.")
-@click.option("--labels", type=click.Path(path_type=Path), help="A text file that names class N in line N.")
+@weights_option
+@click.option(
+    "--labels", type=click.Path(path_type=Path), help="A text file that names class N in line N (default: the model's)."
+)
 @click.option("--top", type=click.IntRange(min=1), default=5, show_default=True, help="How many classes to show.")
 @click.option("--batch", type=click.IntRange(min=1), help="Images at a time (default: up to 16; 1 for paths on stdin).")
 @click.option("--mean", metavar="B,G,R|FILE", help="Mean instead of the model's: values, .binaryproto or .npy.")
@@ -63,7 +65,7 @@ class SizeOption(click.ParamType):  # type: ignore[type-arg, unused-ignore]
 def command(
     file: Path,
     paths: tuple[str, ...],
-    weights: str,
+    weights: str | None,
     labels: Path | None,
     top: int,
     batch: int | None,
@@ -87,9 +89,10 @@ def command(
     and .png of the class at each position), and the numbers of anything else.
     """
     names = read_lines(labels, BAD_LABELS) if labels else None
+    definition = planning.load(file, layers=layers)
     predictor = Predictor(
-        planning.load(file, layers=layers),
-        weights.split(","),
+        definition,
+        chosen_weights(weights, definition),
         batch=batch or _batch(paths),
         inputs=dict(inputs),
         mean=mean,
@@ -102,6 +105,7 @@ def command(
     show_loaded(predictor.loaded)
     if not (predictor.known or mean or scale):
         _output.say("nothing says how images were prepared in training: values are 0..255; see --mean, --scale")
+    stored = list(predictor.preprocessing.class_names)
     maps_of = MapFiles(maps) if maps else None
     failed = False
     kept: list[Prediction] = []
@@ -112,10 +116,11 @@ def command(
             continue
         _check(prediction, names, labels)
         files = maps_of.write(prediction) if maps_of else {}
+        called = names or stored
         if as_json:
-            _output.print_json({"path": prediction.source, "outputs": as_data(prediction, top, names, files)})
+            _output.print_json({"path": prediction.source, "outputs": as_data(prediction, top, called, files)})
         else:
-            for text in lines(prediction, top, names, files):
+            for text in lines(prediction, top, called, files):
                 _output.line(text)
         if output is not None:
             kept.append(prediction)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -11,16 +12,20 @@ import click
 import numpy as np
 from rich.table import Table
 
+from netc.api import planning
 from netc.api.confusion import Classes, Confusion, as_csv
+from netc.api.definition import Definition
 from netc.api.metrics import finite
+from netc.api.preprocess import class_names_of
 from netc.api.session import Net
 from netc.cli import _output
 from netc.cli._files import read_lines, write_text
 from netc.cli._options import OUTPUT, bad_record_option, executor_options, file_argument, net_options, writes_option
 from netc.cli._records import show_left_out
-from netc.cli._weights import loading_options, show_loaded
+from netc.cli._weights import chosen_weights, loading_options, show_loaded, weights_option
 from netc.errors import Code, Diagnostic, NetError
 from netc.layer import Phase, Shape
+from netc.plan.model import Plan
 from netc.solve.averages import VERSIONS, Averages
 
 SHOWN = 20
@@ -46,12 +51,18 @@ BAD_NAMES = Code(
 @click.command("test")
 @file_argument
 @net_options("TEST")
-@click.option("--weights", required=True, help=".caffemodel files (separated by commas), by layer name.")
+@weights_option
 @loading_options
-@click.option("--iterations", type=click.IntRange(min=1), default=50, show_default=True, help="Batches to run.")
+@click.option(
+    "--iterations", type=click.IntRange(min=1), help="Batches to run (default: the solver's test_iter, or else 50)."
+)
 @click.option("--scores", metavar="BLOB", help="Scores of the classes (default: what Accuracy or the loss reads).")
 @click.option("--labels", metavar="BLOB", help="Labels to compare with (default: what Accuracy or the loss reads).")
-@click.option("--class-names", type=click.Path(path_type=Path), help="A text file that names class N in line N.")
+@click.option(
+    "--class-names",
+    type=click.Path(path_type=Path),
+    help="A text file that names class N in line N (default: the names that the model or the data has).",
+)
 @click.option("--confusion", type=OUTPUT, help="Write the confusion matrix as CSV.")
 @click.option(
     "--ap-version",
@@ -72,10 +83,10 @@ def command(
     batch: int | None,
     inputs: tuple[tuple[str, Shape], ...],
     layers: tuple[Path, ...],
-    weights: str,
+    weights: str | None,
     reshape: bool,
     names: tuple[tuple[str, str], ...],
-    iterations: int,
+    iterations: int | None,
     scores: str | None,
     labels: str | None,
     class_names: Path | None,
@@ -94,15 +105,16 @@ def command(
     if (scores is None) != (labels is None):
         raise click.UsageError("--scores and --labels go together")
     keep = scores is not None or run_options.get("executor") == "fast"  # else it is observed, which takes no memory
+    definition = planning.load(file, layers=layers)
+    files = chosen_weights(weights, definition)
     net = Net(
-        file,
+        definition,
         phase,
         level=level,
         stages=stages,
         batch=batch,
         inputs=dict(inputs),
-        layers=layers,
-        weights=weights.split(","),
+        weights=files,
         reshape=reshape,
         names=dict(names),
         training=False,
@@ -117,14 +129,15 @@ def command(
     compared = Confusion(net, scores, labels) if scores or Confusion.possible(net.plan) else None
     if compared is None and (confusion or class_names):
         raise NetError(Diagnostic(NO_CONFUSION, f'net "{net.graph.name}" compares no classes with labels'))
-    shown = _names(class_names, len(compared.matrix)) if compared else []
+    shown = _names(class_names, len(compared.matrix), net.plan, files) if compared else []
+    iterations = iterations or _batches(definition)
     means = _run(net, iterations, compared, keep, ap_version)
     show_left_out([net])
     if confusion and compared:
         write_text(confusion, as_csv(compared.classes, shown))
     if as_json:
         found: dict[str, Any] = {n: float(v.reshape(-1)[0]) if v.size == 1 else v.tolist() for n, v in means.items()}
-        _output.print_json(finite({**found, **(_json(compared.classes) if compared else {})}))
+        _output.print_json(finite({**found, **(_json(compared.classes, shown) if compared else {})}))
         return
     _show_means(net, means, iterations)
     if compared:
@@ -143,18 +156,27 @@ def _run(net: Net, iterations: int, compared: Confusion | None, kept: bool, ap_v
     return averages.means()
 
 
-def _names(path: Path | None, count: int) -> list[str]:
+def _batches(definition: Definition) -> int:
+    """How many batches a test takes: of the net's own solver, or as many as Caffe does."""
+    own = definition.solver.test_iter if definition.solver is not None else ()
+    return int(own[0]) if own and own[0] > 0 else 50
+
+
+def _names(path: Path | None, count: int, plan: Plan, weights: Sequence[Path]) -> list[str]:
+    """A name for each class: those of the file, or those that the model or the data has, if as many, or numbers."""
     if path is None:
-        return [str(i) for i in range(count)]
+        known = class_names_of(plan, weights)
+        return list(known) if len(known) == count else [str(i) for i in range(count)]
     names = read_lines(path, BAD_NAMES)
     if len(names) < count:
         raise NetError(Diagnostic(BAD_NAMES, f"{path} has {len(names)} lines, the net {count} classes"))
     return names[:count]
 
 
-def _json(classes: Classes) -> dict[str, Any]:
+def _json(classes: Classes, names: list[str]) -> dict[str, Any]:
     return {
         "classes": {
+            "names": names,
             "count": classes.counts.tolist(),
             "precision": classes.precision,
             "recall": classes.recall,

@@ -12,6 +12,7 @@ from netc.data.codes import LEVELDB, NO_RECORDS
 from netc.data.content import of_database
 from netc.data.datum import Datum, parse
 from netc.data.images import Colour, decode_image
+from netc.data.lists import read_text
 from netc.data.lmdb_file import LmdbFile
 from netc.data.order import Order, Ticket, random_skip
 from netc.data.paths import find
@@ -23,6 +24,8 @@ from netc.layer import Array, Phase, Shape
 from netc.schema.record import Record
 
 T = TypeVar("T")
+LABELS = "labels.txt"
+"""Of a database: names class N in line N."""
 
 
 def open_lmdb(path: Path) -> LmdbFile:
@@ -145,4 +148,13 @@ def _probe(record: Record, phase: Phase) -> tuple[Shape, ...] | None:
     return ((size, *transformed(record, image.shape)), (size,))[: len(record.top)]
 
 
-DATA = SourceType("Data", _open, _probe)
+def _classes(record: Record) -> tuple[str, ...]:
+    """The lines of `labels.txt` in the database's folder, which `netc data images` writes there."""
+    path = find(record, record.data_param.source)
+    if path is None or not (path / LABELS).is_file():
+        return ()
+    with blamed(record):
+        return tuple(read_text(path / LABELS).text.splitlines())
+
+
+DATA = SourceType("Data", _open, _probe, _classes)

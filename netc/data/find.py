@@ -50,6 +50,15 @@ def probe(record: Record, phase: Phase, own: object = None) -> tuple[Shape, ...]
     return known.probe(record, phase) if known else None
 
 
+def classes(record: Record, own: object = None) -> tuple[str, ...]:
+    """What class N of a data layer's labels is called; () where the data does not say it, or is not there.
+
+    Raises NetError (DAT0xx) for data that cannot be read.
+    """
+    known = _source_type(record.type, own)
+    return known.classes(record) if known else ()
+
+
 def _source_type(layer_type: str, own: object) -> SourceType | None:
     """Raises TypeError if what the type brings is no SourceType."""
     if own is None:

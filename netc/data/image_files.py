@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from netc.data.bad import BadRecordError
 from netc.data.codes import NO_RECORDS
 from netc.data.content import of_files, sampled
 from netc.data.images import Colour, read_image
-from netc.data.lists import Listed, read_folder, read_list
+from netc.data.lists import Listed, Split, part_of, read_folder, read_list
 from netc.data.order import Order, Ticket, random_skip
 from netc.data.paths import beside, find
 from netc.data.reading import Reading, blamed, missing, problem
@@ -115,7 +115,7 @@ def _files(record: Record) -> Files | None:
         if record.type == "ImageData":
             colour: Colour = "color" if p.is_color else "gray"
             return Files(read_list(path), path.parent, p.root_folder, colour, size)
-        listed, _ = read_folder(path)
+        listed = part_of(read_folder(path)[0], p.split, p.test_share)
         return Files(listed, path, f"{path}/", "color" if p.is_color else "gray", size)
 
 
@@ -135,6 +135,8 @@ def _probe(record: Record, phase: Phase) -> tuple[Shape, ...] | None:
     p = _parameter(record)
     if not p.batch_size or bool(p.new_height) != bool(p.new_width):
         return None  # the layer says what is wrong
+    if record.type == "ImageFolder" and (p.split not in get_args(Split) or not 0 < p.test_share < 1):
+        return None
     files = _files(record)
     if files is None:
         return None
@@ -143,5 +145,14 @@ def _probe(record: Record, phase: Phase) -> tuple[Shape, ...] | None:
     return ((size, *shape), (size, *files.label_shape))[: len(record.top)]
 
 
+def _classes(record: Record) -> tuple[str, ...]:
+    """The names of the folders."""
+    path = find(record, record.image_folder_param.source)
+    if path is None:
+        return ()
+    with blamed(record):
+        return tuple(read_folder(path)[1])
+
+
 IMAGE_DATA = SourceType("ImageData", _open, _probe)
-IMAGE_FOLDER = SourceType("ImageFolder", _open, _probe)
+IMAGE_FOLDER = SourceType("ImageFolder", _open, _probe, _classes)

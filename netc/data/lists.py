@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from hashlib import blake2b
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from netc.data.codes import BAD_LIST, NOT_DATA
 from netc.data.labels import label_problem
@@ -13,6 +14,7 @@ from netc.errors import Diagnostic, NetError, Report, Source, Span
 from netc.files import read_regular
 
 SUFFIXES = frozenset((".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"))
+Split = Literal["all", "train", "test"]
 _MOST_SHOWN = 20
 _MOST_BYTES = 1 << 29  # of a text file: lists of ten million images have fewer
 
@@ -133,3 +135,26 @@ def read_folder(path: Path) -> tuple[list[Listed], list[str]]:
         files = sorted(p for p in (path / name).rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
         found += [Listed(file.relative_to(path).as_posix(), label) for file in files]
     return found, classes
+
+
+def part_of(listed: Sequence[Listed], split: Split, test_share: float) -> list[Listed]:
+    """The images of a split of a folder, in their order.
+
+    Of each class, `test_share` of the images are the test split, but at least one, and never all; a class of one image
+    has none there. Which ones follows from hashes of their paths: a photo that is added moves few others.
+    """
+    if split == "all":
+        return list(listed)
+    classes: dict[float, list[Listed]] = {}
+    for image in listed:
+        classes.setdefault(image.label, []).append(image)
+    test = {
+        image.path
+        for images in classes.values()
+        for image in sorted(images, key=_draw)[: min(len(images) - 1, max(1, round(test_share * len(images))))]
+    }
+    return [image for image in listed if (image.path in test) == (split == "test")]
+
+
+def _draw(image: Listed) -> bytes:
+    return blake2b(image.path.encode("utf-8", "surrogateescape"), digest_size=8).digest()

@@ -58,9 +58,11 @@ class SourceType:
     """How the sources of one layer type are opened.
 
     open: raises NetError (DAT0xx) if the data is not there or broken. probe: the shapes of the layer's tops, or None if
-    the data is not there; never raises for missing data.
+    the data is not there; never raises for missing data. classes: what class N of the labels is called, where the data
+    says it; () where it does not, or is not there.
     """
 
     name: str
     open: Callable[[Opening], Source]
     probe: Callable[[Record, Phase], tuple[Shape, ...] | None]
+    classes: Callable[[Record], tuple[str, ...]] = lambda record: ()

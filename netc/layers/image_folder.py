@@ -2,7 +2,9 @@
 
 Computes:
     Batches of images, resized to `new_height` x `new_width` if given and transformed as `transform_param` says, and, if
-    there is a second top, of their labels: the place of the image's class folder among all, by name, from 0.
+    there is a second top, of their labels: the place of the image's class folder among all, by name, from 0. `split`
+    takes a part of each class: of every class, `test_share` of the images (at least one of two) are the test split and
+    the others the train split. Which ones depends on the names of the files only, so it is the same in every run.
 
 Shapes:
     batch_size x channels x height x width, and batch_size; 3 channels, 1 with `is_color: false`. Where the folder is
@@ -41,6 +43,8 @@ PARAMETER = Message(
         optional("new_height", 4, "uint32", 0, "Resize images to this height; 0: as they are.", origin="netc"),
         optional("new_width", 5, "uint32", 0, "Resize images to this width; 0: as they are.", origin="netc"),
         optional("is_color", 6, "bool", True, "Read 3 channels, not 1.", origin="netc"),
+        optional("split", 7, "string", "all", "all, or a part of each class: train or test.", origin="netc"),
+        optional("test_share", 8, "float", 0.2, "Share of each class that is in the test split.", origin="netc"),
     ),
     doc="Images in a folder for each class.",
     origin="netc",
@@ -53,6 +57,10 @@ def setup(site: Site) -> Setup:
         site.refuse(MISSING_FIELD, "needs batch_size, the number of images in a batch", "batch_size")
     if bool(p.new_height) != bool(p.new_width):
         site.refuse(BAD_FIELD, "needs both new_height and new_width, or none of them", "new_height", "new_width")
+    if p.split not in {"all", "train", "test"}:
+        site.refuse(BAD_FIELD, f'split: "{p.split}" must be "all", "train" or "test"', "split")
+    if not 0 < p.test_share < 1:
+        site.refuse(BAD_FIELD, f"test_share: {p.test_share:g} must be between 0 and 1", "test_share")
     if site.given is not None:
         return Setup(tops=site.given, reads=())
     resize = (int(p.new_height), int(p.new_width))
@@ -93,6 +101,8 @@ IMAGE_FOLDER = LayerType(
     refuses=(
         Refused(SHAPE_UNKNOWN, 'image_folder_param { source: "x" batch_size: 2 }', bottoms=(), tops=2),
         Refused(BAD_FIELD, 'image_folder_param { source: "x" batch_size: 2 new_height: 2 }', bottoms=(), tops=2),
+        Refused(BAD_FIELD, 'image_folder_param { source: "x" batch_size: 2 split: "val" }', bottoms=(), tops=2),
+        Refused(BAD_FIELD, 'image_folder_param { source: "x" batch_size: 2 test_share: 1 }', bottoms=(), tops=2),
         Refused(MISSING_FIELD, 'image_folder_param { source: "x" new_height: 2 }', bottoms=(), tops=2),
     ),
 )

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from netc.cli.data import command
-from netc.data import writing
+from netc.data import classes, writing
 from netc.data.datum import parse
 from netc.data.images import encode_image
 from netc.data.lmdb_file import LmdbFile
@@ -20,7 +20,7 @@ from netc.data.resize import resize
 from netc.errors import NetError
 from netc.schema.weights import read_blob
 from tests.cli.conftest import Run
-from tests.data.common import image_lmdb, images, write_lmdb
+from tests.data.common import image_lmdb, images, layer, write_lmdb
 
 
 def call(*arguments: Any) -> int:
@@ -59,6 +59,7 @@ def test_a_folder_becomes_a_database(pictures: Path, tmp_path: Path) -> None:
     assert [datum.label for _, datum in found] == [0, 0, 0, 1, 1, 1]
     np.testing.assert_array_equal(found[4][1].image, images(6, (8, 6, 3))[4].transpose(2, 0, 1))
     assert (out / "labels.txt").read_text() == "cat\ndog\n"
+    assert classes(layer("Data", f'data_param {{ source: "{out}" batch_size: 1 }}')) == ("cat", "dog")
     assert (out / "data.mdb").stat().st_size < 1 << 17
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from netc.data import open_source, probe
+from netc.data import classes, open_source, probe
 from netc.data.bad import BadRecordError
 from netc.data.images import decode_image, encode_image, read_image
 from netc.data.lists import Listed, check_whole
@@ -253,3 +253,31 @@ def test_damaged_files_never_do_more_than_a_diagnostic() -> None:
             damaged[rng.integers(0, len(damaged))] ^= 1 << rng.integers(0, 8)
             with suppress(BadRecordError):
                 decode_image(bytes(damaged), "color")
+
+
+def test_splits_of_a_folder(tmp_path: Path) -> None:
+    """Whole and disjoint, a share of each class, the same after photos are added but for few."""
+    pixels = images(1, (*SIZE, 3))[0]
+    for name, count in (("a", 10), ("b", 5), ("c", 1), ("d", 2)):
+        for i in range(count):
+            save(tmp_path / "f" / name / f"{i}.png", pixels)
+
+    def paths(more: str) -> list[str]:
+        fields = f'source: "{tmp_path}/f" batch_size: 1 {more}'
+        source = open_source(layer("ImageFolder", f"image_folder_param {{ {fields} }}"), "TRAIN", 1)
+        return [source.reader.name(i).removeprefix(f"{tmp_path}/f/") for i in range(len(source.reader))]  # type: ignore[attr-defined]
+
+    train, test, whole = (paths(f'split: "{name}"') for name in ("train", "test", "all"))
+    assert sorted(train + test) == whole == paths("")
+    assert [sum(p.startswith(f"{c}/") for p in test) for c in "abcd"] == [2, 1, 0, 1]
+    assert len(paths('split: "test" test_share: 0.99')) == 9 + 4 + 0 + 1
+    save(tmp_path / "f" / "a" / "new.png", pixels)
+    assert len(set(test) - set(paths('split: "test"'))) <= 1
+
+
+def test_classes_of_a_folder_have_their_names(tmp_path: Path) -> None:
+    record = layer("ImageFolder", f'image_folder_param {{ source: "{tmp_path}/f" batch_size: 1 }}')
+    assert classes(record) == ()
+    for name in ("cat", "ant"):
+        save(tmp_path / "f" / name / "1.png", images(1, (*SIZE, 3))[0])
+    assert classes(record) == ("ant", "cat")

@@ -36,6 +36,7 @@ MESSAGES = (
             optional("channels", 5, "uint32", 3, "3 (blue, green, red) or 1 (gray).", origin="netc"),
             optional("mean", 6, "bytes", doc="A BlobProto to subtract: a value a channel, or an image.", origin="netc"),
             optional("scale", 7, "float", 1.0, "Multiplies the values, 0..255, at last.", origin="netc"),
+            repeated("class_name", 8, "string", "What class N of the labels is called.", origin="netc"),
         ),
         doc="What turned an image into the net's input; snapshots carry it, Caffe skips it.",
         origin="netc",
