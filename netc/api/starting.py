@@ -23,7 +23,7 @@ UNEVEN = 5
 """Times the photos of the smallest class; beyond, a net tends to say the largest class."""
 _SIZES = ((56, 32), (128, 64))  # photos whose shorter side is below the first number, in the middle: side of the input
 _LARGEST = 96
-_EPOCHS = 30
+_EPOCHS = 45
 _ITERATIONS = (300, 20_000)
 _BATCH = 32
 

@@ -83,7 +83,6 @@ for width in [$widths] {
   h = block(h) { width: width }
 }
 h = Pooling(h) { pool: AVE global_pooling: true }
-h = Dropout(h) { dropout_ratio: 0.2 }
 score = InnerProduct(h) { num_output: $classes weight_filler { type: "xavier" } }
 loss = SoftmaxWithLoss(score, label)
 test { accuracy = Accuracy(score, label) }
@@ -92,7 +91,7 @@ test { accuracy = Accuracy(score, label) }
 # should the loss become NaN, make base_lr smaller. A test takes $test_iterations batches of $test_batch photos.
 solver {
   type: "SGD"
-  base_lr: 0.02
+  base_lr: 0.05
   lr_policy: "poly"
   power: 1
   momentum: 0.9
