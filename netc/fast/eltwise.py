@@ -94,11 +94,17 @@ def _fields(b: Builder, layer: int) -> Any:
 
 def accepts(b: Builder, layer: int) -> Layout | None:
     p, bottoms = _fields(b, layer), b.plan.graph.nodes[layer].bottoms
-    if (p.operation == "PROD" and not p.stable_prod_grad) or len(bottoms) > MOST:
+    if (p.operation == "PROD" and not p.stable_prod_grad) or len(bottoms) > MOST or repeats(b, layer):
         return None
     if any(b.native.get(v) == "blocked" for v in bottoms):
         return "blocked"
     return "plain" if b.is_flat(b.bottom(layer)) else None
+
+
+def repeats(b: Builder, layer: int) -> bool:
+    """Whether a bottom is repeated along an axis."""
+    node = b.plan.graph.nodes[layer]
+    return any(b.plan.shapes[v] != b.plan.shapes[node.tops[0]] for v in node.bottoms)
 
 
 def factors(b: Builder, layer: int) -> tuple[float, ...]:

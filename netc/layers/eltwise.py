@@ -1,4 +1,4 @@
-"""Elementwise combination of blobs of one shape.
+"""Elementwise combination of blobs of one shape, or of shapes that are repeated to one.
 
 Computes:
     `operation: SUM` (the default): y = c_0 x_0 + c_1 x_1 + ..., with c_i the i-th `coeff`, 1 if there are none.
@@ -6,17 +6,21 @@ Computes:
     `operation: MAX`: y = the largest of x_0, x_1, ...
 
 Shapes:
-    All bottoms have one shape; the top has it too.
+    All bottoms have one shape; the top has it too. Where a bottom's axis has size 1 and another's has more, its values
+    are repeated along it: N x C x 1 x 1 and N x C x H x W give N x C x H x W, N x T x 1 x D and N x 1 x S x D give
+    N x T x S x D.
 
 Gradient:
     SUM: dx_i = c_i dy.
     PROD: dx_i = dy times the product of the other bottoms; with `stable_prod_grad: false` dx_i = y / x_i dy, which is
     faster for many bottoms but not defined where x_i is 0.
     MAX: dy goes to the bottom that was the largest; its number is kept in a byte (four if there are more than 256).
+    A bottom that was repeated gets the sum over all places that it was repeated to.
 
 Caffe notes:
     Where the first two bottoms are equal, MAX takes the second; a later bottom must be larger to be taken.
-    `coeff` is for SUM, one for each bottom; PROD refuses it, MAX ignores it, as in Caffe.
+    `coeff` is for SUM, one for each bottom; PROD refuses it, MAX ignores it, as in Caffe. Caffe repeats nothing: there
+    all bottoms must have one shape.
 """
 
 import numpy as np
@@ -37,13 +41,13 @@ from netc.layer import (
     Setup,
     Shape,
     Site,
-    same_shape,
 )
 from netc.role import Role
+from netc.setups.axes import repeated_shape
 
 
 def setup(site: Site) -> Setup:
-    p, shape, count = site.p, same_shape(site), len(site.bottoms)
+    p, shape, count = site.p, repeated_shape(site), len(site.bottoms)
     if p.coeff and p.operation == "PROD":
         site.refuse(BAD_FIELD, "coeff goes with operation: SUM, not with PROD", "coeff")
     if p.coeff and len(p.coeff) != count:
@@ -52,7 +56,7 @@ def setup(site: Site) -> Setup:
         return Setup(tops=(shape,), reads=("x",) if p.stable_prod_grad else ("x", "y"))
     buffers = (_index(shape, count),) if p.operation == "MAX" else ()
     g = EltwiseGeometry(tuple(p.coeff) or (1.0,) * count)
-    return Setup(tops=(shape,), buffers=buffers, reads=(), in_place=True, geometry=g)
+    return Setup(tops=(shape,), buffers=buffers, reads=(), in_place=site.bottoms[0] == shape, geometry=g)
 
 
 def _index(shape: Shape, count: int) -> Buffer:
@@ -83,9 +87,10 @@ def _product(bottoms: tuple[Array, ...], y: Array) -> None:
 
 
 def _maximum(bottoms: tuple[Array, ...], y: Array, index: Array) -> None:
-    _larger(bottoms[0].ravel(), bottoms[1].ravel(), y.ravel(), index.ravel())
-    for number, x in enumerate(bottoms[2:], 2):
-        _raise(x.ravel(), number, y.ravel(), index.ravel())
+    first, second, *others = (np.broadcast_to(x, y.shape).ravel() for x in bottoms)
+    _larger(first, second, y.ravel(), index.ravel())
+    for number, x in enumerate(others, 2):
+        _raise(x, number, y.ravel(), index.ravel())
 
 
 @kernel
@@ -110,12 +115,17 @@ def backward(call: Call) -> None:
         dx = call.bottom_diffs[i]
         if dx is None:
             continue
+        dy = call.top_diffs[0]
+        each = dx if dx.shape == dy.shape else np.empty_like(dy)  # of each place that the bottom was repeated to
         if call.p.operation == "PROD":
-            _product_gradient(call, i, dx)
+            _product_gradient(call, i, each)
         elif call.p.operation == "MAX":
-            np.multiply(call.top_diffs[0], call.buffers["index"] == i, out=dx)
+            np.multiply(dy, call.buffers["index"] == i, out=each)
         else:
-            np.multiply(call.top_diffs[0], call.known(EltwiseGeometry).factors[i], out=dx)
+            np.multiply(dy, call.known(EltwiseGeometry).factors[i], out=each)
+        if each is not dx:
+            repeated = tuple(axis for axis, size in enumerate(dx.shape) if size != dy.shape[axis])
+            np.sum(each, axis=repeated, keepdims=True, out=dx)
 
 
 def _product_gradient(call: Call, i: int, dx: Array) -> None:
@@ -131,6 +141,7 @@ def _product_gradient(call: Call, i: int, dx: Array) -> None:
 
 _TWO = (Input((2, 3, 4)), Input((2, 3, 4)))
 _THREE = (*_TWO, Input((2, 3, 4)))
+_REPEATED = (Input((2, 1, 4), "distinct"), Input((2, 3, 1), "uniform"), Input((1, 3, 4), "distinct"))
 _LADDERS = (Input((2, 3, 4), "distinct"), Input((2, 3, 4), "uniform"), Input((2, 3, 4), "distinct"))
 
 ELTWISE = LayerType(
@@ -161,9 +172,15 @@ ELTWISE = LayerType(
         Example("eltwise_param { operation: PROD stable_prod_grad: false }", inputs=_LADDERS),
         Example("eltwise_param { operation: MAX }", inputs=_LADDERS),
         Example("eltwise_param { operation: MAX coeff: 2 coeff: -1 }", inputs=_LADDERS[:2]),
+        Example("eltwise_param { coeff: 1 coeff: -0.5 coeff: 2 }", inputs=_REPEATED),
+        Example("eltwise_param { operation: PROD }", inputs=(Input((2, 3, 4, 5)), Input((2, 3, 1, 1)))),
+        Example("eltwise_param { operation: PROD stable_prod_grad: false }", inputs=_REPEATED),
+        Example("eltwise_param { operation: MAX }", inputs=_REPEATED),
     ),
     refuses=(
         Refused(SHAPES_DIFFER, bottoms=((2, 3, 4), (2, 3, 5))),
+        Refused(SHAPES_DIFFER, bottoms=((2, 3, 4), (3, 4))),
+        Refused(SHAPES_DIFFER, bottoms=((2, 3, 4), (2, 1, 4), (2, 2, 4))),
         Refused(BAD_FIELD, "eltwise_param { coeff: 1 }", bottoms=((2, 3), (2, 3))),
         Refused(BAD_FIELD, "eltwise_param { operation: PROD coeff: 1 coeff: 1 }", bottoms=((2, 3), (2, 3))),
     ),

@@ -198,11 +198,18 @@ def test_every_layer_that_a_tool_does_not_take_is_named(tmp_path: Path) -> None:
         small(
             tmp_path,
             "a = Pooling(data) { pool: AVE kernel_size: 3 pad: 1 }\nb = ArgMax(data)\n"
-            "c = Permute(data) { order: [1, 0, 2, 3] }\nd = Tile(data) { tiles: 2 }",
+            "c = Permute(data) { order: [1, 0, 2, 3] }\nd = Tile(data) { tiles: 2 }\n"
+            "e = Pooling(data) { pool: AVE global_pooling: true }\nf = Eltwise(data, e) { operation: PROD }",
             profile="ncnn",
         )
     found = caught.value.diagnostics
-    assert [d.code for d in found] == [NO_COUNTERPART_FIELD, NO_COUNTERPART, NO_COUNTERPART_FIELD, NO_COUNTERPART]
+    assert [d.code for d in found] == [
+        NO_COUNTERPART_FIELD,
+        NO_COUNTERPART,
+        NO_COUNTERPART_FIELD,
+        NO_COUNTERPART,
+        NO_COUNTERPART_FIELD,
+    ]
     assert all("ncnn" in d.message for d in found)
 
 

@@ -80,6 +80,8 @@ class Profile:
             return f"{self.tool} takes {layer.type} of {shown} axes only, not {rank}", ""
         if takes.bottoms and len(layer.bottoms) not in takes.bottoms:
             return f"{self.tool} does not take {layer.type} with {len(layer.bottoms)} bottoms", ""
+        if layer.type == "Eltwise" and len({draft.shapes[bottom] for bottom in layer.bottoms}) > 1:
+            return f"{self.tool} takes Eltwise of bottoms of one shape only, and repeats nothing", ""
         said = takes.where(draft, layer) if takes.where else ""
         return (f"{self.tool} does not take {layer.type} {said}", "") if said else None
 

@@ -1,4 +1,4 @@
-"""Layers over sequences: recurrent ones step by step (ONNX's own know no `cont`), and attention.
+"""Layers over sequences: recurrent ones step by step (ONNX's own know no `cont`), turning around, and attention.
 
 A state that a layer keeps from run to run, which no ONNX file can, becomes an input that is zero unless it is given,
 and an output.
@@ -12,12 +12,14 @@ import numpy as np
 
 from netc.convert.onnx.runtime import Dim
 from netc.convert.onnx.writer import LayerWriter, Operation, State, Tops, Write
+from netc.kernels.geometry import Along
 from netc.kernels.recurrent import Layout
 from netc.layer import LayerType
 from netc.layers.attention import ATTENTION, AttentionGeometry
 from netc.layers.gru import GRU
 from netc.layers.lstm import LSTM
 from netc.layers.lstm_unit import LSTM_UNIT
+from netc.layers.reverse import REVERSE
 from netc.layers.rnn import RNN
 
 Step = Callable[[LayerWriter, list[str], str, str, list[str]], list[str]]
@@ -144,6 +146,40 @@ def lstm_unit(layer: LayerWriter) -> Tops:
     return [c, h]
 
 
+def reverse(layer: LayerWriter) -> Tops:
+    axis = layer.setup.known(Along).axis
+    if len(layer.bottoms) == 1:
+        end = int(np.iinfo(np.int64).min)
+        return layer.op("Slice", layer.x, *map(layer.integers, ([-1], [end], [axis], [-1])))
+    layer.known_sizes(axis)
+    places = _turned(layer, axis)
+    inner = len(layer.shape) - 2
+    if inner:
+        places = layer.op("Unsqueeze", places, layer.integers(range(2, 2 + inner)))
+        places = layer.op("Expand", places, layer.size_of(layer.x))
+    return layer.op("GatherElements", layer.x, places, axis=axis)
+
+
+def _turned(layer: LayerWriter, axis: int) -> str:
+    """The steps that take each step's place: where its sequence begins + where it ends - itself.
+
+    A sequence begins at the last step up to here, and ends before the first step after here, at which one begins.
+    """
+    count = layer.bottom_shapes[1][axis]
+    here, there = np.arange(count)[:, None, None], np.arange(count)[None, :, None]
+    begins = layer.to_float(layer.op("Equal", layer.bottoms[1], layer.numbers(0)))
+    begins = layer.op("Transpose", begins, perm=[1, 0]) if axis else begins
+    begins = layer.op("Unsqueeze", begins, layer.integers([0]))
+    before, after = np.where(there <= here, there, 0), np.where(there > here, count - there, 0)
+    first, rest = (
+        layer.op("ReduceMax", layer.op("Mul", begins, layer.numbers(table)), axes=[1], keepdims=0)
+        for table in (before, after)
+    )
+    mirrored = layer.numbers(count - 1 - np.arange(count)[:, None])
+    places = layer.op("Sub", layer.op("Add", first, mirrored), rest)
+    return layer.to_index(layer.op("Transpose", places, perm=[1, 0]) if axis else places)
+
+
 def attention(layer: LayerWriter) -> Tops:
     """softmax(scale q k^T) v for each head; what a position must not see is far below everything else."""
     g = layer.setup.known(AttentionGeometry)
@@ -185,5 +221,6 @@ WRITERS: dict[LayerType, Write] = {
     RNN: recurrent(_rnn, _rnn_output),
     GRU: recurrent(_gru, parts=3),
     LSTM_UNIT: lstm_unit,
+    REVERSE: reverse,
     ATTENTION: attention,
 }

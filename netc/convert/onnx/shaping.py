@@ -17,11 +17,14 @@ from netc.layers.crop_center import CROP_CENTER
 from netc.layers.dummy_data import DUMMY_DATA, DummyDataGeometry
 from netc.layers.filter import FILTER
 from netc.layers.flatten import FLATTEN
+from netc.layers.one_hot import ONE_HOT
 from netc.layers.permute import PERMUTE
 from netc.layers.reshape import RESHAPE
+from netc.layers.reverse_gradient import REVERSE_GRADIENT
 from netc.layers.silence import SILENCE
 from netc.layers.slice import SLICE
 from netc.layers.split import SPLIT
+from netc.layers.stop_gradient import STOP_GRADIENT
 from netc.layers.tile import TILE
 
 
@@ -83,6 +86,18 @@ def split(layer: LayerWriter) -> Tops:
     return [layer.x] * len(layer.top_shapes)
 
 
+def unchanged(layer: LayerWriter) -> Tops:
+    """What is something of its own in training only."""
+    return layer.x
+
+
+def one_hot(layer: LayerWriter) -> Tops:
+    axis, count = layer.setup.known(Along).axis, layer.p.num_classes
+    classes = np.arange(count).reshape(-1, *(1,) * (len(layer.top_shapes[0]) - 1 - axis))
+    values = layer.op("Unsqueeze", layer.to_index(layer.x), layer.integers([axis]))
+    return layer.to_float(layer.op("Equal", values, layer.writer.array(classes, "classes")))
+
+
 def silence(layer: LayerWriter) -> Tops:
     return []
 
@@ -119,6 +134,9 @@ WRITERS: dict[LayerType, Write] = {
     PERMUTE: permute,
     TILE: tile,
     SPLIT: split,
+    STOP_GRADIENT: unchanged,
+    REVERSE_GRADIENT: unchanged,
+    ONE_HOT: one_hot,
     SILENCE: silence,
     BATCH_REINDEX: batch_reindex,
     FILTER: filter_,

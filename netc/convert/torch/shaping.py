@@ -15,14 +15,18 @@ from netc.layers.crop_center import CROP_CENTER
 from netc.layers.dummy_data import DUMMY_DATA, DummyDataGeometry
 from netc.layers.filter import FILTER
 from netc.layers.flatten import FLATTEN
+from netc.layers.one_hot import ONE_HOT
 from netc.layers.parameter import PARAMETER
 from netc.layers.permute import PERMUTE
 from netc.layers.prior_box import PRIOR_BOX, PRIOR_BOX_CLUSTERED
 from netc.layers.reshape import RESHAPE
+from netc.layers.reverse import REVERSE
+from netc.layers.reverse_gradient import REVERSE_GRADIENT
 from netc.layers.shuffle_channel import SHUFFLE_CHANNEL
 from netc.layers.silence import SILENCE
 from netc.layers.slice import SLICE
 from netc.layers.split import SPLIT
+from netc.layers.stop_gradient import STOP_GRADIENT
 from netc.layers.tile import TILE
 
 
@@ -89,6 +93,29 @@ def tile(layer: LayerWriter) -> Written:
 
 def split(layer: LayerWriter) -> Written:
     return made(*(X,) * len(layer.top_shapes))
+
+
+def stop_gradient(layer: LayerWriter) -> Written:
+    return made(raw(X, ".detach()"))
+
+
+def reverse_gradient(layer: LayerWriter) -> Written:
+    return made(call("GradientReversal.apply", X, literal(float(layer.p.scale))))
+
+
+def reverse(layer: LayerWriter) -> Written:
+    axis = layer.setup.known(Along).axis
+    if len(layer.bottoms) > 1:
+        return made(call("reverse_sequences", *layer.bottoms, literal(axis)))
+    return made(call("torch.flip", X, literal((axis,))))
+
+
+def one_hot(layer: LayerWriter) -> Written:
+    axis, last = layer.setup.known(Along).axis, len(layer.shape)
+    options: dict[str, object] = {} if axis == last else {"axis": axis}
+    if layer.p.has("ignore_label"):
+        options["ignore_label"] = int(layer.p.ignore_label)
+    return made(call("one_hot", X, literal(int(layer.p.num_classes)), **options))
 
 
 def silence(layer: LayerWriter) -> Written:
@@ -158,6 +185,10 @@ WRITERS: dict[LayerType, Write] = {
     PERMUTE: permute,
     TILE: tile,
     SPLIT: split,
+    STOP_GRADIENT: stop_gradient,
+    REVERSE_GRADIENT: reverse_gradient,
+    REVERSE: reverse,
+    ONE_HOT: one_hot,
     SILENCE: silence,
     BATCH_REINDEX: batch_reindex,
     FILTER: filter_,

@@ -10,6 +10,7 @@ from netc.fast.convolution.geometry import Conv
 from netc.fast.convolution.groups import by_channel, whole
 from netc.fast.convolution.weights import BACKWARD, FIRST, FORWARD
 from netc.fast.eltwise import factors as eltwise_factors
+from netc.fast.eltwise import repeats
 from netc.fast.machine.launch import NOTHING, Region
 from netc.fast.machine.layout import NO_BLOB, Blocked
 from netc.fast.program.builder import Builder
@@ -171,7 +172,7 @@ def _can_add(b: Builder, head: int, last: int, eltwise: int) -> bool:
     value = b.plan.graph.nodes[last].tops[0]
     others = [v for v in node.bottoms if v != value]
     plain_sum = node.record.eltwise_param.operation == "SUM" and eltwise_factors(b, eltwise) == (1.0, 1.0)
-    if len(others) != 1 or not plain_sum:
+    if len(others) != 1 or not plain_sum or repeats(b, eltwise):
         return False
     other = b.plan.graph.values[others[0]]
     producer = b.fused.get(other.producer, other.producer)

@@ -38,6 +38,41 @@ class BiasedEmbedding(nn.Embedding):
         return super().forward(x.long()) + self.bias
 
 
+class GradientReversal(torch.autograd.Function):
+    """x, whose gradient is turned around and multiplied by a scale."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, scale: float) -> Tensor:
+        ctx.scale = scale
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx, dy: Tensor) -> tuple[Tensor, None]:
+        return -ctx.scale * dy, None
+
+
+def reverse_sequences(x: Tensor, cont: Tensor, axis: int = 0) -> Tensor:
+    """Each sequence along an axis turned around; one begins where cont is 0."""
+    begins, count = cont == 0, x.shape[axis]
+    steps = torch.arange(count).to(cont.device).unsqueeze(1 - axis)
+    first = torch.where(begins, steps, 0).cummax(axis).values
+    ends = begins.roll(-1, axis)
+    ends.narrow(axis, count - 1, 1).fill_(True)
+    last = torch.where(ends, steps, count).flip(axis).cummin(axis).values.flip(axis)
+    index = (first + last - steps).reshape(*cont.shape, *(1,) * (x.dim() - 2))
+    return x.gather(axis, index.expand_as(x))
+
+
+def one_hot(
+    x: Tensor, classes: int, axis: int = -1, ignore_label: int | None = None
+) -> Tensor:
+    """1 at the class that each value names, 0 elsewhere; zeros for the label that is ignored."""
+    index = x.long()
+    known = torch.ones_like(x) if ignore_label is None else (index != ignore_label)
+    made = nn.functional.one_hot(index * known.long(), classes) * known.unsqueeze(-1)
+    return made.to(x.dtype).movedim(-1, axis)
+
+
 def larger(a: Tensor, b: Tensor) -> Tensor:
     """The larger of each pair, b where they are equal; only it gets the gradient."""
     return torch.where(a > b, a, b)
