@@ -431,8 +431,8 @@ def odd_one_out(kinds: Sequence[object]) -> int:
 SHAPES_DIFFER = Code(
     "LAY002",
     "bottoms that must have the same shape differ",
-    why="Elementwise layers combine values position by position, so their bottoms must agree in every dimension. Eltwise "
-    "repeats what has size 1 along an axis. The trail in the notes shows which layers gave the shapes.",
+    why="Elementwise layers combine values position by position, so their bottoms must agree in every dimension. "
+    "Eltwise repeats what has size 1 along an axis. The trail in the notes shows which layers gave the shapes.",
     example="x = Input() { shape { dim: [2, 3, 8, 8] } }\n"
     "conv1 = Convolution(x) { num_output: 3 kernel_size: 3 }\n"
     "sum = Eltwise(x, conv1)",

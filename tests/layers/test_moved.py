@@ -69,9 +69,7 @@ def test_a_recurrent_layer_runs_from_the_end_of_each_sequence() -> None:
 def test_one_hot_vectors(axis: int, shape: tuple[int, ...]) -> None:
     fields = f"one_hot_param {{ num_classes: 5 axis: {axis} ignore_label: -1 }}"
     values = np.random.default_rng(1).integers(-1, 5, shape)
-    bench = Bench.of(
-        known().types["OneHot"], Example(fields, (Input(shape, "values", values=tuple(values.ravel())),))
-    )
+    bench = Bench.of(known().types["OneHot"], Example(fields, (Input(shape, "values", values=tuple(values.ravel())),)))
     table = np.concatenate([np.eye(5), np.zeros((1, 5))])  # -1 is its last row
     np.testing.assert_array_equal(bench.forward().tops[0], np.moveaxis(table[values], -1, axis))
 

@@ -66,7 +66,7 @@ def reverse_sequences(x: Tensor, cont: Tensor, axis: int = 0) -> Tensor:
 def one_hot(
     x: Tensor, classes: int, axis: int = -1, ignore_label: int | None = None
 ) -> Tensor:
-    """1 at the class that each value names, 0 elsewhere; zeros for the label that is ignored."""
+    """1 at the class that each value names, else 0; zeros for the ignored label."""
     index = x.long()
     known = torch.ones_like(x) if ignore_label is None else (index != ignore_label)
     made = nn.functional.one_hot(index * known.long(), classes) * known.unsqueeze(-1)
