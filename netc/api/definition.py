@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from netc import language
+from netc.api.settings import Given, set_fields, settings_of
 from netc.api.vocabulary import LayerVocabulary
 from netc.catalogue import Catalogue, catalogue
 from netc.errors import Diagnostic, Report
+from netc.language.settings import with_settings
 from netc.language.tree import Define, Import, Let
 from netc.schema.load import load_net, load_solver
 from netc.schema.record import Record, Schema
@@ -33,9 +35,10 @@ class Definition:
     solver: Record | None = None
 
 
-def loads(text: str, path: str = "<string>", *, layers: Iterable[Path] = ()) -> Definition:
-    """Type a net given as text. Raises NetError with everything that is wrong with it."""
-    return typed(language.parse(text, path), Path(path), catalogue(layers))
+def loads(text: str, path: str = "<string>", *, layers: Iterable[Path] = (), settings: Given = None) -> Definition:
+    """Type a net given as text. settings: as in `load`. Raises NetError with everything that is wrong with it."""
+    document = with_settings(language.parse(text, path), settings_of(settings))
+    return typed(document, Path(path), catalogue(layers))
 
 
 def schema_of(types: Catalogue) -> Schema:
@@ -43,31 +46,54 @@ def schema_of(types: Catalogue) -> Schema:
     return base_schema().extended(types.messages, types.layer_fields, types.usual_params)
 
 
-def typed(document: language.Document, path: Path, types: Catalogue, report: Report | None = None) -> Definition:
+def typed(
+    document: language.Document,
+    path: Path,
+    types: Catalogue,
+    report: Report | None = None,
+    lost: list[language.Setting] | None = None,
+) -> Definition:
     """A parsed net file as a definition.
 
+    lost: takes the settings that name nothing in the file; without, they are refused.
     Raises NetError with all that is wrong. With a `report`, diagnostics go there, and wrong fields are left out.
     """
     schema, collected = schema_of(types), Report() if report is None else report
-    record = load_net(expanded(document, types, collected), schema, collected)
+    record = load_net(expanded(document, types, collected, lost=lost), schema, collected)
     if report is None:
         collected.finish()
     solver = record.solver if record.has("solver") else None
     return Definition(path, record, types, schema, tuple(collected.diagnostics), solver)
 
 
-def expanded(document: language.Document, types: Catalogue, report: Report | None = None) -> language.Document:
-    """The plain text format that a file's statements stand for.
+def expanded(
+    document: language.Document,
+    types: Catalogue,
+    report: Report | None = None,
+    *,
+    lost: list[language.Setting] | None = None,
+) -> language.Document:
+    """The plain text format that a file's statements stand for, with the fields that are set from outside.
 
+    lost: as in `typed`.
     Raises NetError (SYN...). With a `report`, diagnostics go there, and what cannot be carried out is left out.
     """
-    return language.expand(document, LayerVocabulary(types, schema_of(types)), report=report)
+    vocabulary, collected = LayerVocabulary(types, schema_of(types)), Report() if report is None else report
+    made = language.expand(document, vocabulary, report=collected)
+    if document.settings:
+        own = "SolverParameter" if is_solver(document) else "NetParameter"
+        made = set_fields(made, document, vocabulary, own, collected, lost)
+    if report is None:
+        collected.finish()
+    return made
 
 
-def typed_solver(document: language.Document, types: Catalogue) -> tuple[Record, tuple[Diagnostic, ...]]:
-    """A parsed solver file as a SolverParameter, and warnings."""
+def typed_solver(
+    document: language.Document, types: Catalogue, lost: list[language.Setting] | None = None
+) -> tuple[Record, tuple[Diagnostic, ...]]:
+    """A parsed solver file as a SolverParameter, and warnings. lost: as in `typed`."""
     report = Report()
-    record = load_solver(expanded(document, types, report), schema_of(types), report)
+    record = load_solver(expanded(document, types, report, lost=lost), schema_of(types), report)
     report.finish()
     return record, tuple(report.diagnostics)
 

@@ -9,10 +9,12 @@ from typing import Any
 
 from netc import language
 from netc.api.definition import Definition, PathLike, is_solver, schema_of, typed, typed_solver
+from netc.api.settings import CAN_BE_SET, Given, Settings, settings_of
 from netc.catalogue import Catalogue, catalogue
-from netc.errors import Code, Diagnostic, NetError, suggest
+from netc.errors import Code, Diagnostic, NetError, Report, suggest
 from netc.files import near
 from netc.graph import State
+from netc.language.codes import UNKNOWN_SETTING
 from netc.schema.record import Record
 
 NO_NET = Code(
@@ -93,15 +95,16 @@ def prefix_of(record: Record, path: Path) -> str:
 TRAIN_FIELDS = ("train_net_param", "train_net", "net_param", "net")
 
 
-def load_job(path: PathLike, *, layers: Iterable[Path] = ()) -> Job:
+def load_job(path: PathLike, *, layers: Iterable[Path] = (), settings: Given = None) -> Job:
     """Read a solver file, or a net file with a `solver { }` block, and the nets that it names.
 
+    settings: as in `netc.load`; what names nothing in a solver file is set in the nets that it names.
     Raises NetError (SOL...) if there is no solver, no net, or the counts of test nets do not fit.
     """
     path, types = Path(path), catalogue(layers)
-    document = language.read(path)
+    document = language.read(path, settings_of(settings))
     if is_solver(document):
-        return make_job(path, *typed_solver(document, types), types)
+        return solver_job(document, path, types)
     definition = typed(document, path, types)
     if definition.solver is None:
         help = "add a `solver { base_lr: 0.01 max_iter: 1000 }` block, or name a solver file"
@@ -109,16 +112,34 @@ def load_job(path: PathLike, *, layers: Iterable[Path] = ()) -> Job:
     return _job(path, definition.solver, _Nets(path, types, definition), definition.warnings)
 
 
-def make_job(path: Path, record: Record, warnings: tuple[Diagnostic, ...], types: Catalogue) -> Job:
-    """The job of a typed solver file; reads the nets that it names. Raises NetError as `load_job` does."""
-    return _job(path, record, _Nets(path, types), warnings)
+def solver_job(document: language.Document, path: Path, types: Catalogue) -> Job:
+    """The job of a parsed solver file; raises NetError as `load_job` does."""
+    lost: list[language.Setting] = []
+    record, warnings = typed_solver(document, types, lost)
+    return make_job(path, record, warnings, types, tuple(lost))
+
+
+def make_job(
+    path: Path, record: Record, warnings: tuple[Diagnostic, ...], types: Catalogue, settings: Settings = ()
+) -> Job:
+    """The job of a typed solver file; reads the nets that it names. settings: what is set in these.
+
+    Raises NetError as `load_job` does, and SYN051 for settings that name nothing in any of them.
+    """
+    nets = _Nets(path, types, settings=settings)
+    job = _job(path, record, nets, warnings)
+    nets.refuse_lost()
+    return job
 
 
 class _Nets:
     """Loads each net that a solver names, once; `own` is the file that holds the solver block."""
 
-    def __init__(self, solver_path: Path, types: Catalogue, own: Definition | None = None) -> None:
+    def __init__(
+        self, solver_path: Path, types: Catalogue, own: Definition | None = None, settings: Settings = ()
+    ) -> None:
         self.solver_path, self.types, self.own = solver_path, types, own
+        self.settings, self.lost = settings, set(settings)
         self.loaded: dict[Path, Definition] = {}
 
     def file(self, record: Record, field: str, index: int | None = None) -> Definition:
@@ -131,8 +152,19 @@ class _Nets:
             help = f"did you mean {close}?" if close else None
             raise NetError(Diagnostic(NET_NOT_FOUND, f"there is no file {name}", span, (), help))
         if path not in self.loaded:
-            self.loaded[path] = typed(language.read(path), path, self.types)
+            lost: list[language.Setting] = []
+            self.loaded[path] = typed(language.read(path, self.settings), path, self.types, lost=lost)
+            self.lost &= set(lost)
         return self.loaded[path]
+
+    def refuse_lost(self) -> None:
+        """Raise NetError(SYN051) for settings that name nothing in any of the nets, nor in the solver's file."""
+        where = " and ".join([self.solver_path.name, *(path.name for path in self.loaded)])
+        report = Report()
+        for setting in (s for s in self.settings if s in self.lost):
+            message = f"{where} have no constant, field or layer `{setting.name}`"
+            report.error(UNKNOWN_SETTING, message, setting.name_span, help=CAN_BE_SET)
+        report.finish()
 
     def inline(self, record: Record) -> Definition:
         return Definition(self.solver_path, record, self.types, schema_of(self.types))

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from netc import data, language
 from netc.api.definition import Definition, PathLike, is_solver, only_declares, typed, typed_solver
-from netc.api.jobs import make_job
+from netc.api.jobs import make_job, solver_job
 from netc.api.memory import Planned, planned
+from netc.api.settings import Given, settings_of
 from netc.catalogue import Catalogue, catalogue
 from netc.errors import Diagnostic, NetError, Report
 from netc.graph import Graph, State, build, included
@@ -21,14 +22,16 @@ from netc.schema.record import Record
 from netc.solve import averages, policies, update
 
 
-def load(path: PathLike, *, layers: Iterable[Path] = ()) -> Definition:
+def load(path: PathLike, *, layers: Iterable[Path] = (), settings: Given = None) -> Definition:
     """Read, type and upgrade a net file; a solver file gives the net that it trains.
 
+    settings: values instead of those of the file's constants and fields, by name: `{"width": 64,
+    "solver.base_lr": 0.01, "conv1.num_output": 32}` (docs/language.md).
     Raises NetError with everything that is wrong with the file.
     """
-    document, path, types = language.read(path), Path(path), catalogue(layers)
+    document, path, types = language.read(path, settings_of(settings)), Path(path), catalogue(layers)
     if is_solver(document):
-        return make_job(path, *typed_solver(document, types), types).train
+        return solver_job(document, path, types).train
     return typed(document, path, types)
 
 
@@ -85,15 +88,19 @@ def plan_state(
 
 
 def check(
-    path: PathLike, *, layers: Iterable[Path] = (), inputs: Mapping[str, Shape] | None = None
+    path: PathLike,
+    *,
+    layers: Iterable[Path] = (),
+    inputs: Mapping[str, Shape] | None = None,
+    settings: Given = None,
 ) -> tuple[Diagnostic, ...]:
     """Type and plan a file in each of its phases; returns the warnings.
 
-    inputs: shapes of input or data blobs by name, for each net that has them.
+    inputs: shapes of input or data blobs by name, for each net that has them. settings: as in `load`.
     Raises NetError with all that is wrong: what one stage finds does not keep the later ones from looking.
     """
     path, types, report = Path(path), catalogue(layers), Report()
-    document = language.read(path)
+    document = language.read(path, settings_of(settings))
     if is_solver(document):
         _examine_job(document, path, types, report, inputs or {})
     else:
@@ -125,10 +132,11 @@ def _examine_job(
     document: language.Document, path: Path, types: Catalogue, report: Report, inputs: Mapping[str, Shape]
 ) -> None:
     """Type a solver file and plan the nets that it trains and tests."""
-    record, warnings = typed_solver(document, types)
+    lost: list[language.Setting] = []
+    record, warnings = typed_solver(document, types, lost)
     check_solver(record, report)
     try:
-        job = make_job(path, record, warnings, types)
+        job = make_job(path, record, warnings, types, tuple(lost))
     except NetError as error:
         report.diagnostics += error.diagnostics
         return

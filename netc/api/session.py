@@ -20,6 +20,7 @@ from netc.api.memory import within
 from netc.api.planner import Planner, Plans
 from netc.api.planning import dealt, load
 from netc.api.preprocess import stored
+from netc.api.settings import Given
 from netc.api.sized import SizedNet, Varying
 from netc.api.whole_tests import too_many_batches
 from netc.errors import Code, Diagnostic, NetError, Report, suggest
@@ -62,8 +63,8 @@ class Net(SizedNet):
     run_options: `executor` ("fast"; with keep "reference", whose blobs may be written), `threads`. budget: bytes
     ("500MB") that parameters, gradients and blobs together may take; layers run again in backward until they fit, which
     changes no bit. need_data: data layers whose data is not there are refused (DAT016) where their shape is not known.
-    Raises NetError.
     allow_writes: layers that write files (HDF5Output) may do so outside the working folder.
+    settings: as in `netc.load`, of a file. Raises NetError.
     """
 
     def __init__(
@@ -88,10 +89,11 @@ class Net(SizedNet):
         budget: int | str | None = None,
         allow_writes: bool = False,
         need_data: bool = False,
+        settings: Given = None,
         **run_options: Unpack[run.RunOptions],
     ) -> None:
         if not isinstance(definition, Definition):
-            definition = load(definition, layers=layers)
+            definition = load(definition, layers=layers, settings=settings)
         self.definition = definition
         state = State(phase, level, tuple(stages))
         training = phase == "TRAIN" if training is None else training
@@ -118,9 +120,9 @@ class Solver(solve.Solver):
         solver.solve()
 
     inputs: shapes of input and data blobs, for each of the nets that has them.
-    changes: fields of the solver to set instead of the file's (`max_iter`, `random_seed`...). weights: `.caffemodel`
-    files to start from, instead of the solver's own `weights`; reshape: layers that do not fit start fresh; names:
-    layer names of the files to the net's.
+    settings: as in `netc.load`, of a file. changes: fields of the loaded solver to set (`max_iter`, `random_seed`...).
+    weights: `.caffemodel` files to start from, instead of the solver's own `weights`; reshape: layers that do not fit
+    start fresh; names: layer names of the files to the net's.
     on_nan: "stop" or "skip" an update whose loss is not finite. overfit: train on the first batch, of this many
     samples, again and again, without tests and snapshots: a net that cannot learn them by heart has a mistake.
     on_bad_record: "stop" or "skip" a record of the data that cannot be used. keep_gradients: leave gradients in
@@ -147,11 +149,12 @@ class Solver(solve.Solver):
         budget: int | str | None = None,
         lock: bool = True,
         allow_writes: bool = False,
+        settings: Given = None,
         **run_options: Unpack[run.RunOptions],
     ) -> None:
         writes: Where = "nowhere" if overfit else "anywhere" if allow_writes else "here"
         options: run.RunOptions = {"executor": "fast", "writes": writes, **run_options}
-        job = job if isinstance(job, Job) else load_job(job, layers=layers)
+        job = job if isinstance(job, Job) else load_job(job, layers=layers, settings=settings)
         record = job.record.replace(**(changes or {}))
         if overfit:
             record = record.replace(**_ONE_BATCH)

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from netc import language
 from netc.cli._files import STDOUT
 from netc.cli._output import take_stdout
 from netc.layer import Shape
@@ -30,6 +31,15 @@ class ShapeOption(click.ParamType):  # type: ignore[type-arg, unused-ignore]
         if not equals or not shape or min(shape) < 1:
             self.fail(f"{value!r} is not of the form blob=1x3x224x224", param, ctx)
         return blob, shape
+
+
+class SettingOption(click.ParamType):  # type: ignore[type-arg, unused-ignore]
+    """`width=64`, `solver.base_lr=0.01`."""
+
+    name = "NAME=VALUE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> language.Setting:
+        return value if isinstance(value, language.Setting) else language.setting(str(value))
 
 
 class OutputPath(click.Path):  # type: ignore[type-arg, unused-ignore]
@@ -97,8 +107,15 @@ input_option = click.option(
     multiple=True,
     help="Shape of an input or data blob; may be repeated.",
 )
-planning_options = _compose(input_option, code_options)
-"""--input, --layers and --allow-python: what every command that plans a net may be told."""
+settings_option = click.option(
+    "--set",
+    "settings",
+    type=SettingOption(),
+    multiple=True,
+    help="A value for a constant of the file (width=64) or a field (solver.base_lr=0.01); may be repeated.",
+)
+planning_options = _compose(settings_option, input_option, code_options)
+"""--set, --input, --layers and --allow-python: what every command that plans a net may be told."""
 
 
 def net_options(default_phase: str | None, phase_help: str = "") -> Callable[[F], F]:

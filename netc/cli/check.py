@@ -10,6 +10,7 @@ from netc.api import planning
 from netc.cli import _output
 from netc.cli._options import file_argument, planning_options
 from netc.errors import NetError
+from netc.language import Setting
 from netc.layer import Shape
 from netc.report.diagnostics import as_lsp
 
@@ -18,13 +19,19 @@ from netc.report.diagnostics import as_lsp
 @file_argument
 @planning_options
 @click.option("--json", "as_json", is_flag=True, help="Diagnostics as JSON on stdout, ranges in LSP's form.")
-def command(file: Path, inputs: tuple[tuple[str, Shape], ...], layers: tuple[Path, ...], as_json: bool) -> int:
+def command(
+    file: Path,
+    settings: tuple[Setting, ...],
+    inputs: tuple[tuple[str, Shape], ...],
+    layers: tuple[Path, ...],
+    as_json: bool,
+) -> int:
     """Say everything that is wrong with FILE, a net or a solver, in each of its phases.
 
     Exit code 0 if nothing is wrong (there may be warnings), 1 otherwise.
     """
     try:
-        diagnostics = planning.check(file, layers=layers, inputs=dict(inputs))
+        diagnostics = planning.check(file, layers=layers, inputs=dict(inputs), settings=settings)
         failed = False
     except NetError as error:
         diagnostics, failed = error.diagnostics, True

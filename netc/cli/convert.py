@@ -18,6 +18,7 @@ from netc.convert.given import given_inputs
 from netc.convert.model import Made, Options
 from netc.convert.onnx.sizes import AXES
 from netc.errors import Diagnostic, NetError
+from netc.language import Setting
 from netc.layer import Shape
 
 
@@ -66,6 +67,7 @@ def command(
     given: tuple[Path, ...],
     tolerance: float,
     seed: int,
+    settings: tuple[Setting, ...],
     layers: tuple[Path, ...],
     **asked: Any,
 ) -> int:
@@ -94,7 +96,7 @@ def command(
     --check runs what was made on random inputs (and those of --given) beside netc. Where a layer's top differs by more
     than the tolerance, it names the first that does, writes nothing, and the exit code is 1.
     """
-    model = files.with_weights(files.read(source, layers), weights)
+    model = files.with_weights(files.read(source, layers, settings), weights)
     if model.definition is not None:
         _output.show(model.definition.warnings)
     if asked["labels"] is not None:

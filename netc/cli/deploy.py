@@ -11,6 +11,7 @@ from netc.api.deploy import deploy, names
 from netc.cli import _output
 from netc.cli._files import STDOUT, say_written, write_text
 from netc.cli._options import OUTPUT, file_argument, planning_options
+from netc.language import Setting
 from netc.layer import Shape
 from netc.schema.text import to_text
 
@@ -27,13 +28,14 @@ def command(
     batch: int,
     inputs: tuple[tuple[str, Shape], ...],
     all_heads: bool,
+    settings: tuple[Setting, ...],
     layers: tuple[Path, ...],
 ) -> None:
     """Turn FILE, a net that trains, into the net that predicts: plain prototxt that every Caffe reads.
 
     Data layers become Input, losses the Softmax or Sigmoid that they contain; labels and what reads them go.
     """
-    definition = planning.load(file, layers=layers)
+    definition = planning.load(file, layers=layers, settings=settings)
     found = deploy(definition, batch=batch, inputs=dict(inputs), all_heads=all_heads)
     text = f"# Derived by `netc deploy` from {file.name}.\n{to_text(found.definition.record)}"
     write_text(output, text)

@@ -12,6 +12,7 @@ from netc.api import planning
 from netc.cli import _output
 from netc.cli._options import net_options
 from netc.convert.files import read_net
+from netc.language import Setting
 from netc.layer import Phase, Shape
 from netc.plan.model import Plan
 from netc.report import diff
@@ -32,6 +33,7 @@ def command(
     stages: tuple[str, ...],
     batch: int | None,
     inputs: tuple[tuple[str, Shape], ...],
+    settings: tuple[Setting, ...],
     layers: tuple[Path, ...],
     as_json: bool,
 ) -> int:
@@ -42,7 +44,7 @@ def command(
     """
 
     def plan(path: Path) -> Plan:
-        definition = read_net(path, layers)
+        definition = read_net(path, layers, settings)
         planned = planning.plan(definition, phase, level=level, stages=stages, batch=batch, inputs=dict(inputs))
         _output.show(planned.warnings)
         return planned

@@ -10,6 +10,7 @@ from netc.api import planning
 from netc.cli import _output
 from netc.cli._files import STDOUT, say_written, write_bytes
 from netc.cli._options import OUTPUT, file_argument, net_options
+from netc.language import Setting
 from netc.layer import Phase, Shape
 from netc.report import rendering
 from netc.report.draw import draw
@@ -33,12 +34,13 @@ def command(
     stages: tuple[str, ...],
     batch: int | None,
     inputs: tuple[tuple[str, Shape], ...],
+    settings: tuple[Setting, ...],
     layers: tuple[Path, ...],
     output: Path,
     direction: str,
 ) -> None:
     """Draw FILE: layers as boxes, blobs with their shapes as arrows."""
-    definition = planning.load(file, layers=layers)
+    definition = planning.load(file, layers=layers, settings=settings)
     plan = planning.plan(definition, phase, level=level, stages=stages, batch=batch, inputs=dict(inputs))
     _output.show((*definition.warnings, *plan.warnings))
     source = draw(plan, direction).source

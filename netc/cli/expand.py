@@ -11,7 +11,7 @@ from netc.api.definition import expanded, typed
 from netc.catalogue import catalogue
 from netc.cli import _output
 from netc.cli._files import STDOUT, write_text
-from netc.cli._options import OUTPUT, file_argument, layers_option
+from netc.cli._options import OUTPUT, file_argument, layers_option, settings_option
 from netc.schema.text import to_text
 
 
@@ -27,10 +27,13 @@ def _without_solver(block: language.Block) -> language.Block:
 @file_argument
 @click.option("-o", "--output", type=OUTPUT, default=STDOUT, help="File to write, else stdout.")
 @click.option("--legacy", is_flag=True, help="Upgrade old layers and inputs too, for readers that know only `layer`.")
+@settings_option
 @layers_option
-def command(file: Path, output: Path, legacy: bool, layers: tuple[Path, ...]) -> None:
+def command(
+    file: Path, output: Path, legacy: bool, settings: tuple[language.Setting, ...], layers: tuple[Path, ...]
+) -> None:
     """Print FILE as plain prototxt that any Caffe reader takes: statements carried out, composites spelled out."""
-    document, types = language.read(file), catalogue(layers)
+    document, types = language.read(file, settings), catalogue(layers)
     if legacy:
         definition = typed(document, file, types)
         _output.show(definition.warnings)

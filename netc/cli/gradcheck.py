@@ -15,6 +15,7 @@ from netc.cli import _output
 from netc.cli._options import bad_record_option, file_argument, planning_options, state_options
 from netc.data import OnBadRecord
 from netc.graph import State
+from netc.language import Setting
 from netc.layer import Shape, format_shape
 
 
@@ -37,6 +38,7 @@ def command(
     tolerance: float,
     seed: int,
     inputs: tuple[tuple[str, Shape], ...],
+    settings: tuple[Setting, ...],
     layers: tuple[Path, ...],
     as_json: bool,
     on_bad_record: OnBadRecord,
@@ -47,7 +49,7 @@ def command(
     code 1 if one is above --tolerance. A few layers of forks have a gradient of their own that is not the derivative:
     what lies before them is not counted as wrong.
     """
-    definition = planning.load(file, layers=layers)
+    definition = planning.load(file, layers=layers, settings=settings)
     state = State("TRAIN", level, stages)
     table = Table("blob", "shape", "values", "error", "gradient", "numeric", "", title=f"gradients of {file.name}")
     found: list[Checked] = []

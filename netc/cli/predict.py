@@ -19,6 +19,7 @@ from netc.cli._options import OUTPUT, executor_options, file_argument, planning_
 from netc.cli._predictions import MapFiles, as_data, as_hdf5, lines, together
 from netc.cli._weights import chosen_weights, show_loaded, weights_option
 from netc.errors import Code, Diagnostic, NetError
+from netc.language import Setting
 from netc.layer import Shape
 
 BAD_LABELS = Code(
@@ -74,6 +75,7 @@ def command(
     resize: tuple[int, int] | None,
     all_heads: bool,
     inputs: tuple[tuple[str, Shape], ...],
+    settings: tuple[Setting, ...],
     layers: tuple[Path, ...],
     blobs: str,
     output: Path | None,
@@ -89,7 +91,7 @@ def command(
     and .png of the class at each position), and the numbers of anything else.
     """
     names = read_lines(labels, BAD_LABELS) if labels else None
-    definition = planning.load(file, layers=layers)
+    definition = planning.load(file, layers=layers, settings=settings)
     predictor = Predictor(
         definition,
         chosen_weights(weights, definition),

@@ -13,6 +13,7 @@ from netc.api import memory, planning
 from netc.cli import _output
 from netc.cli._options import budget_option, executor_options, file_argument, net_options
 from netc.errors import NetError
+from netc.language import Setting
 from netc.layer import Phase, Shape
 from netc.plan.budget import Fit, Make
 from netc.plan.model import Plan
@@ -43,6 +44,7 @@ def command(
     stages: tuple[str, ...],
     batch: int | None,
     inputs: tuple[tuple[str, Shape], ...],
+    settings: tuple[Setting, ...],
     layers: tuple[Path, ...],
     with_memory: bool,
     budget: str | None,
@@ -64,7 +66,7 @@ def command(
     with_memory = with_memory or budget is not None
     if with_memory and context.get_parameter_source("phase") is ParameterSource.DEFAULT:
         phase = "TRAIN"
-    definition = planning.load(file, layers=layers)
+    definition = planning.load(file, layers=layers, settings=settings)
     options: dict[str, Any] = {"level": level, "stages": stages, "batch": batch, "inputs": dict(inputs)}
 
     def make(again: Collection[int] = ()) -> Plan:

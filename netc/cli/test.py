@@ -24,6 +24,7 @@ from netc.cli._options import OUTPUT, bad_record_option, executor_options, file_
 from netc.cli._records import show_left_out
 from netc.cli._weights import chosen_weights, loading_options, show_loaded, weights_option
 from netc.errors import Code, Diagnostic, NetError
+from netc.language import Setting
 from netc.layer import Phase, Shape
 from netc.plan.model import Plan
 from netc.solve.averages import VERSIONS, Averages
@@ -82,6 +83,7 @@ def command(
     stages: tuple[str, ...],
     batch: int | None,
     inputs: tuple[tuple[str, Shape], ...],
+    settings: tuple[Setting, ...],
     layers: tuple[Path, ...],
     weights: str | None,
     reshape: bool,
@@ -105,7 +107,7 @@ def command(
     if (scores is None) != (labels is None):
         raise click.UsageError("--scores and --labels go together")
     keep = scores is not None or run_options.get("executor") == "fast"  # else it is observed, which takes no memory
-    definition = planning.load(file, layers=layers)
+    definition = planning.load(file, layers=layers, settings=settings)
     files = chosen_weights(weights, definition)
     net = Net(
         definition,

@@ -17,6 +17,7 @@ from netc.api.planning import load, plan
 from netc.api.session import Net, time_updater
 from netc.cli import _output
 from netc.cli._options import budget_option, executor_options, file_argument, net_options
+from netc.language import Setting
 from netc.layer import Phase, Shape
 from netc.plan.usage import readable
 from netc.solve.update import Updater
@@ -37,6 +38,7 @@ def command(
     stages: tuple[str, ...],
     batch: int | None,
     inputs: tuple[tuple[str, Shape], ...],
+    settings: tuple[Setting, ...],
     layers: tuple[Path, ...],
     iterations: int,
     explain: bool,
@@ -47,7 +49,7 @@ def command(
 
     Phase TRAIN times forward, backward and one SGD update; phase TEST times forward alone.
     """
-    definition = load(file, layers=layers)
+    definition = load(file, layers=layers, settings=settings)
     state: dict[str, Any] = {"level": level, "stages": stages, "batch": batch, "inputs": dict(inputs)}
     net = Net(definition, phase or _phase(definition, state), **state, synthetic=True, **run_options)
     _output.show((*net.definition.warnings, *net.plan.warnings))

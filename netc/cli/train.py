@@ -32,6 +32,7 @@ from netc.cli._records import show_left_out
 from netc.cli._signals import Signals
 from netc.cli._weights import loading_options, show_loaded
 from netc.errors import Code, Diagnostic, NetError
+from netc.language import Setting
 from netc.layer import Shape
 from netc.solve import Events, Step
 from netc.solve.caffe_log import CaffeLog, glog
@@ -114,6 +115,7 @@ def command(
     overfit_batch: int | None,
     ignore_lock: bool,
     inputs: tuple[tuple[str, Shape], ...],
+    settings: tuple[Setting, ...],
     layers: tuple[Path, ...],
     log: str,
     as_json: bool,
@@ -140,6 +142,7 @@ def command(
         solver = Solver(
             file,
             layers=layers,
+            settings=settings,
             inputs=dict(inputs),
             events=events,
             changes={k: v for k, v in changes.items() if v is not None},

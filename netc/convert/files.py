@@ -13,27 +13,38 @@ from netc import convert, language
 from netc.api.definition import Definition, schema_of, typed
 from netc.api.planning import load as load_definition
 from netc.api.preprocess import of_message
+from netc.api.settings import Settings
 from netc.catalogue import catalogue
 from netc.convert import hdf5, safetensors
 from netc.convert.codes import NO_HALF, NO_PARAMETERS, NOT_TAKEN, ONNX_NOT_READ, UNKNOWN_FORMAT
 from netc.convert.model import NOTHING, Format, Made, Model, Options, definition_of, option
 from netc.errors import Diagnostic, NetError, Report
 from netc.files import open_regular
+from netc.language.codes import UNKNOWN_SETTING
 from netc.schema.weights import Weights, parse_weights
 from netc.schema.weights_net import parse_model
 from netc.solve.hdf5 import is_hdf5
 from netc.solve.snapshot_files import read_message
 
 _TEXT = (".net", ".prototxt", ".pt", ".pbtxt", ".txt", ".cfg")
+_OTHERS = (".onnx", ".safetensors")
 _BINARY = (".caffemodel", ".binaryproto")
 
 
 # ---------------------------------------------------------------- reading
 
 
-def read(path: Path, layers: Iterable[Path] = ()) -> Model:
-    """The model in a file, by its content and its ending. Raises NetError with what is wrong with the file."""
+def read(path: Path, layers: Iterable[Path] = (), settings: Settings = ()) -> Model:
+    """The model in a file, by its content and its ending. settings: what is set in a text (`netc.load`).
+
+    Raises NetError with what is wrong with the file, and SYN051 for settings where there is no text.
+    """
     layers = tuple(layers)
+    if _is_text(path):
+        return Model(path, load_definition(path, layers=layers, settings=settings))
+    if settings:
+        message = f"{path} is no text of a net: nothing can be set in it"
+        raise NetError(Diagnostic(UNKNOWN_SETTING, message, settings[0].name_span))
     if path.suffix == ".onnx":
         message = f"{path}: ONNX files are written, not read"
         raise NetError(Diagnostic(ONNX_NOT_READ, message, help=ONNX_NOT_READ.fix))
@@ -43,8 +54,6 @@ def read(path: Path, layers: Iterable[Path] = ()) -> Model:
     if is_hdf5(path):
         weights, text = hdf5.load(path)
         return Model(path, _inner(path, text, layers), weights)
-    if path.suffix in _TEXT or not (path.suffix in _BINARY or _is_binary(path)):
-        return Model(path, load_definition(path, layers=layers))
     types, report = catalogue(layers), Report()
     schema, data = schema_of(types), read_message(path)  # once: it may be large, and all arrays are views of it
     weights = parse_weights(data, str(path))
@@ -58,9 +67,9 @@ def read(path: Path, layers: Iterable[Path] = ()) -> Model:
     return Model(path, definition, weights, (), (path,), prepared)
 
 
-def read_net(path: Path, layers: Iterable[Path] = ()) -> Definition:
+def read_net(path: Path, layers: Iterable[Path] = (), settings: Settings = ()) -> Definition:
     """The net in a file of any format. Raises NetError as `read`, and CNV001 if the file holds none."""
-    return definition_of(read(path, layers))
+    return definition_of(read(path, layers, settings))
 
 
 def with_weights(model: Model, paths: Iterable[Path]) -> Model:
@@ -76,6 +85,12 @@ def with_weights(model: Model, paths: Iterable[Path]) -> Model:
         weights, files = Weights(old.name, (*kept, *more.layers)), (*model.weight_files, *source.weight_files)
         model = replace(model, weights=weights, weight_files=files, prepared={**model.prepared, **source.prepared})
     return model
+
+
+def _is_text(path: Path) -> bool:
+    if path.suffix in _OTHERS or is_hdf5(path):
+        return False
+    return path.suffix in _TEXT or not (path.suffix in _BINARY or _is_binary(path))
 
 
 def _is_binary(path: Path) -> bool:

@@ -284,3 +284,20 @@ NO_VALUE = Code(
     "a: [[1, 2]]",
     "a: [1, 2]",
 )
+NOT_A_SETTING = Code(
+    "SYN050",
+    "not a setting",
+    "`--set NAME=VALUE` puts a value in the place of a constant, or of a field. VALUE is an expression of the language "
+    "(a number, `[1, 2]`, `2 * 32`); where a string stands, any text. From Python it is a number, a boolean, a string, "
+    "or a list of these.",
+    "netc check nets/digits.net --set width",
+    "netc check nets/digits.net --set solver.base_lr=0.1",
+)
+UNKNOWN_SETTING = Code(
+    "SYN051",
+    "nothing to set has this name",
+    "What is set is a constant that the file itself declares (`let width = 32`), a field by its path through blocks "
+    "(`solver.base_lr`), a field of a layer (`conv1.num_output`), or, by its name alone, a field of the solver.",
+    "netc check nets/digits.net --set widht=64",
+    "netc check nets/digits.net --set solver.max_iter=64",
+)

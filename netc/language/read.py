@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from netc.errors import Code, Diagnostic, NetError, Source, Span, suggest
@@ -10,7 +11,8 @@ from netc.files import open_regular
 from netc.formats import format_of
 from netc.language import codes
 from netc.language.parse import parse
-from netc.language.tree import Document
+from netc.language.settings import with_settings
+from netc.language.tree import Document, Setting
 
 MAX_BYTES = 8 << 20
 """Texts longer than this are refused unread."""
@@ -31,9 +33,12 @@ _OTHERS: dict[str, tuple[Code, str, str]] = {
 """What people give instead of a text, by its name in `netc.formats`."""
 
 
-def read(path: str | os.PathLike[str]) -> Document:
-    """The tree of a file. Raises `NetError`: what `read_text` and `parse` find."""
-    return parse(read_text(path), os.fspath(path))
+def read(path: str | os.PathLike[str], settings: Iterable[Setting] = ()) -> Document:
+    """The tree of a file. settings: what is set instead of what it says (`with_settings`).
+
+    Raises `NetError`: what `read_text`, `parse` and `with_settings` find.
+    """
+    return with_settings(parse(read_text(path), os.fspath(path)), settings)
 
 
 def read_text(path: str | os.PathLike[str], shown: str | None = None) -> str:

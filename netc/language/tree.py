@@ -12,18 +12,37 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from netc.errors import Source, Span
+from netc.errors import Diagnostic, Source, Span
 
 ScalarKind = Literal["number", "string", "identifier"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Document:
-    """A parsed file. It is `plain` if it is text format as it stands: no statements, expressions or phase blocks."""
+    """A parsed file. It is `plain` if it is text format as it stands: no statements, expressions or phase blocks.
+
+    settings: the fields that were set from outside, which are put in when the statements have been carried out.
+    """
 
     block: Block
     source: Source
     plain: bool = True
+    settings: tuple[Setting, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Setting:
+    """`NAME=VALUE` from outside: the name of a constant or the path of a field, and what is put there.
+
+    value: None if the text is no expression, because of `problems`; then it can be a string only.
+    """
+
+    name: str
+    value: Value | None
+    text: str
+    name_span: Span
+    span: Span
+    problems: tuple[Diagnostic, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

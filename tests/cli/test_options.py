@@ -52,6 +52,7 @@ MEANT = {
     "--precision": RUNNING,
     "--reshape": LOADING,
     "--scores": ("test",),
+    "--set": (*PLANNING, "expand"),
     "--json": ("check", "diff", "summary", "train"),
     "--label-map": ("data boxes",),
     "--labels": ("test",),

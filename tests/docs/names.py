@@ -70,13 +70,21 @@ def _words(text: str, page: str, name: str) -> Iterator[str]:
     rest = PLACEHOLDER.sub(" ", rest)
     for dotted in DOTTED.findall(rest):
         ending = dotted.rpartition(".")[2] in ENDINGS
-        if not (is_dotted(dotted, name) or dotted in page or dotted in words()):
+        if not (is_dotted(dotted, name) or dotted in page or dotted in words() or _is_path_of_fields(dotted)):
             yield from (each for each in dotted.split(".") if each not in words()) if ending else (dotted,)
     for word in WORD.findall(DOTTED.sub(" ", rest)):
         if word not in words() and word not in foreign() and not re.search(rf"\b{re.escape(word)}\b", page):
             yield word
     if not re.search(r"[A-Za-z]", text):
         yield text
+
+
+def _is_path_of_fields(dotted: str) -> bool:
+    """Whether `--set` could take it: the solver's or a layer's name, then fields, and the place of one of several."""
+    first, *rest = dotted.split(".")
+    schema = schema_of(catalogue())
+    fields = {field.name for message in schema.messages.values() for field in message.fields}
+    return first in ("solver", "data", "conv1") and fields.issuperset(set(rest) - {"N"})
 
 
 def _command(text: str) -> Iterator[str]:

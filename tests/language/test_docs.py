@@ -35,7 +35,7 @@ def expanded(text: str) -> str:
 
 
 def test_every_block_of_the_page_is_tried() -> None:
-    assert [part.info for part in BLOCKS] == ["net", "text", "net", "prototxt", "net", "net", "net", "text"]
+    assert [part.info for part in BLOCKS] == ["net", "text", "net", "prototxt", "net", "python", "net", "net", "text"]
 
 
 def test_the_first_example_is_a_net_in_every_phase() -> None:
@@ -127,11 +127,11 @@ def test_the_solver_block(tmp_path: Path) -> None:
 
 def test_the_diagnostic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for part in BLOCKS[5:7]:
+    for part in BLOCKS[6:8]:
         Path(part.marks["file"]).write_text(part.text)
     with pytest.raises(NetError) as raised:
         typed(read("digits.net"), Path("digits.net"), TYPES)
-    assert f"{raised.value}\n" == BLOCKS[7].text
+    assert f"{raised.value}\n" == BLOCKS[8].text
 
 
 # Tables
