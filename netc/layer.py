@@ -94,6 +94,7 @@ class Setup:
         storage, for diffs too if there is one top, and forward/backward are then not called.
     dynamic: leading dimensions of tops are upper bounds; forward tells the true ones by `Call.resize_top`.
     constant: tops depend on fields and on the bottoms' shapes only: forward reads no bottom, and need run only once.
+    random: tops hold draws, others in each forward: of two nets with the same parameters they are not the same.
     own_gradient: why backward is the fork's own formula and not the derivative of forward; gradient checks then show
         this instead of a mistake in what lies before the layer. Empty where it is the derivative.
     macs: multiply-adds of one forward pass over the whole batch.
@@ -109,6 +110,7 @@ class Setup:
     shares: bool = False
     dynamic: bool = False
     constant: bool = False
+    random: bool = False
     own_gradient: str = ""
     macs: int = 0
     window: Window | None = None

@@ -25,7 +25,9 @@ Family = Literal[
     "shape",
     "source",
 ]
-Kind = Literal["normal", "uniform", "labels", "distinct", "probabilities", "values", "binary", "regions", "boxes"]
+Kind = Literal[
+    "normal", "uniform", "labels", "distinct", "probabilities", "values", "binary", "regions", "boxes", "image"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +37,8 @@ class Holds:
     kind: "normal" (any number), "uniform" (low..high), "labels" (whole numbers low..high-1), "binary" (0 or 1),
     "probabilities" (at least 0, their sum over axis 1 is 1), "regions" (rows of [image, x1, y1, x2, y2], with images
     0..high-1 and corners within `width` x `height`), "boxes" (rows of [image, class, instance, x1, y1, x2, y2,
-    difficult], with images 0..high-1, classes 1..classes-1 and corners within 0..1). "distinct" and "values" are kinds
-    of examples only.
+    difficult], with images 0..high-1, classes 1..classes-1 and corners within 0..1), "image" (an image's `height`,
+    `width` and scales, which are 1). "distinct" and "values" are kinds of examples only.
     """
 
     kind: Kind = "normal"

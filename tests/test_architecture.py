@@ -194,12 +194,13 @@ KNOW_TYPES = (
 """Where layer types are written, the tables of old forms of files, of what other readers take and of how OpenCV counts,
 and the writers of ONNX's operators, many of which are called as layer types are."""
 
-TORCH_PIECES = {"BatchNorm", "Bias", "CenterLoss", "Crop", "GRU", "LSTM", "Normalize", "RNN", "Scale"}
+TORCH_PIECES = {"BatchNorm", "Bias", "CenterLoss", "Crop", "GRU", "LSTM", "Normalize", "Proposal", "RNN", "Scale"}
 """Classes of netc/convert/torch/pieces/, which are called as layer types are."""
 
 NAMED = {
     "netc/api/preprocess.py": {"Digits", "Input"},
     "netc/convert/torch/channels.py": TORCH_PIECES,
+    "netc/convert/torch/detection.py": TORCH_PIECES,
     "netc/convert/torch/losses.py": TORCH_PIECES,
     "netc/convert/torch/sequences.py": TORCH_PIECES,
     "netc/convert/torch/shaping.py": TORCH_PIECES,

@@ -79,6 +79,12 @@ def _boxes(generator: np.random.Generator, holds: Holds, shape: Shape) -> Array:
     return np.column_stack((images, classes, zeros, first, last, zeros))
 
 
+def _image(generator: np.random.Generator, holds: Holds, shape: Shape) -> Array:
+    values = np.ones(prod(shape))
+    values[:2] = holds.height, holds.width
+    return values
+
+
 _DRAWS: Mapping[Kind, Draw] = {
     "normal": _normal,
     "uniform": _uniform,
@@ -87,4 +93,5 @@ _DRAWS: Mapping[Kind, Draw] = {
     "probabilities": _probabilities,
     "regions": _regions,
     "boxes": _boxes,
+    "image": _image,
 }

@@ -5,7 +5,8 @@ net's graph. Values are compared in the order in which layers make them, so the 
 
 A layer that chooses (the best boxes, the largest value) may choose otherwise where rounding has moved what was nearly
 equal. It is then run again by netc on the target's own values: if that gives what the target has, the layer is as it
-should be, and the layers after it are compared on the target's choice.
+should be, and the layers after it are compared on the target's choice. What is drawn at random is not compared, and
+the layers after it are on what the target has drawn. Rows of what is found go on in the target's order.
 """
 
 from __future__ import annotations
@@ -129,14 +130,21 @@ class _Run:
                 continue
             tops = run_alone(self.net, node, [self.values[v] for v in node.bottoms])
             found = self._compare(node, tops)
-            if any(d is not None and not d.error <= self.tolerance for d in found) and _chooses(node):
+            if self.net.plan.layers[node.index].setup.random:
+                found, tops = [None] * len(tops), self._theirs(node, tops)
+            elif any(d is not None and not d.error <= self.tolerance for d in found) and _chooses(node):
                 again = self._on_their_values(node)
                 if all(d is None or d.error <= self.tolerance for d in again):
-                    found, tops = again, tuple(self.theirs.get(v, t) for v, t in zip(node.tops, tops, strict=True))
+                    found, tops = again, self._theirs(node, tops)
                     self.moved.append(node.name)
+            elif node.type.role.rows:
+                tops = self._theirs(node, tops)
             self.values |= dict(zip(node.tops, tops, strict=True))
             self._drop(node)
             yield from found
+
+    def _theirs(self, node: Node, tops: tuple[Array, ...]) -> tuple[Array, ...]:
+        return tuple(self.theirs.get(v, top) for v, top in zip(node.tops, tops, strict=True))
 
     def _on_their_values(self, node: Node) -> list[Difference | None]:
         return self._compare(
@@ -164,9 +172,10 @@ def _fed(net: Net) -> list[int]:
 
 
 def _chooses(node: Node) -> bool:
-    """Whether nearly equal values may give quite another top: rows of what is found, places of maxima."""
+    """Whether nearly equal values may give quite another top: rows of what is found, places of maxima, the cells that
+    the corners of a region are rounded to."""
     role = node.type.role
-    return bool(role.rows) or role.picks or (role.family == "pooling" and len(node.tops) > 1)
+    return bool(role.rows or role.apart) or role.picks or (role.family == "pooling" and len(node.tops) > 1)
 
 
 def _compared(node: Node, value: int, expected: Array, found: Array) -> tuple[float, str]:

@@ -34,7 +34,7 @@ def setup(site: Site) -> Setup:
     elif not training and not scale_train:
         factor = 1 - ratio
     g = DropoutGeometry(factor, round(ratio * 2**32) if training else 0)
-    return Setup(tops=(site.bottoms[0],), reads=(), in_place=True, geometry=g)
+    return Setup(tops=(site.bottoms[0],), reads=(), in_place=True, random=g.threshold > 0, geometry=g)
 
 
 def _out_of_range(site: Site) -> None:

@@ -83,7 +83,8 @@ def setup(site: Site) -> Setup:
         problem = check(filler, shape)
         if problem is not None:
             raise RefusalError(problem)
-    return Setup(tops=shapes, reads=(), geometry=DummyDataGeometry(tuple(fillers)))
+    g = DummyDataGeometry(tuple(fillers))
+    return Setup(tops=shapes, reads=(), random=not all(g.constant), geometry=g)
 
 
 def forward(call: Call) -> None:

@@ -97,6 +97,7 @@ def setup(site: Site) -> Setup:
         params=(ParamBlob("vectors", (p.num_output, size), p.weight_filler),),
         buffers=(Buffer("classes", (drawn,), "int32"), Buffer("slope", (drawn,))),
         reads=("x0",),
+        random=True,
         macs=drawn * size,
         holds=(ANYTHING, whole(p.num_output)),
         geometry=Geometry(rows[0], p.negative + 1, size),

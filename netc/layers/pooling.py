@@ -68,6 +68,7 @@ def setup(site: Site) -> Setup:
         tops=(top,) * site.top_count,
         buffers=(Buffer("offsets", top, planes.offset_type),) if chosen else (),
         reads=("x", "y") if p.pool == "STOCHASTIC" and not chosen else (),
+        random=p.pool == "STOCHASTIC" and chosen,
         window=_window(height, width, p.global_pooling),
         geometry=planes,
     )

@@ -45,9 +45,10 @@ from netc.layer import (
     Site,
     format_shape,
 )
-from netc.role import Role
+from netc.role import ANYTHING, Holds, Role
 from netc.schema.declare import Message, optional, repeated
 
+RATIOS, SCALES = (0.5, 1.0, 2.0), (8.0, 16.0, 32.0)  # where the layer gives none
 ORIGIN = "Faster R-CNN (rbgirshick/py-faster-rcnn)"
 PARAMETER = Message(
     "ProposalParameter",
@@ -76,7 +77,7 @@ class Geometry:
 
 def setup(site: Site) -> Setup:
     p, (scores, offsets, info) = site.p, site.bottoms
-    ratios, scales = tuple(p.ratio) or (0.5, 1.0, 2.0), tuple(p.scale) or (8.0, 16.0, 32.0)
+    ratios, scales = tuple(p.ratio) or RATIOS, tuple(p.scale) or SCALES
     for name, values in (("ratio", ratios), ("scale", scales), ("base_size", (p.base_size,))):
         if min(values) <= 0:
             site.refuse(BAD_FIELD, f"{name} must be positive", name)
@@ -94,7 +95,9 @@ def setup(site: Site) -> Setup:
         )
     most = min(p.post_nms_topn, count * scores[2] * scores[3])
     tops = ((most, 5), (most,))[: site.top_count]
-    return Setup(tops=tops, reads=(), dynamic=True, geometry=Geometry(*scores[2:], anchors))
+    image = Holds("image", width=scores[3] * p.feat_stride, height=scores[2] * p.feat_stride)
+    geometry = Geometry(*scores[2:], anchors)
+    return Setup(tops=tops, reads=(), dynamic=True, holds=(ANYTHING, ANYTHING, image), geometry=geometry)
 
 
 def anchor_boxes(base: int, ratios: tuple[float, ...], scales: tuple[float, ...]) -> Array:

@@ -49,7 +49,8 @@ def setup(site: Site) -> Setup:
         )
     if site.phase == "TEST":
         lower = upper = (lower + upper) / 2
-    return Setup(tops=(site.bottoms[0],), reads=("y",), in_place=True, geometry=Geometry(lower, upper - lower))
+    g = Geometry(lower, upper - lower)
+    return Setup(tops=(site.bottoms[0],), reads=("y",), in_place=True, random=g.spread > 0, geometry=g)
 
 
 @kernel

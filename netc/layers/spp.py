@@ -73,6 +73,7 @@ def setup(site: Site) -> Setup:
         tops=(top,),
         buffers=(Buffer("offsets", (bottom[0], g.starts[-1]), levels[0].offset_type),) if chosen else (),
         reads=("x", "y") if p.pool == "STOCHASTIC" and not chosen else (),
+        random=p.pool == "STOCHASTIC" and chosen,
         window=Window(whole=True),
         geometry=g,
     )

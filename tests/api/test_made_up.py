@@ -35,6 +35,12 @@ NETS = {
         "r",
         Holds("regions", high=3, width=12, height=16),
     ),
+    "the size of the image": (
+        "s, o, i = Input() { shape { dim: [1, 18, 3, 5] } shape { dim: [1, 36, 3, 5] } shape { dim: [1, 3] } }\n"
+        "r = Proposal(s, o, i)",
+        "i",
+        Holds("image", width=80, height=48),
+    ),
     "anything": ("x = Input() { shape { dim: [4, 3] } }\ny = ReLU(x)", "x", Holds()),
 }
 

@@ -148,6 +148,18 @@ def test_detections_are_compared_as_sets() -> None:
     assert checked(add(3, 0.01), DETECTIONS).problem is not None
 
 
+def test_draws_are_not_compared_and_the_layers_after_them_on_what_was_drawn() -> None:
+    text = TEXT + "d = Dropout(c) { sample_weights_test: true }\ne = Power(d) { scale: 2 }\n"
+
+    def draw(values: dict[int, Array]) -> None:
+        values[5] = values[5] * 0 + 3
+        values[6] = values[5] * 2
+
+    found = checked(draw, text)
+    assert (found.problem, found.compared, found.computed) == (None, 5, 6)
+    assert checked(add(6, 1), text).problem is not None
+
+
 # ---------------------------------------------------------------- given inputs
 
 

@@ -62,6 +62,15 @@ def test_one_file_for_three_sizes_and_two_batches(tmp_path: Path, text: str) -> 
     assert given.shape == ["N", 3, "H", "W"]
 
 
+def test_a_two_stage_detector_for_two_sizes(tmp_path: Path) -> None:
+    """Each layer on the regions that the file itself found, in its order."""
+    file = made(tmp_path, (NETS / "rcnn.net").read_text(), dynamic=("H", "W"))
+    assert file.checkable is not None
+    found = check(file.checkable, random_inputs(file.checkable))
+    assert (found.problem, found.compared) == (None, found.computed)
+    assert found.runs == 2 + len(file.checkable.sizes) > 2
+
+
 def test_free_sizes_have_the_input_s_names(tmp_path: Path) -> None:
     file = session(made(tmp_path, FCN, dynamic=("N", "H", "W")))
     assert {o.name: o.shape for o in file.get_outputs()}["prob"] == ["N", 4, "H", "W"]

@@ -23,7 +23,6 @@ UNWRITTEN = {
     "DetectionEvaluate",
     "MultiBoxLoss",
     "NegativeSamplingLoss",
-    "Proposal",
     "Python",
 }
 UNWRITTEN_FIELDS = {  # what fields of examples ask for that nothing is written for

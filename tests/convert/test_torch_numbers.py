@@ -28,6 +28,7 @@ from tests.convert.torch_nets import CASES, build, written
 torch: Any = pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch")
 
 NETS = Path(__file__).parents[2] / "nets"
+SMALL = Path(__file__).parent / "onnx_nets"
 DRAWS = ("Dropout", "RReLU")
 """Types that draw at random in training."""
 
@@ -104,6 +105,16 @@ def test_gallery(name: str) -> None:
     found = check(made.checkable, random_inputs(made.checkable, 1))
     assert found.problem is None
     assert found.compared == found.computed > 7
+
+
+@pytest.mark.parametrize("name", ["ssd", "rcnn", "fcn", "openpose"])
+def test_detectors_and_maps(name: str) -> None:
+    """Every blob, and what is found as sets."""
+    made = files.dump(files.read(SMALL / f"{name}.net"), ".py", Options())
+    assert made.checkable is not None
+    found = check(made.checkable, random_inputs(made.checkable))
+    assert found.problem is None, found.problem
+    assert found.compared == found.computed > 10
 
 
 STEPS = 5

@@ -276,3 +276,19 @@ def test_what_says_that_it_reads_no_bottom_reads_none(layer_type: LayerType, exa
     for wanted, found in zip(bench.forward().tops, bench.forward(call).tops, strict=True):
         assert np.isfinite(wanted).all()
         np.testing.assert_array_equal(found, wanted)
+
+
+@a_type
+def test_what_draws_at_random_says_so(layer_type: LayerType) -> None:
+    """Other draws give other tops of layers that say that they are random, and of no others."""
+    drawn = dict[bool, list[bool]]()
+    for of, example in (p.values for p in RUNNING):
+        if of is layer_type:
+            bench = Bench.of(layer_type, example)  # type: ignore[arg-type]
+            call = bench.call()
+            call.iteration += 1
+            other = bench.forward(call).tops
+            same = all(map(np.array_equal, bench.forward().tops, other))
+            drawn.setdefault(bench.setup.random, []).append(same)
+    assert all(drawn.get(False, ()))
+    assert not all(drawn.get(True, [False]))

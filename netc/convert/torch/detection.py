@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from netc.convert.torch.code import call, literal, raw
-from netc.convert.torch.writer import LayerWriter, Write, Written, made
+from netc.convert.torch.writer import OWN, Argument, LayerWriter, Write, Written, made, module
 from netc.kernels.detections import DetectionGeometry
 from netc.layer import LayerType
 from netc.layers.detection_output import DETECTION_OUTPUT
+from netc.layers.proposal import PROPOSAL, RATIOS, SCALES
 
 
 def detection_output(layer: LayerWriter) -> Written:
@@ -31,6 +33,26 @@ def detection_output(layer: LayerWriter) -> Written:
     return made(call("detection_output", *layer.bottoms[:3], literal(g.classes), **options))
 
 
+def proposal(layer: LayerWriter) -> Written:
+    """Regions of equal scores stand in their own order here; the fork's quicksort leaves them in another."""
+    p = layer.p
+    options = [
+        Argument("stride", p.feat_stride, 16),
+        Argument("base_size", p.base_size, 16),
+        Argument("min_size", p.min_size, 16),
+        Argument("ratios", tuple(p.ratio) or RATIOS, RATIOS),
+        Argument("scales", tuple(p.scale) or SCALES, SCALES),
+        Argument("looked_at", p.pre_nms_topn, 6000),
+        Argument("most", p.post_nms_topn, 300),
+        Argument("threshold", p.nms_thresh, 0.7),
+    ]
+    found = call(OWN, *layer.bottoms)
+    if len(layer.top_shapes) == 1:
+        return module("Proposal", tops=(raw(found, "[0]"),), options=options)
+    return replace(module("Proposal", tops=(found,), options=options), together=True)
+
+
 WRITERS: dict[LayerType, Write] = {
     DETECTION_OUTPUT: detection_output,
+    PROPOSAL: proposal,
 }

@@ -1,5 +1,5 @@
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def decoded(offsets: Tensor, priors: Tensor, code: str) -> Tensor:
@@ -95,3 +95,69 @@ def detection_output(
         images = torch.arange(len(offsets), dtype=offsets.dtype, device=offsets.device)
         table = torch.cat([images[:, None], offsets.new_full((len(offsets), 6), -1)], 1)
     return table[None, None]
+
+
+def anchor_boxes(
+    base: int, ratios: tuple[float, ...], scales: tuple[float, ...]
+) -> Tensor:
+    """Boxes (x1, y1, x2, y2) around the first cell, for each ratio those of each scale:
+    widths and heights are whole pixels before they are scaled."""
+    ratio = torch.tensor(ratios, dtype=torch.float64)
+    width = torch.floor((base * base / ratio).sqrt() + 0.5)
+    height = torch.floor(width * ratio + 0.5)
+    sides = torch.stack([width, height], 1)[:, None]
+    scale = torch.tensor(scales, dtype=torch.float64)[None, :, None]
+    halves = (sides * scale - 1) / 2
+    boxes = torch.cat([(base - 1) / 2 - halves, (base - 1) / 2 + halves], 2)
+    return boxes.flatten(0, 1).float()
+
+
+class Proposal(nn.Module):
+    """Regions (image, x1, y1, x2, y2) of one image, best first, and their scores, from
+    the scores and offsets of anchors at each cell of a map. info: height, width and
+    scale of the image. No gradient goes through."""
+
+    def __init__(
+        self,
+        stride: int = 16,
+        base_size: int = 16,
+        min_size: int = 16,
+        ratios: tuple[float, ...] = (0.5, 1.0, 2.0),
+        scales: tuple[float, ...] = (8.0, 16.0, 32.0),
+        looked_at: int = 6000,
+        most: int = 300,
+        threshold: float = 0.7,
+    ) -> None:
+        super().__init__()
+        anchors = anchor_boxes(base_size, ratios, scales)
+        self.register_buffer("anchors", anchors, persistent=False)
+        self.stride, self.min_size = stride, min_size
+        self.looked_at, self.most, self.threshold = looked_at, most, threshold
+
+    @torch.no_grad()
+    def forward(
+        self, scores: Tensor, offsets: Tensor, info: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        height, width, *scale = info.flatten()[:4]
+        last = torch.stack([width, height, width, height]).sub(1).clamp_min(0)
+        found = self.moved(offsets[0])
+        boxes = torch.where(found > 0, torch.minimum(found, last), 0.0)
+        least = self.min_size * torch.stack([scale[-1], scale[0]])
+        small = (boxes[:, 2:] - boxes[:, :2] + 1 < least).any(1)
+        values = scores[0, len(self.anchors) :].permute(1, 2, 0).flatten()
+        values = torch.where(small | values.isnan(), 0.0, values)
+        order = values.sort(descending=True, stable=True).indices[: self.looked_at]
+        kept = order[suppressed(boxes[order], self.threshold, most=self.most, cell=1)]
+        return nn.functional.pad(boxes[kept], (1, 0)), values[kept]
+
+    def moved(self, offsets: Tensor) -> Tensor:
+        """Every anchor at every cell, moved by its offsets; by cell, then anchor."""
+        count, (rows, columns) = len(self.anchors), offsets.shape[1:]
+        moves = offsets.unflatten(0, (count, 4)).permute(2, 3, 0, 1)
+        x = torch.arange(columns, device=offsets.device) * self.stride
+        y = torch.arange(rows, device=offsets.device) * self.stride
+        cells = torch.stack(torch.meshgrid(x, y, indexing="xy"), -1)[:, :, None]
+        sides = self.anchors[:, 2:] - self.anchors[:, :2] + 1
+        centers = moves[..., :2] * sides + (cells + self.anchors[:, :2] + sides / 2)
+        halves = moves[..., 2:].exp() * sides / 2
+        return torch.cat([centers - halves, centers + halves], -1).reshape(-1, 4)
