@@ -109,7 +109,14 @@ def load_job(path: PathLike, *, layers: Iterable[Path] = (), settings: Given = N
     if definition.solver is None:
         help = "add a `solver { base_lr: 0.01 max_iter: 1000 }` block, or name a solver file"
         raise NetError(Diagnostic(NO_SOLVER, f"{path} has no solver block", definition.record.span, (), help))
-    return _job(path, definition.solver, _Nets(path, types, definition), definition.warnings)
+    return own_job(definition)
+
+
+def own_job(definition: Definition) -> Job:
+    """The job of a net with a `solver { }` block. Raises NetError as `load_job` does."""
+    assert definition.solver is not None
+    nets = _Nets(definition.path, definition.types, definition)
+    return _job(definition.path, definition.solver, nets, definition.warnings)
 
 
 def solver_job(document: language.Document, path: Path, types: Catalogue) -> Job:

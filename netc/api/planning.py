@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from netc import data, language
 from netc.api.definition import Definition, PathLike, is_solver, only_declares, typed, typed_solver
-from netc.api.jobs import make_job, solver_job
+from netc.api.jobs import Job, make_job, own_job, solver_job
 from netc.api.memory import Planned, planned
 from netc.api.settings import Given, settings_of
 from netc.catalogue import Catalogue, catalogue
@@ -19,7 +20,7 @@ from netc.plan.lints.learning import unlearned
 from netc.plan.model import Plan
 from netc.plan.shapes import source_tops
 from netc.schema.record import Record
-from netc.solve import averages, policies, update
+from netc.solve import checks
 
 
 def load(path: PathLike, *, layers: Iterable[Path] = (), settings: Given = None) -> Definition:
@@ -124,6 +125,8 @@ def examine(
     definition = typed(document, path, types, report)
     if definition.solver is not None:
         check_solver(definition.solver, report)
+        if not report.failed:  # a field that is left out may be one that counts
+            _examine_own_job(definition, report)
     nets = [] if only_declares(document) else [(definition, state) for state in states(definition)]
     return _examine_nets(nets, report, inputs or {})
 
@@ -140,6 +143,7 @@ def _examine_job(
     except NetError as error:
         report.diagnostics += error.diagnostics
         return
+    _check_early_stop(job, report)
     nets = [(job.train, job.train_state), *((t.definition, t.state) for t in job.tests)]
     report.diagnostics += [*job.warnings, *(found for definition, _ in nets for found in definition.warnings)]
     plans = _examine_nets(nets, report, inputs)
@@ -147,11 +151,31 @@ def _examine_job(
         report.add_new(unlearned(plan))
 
 
+def _examine_own_job(definition: Definition, report: Report) -> None:
+    """Look at what a file's own solver block says of its nets."""
+    try:
+        job = own_job(definition)
+    except NetError as error:
+        report.diagnostics += error.diagnostics
+        return
+    report.add_new(job.warnings)
+    _check_early_stop(job, report)
+
+
+def _check_early_stop(job: Job, report: Report) -> None:
+    """Report early stopping that watches what no test net gives (SOL014); of nets that cannot be, that is said."""
+    if not job.record.has("early_stop"):
+        return
+    with suppress(NetError):
+        graphs = [build(t.definition.record, t.definition.types, t.state) for t in job.tests]
+        outputs = [[graph.values[v].name for v in graph.outputs] for graph in graphs]
+        checks.check_early_stop(job.record, outputs, report)
+
+
 def check_solver(record: Record, report: Report) -> None:
-    """Report what is wrong with a SolverParameter's learning rate and update (SOL010 to SOL012)."""
-    policies.check(record, report)
-    update.check(record, report)
-    averages.check(record, report)
+    """Report what is wrong with a SolverParameter's own fields (SOL010, SOL011, SOL012, SOL017)."""
+    checks.check(record, report)
+    checks.check_length(record, report)
 
 
 def _examine_nets(

@@ -21,6 +21,7 @@ from netc.caffe.blobs import Blob, NetBlob, ParamBlob
 from netc.caffe.engine import Engine
 from netc.caffe.errors import NOT_MEMORY_DATA, PHASE, as_pycaffe_raises, refuse
 from netc.caffe.facade import Facade
+from netc.caffe.fixed import FixedDict, FixedList
 from netc.caffe.memory_data import Feed, check
 from netc.caffe.passes import Passes
 from netc.errors import NetError
@@ -89,16 +90,31 @@ class Net(Passes):
         graph = engine.graph
         self.name = graph.name  # py-faster-rcnn's scripts give their nets names of their own
         self._layer_names = [node.name for node in graph.nodes]
-        self.blobs: OrderedDict[str, Blob] = OrderedDict((n, NetBlob(engine, n)) for n in engine.names)
+        of_nets = ((name, NetBlob(engine, name)) for name in engine.names)
+        self._blobs_by_name = FixedDict[Blob](of_nets, 'net.blobs["NAME"].data[...] = array')
         self._param_blobs: list[list[Blob]] = [
-            [ParamBlob(engine, index, position) for position in range(len(layer.params))]
+            FixedList(
+                (ParamBlob(engine, index, position) for position in range(len(layer.params))),
+                f'net.params["{self._layer_names[index]}"][INDEX].data[...] = array',
+            )
             for index, layer in enumerate(engine.parameters.plan.layers)
         ]
-        self.params: OrderedDict[str, list[Blob]] = OrderedDict(
-            (name, blobs) for name, blobs in zip(self._layer_names, self._param_blobs, strict=True) if blobs
+        named = zip(self._layer_names, self._param_blobs, strict=True)
+        self._params = FixedDict[list[Blob]](
+            ((name, blobs) for name, blobs in named if blobs), 'net.params["NAME"][0].data[...] = array'
         )
 
     # ------------------------------------------------------------ what is in it
+
+    @property
+    def blobs(self) -> OrderedDict[str, Blob]:
+        """The blobs by name; values are written into them, `net.blobs["data"].data[...] = images` (RUN067)."""
+        return self._blobs_by_name
+
+    @property
+    def params(self) -> OrderedDict[str, list[Blob]]:
+        """The parameters of each layer that has some, by its name (RUN067 as `blobs`)."""
+        return self._params
 
     @property
     def inputs(self) -> list[str]:

@@ -23,10 +23,11 @@ class Passes:
 
     _engine: Engine
     _layer_names: list[str]
-    blobs: OrderedDict[str, Blob]
 
     if TYPE_CHECKING:
 
+        @property
+        def blobs(self) -> OrderedDict[str, Blob]: ...
         @property
         def inputs(self) -> list[str]: ...
         @property

@@ -14,9 +14,11 @@ from netc.caffe import modes
 from netc.caffe.engine import Engine
 from netc.caffe.errors import as_pycaffe_raises
 from netc.caffe.net import Net, planner_of
+from netc.errors import Report
 from netc.layer import Array
 from netc.plan.model import Plan
 from netc.schema.record import Record
+from netc.solve import checks
 from netc.solve.caffe_log import CaffeLog
 from netc.solve.events import Step, TestResult
 from netc.solve.update import Updater, rule_name
@@ -142,7 +144,7 @@ class Solver:
 
 
 class SolverParam:
-    """A solver's fields as attributes, with their defaults."""
+    """A solver's fields as attributes, with their defaults. Setting one raises CaffeError(SOL...) if it cannot be."""
 
     def __init__(self, loop: _Loop) -> None:
         object.__setattr__(self, "_loop", loop)
@@ -152,7 +154,11 @@ class SolverParam:
 
     def __setattr__(self, name: str, value: Any) -> None:
         getattr(self._loop.p, name)  # AttributeError for what is no field
-        self._loop.p = self._loop.updater.p = self._loop.p.replace(**{name: value})
+        changed, report = self._loop.p.replace(**{name: value}), Report()
+        checks.check(changed, report)
+        with as_pycaffe_raises():
+            report.finish()
+        self._loop.p = self._loop.updater.p = changed
 
 
 def _loop(job: Job, record: Record, lock: bool) -> _Loop:

@@ -113,7 +113,12 @@ class Layer:
 
 
 class Sized(ABC):
-    """A blob's number of values, and the old names of its sizes."""
+    """A blob's number of values, and the old names of its sizes. `data` and `diff` are written into, not replaced."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name in ("data", "diff"):
+            raise AttributeError(f"{name} stays the net's array: write into it, `blob.{name}[...] = array`")
+        object.__setattr__(self, name, value)
 
     @property
     @abstractmethod
@@ -181,6 +186,9 @@ class Blob(Sized):
 
 class Blobs(list[Blob]):
     """pycaffe's `self.blobs`."""
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        raise TypeError(f"a blob cannot be replaced: write into it, `self.blobs[{index}].data[...] = array`")
 
     def add_blob(self, *shape: int) -> Blob:
         self.append(Blob(shape=tuple(int(size) for size in shape)))

@@ -7,29 +7,31 @@ Intel's (warm-up, of Goyal et al. 2017); cosine, Loshchilov & Hutter 2017 (witho
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from netc.errors import Report, suggest
 from netc.schema.record import Record
 from netc.solve.codes import BAD_VALUE, MISSING, UNKNOWN_NAME, UNUSED
+from netc.solve.ranges import FINITE, FROM_0, Doubt, Range
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
     """A learning-rate policy: its formula for people, the fields it needs, the rate before warm-up, and further fields.
 
-    rate: of the fields, the iteration, and how many plateaus there have been. signed: fields that may be negative.
-    check: reports what else may be wrong with its fields.
+    rate: of the fields, the iteration, and how many plateaus there have been. ranges: which values its fields may have,
+    where not those of `netc.solve.ranges`. check: reports what else may be wrong with its fields.
     """
 
     formula: str
     needs: tuple[str, ...]
     rate: Callable[[Any, int, int], float]
     also: tuple[str, ...] = ("base_lr",)
-    signed: tuple[str, ...] = ()
+    ranges: Mapping[str, Range] = dataclasses.field(default_factory=dict, hash=False)
     check: Callable[[Record, Report], None] = lambda p, report: None
 
     @property
@@ -92,32 +94,39 @@ def _check_stages(p: Record, report: Report) -> None:
         report.error(BAD_VALUE, message, p.span_of("stageiter"))
 
 
+_FACTOR = {"gamma": Range(0, doubts=(Doubt(1.0000001, math.inf, "the rate grows with each step", "0.1 is usual"),))}
+
+
 POLICIES: dict[str, Policy] = {
     "fixed": Policy("base_lr", (), lambda p, i, _: p.base_lr),
     "step": Policy(
         "base_lr gamma^floor(iter / stepsize)",
         ("gamma", "stepsize"),
         lambda p, i, _: p.base_lr * p.gamma ** (i // p.stepsize),
+        ranges=_FACTOR,
     ),
-    "exp": Policy("base_lr gamma^iter", ("gamma",), lambda p, i, _: p.base_lr * p.gamma**i),
+    "exp": Policy("base_lr gamma^iter", ("gamma",), lambda p, i, _: p.base_lr * p.gamma**i, ranges=_FACTOR),
     "inv": Policy("base_lr (1 + gamma iter)^-power", ("gamma", "power"), _inv),
     "multistep": Policy(
         "base_lr gamma^(number of stepvalue passed)",
         ("gamma",),
         lambda p, i, _: p.base_lr * p.gamma ** steps_done(p.stepvalue, i),
         ("base_lr", "stepvalue"),
+        ranges=_FACTOR,
         check=_check_steps,
     ),
     "poly": Policy(
         "min_lr + (base_lr - min_lr) (1 - iter / max_iter)^power",
         ("power", "max_iter"),
         _poly,
+        ranges={"power": FROM_0},
         check=_check_poly,
     ),
     "plateau": Policy(
         "base_lr gamma^(how often the loss has not fallen for plateau_winsize iterations)",
         ("gamma", "plateau_winsize"),
         lambda p, i, plateaus: p.base_lr * p.gamma**plateaus,
+        ranges=_FACTOR,
     ),
     "multifixed": Policy(
         "the stagelr of the first stageiter not passed",
@@ -127,7 +136,10 @@ POLICIES: dict[str, Policy] = {
         check=_check_stages,
     ),
     "sigmoid": Policy(  # which falls only with a gamma below 0
-        "base_lr / (1 + exp(-gamma (iter - stepsize)))", ("gamma", "stepsize"), _sigmoid, signed=("gamma",)
+        "base_lr / (1 + exp(-gamma (iter - stepsize)))",
+        ("gamma", "stepsize"),
+        _sigmoid,
+        ranges={"gamma": FINITE, "stepsize": FINITE},
     ),
     "cosine": Policy("min_lr + (base_lr - min_lr) (1 + cos(pi iter / max_iter)) / 2", ("max_iter",), _cosine),
 }
@@ -140,6 +152,13 @@ def learning_rate(p: Any, iteration: int, plateaus: int = 0) -> float:
     In the first `warmup_iter` iterations it grows linearly from `warmup_start_lr` to `base_lr`, as in Intel's Caffe; in
     the first `rampup_interval` ones as a square from `rampup_lr`, as in NVCaffe. But in a warm-up, at least `min_lr`.
     """
+    try:
+        return _rate(p, iteration, plateaus)
+    except OverflowError:
+        return math.inf  # as in single precision
+
+
+def _rate(p: Any, iteration: int, plateaus: int) -> float:
     if iteration < p.rampup_interval:
         share = iteration / p.rampup_interval
         return float(max(p.rampup_lr + (p.base_lr - p.rampup_lr) * share * share, p.min_lr))
@@ -149,7 +168,7 @@ def learning_rate(p: Any, iteration: int, plateaus: int = 0) -> float:
 
 
 def check(p: Record, report: Report) -> None:
-    """Report what is wrong with the fields of the policy (SOL010, SOL011, SOL012)."""
+    """Report what is wrong with the fields of the policy, but for their ranges (SOL010, SOL011, SOL017)."""
     name = p.lr_policy or "fixed"
     policy = POLICIES.get(name)
     if policy is None:
@@ -167,29 +186,34 @@ def check(p: Record, report: Report) -> None:
             report.error(MISSING, message, p.span_of("lr_policy"))
     policy.check(p, report)
     _check_unused(p, name, report)
-    for field, low in LEAST.items():
-        values = getattr(p, field) if p.has(field) and field not in policy.signed else ()
-        if min(values if isinstance(values, tuple) else (values,), default=low) < low:
-            report.error(BAD_VALUE, f"{field} must be at least {low}", p.span_of(field))
 
 
-LEAST = {
-    "stepsize": 1,
-    "max_iter": 0,
-    "warmup_iter": 0,
-    "rampup_interval": 0,
-    "min_lr": 0,
-    "gamma": 0,
-    "plateau_winsize": 1,
-}
-"""The least value of a field, whatever policy uses it."""
+def check_course(p: Record, report: Report) -> None:
+    """Report, of fields that are right each for itself, rates that are none, and a warm-up without an end (SOL012)."""
+    last = max(p.max_iter - 1, 0)
+    for iteration in (0, last):
+        if not math.isfinite(rate := learning_rate(p, iteration)):
+            message = f"the learning rate of iteration {iteration:,} is {rate:g}"
+            report.error(BAD_VALUE, message, p.span_of("lr_policy"), help="make gamma or power smaller")
+            return
+    for field in ("warmup_iter", "rampup_interval"):
+        if p.has(field) and p.has("max_iter") and 0 < p.max_iter <= getattr(p, field):
+            message = (
+                f"{field}: {getattr(p, field):,}: training ends, at max_iter {p.max_iter:,}, before the warm-up does"
+            )
+            report.warning(BAD_VALUE, message, p.span_of(field))
+
+
+def is_unused(field: str, policy: Policy) -> bool:
+    """Whether only other policies read a field."""
+    own = any(field in other.reads for other in POLICIES.values()) and field not in ("base_lr", "max_iter")
+    return own and field not in policy.reads
 
 
 def _check_unused(p: Record, name: str, report: Report) -> None:
     """Fields of other policies: they change nothing in Caffe either."""
-    used = {field for policy in POLICIES.values() for field in policy.reads} - {"base_lr", "max_iter"}
-    for field in sorted(used):
-        if p.has(field) and field not in POLICIES[name].reads:
+    for field in sorted({field for policy in POLICIES.values() for field in policy.reads}):
+        if p.has(field) and is_unused(field, POLICIES[name]):
             users = " and ".join(f'"{other}"' for other, policy in POLICIES.items() if field in policy.reads)
             message = f'lr_policy "{name}" does not use {field}: {users} do'
             report.warning(UNUSED, message, p.span_of(field))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from netc.jit import Kernel
+from netc.solve.ranges import Range
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,15 +25,6 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
-    """Values that a field may have with a rule: `low` <= value < `high`."""
-
-    field: str
-    low: float
-    high: float
-
-
-@dataclass(frozen=True, slots=True)
 class Rule:
     """An update rule. `doc` is its module's docstring, with formula and source.
 
@@ -41,6 +33,7 @@ class Rule:
     histories: blobs of memory per parameter, zero at first; a snapshot lists the first of every parameter, then the
     second of every parameter, as Caffe does.
     decoupled: the rule applies the weight decay itself, it is not added to the gradient.
+    ranges: which values the fields may have that it computes with, where not every value of `netc.solve.ranges`.
     """
 
     name: str
@@ -49,4 +42,4 @@ class Rule:
     numbers: Callable[[Moment], tuple[float, ...]]
     histories: int = 1
     decoupled: bool = False
-    limits: tuple[Limit, ...] = ()
+    ranges: Mapping[str, Range] = field(default_factory=dict, hash=False)

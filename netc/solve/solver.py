@@ -13,10 +13,9 @@ from netc.errors import Diagnostic, NetError, Report
 from netc.layer import Array
 from netc.run import Net
 from netc.schema.record import Record
-from netc.solve import policies, resume, snapshots, update
+from netc.solve import checks, resume, snapshots
 from netc.solve.averages import Averages
-from netc.solve.averages import check as check_averages
-from netc.solve.codes import MISSING, NO_OUTPUT, NOT_FINITE
+from netc.solve.codes import NOT_FINITE
 from netc.solve.events import Events, Step, TestResult
 from netc.solve.inspect import Sizes, first_not_finite
 from netc.solve.locks import Claim
@@ -90,16 +89,9 @@ class Solver(Training):
 
     def _check(self) -> None:
         report = Report()
-        policies.check(self.p, report)
-        update.check(self.p, report)
-        check_averages(self.p, report)
+        checks.check(self.p, report)
         snapshots.check(self.p, self.prefix, report, self.net)
-        if self.p.has("early_stop"):
-            known = [self.net_outputs(t.net) for t in self.tests]
-            if not any(self.p.early_stop.output in names for names in known):
-                have = ", ".join(sorted({n for names in known for n in names})) or "none"
-                message = f'early_stop watches "{self.p.early_stop.output}"; the test nets\' outputs are: {have}'
-                report.error(NO_OUTPUT, message, self.p.early_stop.span_of("output"))
+        checks.check_early_stop(self.p, [self.net_outputs(t.net) for t in self.tests], report)
         for diagnostic in report.diagnostics:
             if diagnostic.severity == "warning":
                 self.events.warned(diagnostic)
@@ -146,8 +138,9 @@ class Solver(Training):
         The prefix is free again afterwards.
         Raises NetError: SOL011 without max_iter, SOL013, SNP005 and SNP020 for the last snapshot, SNP029.
         """
-        if not self.p.has("max_iter"):
-            raise NetError(Diagnostic(MISSING, "max_iter, the number of iterations, is missing", self.p.span))
+        report = Report()
+        checks.check_length(self.p, report)
+        report.finish()
         try:
             with self._writing():
                 self._solve()
@@ -349,7 +342,8 @@ class Solver(Training):
             loss += test.net.loss
             self.events.test_batch(index, batch + 1, test.iterations)
         wanted = self.p.test_compute_loss
-        return TestResult(self.iteration, index, averages.means(), loss / test.iterations if wanted else None)
+        mean = loss / test.iterations if test.iterations else math.nan
+        return TestResult(self.iteration, index, averages.means(), mean if wanted else None)
 
     def _consider_stopping(self, result: TestResult) -> None:
         p = self.p.early_stop

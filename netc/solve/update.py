@@ -16,7 +16,7 @@ from netc.jit import kernel
 from netc.layer import Array
 from netc.run import Net, Parameter
 from netc.schema.record import Record
-from netc.solve.codes import BAD_VALUE, UNKNOWN_NAME
+from netc.solve.codes import UNKNOWN_NAME
 from netc.solve.plateau import Plateau
 from netc.solve.policies import learning_rate
 from netc.solve.prepare import PREPARED, prepare
@@ -42,24 +42,13 @@ def rule_name(p: Record) -> str:
 
 
 def check(p: Record, report: Report) -> None:
-    """Report what is wrong with the fields of the update (SOL010, SOL012)."""
+    """Report an update rule or a regularization that does not exist (SOL010)."""
     name = rule_name(p)
-    rule = rules().get(name)
-    if rule is None:
+    if name not in rules():
         _unknown(report, "type", name, rules(), p.span_of("type"))
-    else:
-        for limit in rule.limits:
-            value = getattr(p, limit.field)
-            if not limit.low <= value < limit.high:
-                allowed = f"at least {limit.low:g} and below {limit.high:g}" if limit.high > 1e-30 else "0"
-                message = f"{limit.field}: {value:g} does not go with {name}: it must be {allowed}"
-                report.error(BAD_VALUE, message, p.span_of(limit.field))
     if p.regularization_type not in REGULARIZATIONS:
         span = p.span_of("regularization_type")
         _unknown(report, "regularization_type", p.regularization_type, REGULARIZATIONS, span)
-    for field in ("iter_size", "average_loss"):
-        if getattr(p, field) < 1:
-            report.error(BAD_VALUE, f"{field} must be at least 1", p.span_of(field))
 
 
 def _unknown(report: Report, field: str, name: str, known: Any, span: Span | None) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from netc import caffe
+from netc.caffe.fixed import FixedDict, FixedList
 from netc.errors import NetError
 
 File = Callable[..., str]
@@ -405,3 +406,82 @@ def test_arrays_that_memory_data_cannot_take(file: File, deploy: caffe.Net) -> N
         assert caught.value.diagnostics[0].code.id == "RUN061"
     with pytest.raises(RuntimeError, match='the first layer is "data"'):
         deploy.set_input_arrays(data, labels)
+
+
+# ---------------------------------------------------------------- blobs are written into, not replaced
+
+CHANGES: tuple[tuple[Callable[[caffe.Net], object], str], ...] = (
+    (lambda net: net.blobs.__setitem__("data", np.zeros((5, 2, 3, 4))), 'net.blobs["data"].data[...] = array'),
+    (lambda net: net.blobs.__setitem__("new", np.zeros(3)), 'net.blobs["NAME"].data[...] = array'),
+    (lambda net: net.blobs.update(data=np.zeros(3)), 'net.blobs["NAME"].data[...] = array'),
+    (lambda net: net.blobs.setdefault("data", np.zeros(3)), 'net.blobs["data"].data[...] = array'),
+    (lambda net: net.blobs.__delitem__("data"), 'net.blobs["data"].data[...] = array'),
+    (lambda net: net.blobs.pop("data"), 'net.blobs["data"].data[...] = array'),
+    (lambda net: net.blobs.popitem(), 'net.blobs["NAME"].data[...] = array'),
+    (lambda net: net.blobs.move_to_end("data"), 'net.blobs["data"].data[...] = array'),
+    (lambda net: net.blobs.clear(), 'net.blobs["NAME"].data[...] = array'),
+    (lambda net: net.blobs.__ior__({"data": np.zeros(3)}), 'net.blobs["NAME"].data[...] = array'),
+    (lambda net: net.params.__setitem__("conv", [np.zeros(3)]), 'net.params["conv"][0].data[...] = array'),
+    (lambda net: net.params.pop("ip"), 'net.params["ip"][0].data[...] = array'),
+    (lambda net: net.params["conv"].__setitem__(1, np.zeros(11)), 'net.params["conv"][1].data[...] = array'),
+    (lambda net: net.params["conv"].__setitem__(slice(2), []), 'net.params["conv"][INDEX].data[...] = array'),
+    (lambda net: net.params["conv"].append(np.zeros(11)), 'net.params["conv"][INDEX].data[...] = array'),
+    (lambda net: net.params["conv"].__iadd__([np.zeros(11)]), 'net.params["conv"][INDEX].data[...] = array'),
+    (lambda net: net.params["conv"].clear(), 'net.params["conv"][INDEX].data[...] = array'),
+    (lambda net: net.layers[2].blobs.pop(), 'net.params["ip"][INDEX].data[...] = array'),
+)
+
+
+@pytest.mark.parametrize(("change", "instead"), CHANGES)
+def test_blobs_are_not_replaced(net: caffe.Net, change: Callable[[caffe.Net], object], instead: str) -> None:
+    before = list(net.blobs), {name: list(blobs) for name, blobs in net.params.items()}
+    with pytest.raises(RuntimeError) as caught:
+        change(net)
+    (found,) = caught.value.diagnostics  # type: ignore[attr-defined]
+    assert (found.code.id, found.help) == ("RUN067", f"to give it values, write `{instead}`")
+    assert (list(net.blobs), {name: list(blobs) for name, blobs in net.params.items()}) == before
+
+
+def test_every_way_to_change_a_container_is_refused() -> None:
+    for fixed, plain in ((FixedDict, OrderedDict), (FixedList, list)):
+        changing = {name for name in dir(plain) if _changes(plain, name)}
+        assert changing
+        assert all(vars(fixed).get(name) is not None for name in changing), changing
+
+
+def _changes(plain: type, name: str) -> bool:
+    """Whether a method changes what it is called on."""
+    arguments: tuple[tuple[object, ...], ...] = ((), ("a",), (0,), ("a", 1), (0, 1), ([("b", 2)],), ({"b": 2},))
+    for given in arguments:
+        made = plain([("a", 1)]) if plain is OrderedDict else plain(["b", "a"])
+        before = list(made.items() if plain is OrderedDict else made)
+        if name in ("__init__", "__class__", "__setattr__", "__delattr__", "__setstate__", "__new__"):
+            return False
+        try:
+            getattr(made, name)(*given)
+        except Exception:
+            continue
+        if list(made.items() if plain is OrderedDict else made) != before:
+            return True
+    return False
+
+
+def test_containers_give_plain_copies(net: caffe.Net) -> None:
+    copied = net.blobs.copy()
+    copied["mine"] = copied["data"]
+    assert "mine" in copied
+    assert "mine" not in net.blobs
+    assert OrderedDict(net.params) == net.params
+
+
+@pytest.mark.parametrize("name", ["blobs", "params"])
+def test_the_dictionaries_stay(net: caffe.Net, name: str) -> None:
+    with pytest.raises(AttributeError):
+        setattr(net, name, {})
+
+
+@pytest.mark.parametrize("name", ["data", "diff"])
+def test_arrays_of_blobs_stay(net: caffe.Net, name: str) -> None:
+    for blob in (net.blobs["data"], net.params["conv"][0], caffe.Blob([2, 3])):
+        with pytest.raises(AttributeError, match=f"write into it, `blob.{name}"):
+            setattr(blob, name, np.zeros(blob.shape))

@@ -7,8 +7,9 @@ import pytest
 
 from netc.errors import Report
 from netc.schema.registry import base_schema
+from netc.solve.checks import check
 from netc.solve.plateau import Plateau
-from netc.solve.policies import POLICIES, check, learning_rate, steps_done
+from netc.solve.policies import POLICIES, learning_rate, steps_done
 
 
 def solver(**fields: Any) -> Any:

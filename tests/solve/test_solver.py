@@ -247,7 +247,7 @@ def test_debug_info_tells_sizes() -> None:
     [
         ('type: "Nestrov"', ["SOL010"], 'did you mean "Nesterov"?'),
         ('regularization_type: "L3"', ["SOL010"], "L3"),
-        ('type: "RMSProp" rms_decay: 1.5', ["SOL012"], "rms_decay: 1.5 does not go with RMSProp"),
+        ('type: "RMSProp" rms_decay: 1.5', ["SOL012"], "rms_decay must be at least 0 and below 1 with RMSProp"),
         ("iter_size: 0 average_loss: 0", ["SOL012", "SOL012"], "iter_size must be at least 1"),
         ('early_stop { output: "acuracy" }', ["SOL014"], "accuracy, loss"),
         ("snapshot: 5", ["SNP021"], "snapshot: 5 needs a snapshot_prefix"),

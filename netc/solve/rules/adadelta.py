@@ -8,6 +8,7 @@ import math
 
 from netc.jit import kernel
 from netc.layer import Array
+from netc.solve.ranges import QUOTIENT, SHARE
 from netc.solve.rule import Moment, Rule
 
 
@@ -26,4 +27,4 @@ def numbers(m: Moment) -> tuple[float, ...]:
     return m.rate, m.p.momentum, 1 - m.p.momentum, m.p.delta
 
 
-ADADELTA = Rule("AdaDelta", __doc__, update, numbers, histories=2)
+ADADELTA = Rule("AdaDelta", __doc__, update, numbers, histories=2, ranges={"momentum": SHARE, "delta": QUOTIENT})

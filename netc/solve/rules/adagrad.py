@@ -7,7 +7,8 @@ import math
 
 from netc.jit import kernel
 from netc.layer import Array
-from netc.solve.rule import Limit, Moment, Rule
+from netc.solve.ranges import NONE, QUOTIENT
+from netc.solve.rule import Moment, Rule
 
 
 @kernel
@@ -23,4 +24,4 @@ def numbers(m: Moment) -> tuple[float, ...]:
     return m.rate, m.p.delta
 
 
-ADAGRAD = Rule("AdaGrad", __doc__, update, numbers, limits=(Limit("momentum", 0, 1e-38),))
+ADAGRAD = Rule("AdaGrad", __doc__, update, numbers, ranges={"momentum": NONE, "delta": QUOTIENT})

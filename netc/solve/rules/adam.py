@@ -9,7 +9,8 @@ import math
 
 from netc.jit import kernel
 from netc.layer import Array
-from netc.solve.rule import Limit, Moment, Rule
+from netc.solve.ranges import QUOTIENT, SHARE
+from netc.solve.rule import Moment, Rule
 
 
 @kernel
@@ -37,6 +38,6 @@ def numbers_decoupled(m: Moment) -> tuple[float, ...]:
     return _numbers(m, m.rate * m.decay)
 
 
-_LIMITS = (Limit("momentum", 0, 1), Limit("momentum2", 0, 1))
-ADAM = Rule("Adam", __doc__, update, numbers, histories=2, limits=_LIMITS)
-ADAMW = Rule("AdamW", __doc__, update, numbers_decoupled, histories=2, decoupled=True, limits=_LIMITS)
+_RANGES = {"momentum": SHARE, "momentum2": SHARE, "delta": QUOTIENT}
+ADAM = Rule("Adam", __doc__, update, numbers, histories=2, ranges=_RANGES)
+ADAMW = Rule("AdamW", __doc__, update, numbers_decoupled, histories=2, decoupled=True, ranges=_RANGES)
