@@ -18,7 +18,7 @@ File = Callable[..., str]
 
 SOLVER = """
 test_iter: 10 test_interval: 10 base_lr: 0.01 momentum: 0.9 weight_decay: 0.0005 lr_policy: 'inv' gamma: 0.0001
-power: 0.75 display: 5 max_iter: 20 snapshot_after_train: false
+power: 0.75 display: 5 max_iter: 20 snapshot_after_train: false random_seed: 1701
 """
 ALL = ["SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam"]
 
