@@ -133,6 +133,17 @@ prior = PriorBox(a) { min_size: 2 max_size: 4 img_size: 6 step: 2 }
 first, rest = Slice(prior) { axis: 2 slice_point: 96 }
 found = DetectionOutput(loc, conf, first) { num_classes: 3 keep_top_k: 20 nms_param { top_k: 15 } }
 """,
+    "sequences": """
+label = Input() { shape { dim: [5, 3] } }
+still = Input() { shape { dim: [3, 7] } }
+h0 = Input() { shape { dim: [1, 3, 21] } }
+words = Embed(label) { input_dim: 3 num_output: 20 }
+x = LSTM(words, label, still) { num_output: 16 }
+y, h, c = LSTM(x, label, h0, h0) { num_output: 21 expose_hidden: true }
+ip = InnerProduct(y) { num_output: 10 axis: 2 }
+loss = SoftmaxWithLoss(ip, label) { softmax_param { axis: 2 } }
+loss2 = Reduction(h) { loss_weight: 1 }
+""",
 }
 FROZEN = """
 data = Input() { shape { dim: [2, 20, 8, 8] } }

@@ -113,6 +113,11 @@ def sigmoid(b: Any, x: Any) -> Any:
     return b.fdiv(constant(1), b.fadd(constant(1), exponential_of_any(b, b.fneg(x))))
 
 
+def logistic(b: Any, x: Any) -> Any:
+    """The same by one exponential that is clipped: from 1 to e^-88, never 0."""
+    return b.fdiv(constant(1), b.fadd(constant(1), exponential(b, b.fneg(x))))
+
+
 def hyperbolic_tangent(b: Any, x: Any) -> Any:
     """By a polynomial near 0, as in the Cephes library (tanhf)."""
     square, size = b.fmul(x, x), absolute(b, x)

@@ -1,0 +1,226 @@
+"""Products of large matrices: C = A B, or C += A B, of rows that lie any number of bytes apart.
+
+B is packed first, once, in panels of 32 columns (`packed`): whoever multiplies with it often, or with its transpose,
+packs it as it needs. A is packed on the way, by each thread the tiles that it does. Sums run over K in ascending
+blocks of `DEPTH`, whatever the threads and the tile.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from netc.fast.machine.access import Access, box, of
+from netc.fast.machine.emit import LANES, add_lanes, copy_lanes, copy_vectors, tile, tile_budget, transpose_block
+from netc.fast.machine.launch import NOTHING, Launch, Ref, Region
+from netc.fast.machine.lines import share
+from netc.fast.machine.operands import Entry, Read, Write, entry
+
+WIDTH = 32  # columns of a panel
+PANEL_ROW = 4 * WIDTH
+DEPTH = 256  # values of K at a time: a panel's are 32 KiB, which stay in the first-level cache
+BLOCK = 16  # tiles of A that a thread packs at a time: 224 KiB, in the second-level cache
+KINDS = (14, 8, 4, 1)  # rows of a tile; each has machine code of its own
+EDGE_BYTES = LANES * PANEL_ROW
+
+
+class Sizes(NamedTuple):
+    """Of the matrices: A is M x K, B is K x N, C is M x N."""
+
+    m: int
+    n: int
+    k: int
+
+
+class Lines(NamedTuple):
+    """How a matrix lies: bytes between the rows of memory; whether these are its columns."""
+
+    step: int
+    turned: bool = False
+
+
+class Groups(NamedTuple):
+    """Rows or columns that come in groups of `size` in memory, and of `room` (a multiple of 16, then zeros) packed."""
+
+    size: int
+    room: int
+
+
+def up(count: int) -> int:
+    """Rounded up to a multiple of 16."""
+    return -(-count // LANES) * LANES
+
+
+def packed_bytes(n: int, k: int) -> int:
+    """What K x N values take in panels."""
+    return -(-n // WIDTH) * k * PANEL_ROW
+
+
+def room_bytes(threads: int) -> int:
+    """The workspace that a product needs."""
+    return threads * _thread_bytes(KINDS[0])
+
+
+def _thread_bytes(rows: int) -> int:
+    return BLOCK * rows * DEPTH * 4 + EDGE_BYTES
+
+
+def vectors() -> int:
+    """Vectors of a tile: a panel's two, where there are registers enough."""
+    return 2 if tile_budget() >= 2 * KINDS[0] else 1
+
+
+def rows_of(m: int) -> int:
+    """Rows of a tile for M of them, so that little is done in vain."""
+    kinds = [rows for rows in (min(kind, tile_budget() // vectors()) for kind in KINDS) if rows > 0]
+    return min(kinds, key=lambda rows: (-(-m // rows) * max(rows, 6), -rows))
+
+
+# ---------------------------------------------------------------- packing B
+
+
+def packed(source: Ref, lines: Lines, target: Region, n: int, k: int, groups: Groups | None = None) -> Launch:
+    """B in panels. groups: of its columns where it lies turned (N is then that of the packed ones), else of its rows
+    (as K is)."""
+    if lines.turned:
+        groups = groups or Groups(n, up(n))
+        return _turned(source=source, step=lines.step, target=target, n=n, k=k, groups=groups)
+    return _straight(source=source, step=lines.step, target=target, n=n, k=k, groups=groups or Groups(k, k))
+
+
+@entry
+def _turned(
+    tid: int, nth: int, source: Ref, step: int, target: Write[Region], n: int, k: int, groups: Groups
+) -> None:  # fmt: skip
+    """Of N rows of K values; items: 16 columns of panels, to the end of the last panel."""
+    blocks = groups.room // 16
+    for item in share((n + 31) // 32 * 2, tid, nth):
+        group, first = item // blocks, item % blocks * 16
+        here = max(0, min(16, groups.size - first)) if item * 16 < n else 0
+        line = source + (group * groups.size + first) * step
+        place = target + item // 2 * k * PANEL_ROW + item % 2 * 64
+        for i in range(0, k, 16):
+            transpose_block(line + i * 4, step, place + i * PANEL_ROW, PANEL_ROW, here, min(16, k - i), 16)
+
+
+@_turned.touches
+def _(o: Any) -> Iterator[Access]:
+    groups = -(-o.n // o.groups.room)
+    yield box("read", o.source, o.k * 4, (groups * o.groups.size, o.step))
+    yield of("write", o.target)
+
+
+@entry
+def _straight(
+    tid: int, nth: int, source: Ref, step: int, target: Write[Region], n: int, k: int, groups: Groups
+) -> None:  # fmt: skip
+    """Of K rows of N values."""
+    panels = (n + 31) // 32
+    for row in share(k, tid, nth):
+        group, line = row // groups.room, row % groups.room
+        there = line < groups.size
+        start = source + (group * groups.size + line) * step
+        for panel in range(panels):
+            place = target + (panel * k + row) * PANEL_ROW
+            left = n - panel * 32 if there else 0
+            if left >= 32:
+                copy_vectors(start + panel * PANEL_ROW, place, 2)
+            else:
+                copy_lanes(start + panel * PANEL_ROW, place, min(16, left), 16)
+                copy_lanes(start + panel * PANEL_ROW + 64, place + 64, max(0, left - 16), 16)
+
+
+@_straight.touches
+def _(o: Any) -> Iterator[Access]:
+    groups = -(-o.k // o.groups.room)
+    yield box("read", o.source, o.n * 4, (groups * o.groups.size, o.step))
+    yield of("write", o.target)
+
+
+# ---------------------------------------------------------------- the product
+
+
+def product(
+    a: Ref, a_lines: Lines, b: Region, c: Ref, c_step: int, sizes: Sizes, room: Region, *,
+    add: bool = False, bias: Region = NOTHING,
+) -> Launch:  # fmt: skip
+    """C = A B + bias. b: B, packed; c_step: bytes between rows of C; room: `room_bytes`; add: to what C holds.
+
+    bias: one float for each column, to the end of the last panel.
+    """
+    kernel = _product(rows_of(sizes.m), vectors())
+    return kernel(
+        a=a, a_step=a_lines.step, turned=a_lines.turned, b=b, c=c, c_step=c_step, bias=bias, add=add, room=room,
+        sizes=sizes,
+    )  # fmt: skip
+
+
+@functools.cache
+def _product(rows: int, vectors: int) -> Entry[...]:
+    """Threads share the tiles' rows. Tiles that go beyond C are made beside it."""
+    tile_bytes = rows * DEPTH * 4
+    room_of = _thread_bytes(rows)
+
+    @entry
+    def body(
+        tid: int, nth: int, a: Ref, a_step: int, turned: bool, b: Read[Region], c: Ref, c_step: int, bias: Region,
+        add: bool, room: Region, sizes: Sizes,
+    ) -> None:  # fmt: skip
+        m, n, k = sizes.m, sizes.n, sizes.k
+        mine = room + tid * room_of
+        edge = mine + BLOCK * tile_bytes
+        tiles = (m + rows - 1) // rows
+        last = tiles * (tid + 1) // nth
+        for start in range(0, k, DEPTH):
+            depth = min(DEPTH, k - start)
+            adds = add or start > 0
+            for block in range(tiles * tid // nth, last, BLOCK):
+                count = min(BLOCK, last - block)
+                for t in range(count):
+                    row, place = (block + t) * rows, mine + t * tile_bytes
+                    here = min(rows, m - row)
+                    if turned:
+                        for i in range(depth):
+                            copy_lanes(a + (start + i) * a_step + row * 4, place + i * rows * 4, here, rows)
+                    else:
+                        for i in range(0, depth, 16):
+                            transpose_block(
+                                a + row * a_step + (start + i) * 4, a_step, place + i * rows * 4, rows * 4, here,
+                                min(16, depth - i), rows,
+                            )  # fmt: skip
+                for panel in range((n + 31) // 32):
+                    w, left = b + (panel * k + start) * PANEL_ROW, n - panel * 32
+                    shift = bias + panel * PANEL_ROW if bias and start == 0 else 0
+                    for t in range(count):
+                        row = (block + t) * rows
+                        out = c + row * c_step + panel * PANEL_ROW
+                        whole = row + rows <= m and left >= 32
+                        to, step = (out, c_step) if whole else (edge, PANEL_ROW)
+                        for half in range(0, 2, vectors):
+                            tile(
+                                rows, vectors, 1, 4, mine + t * tile_bytes, w + half * 64, to + half * 64,
+                                shift + half * 64 if shift else 0, 0 if whole and adds else -1, 0, step, 64, 64,
+                                1, 0, 0, 1, 0, 0, depth, rows * 4, PANEL_ROW,
+                            )  # fmt: skip
+                        if not whole:
+                            for line in range(min(rows, m - row)):
+                                for half in range(2):
+                                    lanes = max(0, min(16, left - half * 16))
+                                    found, place = edge + line * PANEL_ROW + half * 64, out + line * c_step + half * 64
+                                    if adds:
+                                        add_lanes(found, place, lanes)
+                                    else:
+                                        copy_lanes(found, place, lanes, lanes)
+
+    @body.touches
+    def _(o: Any) -> Iterator[Access]:
+        m, n, k = o.sizes
+        width, count = (m, k) if o.turned else (k, m)
+        yield box("read", o.a, width * 4, (count, o.a_step))
+        yield of("read", o.b)
+        yield of("read", o.bias)
+        yield box("update" if o.add else "write", o.c, n * 4, (m, o.c_step))
+        yield of("scratch", o.room)
+
+    return body

@@ -1,0 +1,248 @@
+"""What recurrent layers do alike around their steps: the input's products, its gradients, and states."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+from netc.fast.machine.addresses import floats
+from netc.fast.machine.launch import NOTHING, Region
+from netc.fast.machine.operands import Read, Update, Write, entry
+from netc.fast.machine.products import Groups, Lines, packed, packed_bytes, product, room_bytes
+from netc.fast.machine.products import Sizes as Product
+from netc.fast.program.builder import Builder
+from netc.fast.program.lowered import Layout
+from netc.fast.recurrent.steps import Sizes, in_panels, padded, spread, states_in_panels
+from netc.kernels import recurrent
+from netc.plan.model import Step
+
+STREAMS_BEYOND = 32  # rows behind those of the last stream that a tile may read
+
+# ---------------------------------------------------------------- kernels
+
+
+@entry
+def _bias(tid: int, nth: int, source: Read[Region], target: Write[Region], gates: int, size: int, room: int) -> None:
+    """The biases of each gate, in whole vectors; zeros to the end of the room."""
+    if tid == 0:
+        part = (size + 15) // 16 * 64
+        for gate in range(gates):
+            spread(source + gate * size * 4, target + gate * part, size)
+        spread(0, target + gates * part, room - gates * part // 4)
+
+
+@entry
+def _over_steps(tid: int, nth: int, source: Read[Region], target: Write[Region], steps: int, count: int) -> None:
+    """target[i] = the sum of source[step][i] over the steps, in order."""
+    first, last = count * tid // nth, count * (tid + 1) // nth
+    sums = floats(target + first * 4, last - first)
+    for t in range(steps):
+        values = floats(source + (t * count + first) * 4, last - first)
+        for i in range(last - first):
+            sums[i] = values[i] if t == 0 else sums[i] + values[i]
+
+
+@entry
+def _over_rows(
+    tid: int, nth: int, source: Read[Region], target: Update[Region], rows: int, gates: int, size: int
+) -> None:
+    """target[gate][i] += the sum over the rows of what they have there."""
+    part = (size + 15) // 16 * 16
+    first, count = size * tid // nth, size * (tid + 1) // nth - size * tid // nth
+    for row in range(rows):
+        for gate in range(gates):
+            values = floats(source + ((row * gates + gate) * part + first) * 4, count)
+            sums = floats(target + (gate * size + first) * 4, count)
+            for i in range(count):
+                sums[i] += values[i]
+
+
+# ---------------------------------------------------------------- the layer
+
+
+def accepts(b: Builder, layer: int) -> Layout | None:
+    node = b.plan.graph.nodes[layer]
+    return None if any(0 in b.plan.shapes[value] for value in (*node.bottoms, *node.tops)) else "plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Recurrent:
+    """A recurrent layer that is being lowered; gates: how many values of the state's size its input is made into.
+
+    Arrays of gates have rows of `width` floats, in which each gate has `part`: whole vectors.
+    """
+
+    b: Builder
+    layer: int
+    gates: int
+    at: recurrent.Layout
+
+    @staticmethod
+    def of(b: Builder, layer: int, gates: int) -> Recurrent:
+        return Recurrent(b, layer, gates, b.planned(layer).setup.known(recurrent.Layout))
+
+    @property
+    def part(self) -> int:
+        return padded(self.at.outputs)
+
+    @property
+    def width(self) -> int:
+        return self.gates * self.part
+
+    @property
+    def groups(self) -> Groups:
+        return Groups(self.at.outputs, self.part)
+
+    @property
+    def gates_bytes(self) -> int:
+        return 4 * self.at.rows * self.width
+
+    @property
+    def cont(self) -> Region:
+        return self.b.read_plain(self.b.bottom(self.layer, 1)).flat
+
+    def top(self) -> Region:
+        return self.b.write_plain(self.b.top(self.layer)).flat
+
+    def sizes(self, room: int) -> Sizes:
+        return Sizes(self.at.steps, self.at.streams, self.at.outputs, room)
+
+    def keep(self, name: str, count: int) -> Region:
+        """An array of `count` floats that backward reads (`kept`)."""
+        found = self.b.kept[self.layer, name] = self.b.new(name, 4 * count)
+        return found
+
+    def kept(self, name: str) -> Region:
+        return self.b.kept[self.layer, name]
+
+    # ------------------------------------------------------------ states
+
+    def states(self, *names: str) -> tuple[list[Region], list[Region]]:
+        """The states before the first step, and where those after the last go: bottoms and tops, or what is carried."""
+        b, at = self.b, self.at
+        if at.exposed:
+            before = [b.read_plain(b.bottom(self.layer, at.first_state + i)).flat for i in range(len(names))]
+            return before, [b.write_plain(b.top(self.layer, 1 + i)).flat for i in range(len(names))]
+        size = 4 * at.streams * at.outputs
+        carried = [Region(b.buffer(self.layer, f"{name}_carried"), 0, size) for name in names]
+        return carried, carried
+
+    def last_gradients(self, step: Step) -> list[Region]:
+        """The gradients of the states after the last step; NOTHING where these are not exposed."""
+        exposed = [self.b.read_plain(slot).flat for slot in step.top_diffs[1:]]
+        return exposed or [NOTHING] * self.at.states
+
+    def first_gradients(self, step: Step) -> list[Region]:
+        """Where the gradients of the states before the first step go; NOTHING where nobody asks for them."""
+        slots = step.bottom_diffs[self.at.first_state :] if self.at.exposed else [None] * self.at.states
+        return [NOTHING if slot is None else self.b.write_plain(slot).flat for slot in slots]
+
+    # ------------------------------------------------------------ forward
+
+    def transformed_input(self) -> tuple[Region, Region]:
+        """The gates of all steps as far as the input makes them, and what the static input adds to those of each."""
+        b, at = self.b, self.at
+        shift = b.new("packed bias", 4 * in_panels(self.width))
+        room, size = shift.nbytes // 4, at.outputs
+        b.emit_setup(_bias(source=b.param(self.layer, 1), target=shift, gates=self.gates, size=size, room=room), "pack")
+        weights = self._packed_turned(0, at.inputs)
+        gates = self.keep("gates", at.rows * self.width)
+        x = self._flat(b.bottom(self.layer))
+        self._multiply(x, Lines(4 * at.inputs), weights, gates, (at.rows, self.width, at.inputs), shift)
+        if not at.static:
+            return gates, NOTHING
+        weights = self._packed_turned(2, at.static)
+        behind = 4 * self.width * STREAMS_BEYOND
+        static, _ = b.new("static", 4 * self.width * at.streams + behind).cut(4 * self.width * at.streams)
+        x = self._flat(b.bottom(self.layer, 2))
+        self._multiply(x, Lines(4 * at.static), weights, static, (at.streams, self.width, at.static))
+        return gates, static
+
+    def weights(self) -> Region:
+        """The weights of the state, as forward multiplies with them."""
+        return self._packed_turned(self.at.hidden, self.at.outputs)
+
+    def _packed_turned(self, position: int, inputs: int) -> Region:
+        b = self.b
+        target = b.new("packed weights", packed_bytes(self.width, inputs))
+        lines = Lines(4 * inputs, turned=True)
+        b.emit_setup(packed(b.param(self.layer, position), lines, target, self.width, inputs, self.groups), "pack")
+        return target
+
+    def _flat(self, slot: int) -> Region:
+        base = self.b.read_plain(slot).base
+        return Region(base.array, base.offset, 4 * prod(self.b.shape(slot)))
+
+    def _multiply(
+        self, a: Region, lines: Lines, weights: Region, c: Region, sizes: tuple[int, int, int], bias: Region = NOTHING
+    ) -> None:
+        room = self.b.new("product", room_bytes(self.b.threads))
+        launch = product(a, lines, weights, c, 4 * sizes[1], Product(*sizes), room, bias=bias)
+        self.b.emit(launch, "product")
+
+    # ------------------------------------------------------------ backward
+
+    def weights_back(self, position: int, inputs: int) -> Region:
+        """Weights as the gradients of gates are multiplied with them."""
+        b = self.b
+        target = b.new("packed weights", packed_bytes(inputs, self.width))
+        lines = Lines(4 * inputs)
+        b.emit(packed(b.param(self.layer, position), lines, target, inputs, self.width, self.groups), "pack")
+        return target
+
+    def states_before(self, h_0: Region) -> Region:
+        """The state before each step times cont, in panels."""
+        b, at = self.b, self.at
+        target = b.new("packed states", packed_bytes(at.outputs, at.rows))
+        h = b.read_plain(b.top(self.layer)).flat
+        b.emit(states_in_panels(h=h, first=h_0, cont=self.cont, target=target, sizes=self.sizes(0)), "pack")
+        return target
+
+    def weight_gradient(
+        self, position: int, dgates: Region, rows: int, x: Region, inputs: int, first: int = 0, gates: int | None = None
+    ) -> None:
+        """dW += dgates^T x, of gates first..first+gates-1 (all of them). x: rows x inputs, packed."""
+        b, at = self.b, self.at
+        dw = b.param_gradient(self.layer, position)
+        if dw is None:
+            return
+        gates = self.gates if gates is None else gates
+        parts = [(gate, at.outputs) for gate in range(first, first + gates)]
+        for gate, m in [(first, gates * at.outputs)] if self.part == at.outputs else parts:
+            room = b.new("product", room_bytes(b.threads))
+            launch = product(
+                dgates + 4 * gate * self.part, Lines(4 * self.width, turned=True), x,
+                dw + 4 * gate * at.outputs * inputs, 4 * inputs, Product(m, inputs, rows), room, add=True,
+            )  # fmt: skip
+            b.emit(launch, "weight gradient")
+
+    def input_gradients(self, step: Step, dgates: Region) -> None:
+        """Gradients of the input, the static input and their blobs."""
+        b, at = self.b, self.at
+        if (db := b.param_gradient(self.layer, 1)) is not None:
+            launch = _over_rows(source=dgates, target=db, rows=at.rows, gates=self.gates, size=at.outputs)
+            b.emit(launch, "bias gradient")
+        self._product_gradients(step, 0, 0, dgates, (at.rows, at.inputs))
+        if at.static and (step.bottom_diffs[2] is not None or b.param_gradient(self.layer, 2) is not None):
+            count = at.streams * self.width
+            total = b.new("gradient of gates", 4 * count)
+            b.emit(_over_steps(source=dgates, target=total, steps=at.steps, count=count), "static gradient")
+            self._product_gradients(step, 2, 2, total, (at.streams, at.static))
+
+    def _product_gradients(
+        self, step: Step, bottom: int, position: int, dgates: Region, sizes: tuple[int, int]
+    ) -> None:
+        b, (rows, inputs) = self.b, sizes
+        target = step.bottom_diffs[bottom]
+        if target is not None:
+            weights, dx = self.weights_back(position, inputs), self.b.write_plain(target).base
+            room = b.new("product", room_bytes(b.threads))
+            launch = product(
+                dgates, Lines(4 * self.width), weights, dx, 4 * inputs, Product(rows, inputs, self.width), room
+            )  # fmt: skip
+            b.emit(launch, "data gradient")
+        if b.param_gradient(self.layer, position) is not None:
+            x = b.new("packed input", packed_bytes(inputs, rows))
+            source = self._flat(b.bottom(self.layer, bottom))
+            b.emit(packed(source, Lines(4 * inputs), x, inputs, rows), "pack")
+            self.weight_gradient(position, dgates, rows, x, inputs)

@@ -1,0 +1,172 @@
+"""What the steps of all recurrent kernels are made of.
+
+A step multiplies the states of a thread's streams with weights that are packed (`products.packed`). What is multiplied
+lies turned, [value][stream], so that a tile takes its rows side by side; what comes out lies [stream][value], in rows
+of whole vectors. Threads share streams, so none waits for another before all steps are done, and a stream's numbers
+are the same whoever has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from netc.fast.machine.addresses import floats
+from netc.fast.machine.emit import (
+    I64,
+    LANES,
+    POINTER,
+    VECTOR_BYTES,
+    Loop,
+    at,
+    copy_lanes,
+    lanes_below,
+    load_masked,
+    pointers,
+    store_masked,
+    transpose,
+    variable,
+)
+from netc.fast.machine.launch import Region
+from netc.fast.machine.lines import share
+from netc.fast.machine.operands import Read, Write, entry
+from netc.fast.machine.products import WIDTH, vectors
+from netc.fast.machine.tiles import cut_into_few
+from netc.jit import intrinsic, ir, kernel
+from netc.jit import numba_types as types
+
+
+class Sizes(NamedTuple):
+    """T steps of N streams, D values of a state; room: bytes of workspace that each thread has."""
+
+    steps: int
+    streams: int
+    size: int
+    room: int
+
+
+@kernel(inline="always")
+def wide(size: int) -> int:
+    """Floats of a row of `size` values, in whole vectors: so much room has a gate."""
+    return (size + 15) // 16 * 16
+
+
+@kernel(inline="always")
+def panelled(size: int) -> int:
+    """Floats of a row of `size` values, in whole panels: so much room has the row of a product."""
+    return (size + 31) // 32 * 32
+
+
+@kernel(inline="always")
+def lanes_of(streams: int) -> int:
+    """Floats of a row of what is multiplied: the streams, and what the last tile reads behind them."""
+    return (streams + 31) // 16 * 16
+
+
+def padded(size: int) -> int:
+    """`wide`, before there are kernels."""
+    return -(-size // LANES) * LANES
+
+
+def in_panels(size: int) -> int:
+    """`panelled`, before there are kernels."""
+    return -(-size // WIDTH) * WIDTH
+
+
+def lanes(streams: int, threads: int) -> int:
+    """`lanes_of` the most streams that a thread has, before there are kernels."""
+    return (-(-streams // threads) + 31) // LANES * LANES
+
+
+def rows_of(streams: int, threads: int) -> int:
+    """Rows of a tile: a few kinds, of which each has machine code of its own."""
+    return cut_into_few(-(-streams // threads), vectors())[0]
+
+
+# ---------------------------------------------------------------- what is multiplied
+
+
+@intrinsic
+def _turned_block(
+    _context: Any, source: Any, step: Any, factors: Any, target: Any, target_step: Any, rows: Any, columns: Any
+) -> Any:
+    """Transpose at most 16 x 16 floats, each row times its factor; each target row gets 16, zeros beyond `rows`."""
+
+    def codegen(context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
+        source, factors, target = pointers(b, (arguments[0], arguments[2], arguments[3]))
+        step = arguments[1]
+        target_step, rows, columns = arguments[4:]
+        none, all_lanes = ir.Constant(I64, 0), ir.Constant(I64, LANES)
+        found = []
+        for i in range(LANES):
+            present = b.select(b.icmp_signed("<", ir.Constant(I64, i), rows), columns, none)
+            found.append(load_masked(b, at(b, source, b.mul(step, ir.Constant(I64, i))), lanes_below(b, present)))
+        scale = load_masked(b, factors, lanes_below(b, rows))
+        for i, vector in enumerate(transpose(b, found)):
+            present = b.select(b.icmp_signed("<", ir.Constant(I64, i), columns), all_lanes, none)
+            place = at(b, target, b.mul(target_step, ir.Constant(I64, i)))
+            store_masked(b, b.fmul(vector, scale), place, lanes_below(b, present))
+        return context.get_dummy_value()
+
+    return types.void(*[types.intp] * 7), codegen
+
+
+@kernel
+def turn(source: int, step: int, factors: int, target: int, streams: int, size: int) -> None:
+    """target[value][stream] = source[stream][value] times the stream's factor; step: bytes between streams."""
+    target_step = lanes_of(streams) * 4
+    for first in range(0, streams, 16):
+        here = min(16, streams - first)
+        for i in range(0, size, 16):
+            _turned_block(
+                source + first * step + i * 4, step, factors + first * 4, target + i * target_step + first * 4,
+                target_step, here, min(16, size - i),
+            )  # fmt: skip
+
+
+# ---------------------------------------------------------------- what is done value by value
+
+
+def over(b: Any, size: Any, starts: list[Any], body: Callable[[list[Any], Any], None]) -> None:
+    """body(pointers, mask) for each vector of `size` floats, at `starts`; the mask is of those that there are."""
+    slots, left = [variable(b, start) for start in starts], variable(b, size)
+    trips = b.sdiv(b.add(size, ir.Constant(I64, LANES - 1)), ir.Constant(I64, LANES))
+    with Loop(b, trips, slots, [VECTOR_BYTES] * len(slots)):
+        here = b.load(left, typ=I64)
+        body([b.load(slot, typ=POINTER) for slot in slots], lanes_below(b, here))
+        b.store(b.sub(here, ir.Constant(I64, LANES)), left)
+
+
+def gate(b: Any, pointer: Any, part: Any, number: int) -> Any:
+    """Where gate `number` of a row is, `part` bytes wide each."""
+    return at(b, pointer, b.mul(part, ir.Constant(I64, number)))
+
+
+@kernel
+def copy(source: int, target: int, size: int) -> None:
+    """`size` floats."""
+    for i in range(0, size, 16):
+        copy_lanes(source + i * 4, target + i * 4, min(16, size - i), min(16, size - i))
+
+
+@kernel
+def spread(source: int, target: int, size: int) -> None:
+    """`size` floats, then zeros to the end of the vector; zeros alone where there is no source."""
+    for i in range(0, size, 16):
+        copy_lanes(source + i * 4, target + i * 4, min(16, size - i) if source else 0, 16)
+
+
+@entry
+def states_in_panels(
+    tid: int, nth: int, h: Read[Region], first: Read[Region], cont: Read[Region], target: Write[Region], sizes: Sizes
+) -> None:  # fmt: skip
+    """The state before each step times cont, in panels, as `products.packed` makes them of what lies in memory."""
+    size, streams = sizes.size, sizes.streams
+    count = sizes.steps * streams
+    for row in share(count, tid, nth):
+        before = h + (row - streams) * size * 4 if row >= streams else first + row * size * 4
+        kept, values = floats(cont, count)[row], floats(before, size)
+        for panel in range((size + 31) // 32):
+            place = floats(target + (panel * count + row) * 128, 32)
+            for i in range(32):
+                place[i] = values[panel * 32 + i] * kept if panel * 32 + i < size else 0
