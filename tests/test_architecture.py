@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "graph": {"catalogue", "layer", "schema", "errors"},
     "plan": {"graph", "layer", "kernels", "schema", "errors"},
     "fast": {"plan", "graph", "layer", "kernels", "jit", "schema", "errors"},
-    "run": {"fast", "plan", "graph", "layer", "kernels", "jit", "schema", "errors", "writes"},
+    "run": {"data", "fast", "plan", "graph", "layer", "kernels", "jit", "schema", "errors", "writes"},
     "solve": {
         "untrusted",
         "run",

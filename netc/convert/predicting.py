@@ -19,6 +19,7 @@ from netc.convert.preprocessing import with_preprocessing
 from netc.convert.starting import started_at
 from netc.errors import Diagnostic, NetError, suggest
 from netc.graph import Graph, State, included
+from netc.data.pictures import picture
 from netc.kernels.fillers import fill
 from netc.kernels.philox import stream
 from netc.layer import Array, LayerType, Shape
@@ -209,5 +210,5 @@ def _fillers(whole: Definition, plan: Plan, options: Options) -> Fillers:
 def _filled(plan: Plan, param: Param, fillers: Fillers) -> Array:
     key = plan.graph.nodes[param.layer].key
     array = np.zeros(param.shape, np.float32)
-    fill(array, fillers[key, param.position], 0, stream(key, param.position))
+    fill(array, fillers[key, param.position], 0, stream(key, param.position), read=picture)
     return array

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from netc.data.order import Order, permutation
+from netc.data.paths import sklearn
 from netc.data.source import Opening, SourceType
 from netc.layer import Array, Phase, Shape
 from netc.schema.record import Record
@@ -64,12 +63,11 @@ def split(name: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
 
 def _read() -> tuple[NDArray[Any], NDArray[Any]]:
     """Pixels (1797 x 64) and labels, read from scikit-learn's own file: importing scikit-learn takes a second."""
-    package = find_spec("sklearn")
-    for folder in package.submodule_search_locations or [] if package else []:
-        file = Path(folder) / "datasets" / "data" / "digits.csv.gz"
-        if file.exists():
-            table = np.loadtxt(file, delimiter=",")
-            return table[:, :-1], table[:, -1]
+    folder = sklearn()
+    file = folder / "data" / "digits.csv.gz" if folder else None
+    if file and file.exists():
+        table = np.loadtxt(file, delimiter=",")
+        return table[:, :-1], table[:, -1]
     from sklearn.datasets import load_digits  # noqa: PLC0415 - only where scikit-learn keeps the file elsewhere
 
     digits = load_digits()

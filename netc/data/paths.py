@@ -2,19 +2,40 @@
 
 from __future__ import annotations
 
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 from netc.files import near
 from netc.schema.record import Record
 
+SAMPLES = "sklearn:"
+
 
 def find(record: Record, name: str) -> Path | None:
     """The path of a data layer's file, or None if it is nowhere.
 
-    It is tried from the current directory, as Caffe does, then from that of the net's file and from those above it.
+    It is tried from the current directory, as Caffe does, then from that of the net's file and from those above it. A
+    name that begins with `sklearn:` is one of the sample images that scikit-learn has: china.jpg, flower.jpg.
     """
+    if name.startswith(SAMPLES):
+        return _sample(name.removeprefix(SAMPLES))
     folder = Path(record.span.source.path).absolute().parent if record.span is not None else None
     return near(name, folder, folders=True) if name else None
+
+
+@cache
+def sklearn() -> Path | None:
+    """The folder of scikit-learn's data; found without importing it, which takes a second."""
+    package = find_spec("sklearn")
+    folders = package.submodule_search_locations or [] if package else []
+    return next((Path(folder) / "datasets" for folder in folders), None)
+
+
+def _sample(name: str) -> Path | None:
+    folder = sklearn()
+    path = folder / "images" / Path(name).name if folder else None
+    return path if path and path.is_file() else None
 
 
 def beside(path: str, folder: Path) -> Path:

@@ -5,7 +5,7 @@ says. The draws come from numpy's counter-based Philox4x64 with our own transfor
 so that they are a pure function of (seed, stream, iteration, part) and do not change with numpy's version.
 
 Formulas: xavier, Glorot & Bengio 2010; msra, He et al. 2015; bilinear, the upsampling kernel of Long et al. 2015;
-normal numbers, Box & Muller 1958.
+normal numbers, Box & Muller 1958. `image` is netc's own; whoever fills says how a file is read.
 """
 
 from __future__ import annotations
@@ -33,12 +33,17 @@ _CHUNK = 1 << 18  # draws at a time: keeps the temporary arrays in the processor
 _MASK = 2**64 - 1
 
 Array = NDArray[Any]
+Read = Callable[[Any, tuple[int, int, int]], Array]
+"""From an image filler and channels, height and width to the image's pixels, 0..255, in that shape."""
 
 
-def fill(array: Array, filler: Any, seed: int, stream: int, iteration: int = 0, part: int = 0) -> None:
+def fill(
+    array: Array, filler: Any, seed: int, stream: int, iteration: int = 0, part: int = 0, read: Read | None = None
+) -> None:
     """Fill an array in place by a FillerParameter record or a constant. `check` must have nothing against it.
 
-    The numbers depend on (seed, stream, iteration, part), on the filler and on the shape; nothing else.
+    The numbers depend on (seed, stream, iteration, part), on the filler and on the shape; nothing else but, where
+    there is a `read`, the file that the filler names. Raises what `read` raises.
     """
     if isinstance(filler, int | float):
         array[...] = filler
@@ -46,14 +51,16 @@ def fill(array: Array, filler: Any, seed: int, stream: int, iteration: int = 0, 
     out = array.reshape(-1)
     if not np.shares_memory(out, array):
         raise ValueError("fill needs a C-contiguous array")
-    FILLERS[filler.type](out, array.shape, filler, Draws(seed, stream, iteration, part))
+    FILLERS[filler.type](out, array.shape, filler, Draws(seed, stream, iteration, part, read))
 
 
-def check(filler: Any, shape: tuple[int, ...]) -> Diagnostic | None:
-    """What speaks against filling a blob of this shape (Caffe's own checks), or None."""
+def check(filler: Any, shape: tuple[int, ...], files: bool = True) -> Diagnostic | None:
+    """What speaks against filling a blob of this shape (Caffe's own checks), or None. files: whether `fill` may read."""
     if isinstance(filler, int | float):
         return None
     field, message = _problem(filler, shape)
+    if filler.type == "image" and not files:
+        field, message = "type", "image fills parameters only; read images by a data layer (ImageData)"
     if not message:
         return None
     close = suggest(filler.type, FILLERS) if field == "type" else None
@@ -75,13 +82,30 @@ def _problem(filler: Any, shape: tuple[int, ...]) -> tuple[str, str]:
         return "std", f"std: {filler.std:g} is negative"
     if kind == "bilinear" and (len(shape) != 4 or shape[2] != shape[3]):
         return "type", f"bilinear fills 4-d blobs with square kernels, not a blob of shape {'x'.join(map(str, shape))}"
+    return _image_problem(filler, shape)
+
+
+def _image_problem(filler: Any, shape: tuple[int, ...]) -> tuple[str, str]:
+    if filler.type != "image":
+        given = {"source": bool(filler.source), "mean_value": bool(len(filler.mean_value)), "scale": filler.scale != 1}
+        other = next((field for field, written in given.items() if written), "")
+        return other, f"{other} goes with an image filler, not with {filler.type}" if other else ""
+    channels = shape[-3] if len(shape) in (3, 4) else 0
+    if not filler.source:
+        return "source", "image needs source, the file to fill from"
+    if channels not in (1, 3):
+        text = "x".join(map(str, shape))
+        return "type", f"image fills blobs of 1 or 3 channels x height x width, not a blob of shape {text}"
+    if len(filler.mean_value) not in (0, 1, channels):
+        return "mean_value", f"mean_value must be one number, or one for each of {channels} channels"
     return "", ""
 
 
 class Draws:
-    """A sequence of random numbers, given out in chunks with the place where they belong."""
+    """A sequence of random numbers, given out in chunks with the place where they belong; and how files are read."""
 
-    def __init__(self, seed: int, stream: int, iteration: int, part: int) -> None:
+    def __init__(self, seed: int, stream: int, iteration: int, part: int, read: Read | None = None) -> None:
+        self.read = read
         counter = np.array([0, 0, part & _MASK, iteration & _MASK], np.uint64)
         self._bits = np.random.Philox(key=np.array([seed & _MASK, stream & _MASK], np.uint64), counter=counter)
 
@@ -153,6 +177,15 @@ def _bilinear(out: Array, shape: tuple[int, ...], filler: Any, draws: Draws) -> 
     out.reshape(-1, width, width)[:] = np.outer(line, line)
 
 
+def _image(out: Array, shape: tuple[int, ...], filler: Any, draws: Draws) -> None:
+    """The file `source`, resized: (pixel - `mean_value`) * `scale`, pixels 0..255, blue first; for every item."""
+    assert draws.read is not None
+    channels, height, width = shape[-3:]
+    pixels = draws.read(filler, (channels, height, width)).astype(np.float64)
+    pixels -= np.array(tuple(filler.mean_value) or (0.0,))[:, None, None]
+    out.reshape(-1, channels, height, width)[:] = pixels * filler.scale
+
+
 def _spread(out: Array, draws: Draws, low: float, high: float) -> None:
     for at, uniform in draws.uniform(out.size):
         out[at] = low + (high - low) * uniform
@@ -174,4 +207,5 @@ FILLERS: dict[str, Callable[[Array, tuple[int, ...], Any, Draws], None]] = {
     "xavier": _xavier,
     "msra": _msra,
     "bilinear": _bilinear,
+    "image": _image,
 }

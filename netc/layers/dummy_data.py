@@ -80,7 +80,7 @@ def setup(site: Site) -> Setup:
             site.refuse(BAD_FIELD, f"shape {format_shape(shape)}: every dim must be at least 1", "shape", *_OLD)
     fillers = _each(site, "data_filler", 0) or [0.0] * site.top_count
     for filler, shape in zip(fillers, shapes, strict=True):
-        problem = check(filler, shape)
+        problem = check(filler, shape, files=False)
         if problem is not None:
             raise RefusalError(problem)
     g = DummyDataGeometry(tuple(fillers))

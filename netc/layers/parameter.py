@@ -10,7 +10,9 @@ Gradient:
     The parameter's gradient is dy.
 
 Caffe notes:
-    The parameter starts at 0, as in Caffe.
+    The parameter starts at 0, as in Caffe, unless `filler`, which Caffe does not have, says otherwise. With
+    `filler { type: "image" source: "cat.jpg" }` it starts as an image, and what is learned is an image: so is style
+    transfer, and what a class looks like. `param { lr_mult: 0 }` keeps it as it is.
 """
 
 from netc.layer import BAD_FIELD, NONE, Call, Example, LayerType, ParamBlob, Refused, Setup, Site, format_shape
@@ -21,7 +23,8 @@ def setup(site: Site) -> Setup:
     shape = tuple(int(dim) for dim in site.p.shape.dim)
     if any(dim < 1 for dim in shape):
         site.refuse(BAD_FIELD, f"shape {format_shape(shape)}: every dim must be at least 1", "shape")
-    return Setup(tops=(shape,), params=(ParamBlob("value", shape),), reads=())
+    start = site.p.filler if site.p.has("filler") else 0.0
+    return Setup(tops=(shape,), params=(ParamBlob("value", shape, start),), reads=())
 
 
 def forward(call: Call) -> None:
@@ -46,6 +49,7 @@ PARAMETER = LayerType(
     examples=(
         Example("parameter_param { shape { dim: 3 dim: 4 } }", inputs=()),
         Example("parameter_param { shape { } }", inputs=()),
+        Example('parameter_param { shape { dim: 2 dim: 3 } filler { type: "gaussian" std: 0.1 } }', inputs=()),
     ),
     refuses=(Refused(BAD_FIELD, "parameter_param { shape { dim: 3 dim: 0 } }", bottoms=()),),
 )

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from netc.data.pictures import picture
 from netc.errors import Report
 from netc.kernels.fillers import fill
 from netc.kernels.philox import stream
@@ -58,7 +59,7 @@ class Parameters:
         self.gradient, diffs = _pack(learned, dtype)  # zeros that take no memory until somebody writes there
         _, arrays = _pack(fresh, dtype)
         for p in fresh:
-            fill(arrays[p.index], p.blob.filler, seed, stream(keys[p.layer], p.position))
+            fill(arrays[p.index], p.blob.filler, seed, stream(keys[p.layer], p.position), read=picture)
         values = {index: Values(array) for index, array in arrays.items()} | found
         self.all = tuple(Parameter(p, keys[p.layer], values[p.index], diffs.get(p.index), p.shape) for p in plan.params)
 

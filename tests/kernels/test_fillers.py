@@ -20,6 +20,9 @@ class Filler:
     std: float = 1.0
     sparse: int = -1
     variance_norm: str = "FAN_IN"
+    source: str = ""
+    mean_value: tuple[float, ...] = ()
+    scale: float = 1.0
 
     def span_of(self, field: str) -> None:
         return None

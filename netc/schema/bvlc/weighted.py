@@ -100,6 +100,9 @@ MESSAGES = (
             optional("std", 6, "float", 1.0, "Standard deviation of gaussian."),
             optional("sparse", 7, "int32", -1, "Nonzero weights expected for each input (gaussian); -1: all."),
             optional("variance_norm", 8, "FillerParameter.VarianceNorm", "FAN_IN", "What xavier and msra scale by."),
+            optional("source", 1001, "string", doc="The file that image fills from.", origin="netc"),
+            repeated("mean_value", 1002, "float", "What image subtracts: one number, or one a channel.", origin="netc"),
+            optional("scale", 1003, "float", 1.0, "What image multiplies by, after the mean.", origin="netc"),
         ),
         (Enum("VarianceNorm", {"FAN_IN": 0, "FAN_OUT": 1, "AVERAGE": 2}, "Inputs, outputs, or the mean of both."),),
         doc="How a parameter starts.",
@@ -159,7 +162,10 @@ MESSAGES = (
     ),
     Message(
         "ParameterParameter",
-        (optional("shape", 1, "BlobShape", doc="Shape of the parameter."),),
+        (
+            optional("shape", 1, "BlobShape", doc="Shape of the parameter."),
+            optional("filler", 1001, "FillerParameter", doc="How the parameter starts; 0 if unset.", origin="netc"),
+        ),
         doc="A learned blob without input.",
     ),
 )
