@@ -17,9 +17,9 @@ from netc.convert.model import NOTHING, Model, Options, definition_of
 from netc.convert.parameters import half_of
 from netc.convert.preprocessing import with_preprocessing
 from netc.convert.starting import started_at
+from netc.data.pictures import picture
 from netc.errors import Diagnostic, NetError, suggest
 from netc.graph import Graph, State, included
-from netc.data.pictures import picture
 from netc.kernels.fillers import fill
 from netc.kernels.philox import stream
 from netc.layer import Array, LayerType, Shape

@@ -62,7 +62,7 @@ def test_sample_images_of_scikit_learn_have_names_of_their_own(tmp_path: Path) -
         ([1, 3, 4, 4], "", "LAY110", 'filler { type: "image"  }'),
         ([1, 2, 4, 4], 'source: "a.png"', "LAY110", '"image"'),
         ([3, 4], 'source: "a.png"', "LAY110", '"image"'),
-        ([1, 3, 4, 4], 'source: "a.png" mean_value: [1, 2]', "LAY110", "[1, 2]"),
+        ([1, 3, 4, 4], 'source: "a.png" mean_value: [1, 2]', "LAY110", "1"),
         ([1, 3, 4, 4], 'source: "b.png"', "DAT016", '"b.png"'),
         ([1, 3, 4, 4], 'source: "sklearn:b.png"', "DAT016", '"sklearn:b.png"'),
         ([1, 3, 4, 4], 'source: "x.net"', "DAT002", '"x.net"'),
