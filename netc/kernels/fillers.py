@@ -55,7 +55,7 @@ def fill(
 
 
 def check(filler: Any, shape: tuple[int, ...], files: bool = True) -> Diagnostic | None:
-    """What speaks against filling a blob of this shape (Caffe's own checks), or None. files: whether it may be a file."""
+    """What speaks against filling a blob of this shape (Caffe's own checks), or None. files: may one be read?"""
     if isinstance(filler, int | float):
         return None
     field, message = _problem(filler, shape)
