@@ -13,6 +13,7 @@ import numpy as np
 
 from netc.caffe.errors import BAD_IMAGE, NO_PILLOW, refuse
 from netc.caffe.proto import caffe_pb2
+from netc.caffe.zoom import zoomed
 from netc.data.bad import BadRecordError
 from netc.data.images import MOST_BYTES, opened
 from netc.files import read_regular
@@ -221,19 +222,17 @@ def resize_image(im: Array, new_dims: Sequence[int] | Array, interp_order: int =
     """An image in another size (height, width), by spline interpolation of this order (1: linear), float32.
 
     As pycaffe: images of 1 or 3 channels are sampled at the centres of the new pixels, with the image's least value
-    beyond its border; others on a grid whose corners are the image's corner pixels.
+    beyond its border; others on a grid whose corners are the image's corner pixels. Orders other than 1 need scipy
+    (`pip install 'netc[pycaffe]'`).
     """
-    from scipy.ndimage import zoom  # noqa: PLC0415 (slow to import, and not needed for most scripts)
-
     height, width = int(new_dims[0]), int(new_dims[1])
-    factors = (height / im.shape[0], width / im.shape[1], 1)
     if im.shape[-1] not in (1, 3):
-        return np.asarray(zoom(im, factors, order=interp_order), np.float32)
+        return zoomed(im, (height, width), interp_order, centres=False).astype(np.float32)
     low, high = float(im.min()), float(im.max())
     if low == high:
         return np.full((height, width, im.shape[-1]), low, np.float32)
     standard = (np.asarray(im, np.float64) - low) / (high - low)
-    resized = zoom(standard, factors, order=interp_order, mode="grid-constant", cval=0.0, grid_mode=True)
+    resized = zoomed(standard, (height, width), interp_order, centres=True)
     return np.asarray(resized * (high - low) + low, np.float32)
 
 

@@ -9,12 +9,12 @@ from netc.data.codes import NEEDS_PACKAGE
 from netc.errors import Diagnostic, NetError
 
 
-def package(module: str, name: str, what: str) -> ModuleType:
-    """A module of a package of the `data` extra. Raises NetError(DAT004) if it is not installed."""
+def package(module: str, name: str, what: str, extra: str = "data") -> ModuleType:
+    """A module of a package of an extra. Raises NetError(DAT004) if it is not installed."""
     try:
         return import_module(module)
     except ImportError:
-        help = "pip install 'netc[data]'"
+        help = f"pip install 'netc[{extra}]'"
         raise NetError(Diagnostic(NEEDS_PACKAGE, f"{what} need the package {name}", None, (), help)) from None
 
 

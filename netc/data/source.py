@@ -1,7 +1,7 @@
 """Where data layers get their values: one file of this package for each type of source.
 
 A file makes a source known by a `SourceType` at its top level; nothing is registered by hand. Modules that a source
-needs only when it is opened (lmdb, h5py, Pillow, sklearn) are imported by `open`, not by the file.
+needs only when it is opened (lmdb, h5py, Pillow) are imported by `open`, not by the file.
 """
 
 from __future__ import annotations

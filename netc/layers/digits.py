@@ -1,9 +1,10 @@
-"""Digits: scikit-learn's 1,797 scans of handwritten digits (UCI's Optical Recognition of Handwritten Digits test set).
+"""Digits: 1,797 scans of handwritten digits, which come with netc.
 
 Computes:
     Batches of images (top 0) and, if there is a second top, of their labels 0..9. The `test` split has 400 images drawn
     once and for all, `train` the other 1,397; `all` is both. Batches are in order and start again at the end; with
-    `shuffle` every epoch has its own order. Pixels, 0..16 in the data, are multiplied by `scale`.
+    `shuffle` every epoch has its own order. Pixels, 0..16 in the data, are multiplied by `scale`. They are
+    the test set of UCI's Optical Recognition of Handwritten Digits (Alpaydin & Kaynak 1998), as scikit-learn has it.
 
 Shapes:
     batch_size x 1 x 8 x 8, and batch_size.
@@ -38,7 +39,7 @@ DIGITS_PARAMETER = Message(
         optional("shuffle", 3, "bool", False, "Another order in every epoch.", origin="netc"),
         optional("scale", 4, "float", 0.0625, "Multiplies the pixels, which are 0..16.", origin="netc"),
     ),
-    doc="scikit-learn's handwritten digits.",
+    doc="The handwritten digits that come with netc.",
     origin="netc",
 )
 

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import importlib
-import pkgutil
+import re
 from collections.abc import Callable
 from inspect import cleandoc
+from pathlib import Path
 
 import netc
 from netc.catalogue import Catalogue
-from netc.errors import CODES, Code, suggest
+from netc.errors import CODES, Code
 from netc.layer import Example, LayerType
 from netc.schema.declare import Field
 from netc.schema.record import MessageType, Schema
 
+_DECLARES = re.compile(r"^\w+(: Code)? = Code\($", re.MULTILINE)
+
 
 def all_codes() -> dict[str, Code]:
-    """Every code that a module of the package declares: those of users' layer files are not among them."""
+    """Every code that a module of the package declares: those of users' layer files are not among them.
+
+    Only modules that declare some are imported, so that no package is needed that netc itself does not need.
+    """
     found: dict[str, Code] = {}
-    for info in pkgutil.walk_packages(netc.__path__, "netc."):
-        if not info.name.startswith("netc.kernels"):
-            module = importlib.import_module(info.name)
+    root = Path(netc.__file__).parent
+    for path in sorted(root.rglob("*.py")):
+        if _DECLARES.search(path.read_text(encoding="utf-8")):
+            module = importlib.import_module(".".join(("netc", *path.relative_to(root).with_suffix("").parts)))
             found |= {value.id: value for value in vars(module).values() if isinstance(value, Code)}
     return dict(sorted(found.items()))
 
@@ -34,9 +41,9 @@ def code_page(code: Code) -> str:
     """What happened, why it matters, an example, the fix; Markdown."""
     parts = [f"# {code.id}: {code.title}", code.why]
     if code.example:
-        parts.append("## Example\n\n" + _indented(code.example))
+        parts.append("## Example\n\n" + indented(code.example))
     if code.fix:
-        parts.append("## Fix\n\n" + (_indented(code.fix) if _is_text_of_a_file(code.fix) else code.fix))
+        parts.append("## Fix\n\n" + (indented(code.fix) if _is_text_of_a_file(code.fix) else code.fix))
     return "\n\n".join(parts) + "\n"
 
 
@@ -55,7 +62,9 @@ def type_page(layer_type: LayerType, schema: Schema) -> str:
         if heading == "Computes":
             parts.append("## Fields\n\n" + _fields(layer_type, schema))
     if layer_type.examples:
-        parts.append("## Example\n\n" + _indented(example_text(layer_type, layer_type.examples[0])))
+        example = layer_type.examples[0]
+        parts.append("## Example\n\n" + indented(example_text(layer_type, example)))
+        parts.append("In the language:\n\n" + indented(example_in_language(layer_type, example)))
     return "\n\n".join(parts) + "\n"
 
 
@@ -75,6 +84,20 @@ def example_text(layer_type: LayerType, example: Example) -> str:
     return "\n".join(line for line in lines if line) + "\n}\n"
 
 
+def example_in_language(layer_type: LayerType, example: Example) -> str:
+    """The same net in netc's language: the layer as a call."""
+    lines, bottoms = [], []
+    for i, given in enumerate(example.inputs):
+        bottoms.append("data" if i == 0 else f"data{i}")
+        lines.append(f"{bottoms[-1]} = Input() {{ shape {{ dim: [{', '.join(map(str, given.shape))}] }} }}")
+    name = layer_type.name.lower()
+    tops = ", ".join(name if i == 0 else f"{name}{i}" for i in range(example.tops))
+    own = re.fullmatch(rf"\s*{layer_type.param}\s*{{((?:[^{{}}]|{{[^{{}}]*}})*)}}\s*", example.fields)
+    fields = (own[1] if own else example.fields).strip()
+    call = f"{layer_type.name}({', '.join(bottoms)})" + (f" {{ {fields} }}" if fields else "")
+    return "\n".join((*lines, f"{tops} = {call}" if tops else call)) + "\n"
+
+
 def field_page(name: str, schema: Schema, choices: Callable[[Field], list[str]]) -> str | None:
     """Every message that has a field of this name, with its type, default and meaning; None if none has.
 
@@ -86,7 +109,7 @@ def field_page(name: str, schema: Schema, choices: Callable[[Field], list[str]])
         if name in message.fields and not message.name.startswith("V"):
             where = f"`{param_of[message.name]} {{ }}` of a layer" if message.name in param_of else f"`{message.name}`"
             field = message.fields[name].declaration
-            items = (_field_row(field, message), *(f"  {item}" for item in choices(field)))
+            items = (field_row(field, message), *(f"  {item}" for item in choices(field)))
             found.append(f"In {where}:\n\n" + "\n".join(items))
     return "\n\n".join([f"# {name}", *found]) + "\n" if found else None
 
@@ -94,14 +117,6 @@ def field_page(name: str, schema: Schema, choices: Callable[[Field], list[str]])
 def type_called(name: str, types: Catalogue) -> str | None:
     """The layer type of this name in any capitals."""
     return next((known for known in types.types if known.lower() == name.lower()), None)
-
-
-def known_names(types: Catalogue) -> list[str]:
-    return [*types.types, *known_codes()]
-
-
-def nearest(name: str, types: Catalogue) -> str | None:
-    return suggest(name, known_names(types))
 
 
 def _sections(doc: str) -> dict[str, str]:
@@ -131,11 +146,11 @@ def _fields(layer_type: LayerType, schema: Schema) -> str:
         return "None of its own."
     field = schema.message("LayerParameter").field(layer_type.param)
     message = schema.message(field.type)
-    rows = [_field_row(f, message) for f in message.declaration.fields]
+    rows = [field_row(f, message) for f in message.declaration.fields]
     return f"In `{layer_type.param} {{ }}`:\n\n" + "\n".join(rows)
 
 
-def _field_row(field: Field, message: MessageType) -> str:
+def field_row(field: Field, message: MessageType) -> str:
     kind = f"{field.type}, repeated" if field.label == "repeated" else field.type
     default = message.default(field.name)
     shown = "" if field.label != "optional" or not isinstance(default, bool | int | float | str) else f" = {default}"
@@ -145,5 +160,5 @@ def _field_row(field: Field, message: MessageType) -> str:
     )
 
 
-def _indented(text: str) -> str:
+def indented(text: str) -> str:
     return "\n".join("    " + line if line else "" for line in text.rstrip().splitlines())

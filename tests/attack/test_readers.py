@@ -279,7 +279,6 @@ def test_places_are_whole_numbers() -> None:
 def _trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any]:
     import netc  # noqa: PLC0415
 
-    pytest.importorskip("sklearn", reason="the digits are scikit-learn's")
     monkeypatch.chdir(tmp_path)
     layers = 'layer { name: "d" type: "Digits" top: "x" top: "y" digits_param { batch_size: 2 } }'
     layers += 'layer { name: "ip" type: "InnerProduct" bottom: "x" top: "ip" inner_product_param { num_output: 10 } }'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from PIL import Image
 from netc import caffe
 from netc.caffe import io
 from netc.caffe.proto import caffe_pb2
+from netc.caffe.zoom import zoomed
+from netc.errors import NetError
 from netc.schema.weights import parse_blob
 
 File = Callable[..., str]
@@ -276,3 +279,22 @@ def test_raw_blobs_of_nvcaffe() -> None:
     blob.raw_data += b"x"
     with pytest.raises(ValueError, match="5 bytes of FLOAT16"):
         io.blobproto_to_array(blob)
+
+
+@pytest.mark.parametrize("centres", [True, False])
+def test_linear_zoom_is_scipys(centres: bool) -> None:
+    scipy = pytest.importorskip("scipy.ndimage", reason="scipy, the extra pycaffe, is not installed")
+    how = {"mode": "grid-constant", "cval": 0.0, "grid_mode": True} if centres else {"mode": "nearest"}
+    random = np.random.default_rng(0)
+    for shape, size in [((7, 9, 3), (14, 5)), ((7, 9, 3), (3, 20)), ((5, 1, 1), (9, 4)), ((100, 70, 2), (227, 33))]:
+        image = random.random(shape)
+        wanted = scipy.zoom(image, (size[0] / shape[0], size[1] / shape[1], 1), order=1, **how)
+        np.testing.assert_allclose(zoomed(image, size, 1, centres=centres), wanted, atol=1e-12)
+
+
+def test_other_orders_say_what_they_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "scipy.ndimage", None)
+    with pytest.raises(NetError) as caught:
+        zoomed(np.zeros((3, 3, 1)), (5, 5), 3, centres=True)
+    (found,) = caught.value.diagnostics
+    assert (str(found.code), found.help) == ("DAT004", "pip install 'netc[pycaffe]'")

@@ -5,7 +5,7 @@ import pytest
 
 from netc.data import has_source, open_source, probe
 from netc.data.digits import split
-from netc.data.order import Order
+from netc.data.order import Order, permutation
 from netc.errors import NetError
 from tests.layers.harness import layers_of
 
@@ -96,3 +96,18 @@ def test_probe_and_types_without_source() -> None:
         open_source(layer, "TEST", 0)
     assert [d.code.id for d in caught.value.diagnostics] == ["DAT001"]
     assert str(caught.value.diagnostics[0].span) == "example.net:1:1"
+
+
+def test_the_digits_are_those_of_scikit_learn() -> None:
+    datasets = pytest.importorskip("sklearn.datasets", reason="scikit-learn, which netc does not need, is not there")
+    theirs = datasets.load_digits()
+    order = permutation(1797, seed=0, stream=0)
+    np.testing.assert_array_equal(split("all")[0].reshape(-1, 64), theirs.data[order])
+    np.testing.assert_array_equal(split("all")[1], theirs.target[order])
+
+
+def test_the_digits_are_in_the_file_that_netc_ships() -> None:
+    """Their sums, so that an exchanged file is seen without scikit-learn, too."""
+    images, labels = split("all")
+    assert (images.sum(), labels.sum()) == (561718, 8070)
+    assert (images[:, 0].reshape(1797, -1) * np.arange(64)).sum() % 9973 == 8443

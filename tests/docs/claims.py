@@ -107,7 +107,7 @@ CLAIMS: dict[str, dict[str, Holds]] = {
     "docs/data.md": {
         "The second top is 1 x 1 x rows x 8": "data/test_annotated.py::test_images_and_boxes",
         "(256 for each image": lambda: annotated_data.MOST_BOXES == 256,
-        "scikit-learn's 1,797 digits": lambda: sum(len(digits.split(name)[1]) for name in ("train", "test")) == 1797,
+        "1,797 handwritten digits": lambda: sum(len(digits.split(name)[1]) for name in ("train", "test")) == 1797,
         "after 2,000 iterations is 98.55 %": Measured("9c213b5", "netc train nets/mnist/lenet.net --executor fast"),
         "after each of the steps 1 to 3": Whose("what SSD's data layer does"),
         "(11point, MaxIntegral or Integral)": lambda: set(averages.VERSIONS) == {"11point", "MaxIntegral", "Integral"},
