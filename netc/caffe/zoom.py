@@ -31,11 +31,13 @@ def _along(values: Array, axis: int, size: int, centres: bool) -> Array:
     at = (places + 0.5) * (old / size) - 0.5 if centres else places * ((old - 1) / max(1, size - 1))
     low = np.floor(at).astype(np.int64)
     share = (at - low).reshape((-1, *(1,) * (values.ndim - axis - 1)))
-    return _taken(values, axis, low) * (1 - share) + _taken(values, axis, low + 1) * share
+    found: Array = _taken(values, axis, low) * (1 - share) + _taken(values, axis, low + 1) * share
+    return found
 
 
 def _taken(values: Array, axis: int, at: Array) -> Array:
     """The items at these places of an axis; zeros beyond its ends."""
     inside = (at >= 0) & (at < values.shape[axis])
-    taken = values.take(at.clip(0, values.shape[axis] - 1), axis)
-    return taken * inside.reshape((-1, *(1,) * (values.ndim - axis - 1)))
+    taken: Array = values.take(at.clip(0, values.shape[axis] - 1), axis)
+    taken *= inside.reshape((-1, *(1,) * (values.ndim - axis - 1)))
+    return taken
