@@ -31,6 +31,12 @@ _FILLED = {
     "gaussian": "std: 0.01",
     "uniform": "min: -0.1 max: 0.1",
 }
+_OTHER_LAYERS = {
+    "bilinear": "y = Deconvolution(x) { num_output: 4 group: 4 kernel_size: 4 stride: 2 pad: 1 bias_term: false "
+    'weight_filler { type: "bilinear" } }\n',
+    "image": 'y = Parameter() { shape { dim: [1, 3, 64, 64] } filler { type: "image" source: "photo.jpg" } }\n',
+}
+"""Examples of fillers that suit no InnerProduct."""
 _MOMENTUM = {"AdaGrad": "", "RMSProp": "rms_decay: 0.98", "Adam": "momentum: 0.9 momentum2: 0.999"}
 """Of update rules, where it is not `momentum: 0.9`."""
 
@@ -40,10 +46,7 @@ def _fillers() -> dict[str, Choice]:
     for name, fill in FILLERS.items():
         filler = " ".join((f'type: "{name}"', *filter(None, [_FILLED.get(name, "")])))
         example = f"y = InnerProduct(x) {{ num_output: 10 weight_filler {{ {filler} }} }}\n"
-        if name == "bilinear":
-            fields = "num_output: 4 group: 4 kernel_size: 4 stride: 2 pad: 1 bias_term: false"
-            example = f"y = Deconvolution(x) {{ {fields} weight_filler {{ {filler} }} }}\n"
-        found[name] = Choice("filler", name, (fill.__doc__ or "").strip(), example)
+        found[name] = Choice("filler", name, (fill.__doc__ or "").strip(), _OTHER_LAYERS.get(name, example))
     return found
 
 
