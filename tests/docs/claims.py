@@ -21,6 +21,7 @@ from netc.data import content, digits, images
 from netc.fast.convolution import groups
 from netc.fast.inner_product import tiles
 from netc.fast.machine import emit
+from netc.fast.winograd import cut
 from netc.jit import helpers
 from netc.language import builder, formatter, imports, limits
 from netc.language.parse import MAX_SIGNS, MAX_TERMINALS
@@ -157,7 +158,9 @@ CLAIMS: dict[str, dict[str, Holds]] = {
         "Channels lie in blocks of 16": lambda: emit.LANES == 16,
         "up to 32 of them": lambda: groups.MOST == 32,
         "up to 28 vectors of sums": has("netc/fast/machine/emit.py", '"avx512": 28'),
-        "(F(4x4, 3x3) and F(4x4, 5x5))": "fast/test_winograd.py::test_convolution_and_its_gradients",
+        "(F(4x4, 3x3), F(4x4, 5x5)": "fast/test_winograd.py::test_convolution_and_its_gradients",
+        "up to 12 x 12": lambda: cut.LARGEST == 12,
+        "pieces of 4 x 4": "fast/test_winograd.py::test_convolution_and_its_gradients",
         "convolutions of stride 1": "fast/test_winograd.py::test_what_is_not_supported",
         "1e-4 of the largest value at most": "run/test_fast_winograd.py::test_nets_agree_with_the_reference",
         "So 1, 2 or 8 threads give the same bits": (

@@ -45,13 +45,28 @@ JOINED = (
     + conv("both", "c", THREE % 33)
     + loss("c")
 )
-NETS = {"chain": CHAIN, "residual": RESIDUAL, "joined": JOINED}
+IN_PIECES = (
+    data(2, 3, 19, 22)
+    + conv("data", "a", THREE % 32)
+    + conv("a", "a2", THREE % 32)
+    + conv("a2", "b", "num_output: 32 kernel_size: 7 pad: 3 group: 2")
+    + relu("b")
+    + conv("b", "c", "num_output: 37 kernel_size: 7 pad: 2")
+    + conv("c", "d", "num_output: 20 kernel_size: 4")
+    + loss("d")
+)
+NETS = {"chain": CHAIN, "residual": RESIDUAL, "joined": JOINED, "in pieces": IN_PIECES}
 
 
-def passes(net):
+def passes(net, kernel=None):
+    """What goes by Winograd, of layers of one kernel size or of all."""
     program = net.executor.program
-    rows = [i.launch for i in (*program.setup, *program.forward, *program.backward) if i.launch is not None]
-    return {row.label for row in rows if row.label.startswith("Winograd")}
+    items = (*program.setup, *program.forward, *program.backward)
+    layers = [
+        i.launch.label for i in items
+        if i.launch is not None and kernel in (None, *net.graph.nodes[i.layer].record.convolution_param.kernel_size)
+    ]  # fmt: skip
+    return {label for label in layers if label.startswith("Winograd")}
 
 
 @pytest.fixture(autouse=True)
@@ -65,6 +80,12 @@ def test_nets_agree_with_the_reference(name, phase):
     found = passes(compare(NETS[name], phase, tolerance=1e-4))
     kinds = ["convolution", "data gradient", "weight gradient"] if phase == "TRAIN" else ["convolution"]
     assert found == {f"Winograd {kind}" for kind in kinds}
+
+
+@pytest.mark.parametrize("kernel", [4, 7])
+def test_other_kernels_go_in_pieces_but_for_the_gradient_of_their_weights(kernel):
+    found = passes(make(IN_PIECES)[1], kernel)
+    assert found == {"Winograd convolution", "Winograd data gradient"}
 
 
 def test_exact_never_comes_here(monkeypatch):

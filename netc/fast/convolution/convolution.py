@@ -106,7 +106,7 @@ def backward(b: Builder, step: Step) -> None:
 def _weight_gradient(b: Builder, layer: int, dy: Blocked, target: Region, conv: Conv) -> None:
     if _is_first(b, layer, conv):
         parts.weight_gradient(b, b.read_padded(b.bottom(layer), conv.halo), dy, target, conv)
-    elif not by_channel(conv) and winograd.chosen(b, conv, dy.n):
+    elif not by_channel(conv) and winograd.chosen_for_weights(b, conv, dy.n):
         winograd.weight_gradient(b, b.read(b.bottom(layer)), dy, target, conv)
     else:
         parts.weight_gradient(b, b.read(b.bottom(layer)), dy, target, conv)

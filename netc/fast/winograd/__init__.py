@@ -13,12 +13,17 @@ from netc.fast.machine.launch import NOTHING, Region
 from netc.fast.machine.layout import Blocked
 from netc.fast.program.builder import Builder
 from netc.fast.winograd import launches
-from netc.fast.winograd.cut import faster, supported
+from netc.fast.winograd.cut import faster, has_gradient, supported
 
 
 def chosen(b: Builder, conv: Conv, n: int) -> bool:
-    """Whether `n` images of this convolution (and its weight gradient) go by Winograd. Never with `exact`."""
+    """Whether `n` images of this convolution go by Winograd. Never with `exact`."""
     return not b.exact and supported(conv) and faster(conv, n, not b.plan.backward_planned)
+
+
+def chosen_for_weights(b: Builder, conv: Conv, n: int) -> bool:
+    """Whether the weight gradient of n images of this convolution goes by Winograd."""
+    return has_gradient(conv) and chosen(b, conv, n)
 
 
 def chosen_back(b: Builder, conv: Conv, n: int) -> bool:

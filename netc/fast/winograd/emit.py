@@ -2,7 +2,7 @@
 
 A transform multiplies a small square of values by a matrix from the left and by its transpose from the right; the
 matrices are in `matrices`. Squares that reach over the edge of a blob are cut: cells outside are read as zeros and not
-written. `size` is always the kernel's, 3 or 5; there is code for both.
+written. `size`, a literal, is always that of the kernel or its pieces.
 """
 
 from __future__ import annotations
@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from netc.fast.machine.emit import I64, VECTOR_BYTES, Below, at, constant, load, pointers, store, variable
+from netc.fast.machine.emit import I64, VECTOR_BYTES, Below, at, constant, load, pointers, signature, store, variable
 from netc.fast.winograd.matrices import BOTTOMS, KERNEL, KERNEL_GRADIENT, TOPS, TOPS_GRADIENT, Matrix
 from netc.fast.winograd.points import SIDE, point_count, square
 from netc.jit import intrinsic, ir
-from netc.jit import numba_types as types
 
 Read = Callable[[int, int], Any]
 Write = Callable[[int, int, Any], None]
@@ -54,18 +53,20 @@ def _cells(b: Any, first: Any, line: Any, size: int, inside: Sequence[Any], leas
     return found
 
 
-def _by_size(operands: int, emit: Callable[[Any, int, Sequence[Any]], None]) -> Any:
-    """What an intrinsic returns: the size and `operands` more integers; emit(builder, size, those)."""
+def _least(size: int) -> int:
+    """Cells each way that are always there: all of a whole kernel, one of a piece."""
+    return 1 if size == SIDE else size
+
+
+def _of_size(given: Any, operands: int, emit: Callable[[Any, int, Sequence[Any]], None]) -> Any:
+    """What an intrinsic returns: the size, a literal, and `operands` integers; emit(builder, size, those)."""
+    size = given.literal_value
 
     def codegen(context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
-        with b.if_else(b.icmp_signed("==", arguments[0], ir.Constant(I64, 3))) as (three, five):
-            with three:
-                emit(b, 3, arguments[1:])
-            with five:
-                emit(b, 5, arguments[1:])
+        emit(b, size, arguments[1:])
         return context.get_dummy_value()
 
-    return types.void(*[types.intp] * (1 + operands)), codegen
+    return signature(1, operands, (given,)), codegen
 
 
 # ---------------------------------------------------------------- pixels to points
@@ -75,8 +76,9 @@ def _by_size(operands: int, emit: Callable[[Any, int, Sequence[Any]], None]) -> 
 def bottom_square(
     _context: Any, size: Any, source: Any, line: Any, rows: Any, columns: Any, target: Any, step: Any
 ) -> Any:
-    """target = B^T d B of a square of pixels, of which only rows x columns (at least `size` each) are read."""
-    return _by_size(6, lambda b, n, given: _emit_points(b, BOTTOMS, n, (square(n), n), given))
+    """target = B^T d B of a square of pixels, of which only rows x columns are read: of a whole kernel at least its
+    size each."""
+    return _of_size(size, 6, lambda b, n, given: _emit_points(b, BOTTOMS, n, (square(n), _least(n)), given))
 
 
 @intrinsic
@@ -84,7 +86,7 @@ def top_gradient_square(
     _context: Any, size: Any, source: Any, line: Any, rows: Any, columns: Any, target: Any, step: Any
 ) -> Any:
     """target = A y A^T of 4 x 4 pixels, of which only rows x columns are read."""
-    return _by_size(6, lambda b, n, given: _emit_points(b, TOPS_GRADIENT, n, (SIDE, 1), given))
+    return _of_size(size, 6, lambda b, n, given: _emit_points(b, TOPS_GRADIENT, n, (SIDE, 1), given))
 
 
 def _emit_points(
@@ -112,7 +114,7 @@ def top_square(
     bias: the address of a vector to add (0: none); add: how many bytes from the target lies what else is to be added
     (-1: nothing); below, as `Below` takes it.
     """
-    return _by_size(9, _emit_tops)
+    return _of_size(size, 9, _emit_tops)
 
 
 def _emit_tops(b: Any, size: int, given: Sequence[Any]) -> None:
@@ -140,24 +142,24 @@ def _emit_tops(b: Any, size: int, given: Sequence[Any]) -> None:
 
 
 @intrinsic
-def kernel_square(_context: Any, size: Any, source: Any, target: Any, step: Any) -> Any:
-    """target = G g G^T of the size x size vectors at `source`."""
-    return _by_size(3, _emit_kernel)
+def kernel_square(
+    _context: Any, size: Any, source: Any, line: Any, rows: Any, columns: Any, target: Any, step: Any
+) -> Any:
+    """target = G g G^T of a square of vectors, of which only rows x columns are read; `line` bytes between its rows."""
+    return _of_size(size, 6, _emit_kernel)
 
 
 def _emit_kernel(b: Any, size: int, given: Sequence[Any]) -> None:
-    source, target = pointers(b, given[:2])
-    found = _points(b, size, target, given[2])
-    _transform(
-        b, KERNEL[size], size, lambda i, j: load(b, source, VECTOR_BYTES * (size * i + j)),
-        lambda i, j, v: store(b, v, found[i][j]),
-    )  # fmt: skip
+    source, target = pointers(b, (given[0], given[4]))
+    cells = _cells(b, source, given[1], size, given[2:4], _least(size), variable(b, constant(0)))
+    found = _points(b, size, target, given[5])
+    _transform(b, KERNEL[size], size, lambda i, j: load(b, cells[i][j]), lambda i, j, v: store(b, v, found[i][j]))
 
 
 @intrinsic
 def kernel_gradient_square(_context: Any, size: Any, source: Any, step: Any, target: Any) -> Any:
     """The size x size vectors at `target` = G^T u G of a square of values."""
-    return _by_size(3, _emit_kernel_gradient)
+    return _of_size(size, 3, _emit_kernel_gradient)
 
 
 def _emit_kernel_gradient(b: Any, size: int, given: Sequence[Any]) -> None:

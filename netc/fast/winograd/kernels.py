@@ -19,16 +19,22 @@ from netc.fast.machine.layout import PIXEL, Blocked
 from netc.fast.machine.lines import Spot, share
 from netc.fast.machine.operands import Entry, entry
 from netc.fast.winograd.emit import bottom_square, top_gradient_square, top_square
-from netc.fast.winograd.points import Points, Tiles, point_count
+from netc.fast.winograd.points import Pieces, Points, Tiles, point_count
 from netc.jit import kernel
 
 # ---------------------------------------------------------------- pixels to points and back
 
 
 @kernel(inline="always")
+def _across(tiles: Tiles) -> int:
+    """Tiles of a line."""
+    return (tiles.w + 3) // 4 + tiles.more
+
+
+@kernel(inline="always")
 def _spot(tiles: Tiles, number: int) -> Spot:
     """Where a tile is: image, line of tiles, tile of the line."""
-    down, across = (tiles.h + 3) // 4, (tiles.w + 3) // 4
+    down, across = (tiles.h + 3) // 4 + tiles.more, _across(tiles)
     n, rest = number // (down * across), number % (down * across)
     return n, rest // across, rest % across
 
@@ -37,89 +43,100 @@ def _spot(tiles: Tiles, number: int) -> Spot:
 def _next(tiles: Tiles, n: int, ty: int, tx: int) -> Spot:
     """Where the tile after that is, without divisions."""
     tx += 1
-    if tx * 4 >= tiles.w:
+    if (tx - tiles.more) * 4 >= tiles.w:
         tx = 0
         ty += 1
-        if ty * 4 >= tiles.h:
+        if (ty - tiles.more) * 4 >= tiles.h:
             ty = 0
             n += 1
     return n, ty, tx
 
 
-@kernel
+@kernel(inline="always")
 def _read(
-    source: int, x: Blocked, tiles: Tiles, target: int, points: Points, first: int, count: int, tops: int
-) -> None:
+    size: int, tops: int, source: int, x: Blocked, tiles: Tiles, beyond: int, target: int, points: Points, first: int,
+    count: int,
+) -> None:  # fmt: skip
     """Transform `count` tiles from number `first` on, of one plane of x, to points from address `target` on.
 
-    tops: whether these are the tops of tiles (for the weight gradient), else the bottoms.
+    size, tops: literals; whether these are the tops of tiles (for the weight gradient), else the bottoms, which reach
+    `beyond` the tops.
     """
     n, ty, tx = _spot(tiles, first)
     for t in range(count):
         place = source + n * x.image + ty * 4 * x.line + tx * 256
-        rows, columns = min(4, tiles.h - ty * 4), min(4, tiles.w - tx * 4)
-        if tops:
-            top_gradient_square(points.size, place, x.line, rows, columns, target + t * 64, points.step)
+        rows, columns = tiles.h + beyond - ty * 4, tiles.w + beyond - tx * 4
+        if tops > 0:
+            top_gradient_square(size, place, x.line, rows, columns, target + t * 64, points.step)
         else:
-            more = points.size - 1
-            bottom_square(points.size, place, x.line, rows + more, columns + more, target + t * 64, points.step)
+            bottom_square(size, place, x.line, rows, columns, target + t * 64, points.step)
         n, ty, tx = _next(tiles, n, ty, tx)
 
 
-@kernel
+@kernel(inline="always")
 def _write(
-    source: int, points: Points, target: int, y: Blocked, tiles: Tiles, first: int, count: int, bias: int, add: int,
-    below: int,
+    size: int, source: int, points: Points, target: int, y: Blocked, tiles: Tiles, first: int, count: int, bias: int,
+    add: int, below: int,
 ) -> None:  # fmt: skip
-    """Transform the points of tiles to pixels of one plane of y.
+    """Transform the points of tiles to pixels of one plane of y; `size` is a literal.
 
     bias: the address of its 16 floats (0: none); add, below: as `top_square` takes them.
     """
     n, ty, tx = _spot(tiles, first)
     for t in range(count):
         place = target + n * y.image + ty * 4 * y.line + tx * 256
-        rows, columns = min(4, tiles.h - ty * 4), min(4, tiles.w - tx * 4)
-        top_square(points.size, source + t * 64, points.step, place, y.line, rows, columns, bias, add, below)
+        rows, columns = tiles.h - ty * 4, tiles.w - tx * 4
+        if rows > 0 and columns > 0:
+            top_square(size, source + t * 64, points.step, place, y.line, rows, columns, bias, add, below)
         n, ty, tx = _next(tiles, n, ty, tx)
 
 
-@entry
-def read_squares(tid: int, nth: int, x: Blocked, points: Points, tiles: Tiles, tops: bool) -> None:
+@functools.cache
+def read_squares(size: int, tops: int) -> Entry[...]:
     """Bottoms (or tops) of a chunk to points; threads share (channel block, tile)."""
-    at, last = x.blocks * tiles.count * tid // nth, x.blocks * tiles.count * (tid + 1) // nth
-    while at < last:
-        block, t = at // tiles.count, at % tiles.count
-        count = min(last - at, tiles.count - t)
-        target = points.start + (block * points.room + t) * 64
-        _read(x.inner + block * x.plane, x, tiles, target, points, tiles.first + t, count, tops)
-        at += count
+
+    @entry
+    def body(tid: int, nth: int, x: Blocked, points: Points, tiles: Tiles, beyond: int) -> None:
+        at, last = x.blocks * tiles.count * tid // nth, x.blocks * tiles.count * (tid + 1) // nth
+        while at < last:
+            block, t = at // tiles.count, at % tiles.count
+            count = min(last - at, tiles.count - t)
+            target = points.start + (block * points.room + t) * 64
+            _read(size, tops, x.inner + block * x.plane, x, tiles, beyond, target, points, tiles.first + t, count)
+            at += count
+
+    @body.touches
+    def _(o: Any) -> Iterator[Access]:
+        yield from o.tiles.touched("read", o.x, o.beyond)
+        yield o.points.touched("write", o.tiles.count)
+
+    return body
 
 
-@read_squares.touches
-def _(o: Any) -> Iterator[Access]:
-    yield from o.tiles.touched("read", o.x, 0 if o.tops else o.points.size - 1)
-    yield o.points.touched("write", o.tiles.count)
-
-
-@entry
-def write_squares(
-    tid: int, nth: int, points: Points, y: Blocked, add: Blocked, bias: Region, tiles: Tiles, activation: Activation
-) -> None:
+@functools.cache
+def write_squares(size: int) -> Entry[...]:
     """Products of a chunk to tops, plus bias and `add`, then the activation; threads share (channel block, tile)."""
-    more = add.inner - y.inner if add.inner else -1  # as far from each pixel as from the first
-    at, last = y.blocks * tiles.count * tid // nth, y.blocks * tiles.count * (tid + 1) // nth
-    while at < last:
-        block, t = at // tiles.count, at % tiles.count
-        count = min(last - at, tiles.count - t)
-        source, shift = points.start + (block * points.room + t) * 64, bias + block * 64 if bias else 0
-        below = code(activation, block * 64)
-        _write(source, points, y.inner + block * y.plane, y, tiles, tiles.first + t, count, shift, more, below)
-        at += count
 
+    @entry
+    def body(
+        tid: int, nth: int, points: Points, y: Blocked, add: Blocked, bias: Region, tiles: Tiles,
+        activation: Activation,
+    ) -> None:  # fmt: skip
+        more = add.inner - y.inner if add.inner else -1  # as far from each pixel as from the first
+        at, last = y.blocks * tiles.count * tid // nth, y.blocks * tiles.count * (tid + 1) // nth
+        while at < last:
+            block, t = at // tiles.count, at % tiles.count
+            count = min(last - at, tiles.count - t)
+            source, shift = points.start + (block * points.room + t) * 64, bias + block * 64 if bias else 0
+            plane, below = y.inner + block * y.plane, code(activation, block * 64)
+            _write(size, source, points, plane, y, tiles, tiles.first + t, count, shift, more, below)
+            at += count
 
-@write_squares.touches
-def _(o: Any) -> list[Access]:
-    return [o.points.touched("read", o.tiles.count), *_written(o)]
+    @body.touches
+    def _(o: Any) -> list[Access]:
+        return [o.points.touched("read", o.tiles.with_tops), *_written(o)]
+
+    return body
 
 
 def _written(o: Any) -> list[Access]:
@@ -132,19 +149,31 @@ def _written(o: Any) -> list[Access]:
 
 @kernel(inline="always")
 def _multiply(
-    rows: int, vectors: int, a: int, b: int, c: int, channels: int, a_in: int, b_out: int, c_out: int
-) -> None:
-    """c = a * b for `rows` tiles (a literal) by `vectors` output blocks (another): whole blocks of input channels, then
-    what is left, rounded up to 4."""
+    rows: int, vectors: int, a: int, b: int, c: int, channels: int, a_in: int, c_out: int, parts: int, down: int,
+    across: int, a_down: int,
+) -> None:  # fmt: skip
+    """c = a * b for `rows` tiles (a literal) by `vectors` output blocks (another), over the first down x across of a
+    kernel's pieces: whole blocks of input channels, then what is left, rounded up to 4."""
     whole, rest = channels // 16, (channels % 16 + 3) // 4
-    tile(rows, vectors, 4, 64, a, b, c, 0, -1, 0, 64, b_out, c_out, 1, 0, 0, whole, a_in, 1024, 4, 16, 256)
+    b_across = (channels + 15) // 16 * 1024
+    b_down = parts * b_across
+    b_out = parts * b_down
+    for j in range(down):
+        tile(
+            rows, vectors, 4, 64, a + j * a_down, b + j * b_down, c, 0, 0 if j > 0 else -1, 0, 64, b_out, c_out,
+            across, 64, b_across, whole, a_in, 1024, 4, 16, 256,
+        )  # fmt: skip
     if rest > 0:
         a, b = a + whole * a_in, b + whole * 1024
-        tile(rows, vectors, 4, 64, a, b, c, 0, 0, 0, 64, b_out, c_out, 1, 0, 0, 1, 0, 0, rest, 16, 256)
+        for j in range(down):
+            tile(
+                rows, vectors, 4, 64, a + j * a_down, b + j * b_down, c, 0, 0, 0, 64, b_out, c_out,
+                across, 64, b_across, 1, 0, 0, rest, 16, 256,
+            )  # fmt: skip
 
 
 @functools.cache
-def products(rows: int, vectors: int, odd: bool) -> Entry[...]:
+def products(size: int, rows: int, vectors: int, odd: bool) -> Entry[...]:
     """Points times weights, by `rows` tiles and `vectors` output blocks at a time (one more block if `odd`).
 
     Either all of a chunk at once, threads sharing (point, output blocks), between the kernels above; or each thread
@@ -154,18 +183,18 @@ def products(rows: int, vectors: int, odd: bool) -> Entry[...]:
     @entry
     def body(
         tid: int, nth: int, x: Blocked, weights: Points, y: Blocked, add: Blocked, bias: Region, bottoms: Points,
-        results: Points, workspace: Region, tiles: Tiles, per: int,
-        activation: Activation,
+        results: Points, workspace: Region, tiles: Tiles, pieces: Pieces, per: int, activation: Activation,
     ) -> None:  # fmt: skip
-        ins, outs = x.blocks, y.blocks
-        points = (weights.size + 3) * (weights.size + 3)
+        ins, outs, parts = x.blocks, y.blocks, pieces.parts
+        side = size + 3
+        points, beyond = side * side, pieces.kernel - 1
         runs = (outs + vectors - 1) // vectors
         units = (tiles.count + rows - 1) // rows
         more = add.inner - y.inner if add.inner else -1
         source, target = bottoms.start, results.start
         first, last = points * runs * tid // nth, points * runs * (tid + 1) // nth
         unit, end, step = 0, units, units
-        a_in, c_out = bottoms.room * 64, results.room * 64
+        a_in, c_out, a_down = bottoms.room * 64, results.room * 64, _across(tiles) * 64
         if per > 0:
             first, last, step = 0, points * runs, per
             unit, end = units * tid // nth, units * (tid + 1) // nth
@@ -176,39 +205,42 @@ def products(rows: int, vectors: int, odd: bool) -> Entry[...]:
             chunk, count = unit * rows, min(here * rows, tiles.count - unit * rows)
             if per > 0:
                 for block in range(ins):
-                    _read(x.inner + block * x.plane, x, tiles, source + block * a_in, bottoms, chunk, count, 0)
+                    plane, place = x.inner + block * x.plane, source + block * a_in
+                    _read(size, 0, plane, x, tiles, beyond, place, bottoms, chunk, count)
             for item in range(first, last):
                 point, run = item // runs, item % runs
+                down = parts - 1 if pieces.short and point // side == side - 1 else parts  # what is left is 0
+                across = parts - 1 if pieces.short and point % side == side - 1 else parts
                 a = source + point * bottoms.step
-                b = weights.start + point * weights.step + run * vectors * ins * 1024
+                b = weights.start + point * weights.step + run * vectors * parts * parts * ins * 1024
                 c = target + point * results.step + run * vectors * c_out
                 for _ in range(here):
                     if odd and run == runs - 1:
-                        _multiply(rows, 1, a, b, c, x.c, a_in, ins * 1024, c_out)
+                        _multiply(rows, 1, a, b, c, x.c, a_in, c_out, parts, down, across, a_down)
                     else:
-                        _multiply(rows, vectors, a, b, c, x.c, a_in, ins * 1024, c_out)
+                        _multiply(rows, vectors, a, b, c, x.c, a_in, c_out, parts, down, across, a_down)
                     a += rows * 64
                     c += rows * 64
             if per > 0:
                 for block in range(outs):
                     plane, shift = y.inner + block * y.plane, bias + block * 64 if bias else 0
                     below = code(activation, block * 64)
-                    _write(target + block * c_out, results, plane, y, tiles, chunk, count, shift, more, below)
+                    _write(size, target + block * c_out, results, plane, y, tiles, chunk, count, shift, more, below)
             unit += here
 
     @body.touches
     def _(o: Any) -> Iterator[Access]:
         weights, ins, count = o.weights, o.x.blocks, o.tiles.count
-        depth = (o.x.c + 3) // 4 * 4 * PIXEL
-        yield box("read", weights.start, depth, (point_count(weights.size), weights.step), (o.y.blocks, ins * BLOCK))
+        depth, panels = (o.x.c + 3) // 4 * 4 * PIXEL, o.y.blocks * o.pieces.parts**2
+        yield box("read", weights.start, depth, (point_count(size), weights.step), (panels, ins * BLOCK))
         if o.per > 0:
             yield of("scratch", o.workspace)
-            yield from o.tiles.touched("read", o.x, weights.size - 1)
+            yield from o.tiles.touched("read", o.x, size - 1)
             yield from _written(o)
         else:
-            yield o.bottoms.touched("read", count)
-            yield o.results.touched("scratch", -(-count // rows) * rows)  # what is more than `count` is garbage
-            yield o.results.touched("write", count)
+            yield o.bottoms.touched("read", count + o.tiles.more * o.tiles.across)
+            yield o.results.touched("scratch", -(-count // rows) * rows)  # what is more than has tops is garbage
+            yield o.results.touched("write", o.tiles.with_tops)
 
     return body
 

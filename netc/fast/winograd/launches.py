@@ -1,6 +1,7 @@
-"""Winograd convolution for kernels of stride 1: F(4x4, 3x3) and F(4x4, 5x5).
+"""Winograd convolution for kernels of stride 1: F(4x4, 3x3), F(4x4, 5x5), and sums of F(4x4, 4x4) for others.
 
-4 x 4 tops take 36 multiply-adds instead of 144 for a 3 x 3 kernel, 64 instead of 400 for a 5 x 5 kernel. Forward is
+4 x 4 tops take 36 multiply-adds instead of 144 for a 3 x 3 kernel, 64 instead of 400 for a 5 x 5 kernel, 169 instead of
+784 for a 7 x 7 kernel in four pieces (`points.Pieces`). Forward is
 A^T [(G g G^T) * (B^T d B)] A over tiles of tops and their squares of bottoms; the data gradient is the same with the
 kernel turned round, the weight gradient is the adjoint G^T [sum (B^T d B) * (A dy A^T)] G. (A. Lavin, S. Gray, Fast
 Algorithms for Convolutional Neural Networks, 2015.)
@@ -22,7 +23,7 @@ from netc.fast.machine.activation import IDENTITY, Activation
 from netc.fast.machine.emit import LANES
 from netc.fast.machine.launch import NOTHING, Launch, Region, together
 from netc.fast.machine.layout import NO_BLOB, Blocked
-from netc.fast.winograd.cut import cut, gradient_chunk, tiles, vectors
+from netc.fast.winograd.cut import Cut, cut, gradient_chunk, grid, pieces_of, tiles, vectors
 from netc.fast.winograd.kernels import products, read_squares, weight_products, write_squares
 from netc.fast.winograd.points import Points, Tiles, cut_points, points_bytes
 from netc.fast.winograd.weights import points_to_weights, weights_to_points
@@ -35,7 +36,12 @@ LANES_OF_SUMS = {"avx512": 8, "avx2": 4, "plain": 2}
 
 def weight_bytes(conv: Conv) -> int:
     """The size of transformed weights, either way round."""
-    return conv.groups * points_bytes(conv.kernel[0], conv.out_blocks * conv.in_blocks, LANES)
+    return conv.groups * points_bytes(pieces_of(conv).size, _panels(conv), LANES)
+
+
+def _panels(conv: Conv) -> int:
+    """Blocks of 16 x 16 transformed weights a point."""
+    return conv.out_blocks * pieces_of(conv).parts ** 2 * conv.in_blocks
 
 
 def scratch_bytes(conv: Conv, threads: int) -> int:
@@ -45,9 +51,14 @@ def scratch_bytes(conv: Conv, threads: int) -> int:
 
 def workspace_bytes(conv: Conv, n: int, threads: int) -> int:
     """What forward needs as workspace; for the data gradient, give the convolution that `turned` makes."""
-    plan = cut(conv, n)
-    space = sum(points_bytes(conv.kernel[0], blocks, plan.chunk) for blocks in (conv.in_blocks, conv.out_blocks))
-    return space * (threads if plan.own else 1)
+    plan, size = cut(conv, n), pieces_of(conv).size
+    rooms = (conv.in_blocks, _bottom_room(conv, plan)), (conv.out_blocks, plan.chunk)
+    return sum(points_bytes(size, blocks, room) for blocks, room in rooms) * (threads if plan.own else 1)
+
+
+def _bottom_room(conv: Conv, plan: Cut) -> int:
+    """Room for the tiles of a chunk, and for those that pieces of the kernel see beyond."""
+    return plan.chunk + (pieces_of(conv).parts - 1) * (grid(conv)[1] + 1)
 
 
 def gradient_workspace_bytes(conv: Conv, n: int, threads: int) -> int:
@@ -71,7 +82,7 @@ def _of_group(memory: Region, conv: Conv, group: int) -> Region:
 
 def _weight_points(memory: Region, conv: Conv, group: int) -> Points:
     """A group's transformed weights."""
-    return cut_points(_of_group(memory, conv, group), conv.kernel[0], conv.out_blocks * conv.in_blocks, LANES)[0]
+    return cut_points(_of_group(memory, conv, group), pieces_of(conv).size, _panels(conv), LANES)[0]
 
 
 def _bottom(x: Blocked, conv: Conv, group: int) -> Blocked:
@@ -94,11 +105,12 @@ def transform_weights(
     source: Region, target: Region, scratch: Region, conv: Conv, backward: bool = False, factor: Region = NOTHING
 ) -> Iterator[Launch]:
     """Caffe's weights to points, once a step; backward: for the data gradient. factor: as `pack_weights` takes it."""
+    taken = pieces_of(conv)
     for group in range(conv.groups):
-        yield weights_to_points(
+        yield weights_to_points(taken.size)(
             source=_of_group(source, conv, group), factor=_of_group(factor, conv, group),
             target=_weight_points(target, conv, group), scratch=scratch, outs=conv.outputs // conv.groups,
-            ins=conv.inputs // conv.groups, turned=backward,
+            ins=conv.inputs // conv.groups, pieces=taken, turned=backward,
         )  # fmt: skip
 
 
@@ -108,24 +120,38 @@ def forward(
 ) -> Iterator[Launch]:  # fmt: skip
     """y = x * weights + bias (+ add, whose lines, planes and images are as far apart as y's), then the activation."""
     assert not add.inner or (add.line, add.plane, add.image) == (y.line, y.plane, y.image)
-    plan, count = cut(conv, y.n), tiles(conv, y.n)
-    bottoms, rest = cut_points(workspace, conv.kernel[0], conv.in_blocks, plan.chunk)
-    results, _ = cut_points(rest, conv.kernel[0], conv.out_blocks, plan.chunk)
-    multiply = products(plan.rows, vectors(conv), conv.out_blocks % vectors(conv) != 0)
-    step, per = (count, plan.chunk // plan.rows) if plan.own else (plan.chunk, 0)
-    for group, first in product(range(conv.groups), range(0, count, step)):
-        some = Tiles(y.h, y.w, first, min(step, count - first))
+    plan, taken = cut(conv, y.n), pieces_of(conv)
+    size, per = taken.size, plan.chunk // plan.rows if plan.own else 0
+    bottoms, rest = cut_points(workspace, size, conv.in_blocks, _bottom_room(conv, plan))
+    results, _ = cut_points(rest, size, conv.out_blocks, plan.chunk)
+    multiply = products(size, plan.rows, vectors(conv), conv.out_blocks % vectors(conv) != 0)
+    for group, some in product(range(conv.groups), _chunks(conv, y.n, plan)):
         bottom, top, added = _bottom(x, conv, group), _top(y, conv, group), _top(add, conv, group)
         shift, points = _of_group(bias, conv, group), _weight_points(weights, conv, group)
         change = replace(activation, slopes=_of_group(activation.slopes, conv, group))
         if not plan.own:
-            yield read_squares(x=bottom, points=bottoms, tiles=some, tops=False)
+            seen = replace(some, count=some.count + some.more * some.across)
+            yield read_squares(size, 0)(x=bottom, points=bottoms, tiles=seen, beyond=taken.kernel - 1)
         yield multiply(
             x=bottom, weights=points, y=top, add=added, bias=shift, bottoms=bottoms, results=results,
-            workspace=workspace, tiles=some, per=per, activation=change,
+            workspace=workspace, tiles=some, pieces=taken, per=per, activation=change,
         )  # fmt: skip
         if not plan.own:
-            yield write_squares(points=results, y=top, add=added, bias=shift, tiles=some, activation=change)
+            yield write_squares(size)(points=results, y=top, add=added, bias=shift, tiles=some, activation=change)
+
+
+def _chunks(conv: Conv, n: int, plan: Cut) -> Iterator[Tiles]:
+    """The tiles of n images, as many as the workspace has room for at a time; all at once if threads have their own."""
+    (h, w), more, (down, across) = conv.out, pieces_of(conv).parts - 1, grid(conv)
+    if plan.lines:
+        for image, line in product(range(n), range(0, down, plan.lines)):
+            first, lines = (image * (down + more) + line) * across, min(plan.lines, down - line)
+            yield Tiles(h, w, more, first, lines * across)
+        return
+    count = tiles(conv, n)
+    step = count if plan.own else plan.chunk
+    for first in range(0, count, step):
+        yield Tiles(h, w, more, first, min(step, count - first))
 
 
 def data_gradient(
@@ -148,10 +174,10 @@ def weight_gradient(x: Blocked, dy: Blocked, dw: Region, conv: Conv, workspace: 
     for group in range(conv.groups):
         bottom, top = _bottom(x, conv, group), _top(dy, conv, group)
         for start in range(0, count, room):
-            some = Tiles(dy.h, dy.w, start, min(room, count - start))
+            some = Tiles(dy.h, dy.w, 0, start, min(room, count - start))
             yield from together([
-                read_squares(x=bottom, points=bottoms, tiles=some, tops=False),
-                read_squares(x=top, points=tops, tiles=some, tops=True),
+                read_squares(size, 0)(x=bottom, points=bottoms, tiles=some, beyond=size - 1),
+                read_squares(size, 1)(x=top, points=tops, tiles=some, beyond=0),
             ])  # fmt: skip
             yield from together([
                 weight_products(lanes, each)(
@@ -161,4 +187,4 @@ def weight_gradient(x: Blocked, dy: Blocked, dw: Region, conv: Conv, workspace: 
                 for first, runs, each in block_runs(outs, vectors(conv))
             ])  # fmt: skip
         target = _of_group(dw, conv, group)
-        yield points_to_weights(source=sums, target=target, scratch=scratch, outs=top.c, ins=bottom.c)
+        yield points_to_weights(size)(source=sums, target=target, scratch=scratch, outs=top.c, ins=bottom.c)

@@ -1,15 +1,18 @@
-"""The matrices of Winograd's F(4x4, 3x3) and F(4x4, 5x5), each as the function that multiplies vectors by it.
+"""The matrices of Winograd's F(4x4, 3x3), F(4x4, 4x4) and F(4x4, 5x5), each as the function that multiplies vectors by
+it.
 
-Both make 4 x 4 tops of a square of bottoms: 6 x 6 for a 3 x 3 kernel, interpolating at 0, 1, -1, 2, -2 and infinity,
-8 x 8 for a 5 x 5 kernel, at 1/2 and -1/2 as well. Rounding errors are alike: 2e-6 of the largest value. The functions
-(`bottoms_N` is B^T, `tops_N` A^T, `kernel_N` G, and their transposes for the gradients; N is the kernel's size) are
-written out as sums that share their parts, which halves the operations. (S. Winograd, Arithmetic complexity of
-computations, 1980; A. Lavin, S. Gray, Fast Algorithms for Convolutional Neural Networks, 2015.)
+All make 4 x 4 tops of a square of bottoms: 6 x 6 for a 3 x 3 kernel, interpolating at 0, 1, -1, 2, -2 and infinity,
+7 x 7 for a piece of 4 x 4, at 1/2 as well, 8 x 8 for a 5 x 5 kernel, at -1/2, too. Rounding errors are alike: 2e-6 of
+the largest value. The functions (`bottoms_N` is B^T, `tops_N` A^T, `kernel_N` G, and their transposes for the
+gradients; N is the kernel's size) are written out as sums that share their parts, which halves the operations. (S.
+Winograd, Arithmetic complexity of computations, 1980; A. Lavin, S. Gray, Fast Algorithms for Convolutional Neural
+Networks, 2015.)
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 from netc.fast.machine.emit import constant, multiply_add
@@ -81,6 +84,49 @@ def _kernel_gradient_3(b: Any, u: Sequence[Any]) -> list[Any]:
         _fma(b, 1 / 6, difference_1, _times(b, 1 / 12, difference_2)),
         _fma(b, 1 / 6, b.fsub(sum_2, sum_1), u[5]),
     ]
+
+
+# ---------------------------------------------------------------- pieces of 4 x 4
+
+
+def _bottoms_4(b: Any, d: Sequence[Any]) -> list[Any]:
+    """B^T d: 7 to 7."""
+    both = [_fma(b, 4, x, _fma(b, -5, y, z)) for x, y, z in zip(d, d[2:], d[4:], strict=False)]  # +-1 and +-2 out
+    without_2 = [_fma(b, -4, x, y) for x, y in zip(d[1:4], d[3:6], strict=True)]
+    without_1 = [b.fsub(y, x) for x, y in zip(d[1:4], d[3:6], strict=True)]
+    ones = [_fma(b, -1 / 2, x, y) for x, y in pairwise(without_2)]
+    twos = [_fma(b, -1 / 2, x, y) for x, y in pairwise(without_1)]
+    return [
+        _fma(b, -1 / 2, both[0], both[1]),
+        *_both(b, ones[1], ones[0]),
+        *_pair(b, 2, twos[0], twos[1]),
+        both[1],
+        _fma(b, -1 / 2, both[1], both[2]),
+    ]
+
+
+def _tops_4(b: Any, m: Sequence[Any]) -> list[Any]:
+    """A^T m: 7 to 4."""
+    sum_1, difference_1 = _both(b, m[1], m[2])
+    sum_2, difference_2 = _both(b, m[3], m[4])
+    return [
+        b.fadd(b.fadd(m[0], sum_1), b.fadd(sum_2, m[5])),
+        _fma(b, 2, difference_2, _fma(b, 1 / 2, m[5], difference_1)),
+        _fma(b, 4, sum_2, _fma(b, 1 / 4, m[5], sum_1)),
+        b.fadd(_fma(b, 8, difference_2, _fma(b, 1 / 8, m[5], difference_1)), m[6]),
+    ]
+
+
+def _kernel_4(b: Any, g: Sequence[Any]) -> list[Any]:
+    """G g: 4 to 7."""
+    even, odd = b.fadd(g[0], g[2]), b.fadd(g[1], g[3])
+    even_2, odd_2 = _fma(b, 4, g[2], g[0]), _fma(b, 8, g[3], _times(b, 2, g[1]))
+    half = _fma(b, 1 / 8, g[3], _fma(b, 1 / 4, g[2], _fma(b, 1 / 2, g[1], g[0])))
+    sum_1, difference_1 = _both(b, even, odd)
+    sum_2, difference_2 = _both(b, even_2, odd_2)
+    factors = -1 / 2, -1 / 3, 1 / 9, 1 / 36, -1 / 60, 32 / 45
+    values = g[0], sum_1, difference_1, sum_2, difference_2, half
+    return [*(_times(b, factor, x) for factor, x in zip(factors, values, strict=True)), g[3]]
 
 
 # ---------------------------------------------------------------- 5 x 5 kernels
@@ -156,9 +202,9 @@ def _kernel_gradient_5(b: Any, u: Sequence[Any]) -> list[Any]:
     ]
 
 
-# by the kernel's size
-BOTTOMS: dict[int, Matrix] = {3: _bottoms_3, 5: _bottoms_5}
-TOPS: dict[int, Matrix] = {3: _tops_3, 5: _tops_5}
+# by the size of the kernel or its pieces; the gradient of weights in pieces is not made here
+BOTTOMS: dict[int, Matrix] = {3: _bottoms_3, 4: _bottoms_4, 5: _bottoms_5}
+TOPS: dict[int, Matrix] = {3: _tops_3, 4: _tops_4, 5: _tops_5}
 TOPS_GRADIENT: dict[int, Matrix] = {3: _tops_gradient_3, 5: _tops_gradient_5}
-KERNEL: dict[int, Matrix] = {3: _kernel_3, 5: _kernel_5}
+KERNEL: dict[int, Matrix] = {3: _kernel_3, 4: _kernel_4, 5: _kernel_5}
 KERNEL_GRADIENT: dict[int, Matrix] = {3: _kernel_gradient_3, 5: _kernel_gradient_5}

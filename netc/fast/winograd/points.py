@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import NamedTuple
 
 from netc.fast.machine.access import Access, Mode, box
 from netc.fast.machine.launch import Ref, Region
@@ -13,20 +14,71 @@ from netc.fast.machine.layout import PIXEL, Blocked
 SIDE = 4  # tops that a tile has each way
 
 
+class Pieces(NamedTuple):
+    """How a kernel is taken: as parts x parts pieces of size x size cells.
+
+    Pieces of several are as large as a tile, so that piece (i, j) of a tile sees the square that piece (0, 0) of the
+    tile i lines down and j across sees: squares are transformed once. short: whether the last piece each way lacks
+    cells; its values at the point infinity, which is the last, are 0 then.
+    """
+
+    kernel: int
+    size: int
+    parts: int
+    short: bool
+
+    @property
+    def products(self) -> int:
+        """Multiply-adds of a tile for each pair of channels."""
+        return int((square(self.size) * self.parts - self.short) ** 2)
+
+
+def pieces(kernel: int) -> Pieces:
+    """3 x 3 and 5 x 5 kernels in one piece, others in pieces of 4 x 4."""
+    if kernel in (3, 5):
+        return Pieces(kernel, kernel, 1, False)
+    return Pieces(kernel, SIDE, -(-kernel // SIDE), kernel % SIDE != 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Tiles:
     """`count` tiles from number `first` on, of images that have h x w tops: they are numbered over (image, line of
-    tiles, tile of the line), and cut at the lower and right edges."""
+    tiles, tile of the line), and cut at the lower and right edges.
+
+    more: tiles beyond these edges that are numbered, too, for the pieces of a kernel to see; then these are whole lines
+    of one image.
+    """
 
     h: int
     w: int
+    more: int
     first: int
     count: int
 
+    @property
+    def down(self) -> int:
+        """Lines of tiles of an image."""
+        return -(-self.h // SIDE) + self.more
+
+    @property
+    def across(self) -> int:
+        """Tiles of a line."""
+        return -(-self.w // SIDE) + self.more
+
+    @property
+    def with_tops(self) -> int:
+        """How many of them there are up to the last that has tops."""
+        return self.count - self.more
+
     def touched(self, mode: Mode, blob: Blocked, beyond: int = 0) -> Iterator[Access]:
-        """Their pixels; beyond: how far squares go beyond the tops."""
-        across = -(-self.w // SIDE)
-        each = across * -(-self.h // SIDE)
+        """Their pixels; beyond: how far windows go beyond the tops."""
+        across, each = self.across, self.down * self.across
+        if self.more:
+            image, y = self.first // each, self.first % each // across * SIDE
+            lines = min(self.h + beyond - y, self.count // across * SIDE + beyond)
+            place = blob.inner + (image * blob.image + y * blob.line)
+            yield box(mode, place, (self.w + beyond) * PIXEL, (blob.blocks, blob.plane), (lines, blob.line))
+            return
         for start, stop in _runs(self.first, self.first + self.count, each):
             for first, end in [(start, stop)] if (stop - start) % each == 0 else _runs(start, stop, across):
                 image, y, x = first // each, first % each // across * SIDE, first % across * SIDE
@@ -47,10 +99,11 @@ def _runs(first: int, end: int, each: int) -> Iterator[tuple[int, int]]:
 
 @dataclass(frozen=True, slots=True)
 class Points:
-    """Transformed squares of kernels of size x size: [point][block][room][16 floats], points `step` bytes apart.
+    """Transformed squares, of kernels or pieces of size x size: [point][block][room][16 floats], points `step` bytes
+    apart.
 
-    Of pixels the blocks are of channels, with room for so many tiles; of weights [out block][in block], with room for
-    16 input channels.
+    Of pixels the blocks are of channels, with room for so many tiles; of weights [out block][piece][in block], with
+    room for 16 input channels.
     """
 
     start: Ref
@@ -79,7 +132,7 @@ def square(size: int) -> int:
 
 
 def point_count(size: int) -> int:
-    """How many points a square has: 36 for a 3 x 3 kernel, 64 for a 5 x 5 one."""
+    """How many points a square has: 36 for a 3 x 3 kernel, 49 for a piece of 4 x 4, 64 for a 5 x 5 kernel."""
     return square(size) ** 2
 
 
