@@ -1,7 +1,8 @@
 """Softmax and its gradient: across the channels of a blocked blob, or along the lines of a plain matrix.
 
 Either way a position is vectors of 16 classes some distance apart, of which the last may be cut. Its sum goes over the
-vectors in order, then over the lanes, halves to halves.
+vectors in order, then over the lanes, halves to halves. With few classes 16 positions are turned to vectors, one for
+each class, in whose order the sums go.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ from collections.abc import Callable
 from math import prod
 from typing import Any
 
-from netc.fast.machine.access import Access, Mode, box
+from netc.fast.machine.access import Access, Mode, box, of
 from netc.fast.machine.emit import (
     I8,
     I64,
     LANES,
     POINTER,
     VECTOR,
+    VECTOR_BYTES,
     Loop,
     constant,
     lanes_below,
@@ -28,13 +30,14 @@ from netc.fast.machine.emit import (
     shuffle,
     store,
     store_masked,
+    transpose_block,
     variable,
 )
-from netc.fast.machine.launch import Ref
-from netc.fast.machine.layout import Blocked, Halo
+from netc.fast.machine.launch import Ref, Region
+from netc.fast.machine.layout import Blocked, Halo, blocks
 from netc.fast.machine.lines import line_at, share
 from netc.fast.machine.maths import exponential_of_any
-from netc.fast.machine.operands import Entry, Read, Write, entry
+from netc.fast.machine.operands import Entry, Read, Scratch, Write, entry
 from netc.fast.program.builder import Builder
 from netc.fast.program.family import Family
 from netc.fast.program.lowered import Layout
@@ -44,6 +47,7 @@ from netc.kernels.geometry import Along
 from netc.plan.model import Step
 
 LOWEST = -3.4028234663852886e38
+FEW = 64  # classes: turned they are 4 KiB, which stay in the first-level cache
 
 
 # ---------------------------------------------------------------- one position
@@ -177,6 +181,63 @@ def forward_of(flat: bool) -> Entry[...]:
     return _softmax
 
 
+@intrinsic
+def _turned(_context: Any, place: Any, count: Any) -> Any:
+    """Softmax of `count` vectors one after the other, lane by lane, in place."""
+
+    def codegen(context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
+        place, count = b.inttoptr(arguments[0], POINTER), arguments[1]
+        most, total, slot = variable(b, constant(LOWEST)), variable(b, constant(0)), variable(b, place)
+        with Loop(b, count, [slot], [VECTOR_BYTES]):
+            b.store(_larger(b, b.load(most, typ=VECTOR), load(b, b.load(slot, typ=POINTER))), most)
+        top = b.load(most, typ=VECTOR)
+        with Loop(b, count, [slot], [VECTOR_BYTES]):
+            here = b.load(slot, typ=POINTER)
+            power = exponential_of_any(b, b.fsub(load(b, here), top))
+            b.store(b.fadd(b.load(total, typ=VECTOR), power), total)
+            store(b, power, here)
+        whole = b.load(total, typ=VECTOR)
+        with Loop(b, count, [slot], [VECTOR_BYTES]):
+            here = b.load(slot, typ=POINTER)
+            store(b, b.fdiv(load(b, here), whole), here)
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp), codegen
+
+
+@functools.cache
+def few_of(flat: bool) -> Entry[...]:
+    """`forward_of` for at most `FEW` classes. scratch: for each thread a vector for each class, of whole blocks."""
+
+    @entry
+    def _few(tid: int, nth: int, x: Read[Blocked], y: Write[Blocked], scratch: Scratch[Region]) -> None:
+        blocks = (x.c + 15) // 16
+        space = scratch + tid * blocks * 1024
+        lines, across, from_step, to_step = (1, x.n, x.image, y.image) if flat else (x.n * x.h, x.w, 64, 64)
+        runs = (across + 15) // 16
+        for item in share(lines * runs, tid, nth):
+            first = item % runs * 16
+            at, here = (item // runs // x.h, 0, item // runs % x.h), min(16, across - first)
+            source, target = line_at(x, at) + first * from_step, line_at(y, at) + first * to_step
+            for block in range(blocks):
+                classes, place = min(16, x.c - block * 16), space + block * 1024
+                transpose_block(source + block * x.plane, from_step, place, 64, here, classes, 16)
+            _turned(space, x.c)
+            for block in range(blocks):
+                classes, place = min(16, x.c - block * 16), space + block * 1024
+                lanes = classes if flat else 16
+                transpose_block(place, 64, target + block * y.plane, to_step, classes, here, lanes)
+
+    if flat:
+        _few.touches(lambda o: [_lines("read", o.x), _lines("write", o.y), of("scratch", o.scratch)])
+    return _few
+
+
+def scratch_bytes(classes: int, threads: int) -> int:
+    """What `few_of` needs."""
+    return threads * blocks(classes) * LANES * VECTOR_BYTES
+
+
 @functools.cache
 def gradient_of(flat: bool) -> Entry[...]:
     """dx = y (dy - sum of y dy); dx may be dy."""
@@ -234,7 +295,12 @@ def _ways(b: Builder, layer: int) -> tuple[bool, Callable[[int], Blocked], Calla
 def forward(b: Builder, layer: int) -> None:
     flat, read, write = _ways(b, layer)
     x = read(b.bottom(layer))
-    b.emit(forward_of(flat)(x=x, y=write(b.top(layer))), "softmax")
+    y = write(b.top(layer))
+    if x.c <= FEW:
+        scratch = b.new("scratch", scratch_bytes(x.c, b.threads))
+        b.emit(few_of(flat)(x=x, y=y, scratch=scratch), "softmax")
+    else:
+        b.emit(forward_of(flat)(x=x, y=y), "softmax")
 
 
 def backward(b: Builder, step: Step) -> None:

@@ -79,6 +79,7 @@ a = ReLU(a)
 b = Convolution(a) { num_output: 32 kernel_size: 5 pad: 2 }
 c = Pooling(b) { pool: MAX kernel_size: 2 stride: 2 }
 d = Convolution(c) { num_output: 96 kernel_size: 3 pad: 1 }
+d = Convolution(d) { num_output: 20 kernel_size: 7 pad: 3 }
 e = Convolution(d) { num_output: 4 kernel_size: 1 }
 loss = SoftmaxWithLoss(e, label)
 """,
@@ -118,6 +119,12 @@ ip = InnerProduct(y) { num_output: 16 }
 p = Softmax(ip)
 q = Dropout(p)
 loss = Reduction(q) { loss_weight: 1 }
+many = InnerProduct(y) { num_output: 70 }
+many = Softmax(many)
+loss2 = Reduction(many) { loss_weight: 1 }
+maps = Convolution(z) { num_output: 70 kernel_size: 1 }
+maps = Softmax(maps)
+loss3 = Reduction(maps) { loss_weight: 1 }
 """,
     "boxes": """
 data = Input() { shape { dim: [2, 20, 6, 5] } }
