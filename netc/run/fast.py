@@ -85,6 +85,7 @@ class Fast(Steps):
         self._step = -1  # the last step of the plan that was
         self._passes: dict[tuple[str, int, int], tuple[list[Segment], int]] = {}  # and the last step of each
         self._over: dict[tuple[int, int], bool] = {}
+        self._slots: dict[int, Array] = {}  # plain arrays whose shape stays
         self._losses = [node.index for node in self.plan.graph.nodes if any(node.loss_weights)]
         items = (*self.program.constants, *self.program.forward, *self.program.backward)
         steps = [item.step for item in items if item.step is not None]
@@ -284,9 +285,14 @@ class Fast(Steps):
         return result
 
     def _slot(self, slot: int) -> Array:
-        home = self.program.homes[slot].plain
-        assert home is not None
-        return self._view(home.base.array, self._shape(slot), np.dtype(np.float32))
+        found = self._slots.get(slot)
+        if found is None:
+            home = self.program.homes[slot].plain
+            assert home is not None
+            found = self._view(home.base.array, self._shape(slot), np.dtype(np.float32))
+            if slot not in self.program.bounded:
+                self._slots[slot] = found
+        return found[...]  # an array of the caller's own, who may give it another shape
 
     def _shape(self, slot: int) -> Shape:
         """Of a value or its gradient, as it is now."""

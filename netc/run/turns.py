@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 
 from netc.errors import Code, Diagnostic, NetError
@@ -96,42 +96,41 @@ class Turns:
             raise self._refuse("its inputs were asked for while another thread runs it")
         self._inputs.claim()
 
-    @contextmanager
-    def setting(self) -> Iterator[None]:
+    def setting(self) -> AbstractContextManager[None]:
         """While this thread sets inputs, no pass begins; raises NetError(RUN026) in one."""
-        with self._alone():
-            self._inputs.claim()
-            yield
+        return self._alone(self._inputs.claim)
 
-    @contextmanager
-    def forward(self) -> Iterator[None]:
+    def forward(self) -> AbstractContextManager[None]:
         """A forward pass: whole, or ended by an exception of its own, and alone."""
-        with self._alone():
-            if self._inputs.lost():
-                raise self._refuse("another thread has set its inputs since this one did")
-            self._inputs.use()
-            self._values.claim()
-            yield
+        return self._alone(self._begin_forward)
 
-    @contextmanager
-    def backward(self) -> Iterator[None]:
+    def _begin_forward(self) -> None:
+        if self._inputs.lost():
+            raise self._refuse("another thread has set its inputs since this one did")
+        self._inputs.use()
+        self._values.claim()
+
+    def backward(self) -> AbstractContextManager[None]:
         """Around a backward, of the forward pass that this thread, or at least no other one, ran last.
 
         Raises NetError(RUN026).
         """
-        with self._alone():
-            if self._values.lost():
-                raise self._refuse("another thread has run forward since this one did")
-            yield
+        return self._alone(self._begin_backward)
+
+    def _begin_backward(self) -> None:
+        if self._values.lost():
+            raise self._refuse("another thread has run forward since this one did")
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _alone(self, begin: Callable[[], None]) -> Iterator[None]:
+        """Within a block: nobody else is, after `begin`. One generator, as small nets notice each."""
         me = Holder()
         with Held():
             try:
                 if (other := self._pass.take(me)) is not None:
                     same = other.thread == me.thread
                     raise self._refuse("from inside a pass" if same else "another thread is running it")
+                begin()
                 yield
             finally:
                 self._pass.drop(me)
