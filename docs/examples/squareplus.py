@@ -18,6 +18,9 @@ from math import sqrt
 import numpy as np
 
 from netc.convert.onnx.writer import LayerWriter
+from netc.convert.torch.code import call, literal
+from netc.convert.torch.writer import LayerWriter as TorchWriter
+from netc.convert.torch.writer import Written, X
 from netc.fast.machine.layout import Blocked, as_lines
 from netc.fast.machine.lines import line_of, lines_of, share, spot
 from netc.fast.machine.operands import Read, Write, entry
@@ -118,6 +121,19 @@ def _onnx(layer: LayerWriter) -> str:
     return layer.times(layer.op("Add", layer.x, root), 0.5)
 
 
+# ---------------------------------------------------------------- PyTorch
+
+_FUNCTION = '''
+def squareplus(x: Tensor, b: float) -> Tensor:
+    """A smooth ReLU without exponentials."""
+    return (x + torch.sqrt(x * x + b)) / 2
+'''
+
+
+def _torch(layer: TorchWriter) -> Written:
+    return Written((call("squareplus", X, literal(layer.p.b)),), brings=(_FUNCTION,))
+
+
 SQUAREPLUS = LayerType(
     "Squareplus",
     __doc__,
@@ -129,6 +145,7 @@ SQUAREPLUS = LayerType(
     role=Role("activation", space="same"),
     fast=Family(("Squareplus",), _accepts, _forward, _backward),
     onnx=_onnx,
+    torch=_torch,
     origin="netc",
     examples=(Example(), Example("squareplus_param { b: 0.5 }")),
     refuses=(Refused(BAD_FIELD, "squareplus_param { b: 0 }"),),

@@ -11,11 +11,15 @@ import pytest
 import netc
 from netc.api.gradcheck import gradcheck
 from netc.catalogue import catalogue
+from netc.convert import files
+from netc.convert.check import check, random_inputs
+from netc.convert.model import Options
 from netc.convert.onnx import export
 from netc.convert.predicting import Predicting
 from netc.errors import NetError
 from tests.cli.conftest import Run
-from tests.run.test_poison import check, fast_of
+from tests.run.test_poison import check as touches
+from tests.run.test_poison import fast_of
 
 FILE = Path(__file__).parents[2] / "docs/examples/squareplus.py"
 NET = """
@@ -59,7 +63,7 @@ def test_its_compiled_steps_run_and_give_its_own_kernels_numbers() -> None:
 def test_its_compiled_steps_touch_what_they_say() -> None:
     net = net_of("fast", 2)
     net.forward()
-    assert check(fast_of(net)) > 5
+    assert touches(fast_of(net)) > 5
 
 
 def test_its_backward_is_the_derivative() -> None:
@@ -76,6 +80,24 @@ def test_its_onnx_writer_gives_the_same_numbers() -> None:
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     (found,) = session.run(None, dict(net.inputs))
     np.testing.assert_allclose(found, net.forward()["b"], rtol=1e-4, atol=1e-5)
+
+
+def test_its_pytorch_writer_brings_its_function(tmp_path: Path) -> None:
+    """Once, however many layers use it; a blob that is called as the function is does not hide it."""
+    (tmp_path / "own.net").write_text(NET.replace("a = Squareplus", "squareplus = Squareplus"))
+    text = files.dump(files.read(tmp_path / "own.net", [FILE]), ".py", Options()).content.decode()
+    assert text.count("def squareplus(x: Tensor, b: float) -> Tensor:") == 1
+    assert "squareplus_2 = squareplus(a, 2.0)" in text
+    assert "squareplus(b, 4.0)" in text
+
+
+def test_its_pytorch_writer_gives_the_same_numbers(tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch")
+    (tmp_path / "own.net").write_text(NET)
+    made = files.dump(files.read(tmp_path / "own.net", [FILE]), ".py", Options()).checkable
+    assert made is not None
+    found = check(made, random_inputs(made))
+    assert (found.problem, found.compared) == (None, found.computed)
 
 
 def test_its_refusals() -> None:

@@ -100,11 +100,14 @@ def test_a_piece_is_in_one_file_and_has_a_docstring() -> None:
         assert '"""' in piece.text, piece.name
 
 
-def test_names_that_python_or_modules_have(tmp_path: Path) -> None:
-    """Layers and blobs may be called anything."""
+@pytest.mark.parametrize(
+    ("title", "name"), [('3\\"\\"\\" \\\\ odd', "Net3Odd"), ("Tensor", "Tensor2"), ("crop", "Crop2"), ("path", "Path2")]
+)
+def test_names_that_python_or_modules_have(title: str, name: str, tmp_path: Path) -> None:
+    """Nets, layers and blobs may be called anything."""
     net = tmp_path / "odd.prototxt"
     net.write_text(
-        'name: "3\\"\\"\\" \\\\ odd"\n'
+        f'name: "{title}"\n'
         'layer { name: "data" type: "Input" top: "class" input_param { shape { dim: 2 dim: 3 dim: 4 dim: 4 } } }\n'
         'layer { name: "forward" type: "Convolution" bottom: "class" top: "F"'
         " convolution_param { num_output: 2 kernel_size: 1 } }\n"
@@ -115,6 +118,7 @@ def test_names_that_python_or_modules_have(tmp_path: Path) -> None:
     )
     made = files.dump(files.read(net), ".py", Options())
     compile(made.content, "odd.py", "exec")
+    assert f"class {name}(nn.Module):" in made.content.decode()
     (tmp_path / "odd.py").write_bytes(made.content)
     clean(tmp_path)
 

@@ -117,6 +117,32 @@ def test_detectors_and_maps(name: str) -> None:
     assert found.compared == found.computed > 10
 
 
+def test_outputs_of_a_net_that_draws_are_of_the_draws_that_are_looked_at(tmp_path: Path) -> None:
+    """Dropout at test: what comes after it is compared, on what PyTorch drew."""
+    (tmp_path / "draws.net").write_text(
+        "data = Input() { shape { dim: [3, 40] } }\na = Dropout(data) { sample_weights_test: true }\nb = Softmax(a)\n"
+    )
+    it = files.dump(files.read(tmp_path / "draws.net"), ".py", Options()).checkable
+    assert it is not None
+    found = check(it, random_inputs(it))
+    assert (found.problem, found.compared, found.computed) == (None, 1, 2)
+
+
+def test_layers_after_a_filter_that_lets_nothing_through(tmp_path: Path) -> None:
+    (tmp_path / "few.net").write_text(
+        "data, chosen = Input() { shape { dim: [3, 4, 2, 3] } shape { dim: [3] } }\n"
+        "few = Filter(data, chosen)\n"
+        "a = Reshape(few) { shape { dim: [0, 0, 1, -1] } }\nb = Reshape(few) { axis: 1 shape { dim: -1 } }\n"
+        "c = Reshape(few) { shape { dim: [-1, 8] } }\nd = InnerProduct(b) { num_output: 2 }\n"
+    )
+    it = files.dump(files.read(tmp_path / "few.net"), ".py", Options()).checkable
+    assert it is not None
+    data = np.random.default_rng(0).standard_normal((3, 4, 2, 3)).astype(np.float32)
+    chosen = (np.array(c, np.float32) for c in ([0, 0, 0], [0, 1, 0], [1, 1, 1]))
+    found = check(it, [{"data": data, "chosen": c} for c in chosen])
+    assert (found.problem, found.runs) == (None, 3)
+
+
 STEPS = 5
 INPUTS = """train, test {{
   data = Input() {{ shape {{ dim: {shape} }} }}

@@ -48,6 +48,11 @@ class Item:
     path: tuple[Run, ...] = ()
     written: Written | None = None
 
+    @property
+    def brings(self) -> tuple[str, ...]:
+        """Texts that its layer's writer brings."""
+        return self.written.brings if self.written is not None else ()
+
 
 def item_of(
     key: str,

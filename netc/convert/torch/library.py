@@ -34,6 +34,12 @@ def pieces() -> dict[str, Piece]:
     return found
 
 
+@cache
+def defined(text: str) -> frozenset[str]:
+    """The functions and classes that a text defines."""
+    return frozenset(n.name for n in ast.parse(text).body if isinstance(n, ast.FunctionDef | ast.ClassDef))
+
+
 def needed(text: str) -> list[Piece]:
     """The pieces that a text names, and those that these use."""
     known = pieces()

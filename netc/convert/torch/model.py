@@ -11,7 +11,7 @@ from netc.convert.torch import blocks
 from netc.convert.torch.blocks import Blocks
 from netc.convert.torch.code import Call, Chain, Expression, function, layout, literal, quoted
 from netc.convert.torch.items import Bound, Item, Value, item_of, joined
-from netc.convert.torch.library import needed
+from netc.convert.torch.library import defined, needed
 from netc.convert.torch.names import ATTRIBUTES, Taken, class_name, identifier, variable, variables
 from netc.convert.torch.statements import Body
 from netc.convert.torch.views import Layer, Name, Union
@@ -60,12 +60,14 @@ class Writing:
         self._items(writer_of)
         segments, wanted = self._segments()
         segments = {name: joined(items, wanted[name]) for name, items in segments.items()}
-        root = class_name(self.title, "Net")
-        made = Blocks(Taken.by((*variables(), root)), [])
+        brought = tuple(dict.fromkeys(text for item in self.items.values() for text in item.brings))
+        taken = Taken.by(variables().union(*map(defined, brought)))
+        root = taken.fresh(class_name(self.title, "Net"), "")
+        made = Blocks(taken, [])
         segments = made.grouped(segments, wanted)
         attributes = _attributes(segments)
         state = _state(segments, attributes)
-        text = self._text(root, made.classes, segments, attributes, state)
+        text = self._text(root, made.classes, segments, attributes, state, brought)
         first = next(iter(self.union.inputs.values()))
         return Model(text, state, root, tuple(value.name for value in first))
 
@@ -100,6 +102,7 @@ class Writing:
         segments: Mapping[str, list[Item]],
         attributes: Mapping[str, Mapping[int, str]],
         state: Mapping[str, Learned],
+        brought: Sequence[str],
     ) -> str:
         body = [f"class {root}(nn.Module):"]
         body += [
@@ -116,9 +119,10 @@ class Writing:
         sections = [*map(list, classes), body, _load(root)]
         multipliers = self._multipliers(state)
         text = "\n\n\n".join("\n".join(lines) for lines in sections)
-        pieces = needed(text + (" parameter_groups" if multipliers else ""))
-        if pieces:
-            text += "\n\n\n# What PyTorch does not have.\n\n\n" + "\n\n\n".join(piece.text for piece in pieces)
+        pieces = needed(" ".join((text, *brought, "parameter_groups" if multipliers else "")))
+        if pieces or brought:
+            texts = [*(piece.text for piece in pieces), *(own.strip() for own in brought)]
+            text += "\n\n\n# What PyTorch does not have.\n\n\n" + "\n\n\n".join(texts)
         text += "\n\n\n" + "\n".join(self._main(root))
         weights = 'WEIGHTS = Path(__file__).with_suffix(".safetensors")'
         heads = [self._head(root), _imports(text), "\n".join([weights, *multipliers])]
@@ -243,6 +247,7 @@ def _item(layer: Layer, write: Write) -> Item:
             tuple(plan.shapes[v] for v in node.bottoms),
             tuple(plan.shapes[v] for v in node.tops),
             layer.view.net.params.get(node.key, ()),
+            not plan.bounded.isdisjoint(node.bottoms[:1]),
         )
     )
     return item_of(layer.key, node.name, _kind(written, node.type.name), layer.bottoms, layer.tops, written, layer.path)

@@ -51,7 +51,8 @@ class _Run:
     def __call__(self, inputs: Mapping[str, Array]) -> dict[int, Array]:
         torch = _torch()
         given = [torch.tensor(inputs[name]) for name in self.inputs]
-        with torch.no_grad():
+        with torch.no_grad(), torch.random.fork_rng(devices=()):
+            torch.manual_seed(0)  # both models draw the same where a layer draws at random
             made = self.module(*given)
         found = made if isinstance(made, tuple) else (made,)
         return {value: tensor.numpy() for value, tensor in zip(self.values, found, strict=True)}

@@ -54,12 +54,18 @@ def flatten(layer: LayerWriter) -> Written:
 
 
 def reshape(layer: LayerWriter) -> Written:
-    """Sizes as the file has them, so that the batch may be another: a 0 is the bottom's own size."""
+    """Sizes as the file has them, so that the batch may be another: a 0 is the bottom's own size.
+
+    What -1 stands for cannot be told from no values; beside the number of items it does not depend on that.
+    """
     p, rank = layer.p, len(layer.shape)
     first = p.axis if p.axis >= 0 else rank + 1 + p.axis
     last = rank if p.num_axes == -1 else first + p.num_axes
     sizes: list[Expression] = [_size(axis) for axis in range(first)]
-    sizes += [_size(first + i) if d == 0 else str(d) for i, d in enumerate(p.shape.dim)]
+    given = list(p.shape.dim)
+    if layer.may_be_empty and (first > 0 or given[:1] == [0]):
+        given = [layer.top_shapes[0][first + i] if d == -1 else d for i, d in enumerate(given)]
+    sizes += [_size(first + i) if d == 0 else str(d) for i, d in enumerate(given)]
     sizes += [_size(axis) for axis in range(last, rank)]
     return made(call(raw(X, ".reshape"), *(sizes or ["()"])))
 

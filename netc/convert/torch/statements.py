@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from netc.convert.torch.code import INDENT, WIDTH, Bottom, Items, filled, layout
 from netc.convert.torch.items import Item, Value
+from netc.convert.torch.library import defined
 from netc.convert.torch.names import Taken, variables
 
 
@@ -25,7 +26,7 @@ class Body:
 
     def names(self) -> dict[Value, str]:
         """The variable of each value. One that is written in place takes over the variable, if nobody reads the old."""
-        taken = Taken.by(variables())
+        taken = Taken.by(variables().union(*(defined(text) for item in self.items for text in item.brings)))
         names = {value: taken.fresh(self.wished[value]) for value in self.given}
         last = {value: at for at, item in enumerate(self.items) for value in item.bottoms}
         last |= dict.fromkeys(self.gives, len(self.items))

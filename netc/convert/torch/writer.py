@@ -51,7 +51,8 @@ class Written:
 
     module: what `Own()` stands for in them. state: its parameters and buffers by the names that PyTorch gives them
     ("" for a module that is a parameter itself). normalizes, affine: a BatchNorm without scale and shift, and a module
-    that is nothing but these, of each channel: one after the other they are one module.
+    that is nothing but these, of each channel: one after the other they are one module. brings: texts of functions and
+    classes that they use and PyTorch does not have; a text names `torch`, `nn` and `Tensor` as they are imported.
     """
 
     tops: tuple[Expression, ...]
@@ -60,6 +61,7 @@ class Written:
     together: bool = False
     normalizes: bool = False
     affine: bool = False
+    brings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class LayerWriter:
     """One layer: all shapes, its parameters. A type's writer gives a `Written`, mostly by `module` or `made`.
 
     `p` is the record of the type's own message. What differs between training and predicting is written for both, as
-    modules do it: by their mode.
+    modules do it: by their mode. `may_be_empty`: how many items its first bottom has depends on values; perhaps none.
     """
 
     node: Node
@@ -75,6 +77,7 @@ class LayerWriter:
     bottom_shapes: tuple[Shape, ...]
     top_shapes: tuple[Shape, ...]
     params: tuple[Array, ...]
+    may_be_empty: bool = False
 
     @property
     def p(self) -> Any:
