@@ -7,6 +7,7 @@ A diagnostic's code is declared once, as a `Code` beside the stage that gives it
 from __future__ import annotations
 
 import re
+import warnings
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
@@ -218,6 +219,17 @@ class NetError(Refusal):
 
     def __str__(self) -> str:
         return "\n".join(d.render() for d in self.diagnostics)
+
+
+class NetWarning(RuntimeWarning):
+    """What netc warns a program of; commands show the diagnostics themselves."""
+
+
+def warn(diagnostics: Iterable[Diagnostic], stacklevel: int = 1) -> None:
+    """Give diagnostics to Python's `warnings`. stacklevel: 1 blames the caller of the function that calls this."""
+    for diagnostic in diagnostics:
+        help = f" ({diagnostic.help})" if diagnostic.help else ""
+        warnings.warn(f"{diagnostic.code.id}: {diagnostic.message}{help}", NetWarning, stacklevel + 2)
 
 
 @dataclass

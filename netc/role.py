@@ -96,6 +96,8 @@ class Role:
     guess: for a loss: from the layer's record and its bottoms' shapes, the loss of a guess, if that can be told.
     writes: the field that names the file that the layer writes, if it writes one.
     doubt: from parameter blobs that were loaded, what makes them unlikely to be what training left, or "".
+    current: from the parameter blobs of a file, these as the type has them now: older programs wrote others.
+    misfit: from how many parameter blobs the layer has, and a file's layer, what to write so that they fit, or "".
     """
 
     family: Family = "arithmetic"
@@ -117,6 +119,8 @@ class Role:
     advice: str = ""
     guess: Callable[[Any, Sequence[tuple[int, ...]]], Guess | None] | None = None
     doubt: Callable[[Sequence[Any]], str] | None = None
+    current: Callable[[tuple[Any, ...]], tuple[Any, ...]] | None = None
+    misfit: Callable[[int, int], str] | None = None
     writes: str = ""
 
 

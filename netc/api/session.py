@@ -23,7 +23,7 @@ from netc.api.preprocess import stored
 from netc.api.settings import Given
 from netc.api.sized import SizedNet, Varying
 from netc.api.whole_tests import too_many_batches
-from netc.errors import Code, Diagnostic, NetError, Report, suggest
+from netc.errors import Code, Diagnostic, NetError, Report, suggest, warn
 from netc.files import near
 from netc.graph import Graph, Node, State
 from netc.layer import Array, Phase, Shape, format_shape
@@ -269,7 +269,9 @@ def load_files(
     read = {path: solve.read_weights(path) for path in map(Path, files)}
     _check_names(net, {layer.name for weights in read.values() for layer in weights.layers}, names or {})
     options: dict[str, Any] = {"reshape": reshape, "names": names}
-    return {path: run.load_weights(net, weights, source=str(path), **options) for path, weights in read.items()}
+    loaded = {path: run.load_weights(net, weights, source=str(path), **options) for path, weights in read.items()}
+    warn((warning for found in loaded.values() for warning in found.warnings), stacklevel=2)
+    return loaded
 
 
 def _check_names(net: run.Net, in_files: set[str], names: Mapping[str, str]) -> None:

@@ -24,7 +24,7 @@ from netc.caffe.facade import Facade
 from netc.caffe.fixed import FixedDict, FixedList
 from netc.caffe.memory_data import Feed, check
 from netc.caffe.passes import Passes
-from netc.errors import NetError
+from netc.errors import NetError, warn
 from netc.graph import State
 from netc.layer import Array
 from netc.run.codes import NOTHING_LOADED
@@ -201,7 +201,8 @@ class Net(Passes):
         with as_pycaffe_raises():
             try:
                 self._engine.catch_up()
-                run.load_weights(self._engine, solve.read_weights(weights), source=str(weights))
+                found = run.load_weights(self._engine, solve.read_weights(weights), source=str(weights))
+                warn(found.warnings, stacklevel=2)
             except NetError as error:
                 if any(d.code is not NOTHING_LOADED for d in error.diagnostics):
                     raise

@@ -10,6 +10,7 @@ import importlib
 import io
 import pkgutil
 import sys
+import warnings
 from difflib import get_close_matches
 
 import click
@@ -17,7 +18,7 @@ import click
 import netc
 from netc import kernel_files
 from netc.cli import _streams
-from netc.errors import Diagnostic, NetError, visible
+from netc.errors import Diagnostic, NetError, NetWarning, visible
 
 
 class Commands(click.Group):
@@ -71,6 +72,7 @@ def _warn(warning: Diagnostic) -> None:
 
 def _run() -> int:
     kernel_files.on_warning = _warn
+    warnings.simplefilter("ignore", NetWarning)  # commands show what it says
     try:
         code = cli(standalone_mode=False)
     except NetError as error:

@@ -63,6 +63,7 @@ def show_loaded(loaded: Mapping[Path, Loaded]) -> None:
         _output.say(f"{path}: {'; '.join(parts)}")
         for diagnostic in result.mismatched:
             _output.say(f"  {diagnostic.message}")
+        _output.show(result.warnings)
     fresh = _fresh(loaded.values())
     if fresh:
         _output.say(f"fresh, not in {'the file' if len(loaded) == 1 else 'any file'}: {_some(fresh)}")

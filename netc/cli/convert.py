@@ -20,6 +20,7 @@ from netc.convert.onnx.sizes import AXES
 from netc.errors import Diagnostic, NetError
 from netc.language import Setting
 from netc.layer import Shape
+from netc.run.weights import not_finite
 
 
 class AxesOption(click.ParamType):  # type: ignore[type-arg, unused-ignore]
@@ -99,6 +100,8 @@ def command(
     model = files.with_weights(files.read(source, layers, settings), weights)
     if model.definition is not None:
         _output.show(model.definition.warnings)
+    if model.weights is not None:
+        _output.show(not_finite(model.weights.layers, str(model.path if not weights else weights[-1])))
     if asked["labels"] is not None:
         asked["labels"] = tuple(read_lines(asked["labels"], BAD_LABELS))
     options = Options(inputs=dict(inputs), **{name: value for name, value in asked.items() if value is not None})

@@ -24,6 +24,7 @@ from netc.kernels.fillers import fill
 from netc.kernels.philox import stream
 from netc.layer import Array, LayerType, Shape
 from netc.plan.model import Param, Plan
+from netc.run.codes import WEIGHTS_NOT_FINITE
 from netc.run.net import Net
 from netc.run.weights import match
 from netc.schema.record import Record
@@ -187,7 +188,7 @@ def _loaded(plan: Plan, weights: Weights, source: str, whole: bool) -> tuple[dic
     for node, layer in pairs:
         for index, blob in zip(plan.layers[node.index].params, layer.blobs, strict=True):
             found[index] = np.asarray(blob, np.float32).reshape(plan.params[index].shape)
-    notes = [d.message for d in loaded.warnings]
+    notes = [d.message for d in loaded.warnings if d.code is not WEIGHTS_NOT_FINITE]  # said of the whole file
     notes += [f"no parameters for {', '.join(loaded.fresh)}: as their fillers say"] if loaded.fresh else []
     return found, notes
 

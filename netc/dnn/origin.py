@@ -13,7 +13,7 @@ from netc.api.sized import SizedNet
 from netc.catalogue import Catalogue
 from netc.dnn.own_layers import Blobs, Fields, own_type
 from netc.dnn.registry import Maker, registered
-from netc.errors import Diagnostic, NetError
+from netc.errors import Diagnostic, NetError, warn
 from netc.graph import FORK_TYPE, UNKNOWN_TYPE, State
 from netc.layer import Array
 from netc.schema.weights import Weights
@@ -49,7 +49,7 @@ class Origin:
         planner = Planner(replace(self.definition, types=types), State("TEST"), training=(False,))
         net = SizedNet(planner, {}, executor="fast")
         if before is None and self.weights is not None:
-            run.load_weights(net, self.weights, source=self.source)
+            warn(run.load_weights(net, self.weights, source=self.source).warnings, stacklevel=2)
         for key, arrays in before.params.items() if before is not None else ():
             _copy(arrays, net.params.get(key, ()))
         self.weights = None

@@ -20,6 +20,7 @@ Caffe notes:
     `lr_mult` says. m/(m-1) stands in the moving average only. `use_global_stats` is false in TRAIN and true in TEST
     unless the file says otherwise. NaN in a channel makes the channel, and its stored statistics, NaN.
     `scale_bias`, `scale_filler` and `bias_filler` are NVCaffe's: y = scale x-hat + bias in one layer, with five blobs.
+    Those of NVCaffe 0.15 (scale, bias, mean, variance, and a fifth that is not read; 1 x C x 1 x 1) are loaded as such.
 """
 
 from collections.abc import Sequence
@@ -227,6 +228,32 @@ def _empty(blobs: Sequence[Array]) -> str:
     return "" if blobs[2].any() else "BatchNorm statistics with factor 0"
 
 
+def _current(blobs: tuple[Array, ...]) -> tuple[Array, ...]:
+    """NVCaffe 0.15 (DIGITS) wrote scale, bias, mean, variance and a number that it did not read.
+
+    Later versions move them as is done here. Where each blob is one number, those with four axes are the old ones.
+    """
+    old = len(blobs) == 5 and blobs[4].size == 1 and (blobs[0].size > 1 or blobs[0].ndim == 4)
+    if not old:
+        return blobs
+    scale, bias, mean, variance, _ = blobs
+    return mean, variance, np.ones(1, np.float32), scale, bias
+
+
+def _misfit(own: int, others: int) -> str:
+    return {
+        (3, 5): "the file's layer scales and shifts, too (NVCaffe): write `batch_norm_param { scale_bias: true }`, and "
+        "take the Scale layer after it out, if there is one",
+        (5, 3): "the file's layer only normalizes: take `scale_bias`, `scale_filler` and `bias_filler` out; the Scale "
+        "layer after it has the rest",
+        (3, 4): _OTHER_TYPE,
+        (5, 4): _OTHER_TYPE,
+    }.get((own, others), "")
+
+
+_OTHER_TYPE = 'four blobs (slope, bias, mean, variance) are those of a layer of `type: "BN"`'
+
+
 BATCH_NORM = LayerType(
     "BatchNorm",
     __doc__,
@@ -240,6 +267,8 @@ BATCH_NORM = LayerType(
         space="same",
         advice="a variance is zero or overflows: look at `eps`, at the batch size, and at dead layers before it",
         doubt=_empty,
+        current=_current,
+        misfit=_misfit,
         called={
             "batchnormalization": '(with a "Scale" after it)',
             "batchnorm2d": '(with a "Scale" after it)',

@@ -97,6 +97,14 @@ EMPTY_STATISTICS = Code(
     example="netc test deploy.prototxt --weights converted.caffemodel",
     fix="Set the third blob to 1 where the first two hold mean and variance themselves, and save the weights again.",
 )
+WEIGHTS_NOT_FINITE = Code(
+    "SNP032",
+    "weights that are not finite were loaded",
+    why="A weight that is NaN or infinite makes everything NaN that it meets. Snapshots of a run whose loss became NaN "
+    "hold such values, and so does whatever is trained from them or converted. This is a warning.",
+    example="netc predict deploy.prototxt --weights diverged_iter_5000.caffemodel cat.jpg",
+    fix="Take a snapshot of before the loss became NaN, and go on with a smaller base_lr or with clip_gradients.",
+)
 SAME_NAMES = Code(
     "SNP014",
     "weights of several layers with one name",

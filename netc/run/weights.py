@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from netc.errors import Diagnostic, NetError
 from netc.graph import Node
 from netc.layer import Shape, format_shape
 from netc.plan.model import Plan
-from netc.run.codes import EMPTY_STATISTICS, NOTHING_LOADED, SAME_NAMES, WEIGHTS_SHAPE
+from netc.run.codes import EMPTY_STATISTICS, NOTHING_LOADED, SAME_NAMES, WEIGHTS_NOT_FINITE, WEIGHTS_SHAPE
 from netc.run.net import Net
 from netc.schema.weights import LayerWeights, Weights
 
@@ -54,7 +54,7 @@ def match(
         targets.setdefault(node.name, node)
     there = [(names.get(layer.name, layer.name), layer) for layer in weights.layers if layer.blobs]
     found = dict(there)
-    chosen = [(node, found[name]) for name, node in targets.items() if name in found]
+    chosen = [(node, _current(node, found[name])) for name, node in targets.items() if name in found]
     mismatched = {node.key: d for node, layer in chosen if (d := _mismatch(plan, node, layer, source))}
     if mismatched and not reshape:
         raise NetError(mismatched.values())
@@ -66,25 +66,26 @@ def match(
     fresh = tuple(node.key for node in _with_parameters(plan) if node.key not in taken)
     ignored = tuple(layer.name for name, layer in found.items() if name not in targets)
     doubts = (*_same_names(plan, [name for name, _ in there], source), *_doubts(pairs))
+    doubts += not_finite((layer for _, layer in pairs), source)
     loaded = tuple(node.key for node, _ in pairs)
     return pairs, Loaded(loaded, fresh, ignored, tuple(mismatched.values()), doubts)
 
 
-def load_own(net: Net, weights: Weights, source: str) -> None:
-    """Load a file that was written from this net, layer by layer in their order, whatever their names.
+def load_own(net: Net, weights: Weights, source: str) -> tuple[Diagnostic, ...]:
+    """Load a file that was written from this net, layer by layer in their order, whatever their names; the warnings.
 
     One whose layers have other names, or another order, is loaded by name. Raises NetError as `load_weights`.
     """
     plan = net.parameters.plan
     nodes, stored = _with_parameters(plan), [layer for layer in weights.layers if layer.blobs]
     if [node.name for node in nodes] != [layer.name for layer in stored]:
-        load_weights(net, weights, source=source)
-        return
+        return load_weights(net, weights, source=source).warnings
     pairs = list(zip(nodes, stored, strict=True))
     if problems := [d for node, layer in pairs if (d := _mismatch(plan, node, layer, source))]:
         raise NetError(problems)
     for node, layer in pairs:
         _copy(net, node, layer)
+    return not_finite(stored, source)
 
 
 def _with_parameters(plan: Plan) -> list[Node]:
@@ -94,6 +95,34 @@ def _with_parameters(plan: Plan) -> list[Node]:
 def _copy(net: Net, node: Node, layer: LayerWeights) -> None:
     for target, blob in zip(net.parameters.of_layer(node.index), layer.blobs, strict=True):
         target.data[...] = np.asarray(blob).reshape(target.data.shape)
+
+
+def _current(node: Node, layer: LayerWeights) -> LayerWeights:
+    """A file's layer with its blobs as the net's layer has them now."""
+    blobs = tuple(np.asarray(blob) for blob in layer.blobs)
+    current = node.type.role.current
+    return replace(layer, blobs=current(blobs)) if current else layer
+
+
+def not_finite(layers: Iterable[LayerWeights], source: str) -> tuple[Diagnostic, ...]:
+    """A warning (SNP032) that names the layers whose values are not all finite, and says how many are not."""
+    counts = [(layer.name, _count_not_finite(layer), sum(np.size(b) for b in layer.blobs)) for layer in layers]
+    wrong = [f"{name} ({count:,} of {size:,})" for name, count, size in counts if count]
+    if not wrong:
+        return ()
+    message = f"{source or 'the file'} holds values that are not finite: {_some(wrong)}"
+    return (Diagnostic(WEIGHTS_NOT_FINITE, message, help=WEIGHTS_NOT_FINITE.fix, severity="warning"),)
+
+
+def _count_not_finite(layer: LayerWeights) -> int:
+    """How many values of a layer are NaN or infinite."""
+    with np.errstate(all="ignore"):  # the sum is quick; where it overflows, the values are looked at
+        doubted = [blob for blob in map(np.asarray, layer.blobs) if not np.isfinite(blob.sum())]
+    return sum(int(blob.size - np.isfinite(blob).sum()) for blob in doubted)
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
 
 
 def _same_names(plan: Plan, there: list[str], source: str) -> tuple[Diagnostic, ...]:
@@ -119,9 +148,7 @@ def _doubts(loaded: list[tuple[Node, LayerWeights]]) -> tuple[Diagnostic, ...]:
 
 
 def _doubted(said: str, names: list[str]) -> Diagnostic:
-    more = f" and {len(names) - 4} more" if len(names) > 4 else ""
-    message = f"{said}: {', '.join(names[:4])}{more}"
-    return Diagnostic(EMPTY_STATISTICS, message, help=EMPTY_STATISTICS.fix, severity="warning")
+    return Diagnostic(EMPTY_STATISTICS, f"{said}: {_some(names)}", help=EMPTY_STATISTICS.fix, severity="warning")
 
 
 def weights_of(net: Net, diffs: bool = False) -> Weights:
@@ -140,16 +167,38 @@ def _mismatch(plan: Plan, node: Node, layer: LayerWeights, source: str) -> Diagn
     if len(ours) == len(theirs) and all(map(fits, ours, theirs)):
         return None
     said = f"the net has {_shapes(ours)}, {source or 'the file'} has {_shapes(theirs)}"
-    help = (
+    help = _fitting(node, ours, theirs) or (
         "to fine-tune, give the layer another name, so that it starts fresh (or --reshape); to test or predict, use "
         "the net that the weights were trained with"
     )
     return Diagnostic(WEIGHTS_SHAPE, f'layer "{node.name}" does not fit: {said}', node.record.span, help=help)
 
 
+def _fitting(node: Node, ours: tuple[Shape, ...], theirs: tuple[Shape, ...]) -> str:
+    """What to write so that a layer has as many blobs as a file's, or "" if that is not it."""
+    misfit = node.type.role.misfit
+    if misfit and (said := misfit(len(ours), len(theirs))):
+        return said
+    param = node.type.param
+    fields = getattr(node.record, param).message_type.fields if param else {}
+    if "bias_term" not in fields or abs(len(ours) - len(theirs)) != 1:
+        return ""
+    if not all(fits(a, b) for a, b in zip(ours, theirs, strict=False)):
+        return ""
+    more = len(theirs) > len(ours)
+    if bool(getattr(node.record, param).bias_term) == more:
+        return ""
+    has, value = ("a bias, too", "true") if more else ("no bias", "false")
+    return f"the file's layer has {has}: write `{param} {{ bias_term: {value} }}`"
+
+
 def fits(ours: Shape, theirs: Shape) -> bool:
-    """Whether a blob of a file has the shape of one of ours; old files pad shapes with ones to four sizes."""
-    return ours == theirs or (len(theirs) == 4 and len(ours) < 4 and (1,) * (4 - len(ours)) + ours == theirs)
+    """Whether a blob of a file has the shape of one of ours; old files pad shapes with ones to four sizes.
+
+    A vector may have its ones anywhere: NVCaffe 0.15 has 1 x C x 1 x 1.
+    """
+    padded = len(theirs) == 4 and len(ours) < 4 and (1,) * (4 - len(ours)) + ours == theirs
+    return ours == theirs or padded or (len(ours) == 1 and [n for n in theirs if n != 1] == [n for n in ours if n != 1])
 
 
 def _shapes(blobs: tuple[Shape, ...]) -> str:

@@ -43,8 +43,10 @@ def restore(solver: Training, path: Path, data_changed: DataChanged = "stop") ->
             if training is not None and training.weights_crc != checksum(weights.layers):
                 message = f"{found} does not hold the weights that {path} was written with"
                 raise NetError(Diagnostic(INCOMPLETE, message))
-            load = load_weights if training is None else load_own
-            load(solver.net, weights, source=str(found))
+            if training is None:
+                moved = (*moved, *load_weights(solver.net, weights, source=str(found)).warnings)
+            else:
+                moved = (*moved, *load_own(solver.net, weights, str(found)))
     solver.iteration = state.iter
     if state.minimum_loss is not None:
         solver.updater.plateau = Plateau(state.minimum_loss, state.iter_last_event, state.current_step)
