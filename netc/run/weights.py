@@ -179,7 +179,7 @@ def _fitting(node: Node, ours: tuple[Shape, ...], theirs: tuple[Shape, ...]) -> 
     misfit = node.type.role.misfit
     if misfit and (said := misfit(len(ours), len(theirs))):
         return said
-    param = node.type.param
+    param = node.type.param or ""
     fields = getattr(node.record, param).message_type.fields if param else {}
     if "bias_term" not in fields or abs(len(ours) - len(theirs)) != 1:
         return ""

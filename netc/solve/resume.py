@@ -35,7 +35,7 @@ def restore(solver: Training, path: Path, data_changed: DataChanged = "stop") ->
     """
     state, training = read_state(path)
     history = _fitting_history(solver, state, path)
-    at, moved = _adapted(solver, _source_states_of(training, path), data_changed)
+    at, said = _adapted(solver, _source_states_of(training, path), data_changed)
     with _moved(solver, at, path):
         if state.learned_net:
             found = _weights_path(state.learned_net, path)
@@ -44,16 +44,16 @@ def restore(solver: Training, path: Path, data_changed: DataChanged = "stop") ->
                 message = f"{found} does not hold the weights that {path} was written with"
                 raise NetError(Diagnostic(INCOMPLETE, message))
             if training is None:
-                moved = (*moved, *load_weights(solver.net, weights, source=str(found)).warnings)
+                said += load_weights(solver.net, weights, source=str(found)).warnings
             else:
-                moved = (*moved, *load_own(solver.net, weights, str(found)))
+                said += load_own(solver.net, weights, str(found))
     solver.iteration = state.iter
     if state.minimum_loss is not None:
         solver.updater.plateau = Plateau(state.minimum_loss, state.iter_last_event, state.current_step)
     for blobs, arrays in zip(solver.updater.history, history, strict=True):
         for index, blob in blobs.items():
             blob[...] = arrays[index].reshape(blob.shape)
-    for diagnostic in moved:
+    for diagnostic in said:
         solver.events.warned(diagnostic)
     if training is not None:
         _go_on(solver, training, path)
