@@ -88,6 +88,7 @@ class Role:
     sequence: its bottoms' first axis is time and it carries state, so a net's first sizes are not a batch.
     apart: the bottoms that are rows of their own, not one an image (regions): a batch size does not reach them.
     rectifies: an output that is zero for every sample has died.
+    samples: of a source, from the layer's record, the axis of its tops that counts samples; the first without it.
     fed: of a source, by what else than a data source: "caller" (Input), "push" (MemoryData), "fillers" (DummyData).
     foreign: its kernels are the methods of a user's object (Python): it may do anything, so it never runs again.
     joins: its top is its bottoms one after the other, so that a planner may let these live in it (Concat).
@@ -112,6 +113,7 @@ class Role:
     sequence: bool = False
     apart: tuple[int, ...] = ()
     rectifies: bool = False
+    samples: Callable[[Any], int] | None = None
     fed: Literal["", "caller", "push", "fillers"] = ""
     foreign: bool = False
     joins: bool = False

@@ -14,7 +14,7 @@ from netc.errors import Code, Diagnostic, NetError
 from netc.graph import Graph, Node, State
 from netc.layer import Shape, Site
 from netc.plan.model import Plan
-from netc.plan.shapes import BatchSize, is_apart
+from netc.plan.shapes import BatchSize, is_apart, sample_axis
 from netc.schema.record import Record
 
 NO_PREDICTION = Code(
@@ -216,7 +216,7 @@ def _record(definition: Definition, plan: Plan, cut: _Cut, batch: int | None) ->
 
 def _input(definition: Definition, plan: Plan, node: Node, value: int, batch: BatchSize) -> Record:
     message = definition.schema.message
-    shape = batch.of(plan.shapes[value], is_apart(plan.graph, value))
+    shape = batch.of(plan.shapes[value], is_apart(plan.graph, value), sample_axis(node))
     name = plan.graph.values[value].name
     fields: dict[str, Any] = {"name": name, "type": definition.types.input, "top": (name,)}
     first = value == node.tops[0]

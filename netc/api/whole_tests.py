@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 
 from netc.data.order import Order
 from netc.errors import Code, Diagnostic
+from netc.layer import Shape
 from netc.run import Net
 
 TOO_MANY_BATCHES = Code(
@@ -27,13 +28,22 @@ class Ordered(Protocol):
     order: Order
 
 
+@runtime_checkable
+class Counting(Protocol):
+    """A source whose records are not counted by the first axis of its tops."""
+
+    def records_in(self, shape: Shape) -> int:
+        """How many records a batch takes whose first top has this shape."""
+
+
 def too_many_batches(net: Net, iterations: int) -> Iterator[Diagnostic]:
     """A warning (SOL020) for each data layer of a test net that has fewer records than a test takes."""
     for node in net.graph.nodes:
         feed = net.feeds.get(node.key)
         if not isinstance(feed, Ordered) or not node.tops:
             continue
-        batch, count = net.plan.shapes[node.tops[0]][0], feed.order.count
+        shape, count = net.plan.shapes[node.tops[0]], feed.order.count
+        batch = feed.records_in(shape) if isinstance(feed, Counting) else shape[0]
         if iterations * batch > count:
             message = (
                 f'layer "{node.name}": test_iter: {iterations} takes {iterations * batch:,} records '

@@ -13,6 +13,7 @@ from netc.cli import _output
 from netc.cli._files import STDOUT, say_written, write_text
 from netc.cli._options import OUTPUT
 from netc.cli._progress import bar
+from netc.cli._text_data import ngram, vocab
 from netc.data import box_files, dense_images, idx, lists, mean, survey, writing
 from netc.data.codes import BAD_ARRAY, MISSING_DATA, NOT_MADE
 from netc.data.database import LABELS
@@ -46,7 +47,11 @@ on_bad_record = click.option(
 
 @click.group("data")
 def command() -> None:
-    """Make databases, and look into data."""
+    """Make databases and vocabularies, and look into data."""
+
+
+command.add_command(vocab)
+command.add_command(ngram)
 
 
 @command.command("images")

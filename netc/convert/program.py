@@ -16,7 +16,7 @@ from netc.schema.text import to_text, to_tree
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _KEYWORDS = {"let", "def", "for", "in", "if", "else", "import", "as", "and", "or", "not", "train", "test", "deploy"}
-_FUNCTIONS = {"min", "max", "abs", "floor", "ceil", "round", "len"}
+_FUNCTIONS = {"min", "max", "abs", "floor", "ceil", "round", "len", "number", "read"}
 _RESERVED = frozenset({*_KEYWORDS, *_FUNCTIONS, "true", "false", "inf", "nan", "solver", "layer", "name"})
 _CONNECTIONS = ("name", "type", "bottom", "top")
 Phases = frozenset[str]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -77,21 +77,28 @@ class Order:
 
     def take(self, size: int) -> NDArray[np.intp]:
         """The next `size` records' numbers; walks on into further epochs where one ends."""
-        return np.array([ticket.record for ticket in self.walk(size)], np.intp)
+        return np.concatenate([np.empty(0, np.intp), *(part for part, _, _ in self._parts(size))])
 
     def walk(self, size: int) -> list[Ticket]:
         """The next `size` steps; goes on into further epochs where one ends."""
-        steps: list[Ticket] = []
-        while len(steps) < size:
-            first = self.position
-            part = self._records[first : first + size - len(steps)].tolist()
-            steps += [Ticket(record, self.epoch, first + i, self.seed) for i, record in enumerate(part)]
+        return [
+            Ticket(record, epoch, first + i, self.seed)
+            for part, epoch, first in self._parts(size)
+            for i, record in enumerate(part.tolist())
+        ]
+
+    def _parts(self, size: int) -> Iterator[tuple[NDArray[np.intp], int, int]]:
+        """The next `size` records' numbers, those of each epoch with its number and their first position in it."""
+        while size > 0:
+            epoch, first = self.epoch, self.position
+            part = self._records[first : first + size]
             self.position += len(part)
             if self.position == self.count:
                 self.epoch, self.position = self.epoch + 1, 0
                 if self.shuffle:
                     self._records = self._of_epoch(self.seed, self.epoch)
-        return steps
+            size -= len(part)
+            yield part, epoch, first
 
     def state(self) -> dict[str, int]:
         return {"epoch": self.epoch, "position": self.position, "seed": self.seed, "count": self.count}

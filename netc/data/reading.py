@@ -157,10 +157,7 @@ class Reading:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a state. Raises NetError(DAT010) if it is one of other data."""
-        others = self._content and state.get("content", self._content) != self._content
-        if others and state.get("count") == self.order.count:
-            message = f"the source has {self.order.count:,} records as when the snapshot was made, but others"
-            raise NetError(problem(self.layer, WRONG_PLACE, message, WRONG_PLACE.fix))
+        check_content(self.layer, self.order.count, self._content, state)
         self._drop()
         self.order.restore(state)
         self._state = self.order.state()
@@ -253,6 +250,13 @@ class Reading:
             raise NetError(problem(self.layer, BAD_RECORD, f"{name}: {reason}", help))
         if len(self.bad) < _MOST_NAMED:
             self.bad[name] = reason
+
+
+def check_content(layer: Record, count: int, content: str | None, state: Mapping[str, Any]) -> None:
+    """Refuse a state of as many records that were others (DAT010)."""
+    if content and state.get("content", content) != content and state.get("count") == count:
+        message = f"the source has {count:,} records as when the snapshot was made, but others"
+        raise NetError(problem(layer, WRONG_PLACE, message, WRONG_PLACE.fix))
 
 
 def problem(layer: Record, code: Code, message: str, help: str | None = None, field: str = "source") -> Diagnostic:

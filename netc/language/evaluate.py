@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from netc.errors import Span, suggest
 from netc.language import codes
+from netc.language.lines import lines
 from netc.language.limits import MAX_NESTING, MAX_STRING, Failed
 from netc.language.operators import FUNCTIONS, RefusedError, checked, compute, equal, no_function
 from netc.language.scope import Blob, Composite, Constant, Context, Scope
@@ -126,7 +127,7 @@ def _scalar(scalar: Scalar, at: Context) -> Result:
             if value is None:
                 raise Failed
             if isinstance(value, tuple):
-                at.step(len(value), scalar.span)
+                at.text(len(value), scalar.span)
             return value
 
 
@@ -181,6 +182,8 @@ def _operation(made: Operation, at: Context) -> Result:
     if name.isidentifier() and name not in FUNCTIONS:
         no, start = no_function(name), made.span.start
         raise at.fail(no.code, no.message, Span(made.span.source, start, start + len(name)), no.help)
+    if name == "read":
+        return lines(made, values, at)
     found = compute(name, values)
     return _bounded(found, made.span, at) if name == "+" and isinstance(found, str) else found
 

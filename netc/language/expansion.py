@@ -33,7 +33,7 @@ class Expansion:
         """The fields that could be made; what is wrong goes to the report."""
         limits = Limits(report)
         with suppress(Stop):
-            self.carry_out(self.body, Context(limits, Scope(own=True), Run()))
+            self.carry_out(self.body, Context(limits, Scope(own=True), Run(), self.imports.root))
         return self.layers.fields(self.deploys)
 
     def carry_out(self, body: Block, at: Context) -> None:

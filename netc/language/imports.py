@@ -4,44 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from netc.errors import NetError, Source
 from netc.language import codes
 from netc.language.evaluate import value_of
 from netc.language.limits import MAX_FILES, Failed
 from netc.language.parse import parse
+from netc.language.paths import is_odd, project_root, resolve, shown
 from netc.language.read import read_text
 from netc.language.scope import Context, Run, Scope
 from netc.language.tree import Block, Document, Import
 
-MARKS = (".git", "pyproject.toml")
 CHARACTERS_OF_AN_IMPORT = 8
 """So many characters of an imported file count as one of `MAX_STEPS`: reading it takes as long."""
-
-
-def project_root(path: str) -> Path:
-    """The nearest directory above a file that marks a project, or the file's own."""
-    here = Path(os.path.realpath(path)).parent
-    for directory in (here, *here.parents):
-        if any((directory / mark).exists() for mark in MARKS):
-            return directory
-    return here
-
-
-def resolve(written: str, importer: str, root: Path) -> Path | str:
-    """The file that an import means, or why it may not be imported. Symbolic links count as where they lead."""
-    if not written or "\\" in written or "\0" in written:
-        return "write a relative path with `/`"
-    if PurePosixPath(written).is_absolute() or Path(written).is_absolute() or Path(written).drive:
-        return "absolute paths are not imported; write it relative to this file"
-    folder = Path(importer).parent
-    saved = os.path.exists(importer) or (folder.is_absolute() and folder.is_dir())  # or will be, says an editor
-    base = folder if saved else root
-    found = Path(os.path.realpath(base / written))
-    if not found.is_relative_to(os.path.realpath(root)):
-        return "it lies outside the project's root"
-    return found
 
 
 class Imports:
@@ -67,8 +43,7 @@ class Imports:
         found = resolve(written, importer, self.root)
         if isinstance(found, str):
             raise at.fail(codes.IMPORT_PATH, f"`{written}` cannot be imported: {found}", item.path.span)
-        shown = os.path.normpath(os.path.join(os.path.dirname(importer), written))
-        scope, source = self._load(str(found), shown, item, at)
+        scope, source = self._load(str(found), shown(written, importer), item, at)
         for name, binding in scope.names.items():
             if binding.span.source is not source:
                 continue  # imported by the other file; it does not pass it on
@@ -77,37 +52,36 @@ class Imports:
                 message = f"the `{name}` of {written} is already declared here"
                 raise at.fail(codes.NAME_TAKEN, message, item.path.span)
 
-    def _load(self, path: str, shown: str, item: Import, at: Context) -> tuple[Scope, Source]:
+    def _load(self, path: str, name: str, item: Import, at: Context) -> tuple[Scope, Source]:
         """The scope and text of an imported file, evaluated at its first import."""
         if path in self.files:
             loaded = self.files[path]
             if loaded is None:
-                raise at.fail(codes.IMPORT_CYCLE, f"{shown} is waiting for this file", item.path.span)
+                raise at.fail(codes.IMPORT_CYCLE, f"{name} is waiting for this file", item.path.span)
             return loaded
         if len(self.files) > MAX_FILES:
             raise at.fail(codes.TOO_LARGE_EXPANSION, f"more than {MAX_FILES} files are imported", item.span)
-        document = _read(path, shown, item, at)
+        document = _read(path, name, item, at)
         self.files[path] = None
-        inner = Context(at.limits, Scope(own=True), Run(), depth=at.deeper(item.span).depth, imported=True)
+        inner = Context(at.limits, Scope(own=True), Run(), self.root, depth=at.deeper(item.span).depth, imported=True)
         if document.plain and document.block.items:
-            raise at.fail(codes.MISPLACED, f"{shown} declares nothing that could be imported", item.path.span)
+            raise at.fail(codes.MISPLACED, f"{name} declares nothing that could be imported", item.path.span)
         self.carry_out(document.block, inner)
         loaded = self.files[path] = (inner.scope, document.source)
         return loaded
 
 
-def _read(path: str, shown: str, item: Import, at: Context) -> Document:
-    if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
-        message = f"{shown} cannot be read: it is no regular file"  # reading a pipe could wait for ever
-        raise at.fail(codes.UNREADABLE, message, item.path.span)
+def _read(path: str, name: str, item: Import, at: Context) -> Document:
+    if is_odd(Path(path)):
+        raise at.fail(codes.UNREADABLE, f"{name} cannot be read: it is no regular file", item.path.span)
     try:
-        text = read_text(path, shown)
+        text = read_text(path, name)
     except NetError as error:
         (why,) = error.diagnostics
         raise at.fail(why.code, why.message, item.path.span, why.help) from None
     at.step(len(text) // CHARACTERS_OF_AN_IMPORT, item.span)
     try:
-        return parse(text, shown)
+        return parse(text, name)
     except NetError as error:
         at.limits.report.diagnostics += error.diagnostics
         raise Failed from None

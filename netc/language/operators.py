@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -25,7 +26,8 @@ _ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
     "%": operator.mod,
 }
 _ROUND: dict[str, Callable[[Any], int]] = {"floor": math.floor, "ceil": math.ceil, "round": round}
-FUNCTIONS = ("min", "max", "abs", "len", *_ROUND)
+_WHOLE = re.compile(r"[-+]?[0-9]{1,30}")
+FUNCTIONS = ("min", "max", "abs", "len", *_ROUND, "number", "read")
 
 
 class RefusedError(Exception):
@@ -128,9 +130,24 @@ def _item(items: Result, index: Result) -> Result:
     return items[index]
 
 
+def _number(value: Result) -> Result:
+    """The number that a string says, or those of a list of strings."""
+    if isinstance(value, tuple):
+        return tuple(_number(item) for item in value)
+    if not isinstance(value, str):
+        raise RefusedError(codes.OPERANDS, f"`number` takes strings, not {kind_of(value)}")
+    try:
+        return checked(int(value) if _WHOLE.fullmatch(value.strip()) else float(value.replace("_", "?")))
+    except ValueError:
+        shown = value if len(value) <= 20 else value[:20] + "..."
+        raise RefusedError(codes.OPERANDS, f'"{shown}" is not a number') from None
+
+
 def _function(name: str, values: list[Any]) -> Result:
     if name == "len" and len(values) == 1 and isinstance(values[0], str | tuple):
         return len(values[0])
+    if name == "number" and len(values) == 1 and isinstance(values[0], str | tuple):
+        return _number(values[0])
     if len(values) == 1 and isinstance(values[0], tuple) and name in ("min", "max") and values[0]:
         values = list(values[0])
     if name in ("min", "max") and _numeric(*values):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from netc.errors import Code, Note, Span
 from netc.language import codes
@@ -110,11 +111,15 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Where a statement stands, and what counts what is done and reports what is wrong there."""
+    """Where a statement stands, and what counts what is done and reports what is wrong there.
+
+    root: the folder that files may be read from.
+    """
 
     limits: Limits
     scope: Scope
     run: Run
+    root: Path
     phases: frozenset[str] = EVERY_PHASE
     depth: int = 0
     imported: bool = False
@@ -150,7 +155,7 @@ class Context:
             message = f"more than {MAX_NESTING} bodies, loops and calls are inside one another"
             raise self.fail(codes.TOO_DEEP, message, Span(span.source, span.start, span.start + 1))
         phases = self.phases if phases is None else phases
-        return Context(self.limits, scope or self.scope, self.run, phases, self.depth + 1, self.imported)
+        return replace(self, scope=scope or self.scope, phases=phases, depth=self.depth + 1)
 
     def declare(self, name: Name, meaning: Binding) -> None:
         """Give a name a meaning in this scope, which must not have it yet."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from netc import language
 from netc.errors import NetError, Source, Span
-from netc.language.imports import project_root, resolve
+from netc.language.paths import project_root, resolve
 from netc.language.tree import Define, Document, Import, Let, Scalar
 from netc.lsp.analysis import Analysis
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import prod
 
 from netc.plan.model import Plan
+from netc.plan.shapes import sample_axis
 
 VALUE_BYTES = 4
 
@@ -45,7 +46,8 @@ def count_net(plan: Plan) -> Counts:
 
 
 def batch_size(plan: Plan) -> int:
-    """Samples in a batch: the first axis of the first top of the first layer without bottoms; 1 without one."""
+    """Samples in a batch: what the first top of the first layer without bottoms has of them; 1 without one."""
     sources = [n for n in plan.graph.nodes if not n.bottoms and n.tops]
     shape = plan.shapes[sources[0].tops[0]] if sources else ()
-    return shape[0] if shape else 1
+    axis = sample_axis(sources[0]) if sources else 0
+    return shape[axis] if len(shape) > axis else 1

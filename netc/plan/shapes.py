@@ -76,27 +76,32 @@ def _possible(draft: Draft, node: Node, index: int, shape: Shape) -> bool:
 
 
 class BatchSize:
-    """The caller's batch size: it replaces the first dimension of all inputs that have the first input's batch size.
+    """The caller's batch size: it replaces that of all inputs that have the first input's.
 
-    Values that are `apart` keep theirs.
+    It is the first dimension, or the one that `axis` says. Values that are `apart` keep theirs.
     """
 
     def __init__(self, size: int | None) -> None:
         self.size = size
         self.usual: int | None = None
 
-    def of(self, shape: Shape, apart: bool = False) -> Shape:
+    def of(self, shape: Shape, apart: bool = False, axis: int = 0) -> Shape:
         """The shape with this batch size."""
-        if self.size is None or not shape or apart:
+        if self.size is None or len(shape) <= axis or apart:
             return shape
         if self.usual is None:
-            self.usual = shape[0]
-        return (self.size, *shape[1:]) if shape[0] == self.usual else shape
+            self.usual = shape[axis]
+        return (*shape[:axis], self.size, *shape[axis + 1 :]) if shape[axis] == self.usual else shape
 
 
 def is_apart(graph: Graph, value: int) -> bool:
     """Whether a value's rows are not one an image: some layer takes them as regions, perhaps reshaped before."""
     return any(bottom in node.type.role.apart for node, bottom in graph.readers(value))
+
+
+def sample_axis(node: Node) -> int:
+    """The axis of a source's tops that counts samples."""
+    return node.type.role.samples(node.record) if node.type.role.samples else 0
 
 
 def _check_options(draft: Draft) -> None:
@@ -129,7 +134,8 @@ def _source(draft: Draft, node: Node, site: Site, batch: BatchSize) -> Setup:
     try:
         setup = node.type.setup(site)
         apart = [is_apart(graph, v) for v in node.tops]
-        tops = _renamed(setup.tops, named, apart) if named else tuple(map(batch.of, setup.tops, apart))
+        axes = [sample_axis(node)] * len(apart)
+        tops = _renamed(setup.tops, named, apart) if named else tuple(map(batch.of, setup.tops, apart, axes))
     except RefusalError:
         if not named:
             raise

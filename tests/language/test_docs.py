@@ -161,8 +161,8 @@ def test_limits() -> None:
 def test_words() -> None:
     assert f"(`{' '.join(lexer.KEYWORDS)}`)" in SAID
     functions = ", ".join(f"`{name}`" for name in ("min", "max", "abs", "floor", "ceil", "round"))
-    assert f"Functions: {functions} (half to even), `len`." in SAID
-    assert set(evaluate.FUNCTIONS) == {"min", "max", "abs", "floor", "ceil", "round", "len"}
+    assert f"Functions: {functions} (half to even), `len`, and two for files" in SAID
+    assert set(evaluate.FUNCTIONS) == {"min", "max", "abs", "floor", "ceil", "round", "len", "read", "number"}
     assert set(PLAIN_SUFFIXES) == {".prototxt", ".pt", ".pbtxt"}
 
 
