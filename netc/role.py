@@ -85,6 +85,7 @@ class Role:
         is the image.
     drops: in training it sets a part of its top to zero at random (Dropout).
     end: nothing that predicts follows it: "measure" (Accuracy) compares with labels, "sink" (Silence) reads and drops.
+    tallies: of a measure, that the figures of a test are not a mean of those of its batches (`netc/kernels/tally.py`).
     sequence: its bottoms' first axis is time and it carries state, so a net's first sizes are not a batch.
     apart: the bottoms that are rows of their own, not one an image (regions): a batch size does not reach them.
     rectifies: an output that is zero for every sample has died.
@@ -110,6 +111,7 @@ class Role:
     drops: bool = False
     rows: tuple[str, ...] = ()
     end: Literal["", "measure", "sink"] = ""
+    tallies: bool = False
     sequence: bool = False
     apart: tuple[int, ...] = ()
     rectifies: bool = False

@@ -214,10 +214,10 @@ NAMED = {
     "netc/data/hdf5.py": {"HDF5Data"},
     "netc/data/idx.py": {"IDXData"},
     "netc/data/image_files.py": {"ImageData", "ImageFolder"},
+    "netc/data/text_source.py": {"Text"},
     "netc/data/window_data.py": {"WindowData"},
     "netc/dnn/detections.py": {"DetectionOutput"},
     "netc/plan/lints/norm.py": {"BatchNorm", "Scale"},
-    "netc/solve/averages.py": {"DetectionEvaluate"},
 }
 """The type names that a file may hold as a string: what the file itself is about. Others ask the type's `Role`."""
 

@@ -24,10 +24,11 @@ from netc.cli._options import OUTPUT, bad_record_option, executor_options, file_
 from netc.cli._records import show_left_out
 from netc.cli._weights import chosen_weights, loading_options, show_loaded, weights_option
 from netc.errors import Code, Diagnostic, NetError
+from netc.kernels.average_precision import VERSIONS
 from netc.language import Setting
 from netc.layer import Phase, Shape
 from netc.plan.model import Plan
-from netc.solve.averages import VERSIONS, Averages
+from netc.solve.averages import Averages
 
 SHOWN = 20
 """Up to so many classes are shown whole; of more, the ten with the lowest recall."""

@@ -143,16 +143,16 @@ MISSING_DATA = Code(
 BAD_VOCABULARY = Code(
     "DAT021",
     "the vocabulary cannot be used",
-    why="Line N of a vocabulary is token N - 1 of the net: its weights are by these numbers. A token that stands twice, or "
-    "one that the data needs and that is not there, would give other words the weights.",
+    why="Line N of a vocabulary is token N - 1 of the net: its weights are by these numbers. A token that stands "
+    "twice, or one that the data needs and that is not there, would give other words the weights.",
     example='text_param { source: "a.txt" vocabulary: "empty.vocab" steps: 32 batch_size: 16 }',
     fix="Make it from the text: `netc data vocab TEXT OUT`; each line is a token, or a token, a tab and its count.",
 )
 BAD_TEXT = Code(
     "DAT022",
     "a line of the text cannot be used",
-    why="A line has not what the form of the text needs: two columns with a tab between them, as many tokens as fit into "
-    "`steps`, as many tags as words, tokens that the vocabulary has. Cutting it would change what is learned unseen.",
+    why="A line has not what the form of the text needs: two columns with a tab between them, as many tokens as fit "
+    "into `steps`, as many tags as words, tokens that the vocabulary has. Cutting it would change what is learned unseen.",
     example='text_param { source: "pairs.txt" form: PAIRS steps: 4 batch_size: 2 }  # a line of ten words',
     fix="Correct the line, give the field that the message names another value, or leave such lines out with "
     "`--on-bad-record skip`.",

@@ -225,8 +225,8 @@ RECURSION = Code(
 IMPORT_PATH = Code(
     "SYN039",
     "a file that may not be imported or read",
-    "Paths of imports, and of `read`, are relative to the file that they stand in and stay inside the project's root, so "
-    "that a net file from elsewhere reads nothing it should not.",
+    "Paths of imports, and of `read`, are relative to the file that they stand in and stay inside the project's root, "
+    "so that a net file from elsewhere reads nothing it should not.",
     'import "/etc/passwd"',
     'import "blocks/resnet.net"',
 )

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 from netc.errors import Span, suggest
 from netc.language import codes
-from netc.language.lines import lines
 from netc.language.limits import MAX_NESTING, MAX_STRING, Failed
+from netc.language.lines import lines
 from netc.language.operators import FUNCTIONS, RefusedError, checked, compute, equal, no_function
 from netc.language.scope import Blob, Composite, Constant, Context, Scope
 from netc.language.tree import (

@@ -30,8 +30,10 @@ import numpy as np
 
 from netc.errors import Code, Diagnostic, NetError
 from netc.files import near, read_regular
+from netc.kernels.average_precision import Detections
 from netc.kernels.boxes import by_score
 from netc.kernels.sized_boxes import jaccard, output_boxes
+from netc.kernels.tally import TALLY
 from netc.layer import (
     BAD_BOTTOM_SHAPE,
     BAD_FIELD,
@@ -154,7 +156,9 @@ def forward(call: Call) -> None:
         for label, boxes in by_label.items():
             if label != -1:
                 rows += _rows(call, (image, label), boxes, truth.get(image, {}).get(label), size)
-    call.resize_top(0, (1, 1, len(rows), 5))[0, 0] = rows
+    top = call.resize_top(0, (1, 1, len(rows), 5))
+    top[0, 0] = rows
+    call.memory[TALLY] = Detections((top.copy(),))
 
 
 def _grouped(call: Call, rows: Array, width: int) -> Boxes:
@@ -255,7 +259,7 @@ DETECTION_EVALUATE = LayerType(
     bottoms=Arity(2, 2),
     differentiable=False,
     codes=(BAD_DETECTION, NO_SIZES),
-    role=Role("measure", end="measure"),
+    role=Role("measure", end="measure", tallies=True),
     examples=(
         Example(
             f"detection_evaluate_param {{ {_FIELDS} evaluate_difficult_gt: false }}", (_FOUND, _TRUTH), phase="TEST"

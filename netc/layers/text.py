@@ -1,19 +1,20 @@
 """Text: tokens of a text file, in the form that the net learns from.
 
 Computes:
-    Batches of token numbers. `unit` says what a token is: a character, a word (what stands between blanks) or a piece of
-    a word (BPE). Numbers are lines of the `vocabulary`; without one they are the tokens of the file itself, by frequency,
-    behind <pad> 0, <unk> 1, <s> 2 and </s> 3. `form` says what the tops hold:
-    LM: the text as `batch_size` streams side by side, `steps` at a time; cont, 0 where a stream begins; the next tokens.
-    PAIRS: of lines with a tab, the first column behind filling; where it is no filling; <s> and the second column; the
-    second column and </s>, filled up behind. TAGS: words behind filling, where they are none, a tag for each word.
-    LABELS: tokens filled up behind, and the class in the second column. SKIPGRAM: each word with each of its neighbours,
-    at most `window` away in its line. CBOW: the neighbours of each word, <pad> where there is none, and the word.
-    COOCCURRENCE: pairs of words and how often they stand together, each time counting 1 / distance.
+    Batches of token numbers. `unit` says what a token is: a character, a word (what stands between blanks) or a piece
+    of a word (BPE). Numbers are lines of the `vocabulary`, from 0; without one they are the tokens of the file itself,
+    by frequency, behind <pad> 0, <unk> 1, <s> 2 and </s> 3. `form` says what the tops hold:
+    LM: the text as `batch_size` streams side by side, `steps` at a time; cont, 0 where a stream begins; the next
+    tokens. PAIRS: of lines with a tab, the first column behind filling; where it is no filling; <s> and the second
+    column; the second column and </s>, filled up behind. TAGS: words behind filling; where they are none; a tag for
+    each word. LABELS: tokens filled up behind; the class in the second column. SKIPGRAM: each word with each of its
+    neighbours, at most `window` away in its line. CBOW: the neighbours of each word, <pad> where there is none; the
+    word. COOCCURRENCE: pairs of words, and how often they stand together, each time counting 1 / distance.
 
 Shapes:
-    T x N three times (LM, TAGS); S x N, S x N, T x N, T x N (PAIRS); N x T, N (LABELS); N, N (SKIPGRAM); N x 2 window, N
-    (CBOW); N, N, N (COOCCURRENCE). T is `steps`, S `source_steps` (or `steps`), N `batch_size`. Fewer tops take the first.
+    T x N three times (LM, TAGS); S x N, S x N, T x N, T x N (PAIRS); N x T, N (LABELS); N, N (SKIPGRAM);
+    N x 2 window, N (CBOW); N, N, N (COOCCURRENCE). T is `steps`, S `source_steps` (or `steps`), N `batch_size`. Fewer
+    tops take the first.
 
 Gradient:
     None.
@@ -113,9 +114,7 @@ TEXT = LayerType(
     __doc__,
     setup,
     param="text_param",
-    own=Param(
-        optional("text_param", 2170, "TextParameter", doc="Fields of Text layers.", origin="netc"), (PARAMETER,)
-    ),
+    own=Param(optional("text_param", 2170, "TextParameter", doc="Fields of Text layers.", origin="netc"), (PARAMETER,)),
     bottoms=NONE,
     tops=Arity(1, 4),
     source=True,
@@ -127,9 +126,7 @@ TEXT = LayerType(
         Example('text_param { source: "pairs.txt" form: TAGS unit: WORD steps: 9 batch_size: 2 }', inputs=(), tops=3),
         Example('text_param { source: "pairs.txt" form: LABELS steps: 9 batch_size: 2 }', inputs=(), tops=2),
         Example('text_param { source: "words.txt" form: SKIPGRAM unit: WORD batch_size: 64 }', inputs=(), tops=2),
-        Example(
-            'text_param { source: "words.txt" form: CBOW unit: WORD window: 3 batch_size: 5 }', inputs=(), tops=2
-        ),
+        Example('text_param { source: "words.txt" form: CBOW unit: WORD window: 3 batch_size: 5 }', inputs=(), tops=2),
         Example('text_param { source: "words.txt" form: COOCCURRENCE unit: WORD batch_size: 8 }', inputs=(), tops=3),
     ),
     refuses=(

@@ -75,3 +75,6 @@ class Executor(Protocol):
     def gradient(self, index: int) -> Array | None: ...
 
     def state(self) -> dict[tuple[int, str], Array]: ...
+
+    def memory(self, layer: int) -> dict[str, Any]:
+        """What a layer that runs by its own kernels keeps between calls, besides arrays."""

@@ -115,6 +115,10 @@ class Steps(ABC):
             buffers=self._backward_buffers(layer, call),
         )
 
+    def memory(self, layer: int) -> dict[str, Any]:
+        """What a layer that runs by its own kernels keeps between calls, besides arrays."""
+        return self.calls[layer].memory
+
     # ------------------------------------------------------------ steps
 
     def _do(self, step: Step) -> None:

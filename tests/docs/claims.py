@@ -23,12 +23,12 @@ from netc.fast.inner_product import tiles
 from netc.fast.machine import emit
 from netc.fast.winograd import cut
 from netc.jit import helpers
+from netc.kernels.average_precision import VERSIONS
 from netc.language import builder, formatter, imports, limits
 from netc.language.parse import MAX_SIGNS, MAX_TERMINALS
 from netc.language.read import MAX_BYTES
 from netc.layers import annotated_data
 from netc.plan import budget
-from netc.solve import averages
 from tests.docs.pages import ROOT
 from tests.docs.running import in_process
 from tests.language import bombs
@@ -111,7 +111,7 @@ CLAIMS: dict[str, dict[str, Holds]] = {
         "1,797 handwritten digits": lambda: sum(len(digits.split(name)[1]) for name in ("train", "test")) == 1797,
         "after 2,000 iterations is 98.55 %": Measured("9c213b5", "netc train nets/mnist/lenet.net --executor fast"),
         "after each of the steps 1 to 3": Whose("what SSD's data layer does"),
-        "(11point, MaxIntegral or Integral)": lambda: set(averages.VERSIONS) == {"11point", "MaxIntegral", "Integral"},
+        "(11point, MaxIntegral or Integral)": lambda: set(VERSIONS) == {"11point", "MaxIntegral", "Integral"},
         "the bytes of up to 64 records": lambda: content.SAMPLES == 64,
         "more than 80 million pixels": lambda: images.MOST_PIXELS == 80_000_000,
     },

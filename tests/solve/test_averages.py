@@ -7,7 +7,8 @@ import pytest
 
 from netc import solve
 from netc.errors import NetError
-from netc.solve.averages import VERSIONS, Averages, average_precision
+from netc.kernels.average_precision import VERSIONS, average_precision
+from netc.solve.averages import Averages
 from tests.run.common import make, solver_record
 
 # Right, wrong, right, wrong, right of four: precisions 1, 1/2, 2/3, 1/2, 3/5, recalls 1/4, 1/4, 1/2, 1/2, 3/4.

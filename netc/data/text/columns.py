@@ -44,8 +44,8 @@ def pairs(corpus: Corpus) -> _Rows:
 
     def made(line: str) -> tuple[Ids, ...]:
         given, wanted = source.encode(column(line, 0)), target.encode(column(line, 1))
-        _fits("source_steps" if p.has("source_steps") else "steps", given, sizes[0], "one is the filling in front")
-        _fits("steps", wanted, sizes[1], "one is the end")
+        _fits("source_steps" if p.has("source_steps") else "steps", given, sizes[0], 1, "one is the filling in front")
+        _fits("steps", wanted, sizes[1], 1, "one is the end")
         pad = target.number(PAD)
         shown, learned = (padded(row, sizes[1], pad, front=False) for row in ([start, *wanted], [*wanted, end]))
         return (*_in_front(source, given, sizes[0]), shown, learned)
@@ -63,7 +63,7 @@ def tags(corpus: Corpus) -> _Rows:
         given, wanted = words.encode(column(line, 0)), marks.encode(column(line, 1))
         if len(given) != len(wanted):
             raise BadLineError(f"it has {len(given)} words, but {len(wanted)} tags")
-        _fits("steps", given, steps, "one is the filling in front")
+        _fits("steps", given, steps, 1, "one is the filling in front")
         return (*_in_front(words, given, steps), padded(wanted, steps, marks.number(PAD), front=True))
 
     return _Rows(corpus, corpus.each(made), 3, upright=True)
@@ -77,8 +77,8 @@ def labels(corpus: Corpus) -> _Rows:
 
     def made(line: str) -> tuple[Ids, ...]:
         given = tokens.encode(column(line, 0))
-        _fits("steps", [0, *given], steps + 1, "all are for tokens")
-        return padded(given, steps, tokens.number(PAD), front=False), np.int32(known.number(column(line, 1)))
+        _fits("steps", given, steps)
+        return padded(given, steps, tokens.number(PAD), front=False), np.array(known.number(column(line, 1)), np.int32)
 
     return _Rows(corpus, corpus.each(made), 2, upright=False)
 
@@ -106,9 +106,11 @@ def _is_class(cell: str) -> bool:
     return cell.isascii() and cell.isdigit() and len(cell) < 8
 
 
-def _fits(field: str, tokens: Sequence[int], steps: int, why: str) -> None:
-    if len(tokens) > steps - 1:
-        raise BadLineError(f"it has {len(tokens)} tokens; {field}: {steps} has room for {steps - 1} ({why})")
+def _fits(field: str, tokens: Sequence[int], steps: int, taken: int = 0, by: str = "") -> None:
+    """Raise BadLineError for more tokens than there is room for; `taken` places are for something else."""
+    if len(tokens) > steps - taken:
+        why = f" for {steps - taken} ({by})" if by else ""
+        raise BadLineError(f"it has {len(tokens)} tokens; {field}: {steps} has {'room' if by else 'no more room'}{why}")
 
 
 def _in_front(coder: Coder, numbers: Sequence[int], steps: int) -> tuple[Ids, Ids]:

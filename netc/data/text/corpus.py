@@ -17,7 +17,7 @@ from netc.data.codes import BAD_TEXT, BAD_VOCABULARY
 from netc.data.lists import read_text
 from netc.data.paths import find
 from netc.data.reading import blamed, missing, problem
-from netc.data.text.cut import Cut
+from netc.data.text.cut import Cut, UnitName
 from netc.data.text.vocabulary import Coder, UnknownTokenError, Vocabulary, counted, read_vocabulary
 from netc.errors import Diagnostic, NetError, Source, Span
 from netc.schema.record import Record
@@ -138,6 +138,12 @@ class Corpus:
             message = f"form: {self.p.form} needs the token {' and '.join(lacking)}, which the vocabulary has not"
             raise NetError(problem(self.record, BAD_VOCABULARY, message, BAD_VOCABULARY.fix, "vocabulary"))
 
+    def content(self) -> Iterator[bytes]:
+        """The vocabularies that have been used: other tokens may have the same numbers."""
+        for name in ("coder", "target_coder"):
+            if name in self.__dict__:  # has been made
+                yield getattr(self, name).vocabulary.as_text().encode("utf-8", "surrogateescape")
+
     # ------------------------------------------------------------ numbers
 
     def each(self, made: Callable[[str], T]) -> Iterator[T]:
@@ -155,6 +161,8 @@ class Corpus:
     def running(self) -> Ids:
         """All tokens, one after the other, each line with its end. Raises NetError(DAT021, DAT022)."""
         found, wrong = array("i"), list[Diagnostic]()
+        if not self.lines.source.text:
+            return np.empty(0, np.int32)
         self.need(self.coder, self.coder.cut.line_end)
         end = self.coder.number(self.coder.cut.line_end)
         for number, line in self.lines.numbered():
@@ -202,7 +210,7 @@ def cut_of(p: Record) -> Cut:
 
 def target_cut_of(p: Record) -> Cut:
     """How the second column is cut: tags and classes are words."""
-    unit = "WORD" if p.form in ("TAGS", "LABELS") else p.target_unit if p.has("target_unit") else p.unit
+    unit: UnitName = "WORD" if p.form in ("TAGS", "LABELS") else p.target_unit if p.has("target_unit") else p.unit
     return Cut(unit, p.lower and p.form == "PAIRS", p.marks and p.form == "PAIRS")
 
 

@@ -79,4 +79,3 @@ def with_counts(vocabulary: Vocabulary, cut: Cut, texts: Iterable[str], ends: in
         counts.update(coder.encode(text))
     counts[vocabulary.number(cut.line_end)] += ends
     return Vocabulary(vocabulary.tokens, tuple(counts[number] for number in range(len(vocabulary))))
-

@@ -65,7 +65,7 @@ class SkipGram:
 
 
 class Bag:
-    """A record is a word with all of its neighbours; <pad> where the line has ended. Words that have none are left out."""
+    """A record is a word with all of its neighbours, <pad> where the line has ended. Words without any are left out."""
 
     def __init__(self, corpus: Corpus, stream: int) -> None:
         corpus.need(corpus.coder, PAD)
@@ -95,7 +95,9 @@ class Cooccurrence:
 
     def __init__(self, corpus: Corpus, stream: int) -> None:
         words = _Words(corpus, stream)
-        size, pairs, counts = len(corpus.coder.vocabulary), np.empty(0, np.int64), np.empty(0)
+        size = len(corpus.coder.vocabulary)
+        pairs: Array = np.empty(0, np.int64)
+        counts: Array = np.empty(0)
         ids = words.ids.astype(np.int64)
         for distance in range(1, words.window + 1):
             at = np.flatnonzero(words.behind >= distance)

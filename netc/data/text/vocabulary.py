@@ -62,10 +62,9 @@ def read_vocabulary(path: Path) -> Vocabulary:
     """A vocabulary from its file. Raises NetError: DAT012 if it is no text, DAT021 if it is no vocabulary."""
     tokens, counts = list[str](), list[int]()
     for number, line in enumerate(read_text(path).text.split("\n"), 1):
-        line = line.removesuffix("\r")
-        if not line:
+        token, tab, count = line.removesuffix("\r").partition("\t")
+        if not (token or tab):
             continue
-        token, tab, count = line.partition("\t")
         try:
             tokens.append(unescaped(token))
             counts += [int(count)] if tab else []

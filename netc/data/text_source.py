@@ -1,16 +1,17 @@
-"""The source of a Text layer: batches of its form's records, in an order that nothing but the seed decides."""
+"""Text: batches of the records of a text in one of its forms, in an order that nothing but the seed decides."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 from netc.data.content import digest
 from netc.data.order import Order
 from netc.data.paths import find
 from netc.data.reading import check_content
-from netc.data.source import Opening
+from netc.data.source import Opening, SourceType
 from netc.data.text.columns import check_some, labels, pairs, tags
 from netc.data.text.corpus import Corpus
 from netc.data.text.form import Form
@@ -54,7 +55,7 @@ class TextSource:
         self.order = Order(self._form.count, shuffle=p.shuffle, seed=opening.seed, stream=opening.stream)
 
     def shapes(self) -> tuple[Shape, ...]:
-        return shapes(self.layer)
+        return _shapes(self.layer)
 
     def records_in(self, shape: Shape) -> int:
         """How many records a batch takes whose first top has this shape."""
@@ -72,7 +73,7 @@ class TextSource:
 
     @cached_property
     def _content(self) -> str:
-        return digest(self._form.content())
+        return digest(chain(self._form.content(), self._corpus.content()))
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a state. Raises NetError(DAT010) if it is one of other data."""
@@ -80,12 +81,15 @@ class TextSource:
         self.order.restore(state)
 
 
-def shapes(record: Record) -> tuple[Shape, ...]:
+def _shapes(record: Record) -> tuple[Shape, ...]:
     """The shapes of the layer's tops, which its fields say."""
     p = record.text_param
     return FORMS[p.form].shapes(p)[: len(record.top)]
 
 
-def probe(record: Record, phase: Phase) -> tuple[Shape, ...] | None:
+def _probe(record: Record, phase: Phase) -> tuple[Shape, ...] | None:
     """The shapes of the layer's tops, or None if its file is not there."""
-    return shapes(record) if find(record, record.text_param.source) is not None else None
+    return _shapes(record) if find(record, record.text_param.source) is not None else None
+
+
+TEXT = SourceType("Text", TextSource, _probe)
