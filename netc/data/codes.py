@@ -152,7 +152,8 @@ BAD_TEXT = Code(
     "DAT022",
     "a line of the text cannot be used",
     why="A line has not what the form of the text needs: two columns with a tab between them, as many tokens as fit "
-    "into `steps`, as many tags as words, tokens that the vocabulary has. Cutting it would change what is learned unseen.",
+    "into `steps`, as many tags as words, tokens that the vocabulary has. Cutting it would change what is learned "
+    "without a word.",
     example='text_param { source: "pairs.txt" form: PAIRS steps: 4 batch_size: 2 }  # a line of ten words',
     fix="Correct the line, give the field that the message names another value, or leave such lines out with "
     "`--on-bad-record skip`.",
