@@ -124,7 +124,8 @@ CLAIMS: dict[str, dict[str, Holds]] = {
         "at most 8 MB and 500,000 names, numbers and signs": TEST_LANGUAGE,
         "Blocks may be nested 100 deep": lambda: builder.MAX_DEPTH == 100,
         "must fit in 64 bits": "language/test_docs.py::test_claims",
-        "for each 64 characters, a layer as five, an imported file for each 8 characters": lambda: (
+        "for each 64 characters, a list behind a name for each 64 items, a layer as five, an imported file for each 8 "
+        "characters": lambda: (
             (
                 limits.CHARACTERS_OF_A_STEP,
                 limits.STEPS_OF_A_LAYER,
