@@ -4,9 +4,10 @@ Each row says which rows must have ended before it begins. Each thread says how 
 and waits where it must for those who are behind. Who waits spins for some microseconds and then sleeps until somebody
 gets further, so that a neighbour (or the thread that is waited for) has the core.
 
-The first thread is the caller's own, and it does not wait for the others to come: until a worker has asked to join, and
-was told from which row on, the first thread does its parts of the rows, too. Workers are Python's threads, so exactly
-as many run as asked for; they leave the GIL while they walk. They do not survive a fork: the child makes its own.
+The first thread is the caller's own, and it does not wait for the others to come: until a worker has taken over its
+parts of the rows, the first thread does them, too, one by one, each after its own part of a row. So a worker that comes
+in the middle of a long row begins with that row. Workers are Python's threads, so exactly as many run as asked for;
+they leave the GIL while they walk. They do not survive a fork: the child makes its own.
 """
 
 from __future__ import annotations
@@ -32,10 +33,10 @@ LINE = 8 * WIDTH
 FIRST = 8 * HEADER
 APART = 128  # bytes between what different threads write
 BELL, SLEEPERS = 0, 8  # first in a pass's state: what moves to wake sleepers, and how many sleep
-ASKED, TOLD, ROWS = 0, 8, 16  # then of each thread: whether it asks to join (2: and sleeps), what it was told, how far
-# it is
-ABSENT = 1 << 62  # rows: whoever is not there keeps nobody waiting
-NOT_YET, GO_HOME, FROM_ROW = 0, 1, 2  # what a worker is told: the last, plus the row
+ROWS, SLEEPS = 0, 8  # then of each thread: how many rows it has ended, and whether it sleeps until the pass begins
+ABSENT = 1 << 61  # rows of a thread that is not there, plus how many of its parts were done for it: nobody waits for it
+NOT_BEGUN = (1 << 62) + 0x7FFFFFFF  # rows before the caller walks (in their lower half unlike any other)
+GO_HOME = 1 << 62  # rows of whom the pass does not need
 SLEEP = 10**6  # nanoseconds, then a sleeper looks for itself
 FUTEX = {"x86_64": 202, "aarch64": 98, "riscv64": 98, "ppc64le": 221}  # Linux's number of the call
 WAIT, WAKE = 128, 129  # what it does, for threads of one process
@@ -90,6 +91,17 @@ def atomic_store(_context: Any, address: Any, value: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(types.intp, types.intp), codegen
+
+
+@intrinsic
+def atomic_swap(_context: Any, address: Any, old: Any, new: Any) -> Any:
+    """Put a new value in the place of an old one; whether the old one was there."""
+
+    def codegen(_context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
+        at, old, new = arguments
+        return b.extract_value(b.cmpxchg(b.inttoptr(at, POINTER), old, new, "seq_cst"), 1)
+
+    return types.boolean(types.intp, types.intp, types.intp), codegen
 
 
 @intrinsic
@@ -171,38 +183,42 @@ def _get_to(state: int, tid: int, rows: int, system: int, number: int) -> None:
 
 @kernel
 def _join(state: int, tid: int, system: int, number: int) -> Any:
-    """Ask to join, and wait for the answer."""
-    mine, spins = _of(state, tid), 0
-    atomic_add(mine + ASKED, 1)
-    while atomic_load(mine + TOLD) == NOT_YET:
+    """Take over a worker's parts of the rows: from which row on; -1 if the pass does not need it."""
+    mine, spins = _of(state, tid) + ROWS, 0
+    while True:
+        at = atomic_load(mine)
+        if at == GO_HOME:
+            return -1
+        if at != NOT_BEGUN:
+            if atomic_swap(mine, at, at - ABSENT):
+                return at - ABSENT
+            continue
         spins += 1
         if spins < SPINS:
             pause()
             continue
         if spins == SPINS:
-            atomic_add(mine + ASKED, 1)
-        _sleep(mine + TOLD, NOT_YET, state, system, number)
-    return atomic_load(mine + TOLD)
+            atomic_store(_of(state, tid) + SLEEPS, 1)
+        _sleep(mine, NOT_BEGUN, state, system, number)
 
 
 @kernel
-def _tell(state: int, tid: int, answer: int, system: int, number: int) -> None:
-    """Answer a worker."""
+def _begin(state: int, tid: int, system: int, number: int) -> None:
+    """Let a worker take over its parts from now on."""
     theirs = _of(state, tid)
-    if answer >= FROM_ROW:
-        atomic_store(theirs + ROWS, answer - FROM_ROW)
-    atomic_store(theirs + TOLD, answer)
-    if atomic_load(theirs + ASKED) > 1:
-        _wake(theirs + TOLD, system, number)
+    atomic_store(theirs + ROWS, ABSENT)
+    if atomic_load(theirs + SLEEPS) > 0:
+        _wake(theirs + ROWS, system, number)
 
 
 @kernel
 def _follow(table: int, rows: int, tid: int, nth: int, state: int, system: int, number: int) -> None:
-    """A worker's part of each row from the one on from which it was told to join."""
-    answer = _join(state, tid, system, number)
-    if answer == GO_HOME:
+    """A worker's part of each row from the one on from which it takes them over."""
+    first = _join(state, tid, system, number)
+    if first < 0:
         return
-    for index in range(answer - FROM_ROW, rows):
+    _wait(state, 1, first, system, number)  # what the first thread does for it uses its scratch
+    for index in range(first, rows):
         row = table + index * LINE
         if _word(row, 1) == 0:
             _wait(state, nth, _word(row, 2), system, number)
@@ -213,26 +229,20 @@ def _follow(table: int, rows: int, tid: int, nth: int, state: int, system: int, 
 @kernel
 def _lead(table: int, rows: int, nth: int, state: int, system: int, number: int) -> None:
     """The first thread's part of each row, the rows that it does alone, and the parts of those who are not there."""
-    absent = nth - 1
+    for tid in range(1, nth):
+        _begin(state, tid, system, number)
     for index in range(rows):
         row = table + index * LINE
         entry, alone = _word(row, 0), _word(row, 1)
-        if absent > 0:
-            for tid in range(1, nth):
-                theirs = _of(state, tid)
-                if atomic_load(theirs + TOLD) == NOT_YET and atomic_load(theirs + ASKED) > 0:
-                    _tell(state, tid, index + FROM_ROW, system, number)
-                    absent -= 1
         _wait(state, nth, _word(row, 2), system, number)
         call_entry(entry, row + FIRST, 0, 1 if alone else nth)
-        if absent > 0 and alone == 0:
-            for tid in range(1, nth):
-                if atomic_load(_of(state, tid) + TOLD) == NOT_YET:
-                    call_entry(entry, row + FIRST, tid, nth)
+        for tid in range(1, nth):
+            theirs = _of(state, tid) + ROWS
+            if atomic_load(theirs) >= ABSENT and atomic_swap(theirs, ABSENT + index, ABSENT + index + 1) and alone == 0:
+                call_entry(entry, row + FIRST, tid, nth)
         _get_to(state, 0, index + 1, system, number)
     for tid in range(1, nth):
-        if atomic_load(_of(state, tid) + TOLD) == NOT_YET:
-            _tell(state, tid, GO_HOME, system, number)
+        atomic_swap(_of(state, tid) + ROWS, ABSENT + rows, GO_HOME)
     _wait(state, nth, rows, system, number)
 
 
@@ -264,7 +274,7 @@ class Team:
     """`threads` threads that walk tables together: the caller's own and threads - 1 workers.
 
     A pass is whole or not there, wherever an exception from outside (an interrupt) hits the caller: it may come while
-    workers are being told of the pass, and then no row has run, for only the caller lets them join; or when the
+    workers are being told of the pass, and then no row has run, for only the caller's walk begins it; or when the
     compiled walk has returned, and then all rows have. Nothing is left from one pass to the next.
     """
 
@@ -303,8 +313,8 @@ class Team:
 
     def _cancel(self) -> None:
         """Send workers home that wait for a pass that its caller has not begun, and never will."""
-        told = self._state[2:, TOLD // 8]
-        told[told == NOT_YET] = GO_HOME
+        rows = self._state[2:, ROWS // 8]
+        rows[rows == NOT_BEGUN] = GO_HOME
 
     def _start(self) -> None:
         WALKER.compile()  # once, here, not in every thread
@@ -322,7 +332,7 @@ def _begun(threads: int) -> NDArray[np.int64]:
     """The state of a pass: a line of all, with the time that sleepers sleep at its end, then one for each thread."""
     state = np.zeros((1 + threads, APART // 8), np.int64)
     state[0, -1] = SLEEP
-    state[2:, ROWS // 8] = ABSENT
+    state[2:, ROWS // 8] = NOT_BEGUN
     return state
 
 
