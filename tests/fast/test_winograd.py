@@ -16,8 +16,8 @@ from .harness import Bench
 from .test_conv import blob, make, reference
 
 
-def case(n, inputs, outputs, size, pad=(1, 1), groups=1, kernel=3):
-    return n, make(inputs, outputs, size, (kernel, kernel), pad=pad, groups=groups)
+def case(n, inputs, outputs, size, pad=(1, 1), groups=1, kernel=3, dilation=1):
+    return n, make(inputs, outputs, size, (kernel, kernel), pad=pad, dilation=(dilation, dilation), groups=groups)
 
 
 CASES = [
@@ -41,11 +41,18 @@ CASES = [
     case(1, 16, 16, (9, 12), pad=(4, 2), kernel=8),
     case(1, 16, 5, (10, 13), pad=(4, 6), kernel=9),
     case(1, 17, 16, (12, 11), pad=(5, 0), kernel=11),
+    case(2, 20, 33, (11, 9), pad=(2, 2), dilation=2),
+    case(1, 16, 16, (17, 8), pad=(1, 3), dilation=3),
+    case(1, 16, 5, (4, 5), pad=(4, 4), dilation=4),
+    case(2, 32, 64, (12, 15), pad=(0, 6), groups=2, kernel=5, dilation=2),
+    case(1, 19, 16, (20, 19), pad=(5, 6), kernel=7, dilation=2),
 ]
 
 
 def names(c):
-    return f"k{c[1].kernel[0]}n{c[0]}x{c[1].inputs}-{c[1].outputs}@{c[1].size}p{c[1].pad}g{c[1].groups}"
+    return (
+        f"k{c[1].kernel[0]}d{c[1].dilation[0]}n{c[0]}x{c[1].inputs}-{c[1].outputs}@{c[1].size}p{c[1].pad}g{c[1].groups}"
+    )
 
 
 class Layer:
@@ -152,6 +159,8 @@ MANY = [
     case(3, 130, 48, (9, 13)),
     case(3, 16, 16, (13, 15), (2, 2), kernel=5),
     case(2, 20, 33, (19, 22), (3, 3), kernel=7),
+    case(2, 16, 16, (39, 42), (2, 2), dilation=2),
+    case(2, 130, 16, (19, 22), (3, 3), dilation=3),
 ]
 
 
@@ -173,7 +182,9 @@ def test_any_number_of_threads_gives_the_same_bits(case):
 
 def test_what_is_not_supported():
     assert not cut.supported(make(16, 16, (8, 8), (3, 3), stride=(2, 2)))
-    assert not cut.supported(make(16, 16, (8, 8), (3, 3), dilation=(2, 2)))
+    assert not cut.supported(make(16, 16, (8, 8), (3, 3), dilation=(2, 1)))
+    assert not cut.supported(make(16, 16, (7, 9), (3, 3), pad=(2, 2), dilation=(4, 4)))
+    assert not cut.has_gradient(make(16, 16, (8, 8), (3, 3), dilation=(2, 2)))
     assert not cut.supported(make(16, 16, (8, 8), (3, 5)))
     assert not cut.supported(make(16, 16, (8, 8), (2, 2)))
     assert not cut.supported(make(16, 16, (16, 16), (13, 13)))

@@ -55,16 +55,25 @@ IN_PIECES = (
     + conv("c", "d", "num_output: 20 kernel_size: 4")
     + loss("d")
 )
-NETS = {"chain": CHAIN, "residual": RESIDUAL, "joined": JOINED, "in pieces": IN_PIECES}
+DILATED = (
+    data(2, 3, 19, 22)
+    + conv("data", "a", THREE % 32)
+    + conv("a", "b", THREE % 32)
+    + conv("b", "c", "num_output: 32 kernel_size: 3 pad: 2 dilation: 2")
+    + relu("c")
+    + conv("c", "d", "num_output: 20 kernel_size: 3 dilation: 6 pad: 6")
+    + loss("d")
+)
+NETS = {"dilated": DILATED, "chain": CHAIN, "residual": RESIDUAL, "joined": JOINED, "in pieces": IN_PIECES}
 
 
-def passes(net, kernel=None):
-    """What goes by Winograd, of layers of one kernel size or of all."""
+def passes(net, layer=None):
+    """What goes by Winograd, of a layer or of all."""
     program = net.executor.program
     items = (*program.setup, *program.forward, *program.backward)
     layers = [
         i.launch.label for i in items
-        if i.launch is not None and kernel in (None, *net.graph.nodes[i.layer].record.convolution_param.kernel_size)
+        if i.launch is not None and layer in (None, net.graph.nodes[i.layer].name)
     ]  # fmt: skip
     return {label for label in layers if label.startswith("Winograd")}
 
@@ -82,10 +91,10 @@ def test_nets_agree_with_the_reference(name, phase):
     assert found == {f"Winograd {kind}" for kind in kinds}
 
 
-@pytest.mark.parametrize("kernel", [4, 7])
-def test_other_kernels_go_in_pieces_but_for_the_gradient_of_their_weights(kernel):
-    found = passes(make(IN_PIECES)[1], kernel)
-    assert found == {"Winograd convolution", "Winograd data gradient"}
+@pytest.mark.parametrize("layer", ["c", "d"])
+@pytest.mark.parametrize("net", [IN_PIECES, DILATED])
+def test_other_kernels_and_dilated_ones_go_so_but_for_the_gradient_of_their_weights(net, layer):
+    assert passes(make(net)[1], layer) == {"Winograd convolution", "Winograd data gradient"}
 
 
 def test_exact_never_comes_here(monkeypatch):

@@ -79,6 +79,7 @@ a = ReLU(a)
 b = Convolution(a) { num_output: 32 kernel_size: 5 pad: 2 }
 c = Pooling(b) { pool: MAX kernel_size: 2 stride: 2 }
 d = Convolution(c) { num_output: 96 kernel_size: 3 pad: 1 }
+d = Convolution(d) { num_output: 32 kernel_size: 3 pad: 2 dilation: 2 }
 d = Convolution(d) { num_output: 20 kernel_size: 7 pad: 3 }
 e = Convolution(d) { num_output: 4 kernel_size: 1 }
 loss = SoftmaxWithLoss(e, label)

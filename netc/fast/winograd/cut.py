@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from netc.fast.convolution.geometry import BLOCK, Conv
 from netc.fast.machine.emit import LANES
 from netc.fast.machine.layout import PIXEL
-from netc.fast.winograd.points import SIDE, Pieces, pieces, point_count
+from netc.fast.winograd.points import Pieces, pieces, point_count, tiles_across
 from netc.jit import features
 
 OWN_BYTES = 1 << 20  # points and results of a thread's share that stay in its cache
@@ -36,13 +36,14 @@ class Cut:
 def supported(conv: Conv) -> bool:
     """Whether the kernels here can run it."""
     whole_blocks = conv.groups == 1 or conv.inputs // conv.groups % LANES == 0 == conv.outputs // conv.groups % LANES
-    square = conv.kernel[0] == conv.kernel[1] and 3 <= conv.kernel[0] <= LARGEST
-    return whole_blocks and square and conv.stride == (1, 1) == conv.dilation
+    (kernel, other), (apart, same) = conv.kernel, conv.dilation
+    square = kernel == other and 3 <= kernel <= LARGEST and apart == same <= min(conv.out)  # no phase is empty
+    return whole_blocks and square and conv.stride == (1, 1)
 
 
 def has_gradient(conv: Conv) -> bool:
     """Whether the kernels here can make the gradient of its weights, too."""
-    return supported(conv) and conv.kernel[0] in (3, 5)
+    return supported(conv) and conv.kernel[0] in (3, 5) and conv.dilation == (1, 1)
 
 
 def pieces_of(conv: Conv) -> Pieces:
@@ -51,14 +52,20 @@ def pieces_of(conv: Conv) -> Pieces:
 
 
 def grid(conv: Conv) -> tuple[int, int]:
-    """Lines of tiles that have tops, and how many tiles each has, with those that only pieces of the kernel see."""
-    return -(-conv.out[0] // SIDE), -(-conv.out[1] // SIDE) + pieces_of(conv).parts - 1
+    """Lines of tiles of a phase that have tops, and how many tiles each has, with those that only pieces see."""
+    down, across = (tiles_across(size, conv.dilation[0]) for size in conv.out)
+    return down, across + pieces_of(conv).parts - 1
+
+
+def phases(conv: Conv, n: int) -> int:
+    """How many images n images are: each phase by itself."""
+    return n * conv.dilation[0] ** 2
 
 
 def tiles(conv: Conv, n: int) -> int:
     """How many tiles n images have."""
     down, across = grid(conv)
-    return n * down * across
+    return phases(conv, n) * down * across
 
 
 def _fewest(count: int) -> tuple[int, int]:

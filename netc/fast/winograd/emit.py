@@ -35,15 +35,24 @@ def _points(b: Any, size: int, first: Any, step: Any) -> list[list[Any]]:
     return [found[wide * i : wide * (i + 1)] for i in range(wide)]
 
 
-def _cells(b: Any, first: Any, line: Any, size: int, inside: Sequence[Any], least: int, outside: Any) -> list[Any]:
-    """Pointers to a square of pixels; `outside` for those beyond the first (rows, columns), at least `least` each."""
+def _cells(
+    b: Any, first: Any, apart: tuple[Any, Any], size: int, inside: Sequence[Any], least: int, outside: Any
+) -> list[Any]:
+    """Pointers to a square of pixels; `outside` for those beyond the first (rows, columns), at least `least` each.
+
+    apart: bytes from one to the next, down and across.
+    """
+    line, pixel = apart
+    columns = [ir.Constant(I64, 0)]
+    while len(columns) < size:
+        columns.append(b.add(columns[-1], pixel))
     lines = [first]
     while len(lines) < size:
         lines.append(at(b, lines[-1], line))
     row_in, column_in = ([b.icmp_signed("<", ir.Constant(I64, i), n) for i in range(size)] for n in inside)
     found = []
     for i, start in enumerate(lines):
-        cells = [at(b, start, VECTOR_BYTES * j) for j in range(size)]
+        cells = [at(b, start, column) for column in columns]
         for j in range(size):
             if i >= least:
                 cells[j] = b.select(row_in[i], cells[j], outside)
@@ -74,28 +83,28 @@ def _of_size(given: Any, operands: int, emit: Callable[[Any, int, Sequence[Any]]
 
 @intrinsic
 def bottom_square(
-    _context: Any, size: Any, source: Any, line: Any, rows: Any, columns: Any, target: Any, step: Any
+    _context: Any, size: Any, source: Any, line: Any, pixel: Any, rows: Any, columns: Any, target: Any, step: Any
 ) -> Any:
     """target = B^T d B of a square of pixels, of which only rows x columns are read: of a whole kernel at least its
-    size each."""
-    return _of_size(size, 6, lambda b, n, given: _emit_points(b, BOTTOMS, n, (square(n), _least(n)), given))
+    size each. line, pixel: bytes from one to the next, down and across."""
+    return _of_size(size, 7, lambda b, n, given: _emit_points(b, BOTTOMS, n, (square(n), _least(n)), given))
 
 
 @intrinsic
 def top_gradient_square(
-    _context: Any, size: Any, source: Any, line: Any, rows: Any, columns: Any, target: Any, step: Any
+    _context: Any, size: Any, source: Any, line: Any, pixel: Any, rows: Any, columns: Any, target: Any, step: Any
 ) -> Any:
     """target = A y A^T of 4 x 4 pixels, of which only rows x columns are read."""
-    return _of_size(size, 6, lambda b, n, given: _emit_points(b, TOPS_GRADIENT, n, (SIDE, 1), given))
+    return _of_size(size, 7, lambda b, n, given: _emit_points(b, TOPS_GRADIENT, n, (SIDE, 1), given))
 
 
 def _emit_points(
     b: Any, matrices: Mapping[int, Matrix], size: int, cells: tuple[int, int], given: Sequence[Any]
 ) -> None:
     """cells: how many pixels each way, and how many of them are always there."""
-    source, target = pointers(b, (given[0], given[4]))
-    pixels = _cells(b, source, given[1], cells[0], given[2:4], cells[1], variable(b, constant(0)))
-    found = _points(b, size, target, given[5])
+    source, target = pointers(b, (given[0], given[5]))
+    pixels = _cells(b, source, (given[1], given[2]), cells[0], given[3:5], cells[1], variable(b, constant(0)))
+    found = _points(b, size, target, given[6])
     _transform(
         b, matrices[size], cells[0], lambda i, j: load(b, pixels[i][j]), lambda i, j, v: store(b, v, found[i][j])
     )
@@ -106,28 +115,28 @@ def _emit_points(
 
 @intrinsic
 def top_square(
-    _context: Any, size: Any, source: Any, step: Any, target: Any, line: Any, rows: Any, columns: Any, bias: Any,
-    add: Any, below: Any,
+    _context: Any, size: Any, source: Any, step: Any, target: Any, line: Any, pixel: Any, rows: Any, columns: Any,
+    bias: Any, add: Any, below: Any,
 ) -> Any:  # fmt: skip
     """A^T m A to the first rows x columns of 4 x 4 pixels.
 
     bias: the address of a vector to add (0: none); add: how many bytes from the target lies what else is to be added
     (-1: nothing); below, as `Below` takes it.
     """
-    return _of_size(size, 9, _emit_tops)
+    return _of_size(size, 10, _emit_tops)
 
 
 def _emit_tops(b: Any, size: int, given: Sequence[Any]) -> None:
-    source, target, bias = pointers(b, (given[0], given[2], given[6]))
-    (step, line, rows, columns), (add, below) = [given[i] for i in (1, 3, 4, 5)], given[7:9]
+    source, target, bias = pointers(b, (given[0], given[2], given[7]))
+    (step, line, pixel, rows, columns), (add, below) = [given[i] for i in (1, 3, 4, 5, 6)], given[8:10]
     zeros, nowhere = variable(b, constant(0)), variable(b, constant(0))
     found = _points(b, size, source, step)
-    cells = _cells(b, target, line, SIDE, (rows, columns), 1, nowhere)
+    cells = _cells(b, target, (line, pixel), SIDE, (rows, columns), 1, nowhere)
     added = b.icmp_signed("!=", add, ir.Constant(I64, -1))
     start = b.select(added, at(b, target, add), zeros)
     here = [b.select(added, n, ir.Constant(I64, 1)) for n in (rows, columns)]  # without, all read `zeros`
-    more = _cells(b, start, b.select(added, line, ir.Constant(I64, 0)), SIDE, here, 1, zeros)
-    shift = load(b, b.select(b.icmp_signed("!=", given[6], ir.Constant(I64, 0)), bias, zeros))
+    more = _cells(b, start, (b.select(added, line, ir.Constant(I64, 0)), pixel), SIDE, here, 1, zeros)
+    shift = load(b, b.select(b.icmp_signed("!=", given[7], ir.Constant(I64, 0)), bias, zeros))
     change = Below(b, below)
     slope = change.slope()
 
@@ -151,7 +160,8 @@ def kernel_square(
 
 def _emit_kernel(b: Any, size: int, given: Sequence[Any]) -> None:
     source, target = pointers(b, (given[0], given[4]))
-    cells = _cells(b, source, given[1], size, given[2:4], _least(size), variable(b, constant(0)))
+    apart = given[1], ir.Constant(I64, VECTOR_BYTES)
+    cells = _cells(b, source, apart, size, given[2:4], _least(size), variable(b, constant(0)))
     found = _points(b, size, target, given[5])
     _transform(b, KERNEL[size], size, lambda i, j: load(b, cells[i][j]), lambda i, j, v: store(b, v, found[i][j]))
 

@@ -26,30 +26,29 @@ from netc.jit import kernel
 
 
 @kernel(inline="always")
-def _across(tiles: Tiles) -> int:
-    """Tiles of a line."""
-    return (tiles.w + 3) // 4 + tiles.more
+def _grid(tiles: Tiles) -> tuple[int, int]:
+    """Lines of tiles of a phase, and tiles of a line."""
+    cells = tiles.apart * 4
+    return (tiles.h + cells - 1) // cells + tiles.more, (tiles.w + cells - 1) // cells + tiles.more
 
 
 @kernel(inline="always")
 def _spot(tiles: Tiles, number: int) -> Spot:
-    """Where a tile is: image, line of tiles, tile of the line."""
-    down, across = (tiles.h + 3) // 4 + tiles.more, _across(tiles)
+    """Where a tile is: phase of an image, line of tiles, tile of the line."""
+    down, across = _grid(tiles)
     n, rest = number // (down * across), number % (down * across)
     return n, rest // across, rest % across
 
 
 @kernel(inline="always")
-def _next(tiles: Tiles, n: int, ty: int, tx: int) -> Spot:
-    """Where the tile after that is, without divisions."""
-    tx += 1
-    if (tx - tiles.more) * 4 >= tiles.w:
-        tx = 0
-        ty += 1
-        if (ty - tiles.more) * 4 >= tiles.h:
-            ty = 0
-            n += 1
-    return n, ty, tx
+def _phase(tiles: Tiles, n: int) -> tuple[int, int, int, int, int]:
+    """Image, first line and column, and size of a phase."""
+    if tiles.apart == 1:
+        return n, 0, 0, tiles.h, tiles.w
+    apart = tiles.apart
+    image, number = n // (apart * apart), n % (apart * apart)
+    top, left = number // apart, number % apart
+    return image, top, left, (tiles.h - top + apart - 1) // apart, (tiles.w - left + apart - 1) // apart
 
 
 @kernel(inline="always")
@@ -59,18 +58,30 @@ def _read(
 ) -> None:  # fmt: skip
     """Transform `count` tiles from number `first` on, of one plane of x, to points from address `target` on.
 
-    size, tops: literals; whether these are the tops of tiles (for the weight gradient), else the bottoms, which reach
-    `beyond` the tops.
+    size, tops: literals; whether these are the tops of tiles (for the weight gradient), else the bottoms, whose windows
+    have `beyond` more cells each way than one.
     """
+    least = 1 if size == 4 or tops > 0 else size  # what `bottom_square` needs; there are no tops where there is less
+    down, across = _grid(tiles)
     n, ty, tx = _spot(tiles, first)
+    image, top, left, h, w = _phase(tiles, n)
+    line, pixel = x.line * tiles.apart, 64 * tiles.apart
     for t in range(count):
-        place = source + n * x.image + ty * 4 * x.line + tx * 256
-        rows, columns = tiles.h + beyond - ty * 4, tiles.w + beyond - tx * 4
-        if tops > 0:
-            top_gradient_square(size, place, x.line, rows, columns, target + t * 64, points.step)
-        else:
-            bottom_square(size, place, x.line, rows, columns, target + t * 64, points.step)
-        n, ty, tx = _next(tiles, n, ty, tx)
+        place = source + image * x.image + top * x.line + left * 64 + ty * 4 * line + tx * 4 * pixel
+        rows, columns = h + beyond - ty * 4, w + beyond - tx * 4
+        if rows >= least and columns >= least:
+            if tops > 0:
+                top_gradient_square(size, place, line, pixel, rows, columns, target + t * 64, points.step)
+            else:
+                bottom_square(size, place, line, pixel, rows, columns, target + t * 64, points.step)
+        tx += 1
+        if tx == across:
+            tx = 0
+            ty += 1
+            if ty == down:
+                ty = 0
+                n += 1
+                image, top, left, h, w = _phase(tiles, n)
 
 
 @kernel(inline="always")
@@ -82,13 +93,23 @@ def _write(
 
     bias: the address of its 16 floats (0: none); add, below: as `top_square` takes them.
     """
+    down, across = _grid(tiles)
     n, ty, tx = _spot(tiles, first)
+    image, top, left, h, w = _phase(tiles, n)
+    line, pixel = y.line * tiles.apart, 64 * tiles.apart
     for t in range(count):
-        place = target + n * y.image + ty * 4 * y.line + tx * 256
-        rows, columns = tiles.h - ty * 4, tiles.w - tx * 4
+        place = target + image * y.image + top * y.line + left * 64 + ty * 4 * line + tx * 4 * pixel
+        rows, columns = h - ty * 4, w - tx * 4
         if rows > 0 and columns > 0:
-            top_square(size, source + t * 64, points.step, place, y.line, rows, columns, bias, add, below)
-        n, ty, tx = _next(tiles, n, ty, tx)
+            top_square(size, source + t * 64, points.step, place, line, pixel, rows, columns, bias, add, below)
+        tx += 1
+        if tx == across:
+            tx = 0
+            ty += 1
+            if ty == down:
+                ty = 0
+                n += 1
+                image, top, left, h, w = _phase(tiles, n)
 
 
 @functools.cache
@@ -158,18 +179,18 @@ def _multiply(
     b_across = (channels + 15) // 16 * 1024
     b_down = parts * b_across
     b_out = parts * b_down
-    for j in range(down):
+    more = -1
+    for j in range(down if whole > 0 else 0):
         tile(
-            rows, vectors, 4, 64, a + j * a_down, b + j * b_down, c, 0, 0 if j > 0 else -1, 0, 64, b_out, c_out,
+            rows, vectors, 4, 64, a + j * a_down, b + j * b_down, c, 0, more, 0, 64, b_out, c_out,
             across, 64, b_across, whole, a_in, 1024, 4, 16, 256,
         )  # fmt: skip
+        more = 0
     if rest > 0:
-        a, b = a + whole * a_in, b + whole * 1024
-        for j in range(down):
-            tile(
-                rows, vectors, 4, 64, a + j * a_down, b + j * b_down, c, 0, 0, 0, 64, b_out, c_out,
-                across, 64, b_across, 1, 0, 0, rest, 16, 256,
-            )  # fmt: skip
+        tile(
+            rows, vectors, 4, 64, a + whole * a_in, b + whole * 1024, c, 0, more, 0, 64, b_out, c_out,
+            down, a_down, b_down, across, 64, b_across, rest, 16, 256,
+        )  # fmt: skip
 
 
 @functools.cache
@@ -194,7 +215,7 @@ def products(size: int, rows: int, vectors: int, odd: bool) -> Entry[...]:
         source, target = bottoms.start, results.start
         first, last = points * runs * tid // nth, points * runs * (tid + 1) // nth
         unit, end, step = 0, units, units
-        a_in, c_out, a_down = bottoms.room * 64, results.room * 64, _across(tiles) * 64
+        a_in, c_out, a_down = bottoms.room * 64, results.room * 64, _grid(tiles)[1] * 64
         if per > 0:
             first, last, step = 0, points * runs, per
             unit, end = units * tid // nth, units * (tid + 1) // nth

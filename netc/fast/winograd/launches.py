@@ -1,5 +1,7 @@
 """Winograd convolution for kernels of stride 1: F(4x4, 3x3), F(4x4, 5x5), and sums of F(4x4, 4x4) for others.
 
+A dilated one is one of each phase of its pixels.
+
 4 x 4 tops take 36 multiply-adds instead of 144 for a 3 x 3 kernel, 64 instead of 400 for a 5 x 5 kernel, 169 instead of
 784 for a 7 x 7 kernel in four pieces (`points.Pieces`). Forward is
 A^T [(G g G^T) * (B^T d B)] A over tiles of tops and their squares of bottoms; the data gradient is the same with the
@@ -23,7 +25,7 @@ from netc.fast.machine.activation import IDENTITY, Activation
 from netc.fast.machine.emit import LANES
 from netc.fast.machine.launch import NOTHING, Launch, Region, together
 from netc.fast.machine.layout import NO_BLOB, Blocked
-from netc.fast.winograd.cut import Cut, cut, gradient_chunk, grid, pieces_of, tiles, vectors
+from netc.fast.winograd.cut import Cut, cut, gradient_chunk, grid, phases, pieces_of, tiles, vectors
 from netc.fast.winograd.kernels import products, read_squares, weight_products, write_squares
 from netc.fast.winograd.points import Points, Tiles, cut_points, points_bytes
 from netc.fast.winograd.weights import points_to_weights, weights_to_points
@@ -70,8 +72,9 @@ def gradient_workspace_bytes(conv: Conv, n: int, threads: int) -> int:
 
 def turned(conv: Conv) -> Conv:
     """The convolution of a top's diff that gives the bottom's."""
-    pad = (conv.kernel[0] - 1 - conv.pad[0], conv.kernel[1] - 1 - conv.pad[1])
-    return Conv(conv.outputs, conv.inputs, conv.out, conv.size, conv.kernel, pad=pad, groups=conv.groups)
+    reach = conv.dilation[0] * (conv.kernel[0] - 1)
+    pad = (reach - conv.pad[0], reach - conv.pad[1])
+    return replace(conv.adjoint, size=conv.out, out=conv.size, pad=pad)
 
 
 def _of_group(memory: Region, conv: Conv, group: int) -> Region:
@@ -142,16 +145,16 @@ def forward(
 
 def _chunks(conv: Conv, n: int, plan: Cut) -> Iterator[Tiles]:
     """The tiles of n images, as many as the workspace has room for at a time; all at once if threads have their own."""
-    (h, w), more, (down, across) = conv.out, pieces_of(conv).parts - 1, grid(conv)
+    (h, w), apart, more, (down, across) = conv.out, conv.dilation[0], pieces_of(conv).parts - 1, grid(conv)
     if plan.lines:
-        for image, line in product(range(n), range(0, down, plan.lines)):
-            first, lines = (image * (down + more) + line) * across, min(plan.lines, down - line)
-            yield Tiles(h, w, more, first, lines * across)
+        for phase, line in product(range(phases(conv, n)), range(0, down, plan.lines)):
+            first, lines = (phase * (down + more) + line) * across, min(plan.lines, down - line)
+            yield Tiles(h, w, apart, more, first, lines * across)
         return
     count = tiles(conv, n)
     step = count if plan.own else plan.chunk
     for first in range(0, count, step):
-        yield Tiles(h, w, more, first, min(step, count - first))
+        yield Tiles(h, w, apart, more, first, min(step, count - first))
 
 
 def data_gradient(
@@ -174,7 +177,7 @@ def weight_gradient(x: Blocked, dy: Blocked, dw: Region, conv: Conv, workspace: 
     for group in range(conv.groups):
         bottom, top = _bottom(x, conv, group), _top(dy, conv, group)
         for start in range(0, count, room):
-            some = Tiles(dy.h, dy.w, 0, start, min(room, count - start))
+            some = Tiles(dy.h, dy.w, 1, 0, start, min(room, count - start))
             yield from together([
                 read_squares(size, 0)(x=bottom, points=bottoms, tiles=some, beyond=size - 1),
                 read_squares(size, 1)(x=top, points=tops, tiles=some, beyond=0),

@@ -42,28 +42,29 @@ def pieces(kernel: int) -> Pieces:
 
 @dataclass(frozen=True, slots=True)
 class Tiles:
-    """`count` tiles from number `first` on, of images that have h x w tops: they are numbered over (image, line of
-    tiles, tile of the line), and cut at the lower and right edges.
+    """`count` tiles from number `first` on, of images that have h x w tops: they are numbered over (image, phase, line
+    of tiles, tile of the line), and cut at the lower and right edges.
 
-    more: tiles beyond these edges that are numbered, too, for the pieces of a kernel to see; then these are whole lines
-    of one image.
+    apart: of a dilated convolution, each so-many-th pixel each way is an image of its own (a phase). more: tiles beyond
+    the edges that are numbered, too, for the pieces of a kernel to see; then these are whole lines of one phase.
     """
 
     h: int
     w: int
+    apart: int
     more: int
     first: int
     count: int
 
     @property
     def down(self) -> int:
-        """Lines of tiles of an image."""
-        return -(-self.h // SIDE) + self.more
+        """Lines of tiles of a phase."""
+        return tiles_across(self.h, self.apart) + self.more
 
     @property
     def across(self) -> int:
         """Tiles of a line."""
-        return -(-self.w // SIDE) + self.more
+        return tiles_across(self.w, self.apart) + self.more
 
     @property
     def with_tops(self) -> int:
@@ -71,23 +72,34 @@ class Tiles:
         return self.count - self.more
 
     def touched(self, mode: Mode, blob: Blocked, beyond: int = 0) -> Iterator[Access]:
-        """Their pixels; beyond: how far windows go beyond the tops."""
-        across, each = self.across, self.down * self.across
-        if self.more:
-            image, y = self.first // each, self.first % each // across * SIDE
-            lines = min(self.h + beyond - y, self.count // across * SIDE + beyond)
-            place = blob.inner + (image * blob.image + y * blob.line)
-            yield box(mode, place, (self.w + beyond) * PIXEL, (blob.blocks, blob.plane), (lines, blob.line))
-            return
+        """Their pixels; beyond: how many more cells windows have each way than one."""
+        each = self.down * self.across
         for start, stop in _runs(self.first, self.first + self.count, each):
-            for first, end in [(start, stop)] if (stop - start) % each == 0 else _runs(start, stop, across):
-                image, y, x = first // each, first % each // across * SIDE, first % across * SIDE
-                count, last = (end - 1) // each + 1 - image, end - 1
-                h = min(self.h, last % each // across * SIDE + SIDE) - y
-                w = min(self.w, last % across * SIDE + SIDE) - x
-                dims = (count, blob.image), (blob.blocks, blob.plane), (h + beyond, blob.line)
-                place = blob.inner + (image * blob.image + y * blob.line + x * PIXEL)
-                yield box(mode, place, (w + beyond) * PIXEL, *dims)
+            if self.apart == 1 and (stop - start) % each == 0:
+                yield self._box(mode, blob, beyond, (start // each, (stop - start) // each), (0, each))
+                continue
+            for phase in range(start // each, (stop - 1) // each + 1):
+                first, end = max(start - phase * each, 0), min(stop - phase * each, each)
+                for lines in _runs(first, end, self.across):
+                    yield self._box(mode, blob, beyond, (phase, 1), lines)
+
+    def _box(self, mode: Mode, blob: Blocked, beyond: int, phases: tuple[int, int], lines: tuple[int, int]) -> Access:
+        """Of so many phases from one on, tiles first..end-1, which are whole lines or part of one."""
+        (phase, images), (first, end) = phases, lines
+        image, number = divmod(phase, self.apart**2)
+        top, left = divmod(number, self.apart)
+        y, x = (n * SIDE for n in divmod(first, self.across))
+        last_y, last_x = (n * SIDE + SIDE for n in divmod(end - 1, self.across))
+        h, w = min(-(-(self.h - top) // self.apart), last_y) - y, min(-(-(self.w - left) // self.apart), last_x) - x
+        h, w = (n + beyond if n > 0 else 0 for n in (h, w))
+        place = image * blob.image + (top + y * self.apart) * blob.line + (left + x * self.apart) * PIXEL
+        dims = (images, blob.image), (blob.blocks, blob.plane), (h, self.apart * blob.line), (w, self.apart * PIXEL)
+        return box(mode, blob.inner + place, PIXEL, *dims)
+
+
+def tiles_across(size: int, apart: int) -> int:
+    """How many tiles the largest phase of `size` pixels has."""
+    return -(-size // (apart * SIDE))
 
 
 def _runs(first: int, end: int, each: int) -> Iterator[tuple[int, int]]:
