@@ -11,38 +11,44 @@ from pathlib import Path
 import numpy as np
 
 from netc.data.bad import BadRecordError
-from netc.data.codes import BAD_ARRAY
+from netc.data.choosing import ordered
+from netc.data.codes import BAD_ARRAY, BAD_TRANSFORM
 from netc.data.content import of_arrays
 from netc.data.lists import read_text
-from netc.data.order import Order, Ticket
+from netc.data.order import Ticket
 from netc.data.paths import find
 from netc.data.reading import Reading, blamed, missing
 from netc.data.rows import parse_npy, shape_problem
 from netc.data.source import Opening, Source, SourceType
+from netc.data.transform import Transform, transformed
 from netc.errors import Diagnostic, NetError, suggest
 from netc.files import open_regular
-from netc.layer import Array, Phase, Shape
+from netc.layer import Array, Phase, Shape, format_shape
 from netc.schema.record import Record
 from netc.untrusted import bomb, budget, library
 
 
 class RowReader:
-    """Rows of arrays that are all in memory; array k goes to top k."""
+    """Rows of arrays that are all in memory; array k goes to top k. Those of the first may be images, transformed."""
 
-    slow = False
-
-    def __init__(self, path: Path, arrays: Sequence[Array]) -> None:
+    def __init__(self, opening: Opening, path: Path, arrays: Sequence[Array]) -> None:
         self._path, self._arrays = path, arrays
+        self._transform = Transform(opening, arrays[0].shape[1:]) if opening.record.has("transform_param") else None
+        self.slow = self._transform is not None and self._transform.slow
 
     @property
     def shapes(self) -> tuple[Shape, ...]:
-        return tuple(array.shape[1:] for array in self._arrays)
+        first, *others = (array.shape[1:] for array in self._arrays)
+        return (first if self._transform is None else self._transform.shape, *others)
 
     def __len__(self) -> int:
         return len(self._arrays[0])
 
     def content(self) -> Iterator[bytes]:
         return of_arrays(self._arrays)
+
+    def labels(self) -> Array | None:
+        return self._arrays[1] if len(self._arrays) > 1 and self._arrays[1].ndim == 1 else None
 
     def name(self, record: int) -> str:
         return f"row {record} of {self._path}"
@@ -52,7 +58,10 @@ class RowReader:
 
     def fill(self, item: int, ticket: Ticket, rows: Sequence[Array]) -> None:
         for row, array in zip(rows, self._arrays, strict=True):
-            row[0] = array[item]
+            if row is rows[0] and self._transform is not None:
+                self._transform(array[item], row[0], ticket)
+            else:
+                row[0] = array[item]
 
 
 def read_npz(path: Path, names: Iterable[str] | None = None) -> dict[str, Array]:
@@ -151,6 +160,10 @@ def _read(record: Record) -> tuple[Path, list[Array]] | None:
         if len({len(array) for array in arrays}) > 1:
             counts = ", ".join(f"{top}: {len(a):,}" for top, a in zip(record.top, arrays, strict=True))
             raise _bad(f"the arrays of {path} have different numbers of rows ({counts})")
+    if record.has("transform_param") and arrays[0].ndim != 4:
+        rows = format_shape(arrays[0].shape[1:])
+        message = f'transform_param is for images (channels x height x width), but rows of "{record.top[0]}" are {rows}'
+        raise NetError(Diagnostic.of_layer(record, BAD_TRANSFORM, message, record.span_of("transform_param")))
     return path, arrays
 
 
@@ -159,15 +172,19 @@ def _open(opening: Opening) -> Source:
     found = _read(record)
     if found is None:
         raise missing(record, f'there is no "{p.source}"')
-    reader = RowReader(*found)
-    order = Order(len(reader), shuffle=p.shuffle, seed=opening.seed, stream=opening.stream)
+    reader = RowReader(opening, *found)
+    order = ordered(opening, p, len(reader), reader.labels, shuffle=p.shuffle, stream=opening.stream)
     return Reading(opening, reader, order, int(p.batch_size))
 
 
 def _probe(record: Record, phase: Phase) -> tuple[Shape, ...] | None:
     size = int(record.array_data_param.batch_size)
     found = _read(record) if size else None
-    return None if found is None else tuple((size, *array.shape[1:]) for array in found[1])
+    if found is None:
+        return None
+    first, *others = (array.shape[1:] for array in found[1])
+    first = transformed(record, first) if record.has("transform_param") else first
+    return tuple((size, *shape) for shape in (first, *others))
 
 
 ARRAY_DATA = SourceType("ArrayData", _open, _probe)

@@ -158,3 +158,11 @@ BAD_TEXT = Code(
     fix="Correct the line, give the field that the message names another value, or leave such lines out with "
     "`--on-bad-record skip`.",
 )
+BAD_CHOICE = Code(
+    "DAT030",
+    "the records that a data layer chooses are not there",
+    why="`first`, `count`, `classes`, `per_class` and `together` choose records of a source. There are fewer records "
+    "than they ask for, none of a class, or no labels to tell classes by.",
+    example='data, label = Digits() { split: "test" batch_size: 10 first: 395 count: 10 }  # of 400',
+    fix="The message says what there is.",
+)

@@ -7,16 +7,19 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+
 from netc.data.bad import BadRecordError
+from netc.data.choosing import ordered
 from netc.data.codes import LEVELDB, NO_RECORDS
 from netc.data.content import of_database
 from netc.data.datum import Datum, parse
 from netc.data.images import Colour, decode_image
 from netc.data.lists import read_text
 from netc.data.lmdb_file import LmdbFile
-from netc.data.order import Order, Ticket, random_skip
+from netc.data.order import Ticket, random_skip
 from netc.data.paths import find
-from netc.data.reading import Reader, Reading, blamed, missing, problem
+from netc.data.reading import Labelled, Reader, Reading, blamed, missing, problem
 from netc.data.source import Opening, Source, SourceType
 from netc.data.transform import Transform, colour, transformed
 from netc.errors import Diagnostic, NetError
@@ -70,6 +73,17 @@ class DatumReader:
     def content(self) -> Iterator[bytes]:
         return of_database(self._file.path)
 
+    def labels(self) -> Array:
+        return np.array([self._label(record) for record in range(len(self._file))])
+
+    def _label(self, record: int) -> float:
+        with self._lock:
+            raw = self._file.read(record)[1]
+        try:
+            return parse(raw).label
+        except BadRecordError:
+            return float("nan")
+
     def name(self, record: int) -> str:
         with self._lock:
             return f"record {self._file.read(record)[0].decode('utf-8', 'replace')!r} of {self._file.path.parent}"
@@ -119,8 +133,10 @@ def open_records(
     with blamed(record):
         file = open_lmdb(path)
     skip = random_skip(int(p.rand_skip), opening.seed, opening.stream)
-    order = Order(len(file), seed=opening.seed, stream=opening.stream, start=skip)
-    return reading(opening, reader(opening, file), order, int(p.batch_size), int(p.prefetch))
+    records = reader(opening, file)
+    labels = records.labels if isinstance(records, Labelled) else None
+    order = ordered(opening, p, len(file), labels, stream=opening.stream, start=skip)
+    return reading(opening, records, order, int(p.batch_size), int(p.prefetch))
 
 
 def _open(opening: Opening) -> Source:

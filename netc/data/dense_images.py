@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from netc.data.bad import BadRecordError
+from netc.data.choosing import ordered
 from netc.data.codes import BAD_TRANSFORM, NO_RECORDS
 from netc.data.content import of_files, sampled
 from netc.data.images import decode_image, opened, read_bytes, read_image
 from netc.data.interpolate import interpolate
 from netc.data.lists import bad_line, read_text
-from netc.data.order import Order, Ticket, random_skip
+from netc.data.order import Ticket, random_skip
 from netc.data.paths import beside, find
 from netc.data.reading import Reading, blamed, missing, problem
 from netc.data.resize import resize
@@ -198,7 +199,7 @@ def _open(opening: Opening) -> Source:
         raise missing(record, f'there is no "{p.source}"')
     reader = PairReader(opening, pairs)
     skip = random_skip(int(p.rand_skip), opening.seed, opening.stream)
-    order = Order(len(reader), shuffle=p.shuffle, seed=opening.seed, stream=opening.stream, start=skip)
+    order = ordered(opening, p, len(reader), shuffle=p.shuffle, stream=opening.stream, start=skip)
     return Reading(opening, reader, order, int(p.batch_size))
 
 

@@ -14,11 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from netc.data.order import Order, permutation
+from netc.data.choosing import ordered
+from netc.data.order import permutation
 from netc.data.source import Opening, SourceType
+from netc.data.transform import Transform, transformed
 from netc.layer import Array, Phase, Shape
 from netc.schema.record import Record
 
+SIDE = 8
 TEST_IMAGES = 400
 
 
@@ -30,14 +33,21 @@ class Digits:
         self._shapes = _shapes(opening.record, opening.phase)
         self._scale = p.scale
         self._images, self._labels = split(p.split)
-        self.order = Order(len(self._labels), shuffle=p.shuffle, seed=opening.seed)
+        changed = opening.record.has("transform_param")
+        self._transform = Transform(opening, self._images.shape[1:]) if changed else None
+        self.order = ordered(opening, p, len(self._labels), lambda: self._labels, shuffle=p.shuffle)
 
     def shapes(self) -> tuple[Shape, ...]:
         return self._shapes
 
     def next(self, out: Sequence[Array]) -> None:
-        records = self.order.take(len(out[0]))
-        np.multiply(self._images[records], self._scale, out=out[0])
+        steps = self.order.walk(len(out[0]))
+        records = [step.record for step in steps]
+        if self._transform is None:
+            np.multiply(self._images[records], self._scale, out=out[0])
+        else:
+            for step, row in zip(steps, out[0], strict=True):
+                self._transform(self._images[step.record] * self._scale, row, step)
         if len(out) > 1:
             out[1][...] = self._labels[records]
 
@@ -50,7 +60,7 @@ class Digits:
 
 def _shapes(record: Record, phase: Phase) -> tuple[Shape, ...]:
     size = int(record.digits_param.batch_size)
-    return ((size, 1, 8, 8), (size,))[: len(record.top)]
+    return ((size, *transformed(record, (1, SIDE, SIDE))), (size,))[: len(record.top)]
 
 
 @cache

@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netc.data.bad import BadRecordError
+from netc.data.choosing import ordered
 from netc.data.codes import BAD_HDF5, BROKEN, MISSING_DATA
 from netc.data.content import SAMPLES, of_parts
 from netc.data.extras import h5py
 from netc.data.lists import read_text
-from netc.data.order import Order, Ticket, permutation
+from netc.data.order import Ticket, permutation
 from netc.data.paths import beside, find
 from netc.data.reading import Reading, blamed, missing
 from netc.data.rows import shape_problem
@@ -156,6 +157,16 @@ class Hdf5Reader:
             yield f"{file.rows} {file.shapes} {file.stored}".encode()
             yield from of_parts(file.path, file.stored, most)
 
+    def labels(self) -> Array | None:
+        """The second top's values, if each record has one."""
+        if len(self._tops) < 2 or prod(self.files[0].shapes[1]) != 1:
+            return None
+        found = []
+        for known in self.files:
+            with library(lambda reason: _bad(known.path, f"cannot be read: {reason}")), open_hdf5(known.path) as opened:  # noqa: B023
+                found.append(self._part(opened, self._tops[1], known, 0, known.rows).reshape(-1))
+        return np.concatenate(found)
+
     def name(self, record: int) -> str:
         file, row = self._place(record)
         return f"row {row} of {self.files[file].path}"
@@ -204,10 +215,12 @@ def _open(opening: Opening) -> Source:
         raise missing(record, f'there is no list "{p.source}"')
     with blamed(record):
         reader = Hdf5Reader(read_files(source, record.top), record.top, p.shuffle)
-    order = Order(
+    order = ordered(
+        opening,
+        p,
         len(reader),
+        reader.labels,
         shuffle=p.shuffle,
-        seed=opening.seed,
         of_epoch=(lambda seed, epoch: reader.of_epoch(opening.stream, seed, epoch)) if p.shuffle else None,
     )
     return Reading(opening, reader, order, int(p.batch_size))

@@ -12,12 +12,13 @@ from typing import Any, BinaryIO, cast
 
 import numpy as np
 
+from netc.data.choosing import by_class, ordered, part
 from netc.data.codes import BAD_ARRAY, BROKEN, NOT_DATA
 from netc.data.content import of_arrays
 from netc.data.labels import labels_problem
-from netc.data.order import Order, Ticket
+from netc.data.order import Ticket
 from netc.data.paths import find
-from netc.data.reading import Reading, blamed, missing, problem
+from netc.data.reading import Reading, blamed, missing
 from netc.data.rows import shape_problem
 from netc.data.source import Opening, Source, SourceType
 from netc.data.transform import Transform, transformed
@@ -115,14 +116,15 @@ def read_images(images: Path, labels: Path | None, *, shape_only: bool = False) 
 class IdxReader:
     """The images of an IDX file, transformed, and the labels of another."""
 
-    def __init__(self, opening: Opening, path: Path, images: Array, labels: Array | None, first: int) -> None:
-        self._path, self._images, self._labels, self._skipped = path, images, labels, first
+    def __init__(self, opening: Opening, path: Path, images: Array, labels: Array | None) -> None:
+        self._path, self._images, self._labels = path, images, labels
+        self._tops = len(opening.record.top)
         self._transform = Transform(opening, images.shape[1:])
         self.slow = self._transform.slow
 
     @property
     def shapes(self) -> tuple[Shape, ...]:
-        return (self._transform.shape,) if self._labels is None else (self._transform.shape, ())
+        return (self._transform.shape, ())[: self._tops]
 
     def __len__(self) -> int:
         return len(self._images)
@@ -130,31 +132,31 @@ class IdxReader:
     def content(self) -> Iterator[bytes]:
         return of_arrays([self._images] if self._labels is None else [self._images, self._labels])
 
+    def labels(self) -> Array | None:
+        return self._labels
+
     def name(self, record: int) -> str:
-        return f"image {self._skipped + record} of {self._path}"
+        return f"image {record} of {self._path}"
 
     def fetch(self, record: int) -> int:
         return record
 
     def fill(self, item: int, ticket: Ticket, rows: Sequence[Array]) -> None:
         self._transform(self._images[item], rows[0][0], ticket)
-        if self._labels is not None:
+        if self._tops > 1 and self._labels is not None:
             rows[1][0] = self._labels[item]
 
 
 def _read(record: Record, *, shape_only: bool) -> tuple[Path, Array, Array | None] | None:
     p = record.idx_data_param
-    paths = [find(record, p.source), find(record, p.labels) if len(record.top) > 1 else None]
-    if paths[0] is None or (len(record.top) > 1 and paths[1] is None):
+    labelled = len(record.top) > 1 or bool(p.labels and by_class(p))
+    paths = [find(record, p.source), find(record, p.labels) if labelled else None]
+    if paths[0] is None or (labelled and paths[1] is None):
         return None
     with blamed(record):
         images, labels = read_images(paths[0], paths[1], shape_only=shape_only)
-    last = p.first + p.count if p.count else len(images)
-    if last > len(images) or p.first >= max(len(images), 1):
-        have = f"records {p.first} to {last - 1} are asked for, but {paths[0]} has {len(images):,}"
-        raise NetError(problem(record, BAD_ARRAY, have, field="count" if p.count else "first"))
-    part = slice(p.first, last)
-    return paths[0], images[part], None if labels is None else labels[part]
+    part(record, p, len(images))
+    return paths[0], images, labels
 
 
 def _open(opening: Opening) -> Source:
@@ -162,8 +164,8 @@ def _open(opening: Opening) -> Source:
     found = _read(record, shape_only=False)
     if found is None:
         raise missing(record, f'there is no "{p.source}", or no "{p.labels}"')
-    reader = IdxReader(opening, *found, int(p.first))
-    order = Order(len(reader), shuffle=p.shuffle, seed=opening.seed, stream=opening.stream)
+    reader = IdxReader(opening, *found)
+    order = ordered(opening, p, len(reader), reader.labels, shuffle=p.shuffle, stream=opening.stream)
     return Reading(opening, reader, order, int(p.batch_size))
 
 

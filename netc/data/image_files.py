@@ -6,12 +6,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
+import numpy as np
+
 from netc.data.bad import BadRecordError
+from netc.data.choosing import ordered
 from netc.data.codes import NO_RECORDS
 from netc.data.content import of_files, sampled
 from netc.data.images import Colour, read_image
 from netc.data.lists import Listed, Split, part_of, read_folder, read_list
-from netc.data.order import Order, Ticket, random_skip
+from netc.data.order import Ticket, random_skip
 from netc.data.paths import beside, find
 from netc.data.reading import Reading, blamed, missing, problem
 from netc.data.resize import resize
@@ -72,6 +75,9 @@ class FileReader:
         yield "\n".join(f"{Path(each.path).name} {each.labels}" for each in listed).encode("utf-8", "surrogateescape")
         yield from of_files(map(self._files.path, sampled(len(listed))))
 
+    def labels(self) -> Array | None:
+        return None if self._files.label_shape else np.array([each.labels[0] for each in self._files.listed])
+
     def name(self, record: int) -> str:
         return str(self._files.path(record))
 
@@ -125,9 +131,9 @@ def _open(opening: Opening) -> Source:
     if files is None:
         raise missing(record, f'there is no "{p.source}"')
     reader = FileReader(opening, files)
-    seed, stream = opening.seed, opening.stream
-    skip = random_skip(int(p.rand_skip), seed, stream) if record.type == "ImageData" else 0
-    order = Order(len(reader), shuffle=p.shuffle, seed=seed, stream=stream, start=skip)
+    stream = opening.stream
+    skip = random_skip(int(p.rand_skip), opening.seed, stream) if record.type == "ImageData" else 0
+    order = ordered(opening, p, len(reader), reader.labels, shuffle=p.shuffle, stream=stream, start=skip)
     return Reading(opening, reader, order, int(p.batch_size))
 
 

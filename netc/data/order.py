@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +54,7 @@ class Order:
     """An endless walk over `count` records. Epoch e of a shuffled walk is `permutation(count, seed, stream, e)`.
 
     of_epoch: another order instead: the record numbers of an epoch, from (seed, epoch). start: position to start at.
+    chosen: tells the records of a source that are walked over from others; "" if they are all.
     """
 
     def __init__(
@@ -65,11 +66,13 @@ class Order:
         stream: int = 0,
         start: int = 0,
         of_epoch: Callable[[int, int], NDArray[np.intp]] | None = None,
+        chosen: str = "",
     ) -> None:
         self.count = count
         self.shuffle = shuffle
         self.seed = seed
         self.stream = stream
+        self.chosen = chosen
         self.epoch = 0
         self.position = start % count if count else 0
         self._of_epoch = of_epoch or self._plain
@@ -100,8 +103,9 @@ class Order:
             size -= len(part)
             yield part, epoch, first
 
-    def state(self) -> dict[str, int]:
-        return {"epoch": self.epoch, "position": self.position, "seed": self.seed, "count": self.count}
+    def state(self) -> dict[str, Any]:
+        state = {"epoch": self.epoch, "position": self.position, "seed": self.seed, "count": self.count}
+        return {**state, "chosen": self.chosen} if self.chosen else state
 
     def restore(self, state: Mapping[str, object]) -> None:
         """Go on from a state; its seed comes with it. Raises NetError(DAT010) if the records are others."""
@@ -111,6 +115,9 @@ class Order:
         )
         if count != self.count or not 0 <= position < max(self.count, 1):
             message = f"the snapshot was made with {count:,} records (at {position:,}), the source has {self.count:,}"
+            raise NetError(Diagnostic(WRONG_PLACE, message, help=WRONG_PLACE.fix))
+        if state.get("chosen", self.chosen) != self.chosen:
+            message = f"the snapshot was made with {count:,} records of the source, and now others are chosen"
             raise NetError(Diagnostic(WRONG_PLACE, message, help=WRONG_PLACE.fix))
         self.epoch, self.position, self.seed = epoch, position, seed
         self._records = self._of_epoch(self.seed, self.epoch)

@@ -25,16 +25,16 @@ def find(record: Record, name: str) -> Path | None:
 
 
 @cache
-def sklearn() -> Path | None:
-    """The folder of scikit-learn's data; found without importing it, which takes a second."""
+def samples() -> Path | None:
+    """The folder of scikit-learn's images, if it is installed; found without importing it, which takes a second."""
     package = find_spec("sklearn")
     folders = package.submodule_search_locations or [] if package else []
-    return next((Path(folder) / "datasets" for folder in folders), None)
+    return next((Path(folder) / "datasets" / "images" for folder in folders), None)
 
 
 def _sample(name: str) -> Path | None:
-    folder = sklearn()
-    path = folder / "images" / Path(name).name if folder else None
+    folder = samples()
+    path = folder / Path(name).name if folder else None
     return path if path and path.is_file() else None
 
 

@@ -63,6 +63,14 @@ class Told(Protocol):
 
 
 @runtime_checkable
+class Labelled(Protocol):
+    """A reader that has one label for each record, which records can be chosen by."""
+
+    def labels(self) -> Array | None:
+        """One number a record, NaN for a bad one; None if they have none, or several, after all."""
+
+
+@runtime_checkable
 class Varying(Protocol):
     """A reader whose records may have shapes of their own, where a batch is one record.
 
@@ -90,7 +98,7 @@ class Reading:
     """
 
     def __init__(self, opening: Opening, reader: Reader, order: Order, batch: int, ahead: int = 3) -> None:
-        if not len(reader):
+        if not order.count:
             raise NetError(problem(opening.record, NO_RECORDS, "its data has no records"))
         self.reader = reader
         self.order = order
@@ -189,7 +197,7 @@ class Reading:
     def _prepare_one(self) -> Batch:
         """A batch of one record, in its own shape."""
         bad = set[int]()
-        while len(bad) < len(self.reader):
+        while len(bad) < self.order.count:
             (ticket,) = self.order.walk(1)
             try:
                 item = self.reader.fetch(ticket.record)
@@ -216,7 +224,7 @@ class Reading:
                     self._refuse(ticket.record, reason)
                     bad.add(ticket.record)
             slots = [slot for slot, reason in zip(slots, reasons, strict=True) if reason is not None]
-            if slots and len(bad) >= len(self.reader):
+            if slots and len(bad) >= self.order.count:
                 raise NetError(problem(self.layer, NO_RECORDS, "all records are bad"))
         return Batch(tops, self.order.state(), records)
 

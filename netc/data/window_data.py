@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from netc.data.bad import BadRecordError
+from netc.data.choosing import ordered
 from netc.data.codes import BAD_LIST, BAD_TRANSFORM, MEAN_FILE, NO_RECORDS
 from netc.data.content import of_files, sampled
 from netc.data.draws import Draws
@@ -223,6 +224,8 @@ def _open(opening: Opening) -> Source:
         raise missing(record, f'there is no window file "{p.source}"')
     with blamed(record):
         windows = read_windows(path)
+    chosen = ordered(opening, p, len(windows), lambda: np.array([window.label for window in windows]))
+    windows = [windows[record] for record in sorted(chosen.take(chosen.count))]
     reader = WindowReader(opening, path, windows)
     return Reading(opening, reader, Order(len(reader), seed=opening.seed, stream=opening.stream), len(reader))
 

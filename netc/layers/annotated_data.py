@@ -38,6 +38,7 @@ from netc.layer import (
 )
 from netc.role import Role
 from netc.schema.declare import Enum, Field, Message, optional, repeated
+from netc.setups.choosing import check_choice
 
 SSD = "SSD (weiliu89/caffe)"
 YOLO = "MobileNet-YOLO (eric612/MobileNet-YOLO)"
@@ -119,6 +120,7 @@ def setup(site: Site) -> Setup:
             site.warn(UNSUPPORTED, message, "annotated_data_param", help=f"take {field.name} out")
     if not boxes.max_boxes:
         site.refuse(BAD_FIELD, "max_boxes must be at least 1", "annotated_data_param")
+    check_choice(site, labels=False)
     if site.given is not None:
         return Setup(tops=site.given, reads=())
     p = site.p

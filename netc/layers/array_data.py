@@ -3,7 +3,7 @@
 Computes:
     From an NPZ file each top holds the next `batch_size` rows of the array of its name. From a CSV table the first top
     holds all columns but the label's, the second the column `label` (a name of the first line, or a number from 0), the
-    last one if none is given.
+    last one if none is given. `transform_param` is for a first top of images (channels x height x width).
 
 Shapes:
     batch_size, then the array's sizes after its first axis; batch_size x columns and batch_size from a table. Only the
@@ -18,7 +18,9 @@ Caffe notes:
 
 from netc.layer import ANY, MISSING_FIELD, NONE, SHAPE_UNKNOWN, Example, LayerType, Param, Refused, Setup, Site
 from netc.role import Role
+from netc.schema.choosing import CLASSES, PART
 from netc.schema.declare import Message, optional
+from netc.setups.choosing import check_choice
 
 PARAMETER = Message(
     "ArrayDataParameter",
@@ -27,6 +29,8 @@ PARAMETER = Message(
         optional("batch_size", 2, "uint32", 0, "Rows in a batch.", origin="netc"),
         optional("shuffle", 3, "bool", False, "Another order in every epoch.", origin="netc"),
         optional("label", 4, "string", doc="The label's column of a table.", origin="netc"),
+        *PART,
+        *CLASSES,
     ),
     doc="Arrays from NPZ and CSV files.",
     origin="netc",
@@ -37,6 +41,7 @@ def setup(site: Site) -> Setup:
     p = site.p
     if not p.batch_size:
         site.refuse(MISSING_FIELD, "needs batch_size, the number of rows in a batch", "batch_size")
+    check_choice(site)
     if site.given is None:
         message = f'the file "{p.source}" is not there, and only it says which shapes the tops have'
         help = "give the shapes with " + " ".join(f"--input {top}={p.batch_size}x..." for top in site.record.top)
@@ -49,6 +54,7 @@ ARRAY_DATA = LayerType(
     __doc__,
     setup,
     param="array_data_param",
+    also=("transform_param",),
     own=Param(
         optional("array_data_param", 1107, "ArrayDataParameter", doc="Fields of ArrayData.", origin="netc"),
         (PARAMETER,),

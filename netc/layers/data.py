@@ -17,9 +17,11 @@ Caffe notes:
 from netc.kernels.image_shape import image_shape
 from netc.layer import MISSING_FIELD, NONE, SHAPE_UNKNOWN, Arity, Example, LayerType, Refused, Setup, Site
 from netc.role import Role
+from netc.setups.choosing import check_choice
 
 
 def setup(site: Site) -> Setup:
+    check_choice(site)
     if site.given is not None:
         return Setup(tops=site.given, reads=())
     p = site.p

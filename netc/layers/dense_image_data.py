@@ -21,6 +21,7 @@ Caffe notes:
 from netc.kernels.image_shape import image_shape
 from netc.layer import BAD_FIELD, NONE, SHAPE_UNKNOWN, Arity, Example, LayerType, Param, Refused, Setup, Site
 from netc.role import Role
+from netc.schema.choosing import PART
 from netc.schema.declare import Message, optional
 
 SEGNET, ENET = "SegNet (alexgkendall/caffe-segnet)", "ENet (TimoSaemann/ENet)"
@@ -38,6 +39,7 @@ PARAMETER = Message(
         optional("root_folder", 12, "string", "", "Put before every path.", origin=SEGNET),
         optional("label_divide_factor", 13, "uint32", 1, "Divides the labels' height and width.", origin=SEGNET),
         optional("mirror", 1006, "bool", False, "Flip images and labels at random.", origin=ENET),
+        *PART,
     ),
     doc="Images with a label for each pixel.",
     origin=SEGNET,

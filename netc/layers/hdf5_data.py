@@ -17,12 +17,14 @@ Caffe notes:
 
 from netc.layer import ANY, MISSING_FIELD, NONE, SHAPE_UNKNOWN, UNSUPPORTED, Example, LayerType, Refused, Setup, Site
 from netc.role import Role
+from netc.setups.choosing import check_choice
 
 
 def setup(site: Site) -> Setup:
     p = site.p
     if site.record.has("transform_param"):
         site.refuse(UNSUPPORTED, "does not transform data, as in Caffe; take `transform_param` out", "transform_param")
+    check_choice(site)
     if site.given is None:
         if not p.batch_size:
             site.refuse(MISSING_FIELD, "needs batch_size, the number of rows in a batch", "batch_size")

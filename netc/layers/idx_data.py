@@ -17,7 +17,9 @@ Caffe notes:
 
 from netc.layer import MISSING_FIELD, NONE, SHAPE_UNKNOWN, Arity, Example, LayerType, Param, Refused, Setup, Site
 from netc.role import Role
+from netc.schema.choosing import CLASSES
 from netc.schema.declare import Message, optional
+from netc.setups.choosing import check_choice
 
 PARAMETER = Message(
     "IDXDataParameter",
@@ -28,6 +30,7 @@ PARAMETER = Message(
         optional("shuffle", 4, "bool", False, "Another order in every epoch.", origin="netc"),
         optional("first", 5, "uint32", 0, "Number of the first image to take.", origin="netc"),
         optional("count", 6, "uint32", 0, "How many images to take; 0: all.", origin="netc"),
+        *CLASSES,
     ),
     doc="Images from MNIST's files.",
     origin="netc",
@@ -35,6 +38,7 @@ PARAMETER = Message(
 
 
 def setup(site: Site) -> Setup:
+    check_choice(site)
     p = site.p
     if not p.batch_size:
         site.refuse(MISSING_FIELD, "needs batch_size, the number of images in a batch", "batch_size")

@@ -32,7 +32,9 @@ from netc.layer import (
     Site,
 )
 from netc.role import Role
+from netc.schema.choosing import CLASSES, PART
 from netc.schema.declare import Message, optional
+from netc.setups.choosing import check_choice
 
 PARAMETER = Message(
     "ImageFolderParameter",
@@ -45,6 +47,8 @@ PARAMETER = Message(
         optional("is_color", 6, "bool", True, "Read 3 channels, not 1.", origin="netc"),
         optional("split", 7, "string", "all", "all, or a part of each class: train or test.", origin="netc"),
         optional("test_share", 8, "float", 0.2, "Share of each class that is in the test split.", origin="netc"),
+        *PART,
+        *CLASSES,
     ),
     doc="Images in a folder for each class.",
     origin="netc",
@@ -53,6 +57,7 @@ PARAMETER = Message(
 
 def setup(site: Site) -> Setup:
     p = site.p
+    check_choice(site)
     if not p.batch_size:
         site.refuse(MISSING_FIELD, "needs batch_size, the number of images in a batch", "batch_size")
     if bool(p.new_height) != bool(p.new_width):

@@ -14,11 +14,16 @@ Caffe notes:
     `crop_size` is required, in `transform_param` or as the old field.
 """
 
-from netc.layer import MISSING_FIELD, NONE, Arity, Example, LayerType, Refused, Setup, Site
+from netc.layer import MISSING_FIELD, NONE, UNSUPPORTED, Arity, Example, LayerType, Refused, Setup, Site
 from netc.role import Role
+from netc.setups.choosing import check_choice
 
 
 def setup(site: Site) -> Setup:
+    check_choice(site)
+    if site.p.has("together"):
+        message = "windows are drawn one by one, so that none stand together: take `together` out"
+        site.refuse(UNSUPPORTED, message, "together")
     if site.given is not None:
         return Setup(tops=site.given, reads=())
     p = site.p

@@ -46,8 +46,8 @@ def test_a_part_of_the_files(mnist: Path) -> None:
     assert [b[1].tolist() for b in read(idx(mnist, "batch_size: 3 first: 8"), 1)] == [[8, 9, 8]]
     for fields in ("batch_size: 2 first: 10", "batch_size: 2 count: 11"):
         diagnostic = refused(open_source, idx(mnist, fields), "TRAIN", 1)
-        assert diagnostic.code.id == "DAT014"
-        assert "has 10" in diagnostic.message
+        assert diagnostic.code.id == "DAT030"
+        assert "there are 10" in diagnostic.message
 
 
 def test_shuffled_and_resumed(mnist: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 import netc
 from netc.data.images import encode_image, read_image
-from netc.data.paths import sklearn
+from netc.data.paths import samples
 from netc.data.resize import resize
 from netc.errors import Diagnostic, NetError
 
@@ -50,9 +50,9 @@ def test_the_image_is_resized_to_the_blob_and_made_grey_for_one_channel(tmp_path
 
 
 def test_sample_images_of_scikit_learn_have_names_of_their_own(tmp_path: Path) -> None:
-    folder = sklearn()
+    folder = samples()
     assert folder is not None
-    wanted = resize(read_image(folder / "images" / "flower.jpg", "color"), 8, 8).transpose(2, 0, 1)
+    wanted = resize(read_image(folder / "flower.jpg", "color"), 8, 8).transpose(2, 0, 1)
     np.testing.assert_array_equal(started(tmp_path, [1, 3, 8, 8], 'source: "sklearn:flower.jpg"')[0], wanted)
 
 

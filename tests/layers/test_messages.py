@@ -92,13 +92,14 @@ def test_another_types_message_is_warned_of() -> None:
 @pytest.mark.parametrize(
     "layer",
     [
-        'type: "Digits" top: "x" digits_param { batch_size: 2 } transform_param { mirror: true }',
-        'type: "ArrayData" top: "x" array_data_param { source: "x.npz" batch_size: 2 } transform_param { scale: 2 }',
+        'type: "OneHot" bottom: "a" top: "x" one_hot_param { num_classes: 2 } transform_param { mirror: true }',
+        'type: "DummyData" top: "x" dummy_data_param { shape { dim: 2 } } transform_param { scale: 2 }',
     ],
 )
-def test_netcs_own_types_refuse_it(layer: str) -> None:
+def test_netcs_own_types_and_data_layers_refuse_it(layer: str) -> None:
+    bottom = 'layer { name: "a" type: "Input" top: "a" input_param { shape { dim: 2 } } }'
     with pytest.raises(NetError) as caught:
-        planned(f'layer {{ name: "x" {layer} }}', inputs={"x": (2, 3)} if "Array" in layer else None)
+        planned(f'{bottom} layer {{ name: "x" {layer} }}')
     found = [d for d in caught.value.diagnostics if d.code.id == "PLN021"]
     assert [d.severity for d in found] == ["error"]
     assert found[0].span is not None

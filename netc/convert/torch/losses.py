@@ -109,7 +109,11 @@ def hinge(layer: LayerWriter) -> Written:
 
 
 def triplet(layer: LayerWriter) -> Written:
-    return made(call("triplet_loss", *layer.bottoms, literal(float(layer.p.margin))))
+    p, given = layer.p, len(layer.bottoms) == 3
+    options = _options(distance=(p.distance, "SQUARED"), mining=(p.mining, "HARD"))
+    return made(
+        call("triplet_loss" if given else "batch_triplet_loss", *layer.bottoms, literal(float(p.margin)), **options)
+    )
 
 
 def center(layer: LayerWriter) -> Written:

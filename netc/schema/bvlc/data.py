@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from netc.schema.choosing import CLASSES, PART
 from netc.schema.declare import Enum, Field, Message, optional, repeated
 from netc.schema.forks import GREENTEA, SSD
 
@@ -72,6 +73,8 @@ MESSAGES = (
             *_moved(2, 3, 5, 6),
             optional("force_encoded_color", 9, "bool", False, "Decode images to 3 channels."),
             optional("prefetch", 10, "uint32", 4, "Batches read ahead."),
+            *PART,
+            *CLASSES,
         ),
         (Enum("DB", {"LEVELDB": 0, "LMDB": 1}, "Kind of database."),),
         doc="Images from a database of `Datum` records.",
@@ -88,6 +91,8 @@ MESSAGES = (
             optional("is_color", 11, "bool", True, "Read 3 channels, not 1."),
             *_moved(2, 3, 5, 6),
             optional("root_folder", 12, "string", "", "Put before every path."),
+            *PART,
+            *CLASSES,
         ),
         doc="Images from files listed in a text file.",
     ),
@@ -107,6 +112,8 @@ MESSAGES = (
             optional("crop_mode", 11, "string", "warp", "warp or square."),
             optional("cache_images", 12, "bool", False, "Keep all image files in memory."),
             optional("root_folder", 13, "string", "", "Put before every path."),
+            *PART,
+            *CLASSES,
         ),
         doc="Windows of images, for detection.",
     ),
@@ -116,6 +123,8 @@ MESSAGES = (
             optional("source", 1, "string", doc="Text file with the path of an HDF5 file in each line."),
             optional("batch_size", 2, "uint32", doc="Rows in a batch."),
             optional("shuffle", 3, "bool", False, "Shuffle files, and rows within a file, every epoch."),
+            *PART,
+            *CLASSES,
         ),
         doc="Arrays from HDF5 files.",
     ),

@@ -171,13 +171,59 @@ def hinge_loss(scores: Tensor, labels: Tensor, squared: bool = False) -> Tensor:
     return (margins.square() if squared else margins).sum() / len(scores)
 
 
+def row_distances(a: Tensor, b: Tensor, distance: str) -> Tensor:
+    """How far vectors (along the last axis) are apart."""
+    if distance == "COSINE":
+        lengths = a.norm(dim=-1) * b.norm(dim=-1)
+        return 1 - (a * b).sum(-1) / lengths.clamp_min(1e-30)
+    squares = (a - b).square().sum(-1)
+    return squares if distance == "SQUARED" else squares.clamp_min(1e-30).sqrt()
+
+
 def triplet_loss(
-    anchor: Tensor, positive: Tensor, negative: Tensor, margin: float
+    anchor: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    margin: float,
+    distance: str = "SQUARED",
 ) -> Tensor:
     """Positives are to be nearer than negatives by a margin."""
-    near = (anchor - positive).flatten(1).square().sum(1)
-    far = (anchor - negative).flatten(1).square().sum(1)
-    return (margin + near - far).clamp_min(0).sum() / (2 * len(anchor))
+    anchor, positive, negative = (x.flatten(1) for x in (anchor, positive, negative))
+    near = row_distances(anchor, positive, distance)
+    far = row_distances(anchor, negative, distance)
+    terms = (margin + near - far).clamp_min(0)
+    return terms.mean() / (2 if distance == "SQUARED" else 1)
+
+
+def batch_triplet_loss(
+    x: Tensor,
+    labels: Tensor,
+    margin: float,
+    distance: str = "SQUARED",
+    mining: str = "HARD",
+) -> Tensor:
+    """The loss of triplets that are mined in the batch; of ALL, the mean is of the
+    terms above 0."""
+    x = x.flatten(1)
+    d = row_distances(x[:, None], x[None], distance)
+    unlike = labels[:, None] != labels[None]
+    alike = ~unlike & ~torch.eye(len(x), dtype=torch.bool, device=x.device)
+    some, infinity = unlike.any(1), float("inf")
+    if mining == "HARD":
+        near = d.masked_fill(~alike, -infinity).amax(1)
+        terms = (margin + near - d.masked_fill(~unlike, infinity).amin(1)).clamp_min(0)
+        terms = terms[alike.any(1) & some]
+    elif mining == "SEMI_HARD":
+        farther = unlike[:, None] & (d[:, None] > d[:, :, None])
+        nearest = d[:, None].masked_fill(~farther, infinity).amin(2)
+        farthest = d.masked_fill(~unlike, -infinity).amax(1, keepdim=True)
+        far = torch.where(farther.any(2), nearest, farthest)
+        terms = (margin + d - far).clamp_min(0)[alike & some[:, None]]
+    else:
+        terms = (margin + d[:, :, None] - d[:, None]).clamp_min(0)
+        terms = terms[alike[:, :, None] & unlike[:, None]]
+        terms = terms[terms > 0]
+    return terms.sum() / (max(1, len(terms)) * (2 if distance == "SQUARED" else 1))
 
 
 class CenterLoss(nn.Module):
