@@ -113,7 +113,8 @@ def _cosine(a: Array, b: Array) -> Array:
 
 def _cosine_slope(a: Array, b: Array, d: Array) -> Array:
     (u, factor), (v, _) = _unit(a), _unit(b)
-    return factor * ((1 - d)[..., None] * u - v)
+    slope: Array = factor * ((1 - d)[..., None] * u - v)
+    return slope
 
 
 def _euclidean_slope(a: Array, b: Array, d: Array) -> Array:
@@ -162,7 +163,7 @@ def mine(distances: Array, labels: Array, margin: float, how: str) -> Mined:
 def _chosen(row: Array, positives: Array, unlike: Array, how: str) -> Iterator[tuple[Array, Array]]:
     """Indices of positives and negatives of an anchor, which are repeated to one shape."""
     if how == "HARD":
-        yield positives[row[positives].argmax(keepdims=True)], unlike[row[unlike].argmin(keepdims=True)]
+        yield positives[[row[positives].argmax()]], unlike[[row[unlike].argmin()]]
     elif how == "ALL":
         yield positives[:, None], unlike[None, :]
     else:
