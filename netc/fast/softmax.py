@@ -266,6 +266,11 @@ def _lines(mode: Mode, lines: Blocked) -> Access:
     return box(mode, lines.inner, lines.c * 4, (lines.n, lines.image))
 
 
+def touched_positions(mode: Mode, blob: Blocked) -> Access:
+    """A blob, or the lines of a `matrix`."""
+    return _lines(mode, blob) if blob.image < blob.blocks * blob.plane else of(mode, blob)
+
+
 # ---------------------------------------------------------------- the layer
 
 

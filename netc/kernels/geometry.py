@@ -41,6 +41,14 @@ class Folded(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class AccuracyGeometry:
+    """The axis of the classes, and what `ignore_label` says."""
+
+    axis: int
+    ignore: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class BatchNormGeometry:
     """The bottom seen as (num, channels, inner); whether stored statistics are used, and scale and bias there."""
 
@@ -134,6 +142,16 @@ class PowerGeometry:
     """Whether the top is the same whatever the bottom holds: the power or the scale is 0."""
 
     constant: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SoftmaxLossGeometry:
+    """The axis of the classes, what the loss is divided by, and the weights of the classes (empty: 1)."""
+
+    axis: int
+    mode: str
+    ignore: int | None
+    weights: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)

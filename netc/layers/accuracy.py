@@ -16,11 +16,11 @@ Caffe notes:
     it right). A label that is not a class is an error.
 """
 
-from dataclasses import dataclass
 from math import prod
 
 import numpy as np
 
+from netc.kernels.geometry import AccuracyGeometry
 from netc.kernels.labels import LABEL_OUT_OF_RANGE, class_labels
 from netc.kernels.softmax import picked
 from netc.layer import (
@@ -40,14 +40,6 @@ from netc.layer import (
 from netc.role import ANYTHING, Role, whole
 
 
-@dataclass(frozen=True, slots=True)
-class Geometry:
-    """The axis of the classes, and what `ignore_label` says."""
-
-    axis: int
-    ignore: int | None
-
-
 def setup(site: Site) -> Setup:
     p, (scores, labels) = site.p, site.bottoms
     axis = site.axis(p.axis)
@@ -62,12 +54,12 @@ def setup(site: Site) -> Setup:
         tops=tops,
         reads=(),
         holds=(ANYTHING, whole(classes)),
-        geometry=Geometry(axis, p.ignore_label if p.has("ignore_label") else None),
+        geometry=AccuracyGeometry(axis, p.ignore_label if p.has("ignore_label") else None),
     )
 
 
 def forward(call: Call) -> None:
-    g = call.known(Geometry)
+    g = call.known(AccuracyGeometry)
     scores = flat(call.bottoms[0], g.axis)
     count = scores.shape[1]
     classes = class_labels(call.record, call.bottoms[1], count, g.ignore).reshape(scores.shape[0], scores.shape[2])

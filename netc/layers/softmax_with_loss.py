@@ -21,12 +21,12 @@ Caffe notes:
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import prod
 from typing import Any
 
 import numpy as np
 
+from netc.kernels.geometry import SoftmaxLossGeometry
 from netc.kernels.labels import LABEL_OUT_OF_RANGE, class_labels
 from netc.kernels.softmax import (
     cross_entropy,
@@ -57,16 +57,6 @@ from netc.layer import (
 from netc.role import ANYTHING, Guess, Holds, Role, whole
 
 
-@dataclass(frozen=True, slots=True)
-class Geometry:
-    """The axis of the classes, what the loss is divided by, and the weights of the classes (empty: 1)."""
-
-    axis: int
-    mode: str
-    ignore: int | None
-    weights: tuple[float, ...]
-
-
 def setup(site: Site) -> Setup:
     p, (scores, labels) = site.p, site.bottoms[:2]
     axis = site.record.softmax_param.axis
@@ -84,7 +74,7 @@ def setup(site: Site) -> Setup:
     if not 0 <= p.label_smoothing < 1:
         site.refuse(BAD_FIELD, f"label_smoothing is {p.label_smoothing:g}: it must be in [0, 1)", "label_smoothing")
     ignore = p.ignore_label if p.has("ignore_label") else None
-    g = Geometry(axis, normalization(p), ignore, _class_weights(site, scores[axis]))
+    g = SoftmaxLossGeometry(axis, normalization(p), ignore, _class_weights(site, scores[axis]))
     buffers = [Buffer("classes", (positions,), "int32")]
     if site.top_count < 2:
         buffers.append(Buffer("prob", scores))
@@ -108,7 +98,7 @@ def _class_weights(site: Site, classes: int) -> tuple[float, ...]:
 
 
 def forward(call: Call) -> None:
-    g = call.known(Geometry)
+    g = call.known(SoftmaxLossGeometry)
     prob = _prob(call)
     scores = flat(call.bottoms[0], g.axis)
     found = class_labels(call.record, call.bottoms[1], scores.shape[1], g.ignore)
@@ -123,7 +113,7 @@ def backward(call: Call) -> None:
     dx = call.bottom_diffs[0]
     if dx is None:
         return
-    g = call.known(Geometry)
+    g = call.known(SoftmaxLossGeometry)
     prob = _prob(call)
     classes = call.buffers["classes"].reshape(prob.shape[0], prob.shape[2])
     weights = _weights(call, classes) * (call.top_diffs[0].item() / _divisor(g, classes))
@@ -131,19 +121,19 @@ def backward(call: Call) -> None:
 
 
 def _prob(call: Call) -> Array:
-    return flat(call.tops[1] if len(call.tops) > 1 else call.buffers["prob"], call.known(Geometry).axis)
+    return flat(call.tops[1] if len(call.tops) > 1 else call.buffers["prob"], call.known(SoftmaxLossGeometry).axis)
 
 
 def _weights(call: Call, classes: Array) -> Array:
     """The weight of each position: that of its class, times its own; 0 where the label is ignored."""
-    g = call.known(Geometry)
+    g = call.known(SoftmaxLossGeometry)
     weights = np.array(g.weights)[classes] if g.weights else np.ones(classes.shape)
     if len(call.bottoms) > 2:
         weights = weights * call.bottoms[2].reshape(classes.shape)
     return np.where(classes < 0, 0.0, weights)
 
 
-def _divisor(g: Geometry, classes: Array) -> float:
+def _divisor(g: SoftmaxLossGeometry, classes: Array) -> float:
     return normalizer(g.mode, classes.shape[0], classes.shape[1], int(np.count_nonzero(classes >= 0)))
 
 

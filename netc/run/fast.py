@@ -39,14 +39,15 @@ from netc.run.values import Values, Watch
 class Segment:
     """Launches between two calls of reference kernels, or one such call.
 
-    end: the wave that is done after it. counted: the layer whose tops are of the size that its launches then have told.
+    end: the wave that is done after it. told: the layer whose launches then have told something: of what size its tops
+    are, or that they cannot use what its bottom holds.
     computes: whether it is a call that does more than copy inputs.
     """
 
     end: int
     table: NDArray[np.int64] | None = None
     step: Step | None = None
-    counted: int | None = None
+    told: int | None = None
     computes: bool = False
 
 
@@ -200,12 +201,24 @@ class Fast(Steps):
             self.at = NOWHERE  # an exception on the way leaves no values that anyone could take for good
             if segment.table is not None:
                 self.team.run(segment.table)
-                if segment.counted is not None:
-                    self._count(segment.counted)
+                if segment.told is not None:
+                    self._listen(segment.told)
             else:
                 assert segment.step is not None
                 self._do(segment.step)
             self.at = segment.end
+
+    def _listen(self, layer: int) -> None:
+        """Do what follows from what a layer's launches have told; raises NetError where they refuse values."""
+        if layer in self.program.refusals:
+            self._refuse(layer)
+        if layer in self.program.counted:
+            self._count(layer)
+
+    def _refuse(self, layer: int) -> None:
+        refusal = self.program.refusals[layer]
+        if self._view(refusal.cells, (self.program.memory[refusal.cells].nbytes,), np.dtype(np.uint8)).any():
+            refusal.refuse(self.plan.graph.nodes[layer].record, self._slot(refusal.slot))
 
     def _count(self, layer: int) -> None:
         """Give the tops of a layer the size that its launches have told."""
@@ -220,6 +233,7 @@ class Fast(Steps):
         """Items as tables of launches, and calls between them."""
         segments: list[Segment] = []
         rows: list[Launch] = []
+        told = None
         for at, item in enumerate(items):
             if item.launch is None:
                 copies = item.step is not None and self._copies(item.step)
@@ -227,12 +241,20 @@ class Fast(Steps):
                 continue
             rows.append(item.launch)
             following = items[at + 1] if at + 1 < len(items) else None
-            counted = item.layer if item.layer in self.program.counted else None
-            if following is None or following.launch is None or (counted is not None and following.layer != counted):
+            told = item.layer if self._tells(item) else told
+            if following is None or following.launch is None or (told is not None and following.layer != told):
                 table = bind(rows, self._address, starts(self.program, rows))
-                segments.append(Segment(item.wave, table, counted=counted))
-                rows = []
+                segments.append(Segment(item.wave, table, told=told))
+                rows, told = [], None
         return segments
+
+    def _tells(self, item: Item) -> bool:
+        """Whether a launch writes what is listened to (`_listen`)."""
+        refusal = self.program.refusals.get(item.layer)
+        cells = (
+            refusal is not None and item.launch is not None and any(r.array == refusal.cells for r in item.launch.refs)
+        )
+        return cells or item.layer in self.program.counted
 
     def _copies(self, step: Step) -> bool:
         """Whether it only copies inputs."""

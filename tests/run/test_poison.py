@@ -48,6 +48,7 @@ conv2 = Convolution(pool1) { num_output: 16 kernel_size: 3 pad: 1 }
 conv2 = ReLU(conv2)
 ip = InnerProduct(conv2) { num_output: 10 }
 loss = SoftmaxWithLoss(ip, label)
+accuracy = Accuracy(ip, label)
 """,
     "mixed": """
 data = Input() { shape { dim: [9, 20, 14, 13] } }
@@ -149,7 +150,10 @@ words = Embed(label) { input_dim: 3 num_output: 20 }
 x = LSTM(words, label, still) { num_output: 16 }
 y, h, c = LSTM(x, label, h0, h0) { num_output: 21 expose_hidden: true }
 ip = InnerProduct(y) { num_output: 10 axis: 2 }
-loss = SoftmaxWithLoss(ip, label) { softmax_param { axis: 2 } }
+label_weights = Input() { shape { dim: [5, 3] } }
+loss = WeightedSoftmaxWithLoss(ip, label, label_weights) {
+  softmax_param { axis: 2 } loss_param { label_smoothing: 0.1 } }
+accuracy, each = Accuracy(ip, label) { axis: 2 }
 loss2 = Reduction(h) { loss_weight: 1 }
 """,
 }

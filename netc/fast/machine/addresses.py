@@ -23,6 +23,7 @@ def _pointer_to(item: str) -> Any:
 
 
 _float_pointer = _pointer_to("float32")
+_double_pointer = _pointer_to("float64")
 _integer_pointer = _pointer_to("int64")
 _byte_pointer = _pointer_to("uint8")
 
@@ -31,6 +32,12 @@ _byte_pointer = _pointer_to("uint8")
 def floats(address: Any, count: int) -> Any:
     """`count` floats at an address, as an array."""
     return carray(_float_pointer(address), (count,))
+
+
+@kernel(inline="always")
+def doubles(address: Any, count: int) -> Any:
+    """`count` float64s at an address, as an array."""
+    return carray(_double_pointer(address), (count,))
 
 
 @kernel(inline="always")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import prod
 from typing import ClassVar
 
 from netc.fast.machine.emit import LANES, VECTOR_BYTES
@@ -142,8 +143,8 @@ class Plain:
 
 
 def plain(array: int, shape: tuple[int, ...], halo: Halo = Halo()) -> Plain:
-    n, c, h, w = (*shape, 1, 1, 1)[:4]
-    return Plain(Ref(array), n, c, h, w, halo)
+    n, c, h = (*shape, 1, 1, 1)[:3]
+    return Plain(Ref(array), n, c, h, prod(shape[3:]), halo)
 
 
 NO_BLOB = Blocked(NOTHING, 0, 0, 0, 0, Halo(), 0)

@@ -14,8 +14,18 @@ from netc.fast.machine.launch import Launch, Ref, Region
 from netc.fast.machine.layout import Blocked, Halo, Plain, blocked, plain
 from netc.fast.machine.moves import clear, clear_halo, copy_padded, pack, unpack
 from netc.fast.program.constants import constant_layers
-from netc.fast.program.lowered import Counted, External, Home, Item, Layout, Memory, Updates, Variant
-from netc.layer import Shape
+from netc.fast.program.lowered import (
+    Counted,
+    External,
+    Home,
+    Item,
+    Layout,
+    Memory,
+    Refusal,
+    Updates,
+    Variant,
+)
+from netc.layer import Array, Shape
 from netc.plan.model import Layer, Plan, Step
 
 Key = tuple[int, Shape]  # a storage of the plan, and the shape as which it is seen (4 axes)
@@ -67,6 +77,7 @@ class Builder:
         self.accepted: set[int] = set()
         self.native: dict[int, Layout] = {}  # of each value
         self.counted: dict[int, Counted] = {}  # by layer
+        self.refusals: dict[int, Refusal] = {}  # by layer
         self.buffers: dict[tuple[int, str], int] = {}
         self.backward_buffers: dict[tuple[int, str], int] = {}
         self.weights: dict[tuple[int, int], Region] = {}  # arrays that stand for parameter blobs (groups with zeros)
@@ -187,6 +198,15 @@ class Builder:
         tops = (self.plain(self.data(value)) for value in self.plan.graph.nodes[layer].tops)
         self.counted[layer] = Counted(cell.array, axis, frozenset(top.base.array for top in tops))
         return cell
+
+    def refused_by(self, layer: int, slot: int, nbytes: int, refuse: Callable[[Any, Array], object]) -> Region:
+        """Where launches of a layer's forward say that they cannot use values of a bottom, which is there as plain:
+        not all zeros. Then refuse(record, values) raises what is wrong. What they make of such a value may be anything.
+        """
+        cells = self.new("refused", nbytes)
+        if not self.recomputing:
+            self.refusals[layer] = Refusal(cells.array, slot, refuse)
+        return cells
 
     def param(self, layer: int, position: int) -> Region:
         """A parameter blob's values, or what stands for them."""

@@ -47,7 +47,7 @@ def lower(plan: Plan, threads: int = 1, exact: bool = False, updates: Updates | 
         tuple(b.setup), tuple(b.constants), tuple(b.items[:turn]), accumulating, updating, tuple(b.memory), b.homes,
         {slot: b.layouts(slot) for slot in b.homes},
         {i: s.shape for i, s in enumerate(plan.slots)},
-        frozenset(slot for slot in range(len(plan.slots)) if b.is_bounded(slot)), b.counted,
+        frozenset(slot for slot in range(len(plan.slots)) if b.is_bounded(slot)), b.counted, b.refusals,
         b.buffers, b.backward_buffers, b.fused, b.threads, planned, bound, packed,
     )  # fmt: skip
 
@@ -100,6 +100,8 @@ def _forward(b: Builder, step: Step) -> None:
             _skip(b, b.data(value), b.bottom(layer))
     elif layer in b.accepted:
         _family(b, layer).forward(b, layer)
+        if layer in b.refusals:  # who refuses values shows them
+            b.memory[b.plain(b.refusals[layer].slot).base.array].touch(b.wave)
     else:
         read = () if b.planned(layer).setup.constant else node.bottoms
         inputs = [b.read_plain(b.data(v)).base.array for v in read]
@@ -234,6 +236,8 @@ def _outlive(b: Builder, turn: int, end: int) -> None:
     for array in _passed_on(b, turn) if plan.kept else ():
         b.memory[array].touch(0)
         b.memory[array].touch(end)
+    for refusal in b.refusals.values():
+        b.memory[refusal.cells].touch(end)
     for array in b.persistent:
         b.memory[array].touch(0)
         b.memory[array].touch(end)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from netc.fast.machine.access import Access
 from netc.fast.machine.launch import Launch, Ref
 from netc.fast.machine.layout import Blocked, Plain
-from netc.layer import Shape
+from netc.layer import Array, Shape
 from netc.plan.model import Step
 
 Layout = Literal["plain", "blocked"]
@@ -75,6 +75,16 @@ class Counted:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """What a layer's launches may refuse: values of a bottom, the plain array of `slot`, if they have written anything
+    but zeros to the array `cells`. refuse(record, values) raises what is wrong with them."""
+
+    cells: int
+    slot: int
+    refuse: Callable[[Any, Array], object]
+
+
+@dataclass(frozen=True, slots=True)
 class Home:
     """Where the array of a slot is, in each layout that it has at some time."""
 
@@ -97,6 +107,7 @@ class Lowered:
     shapes: dict[int, Shape]
     bounded: frozenset[int]  # slots whose shape is the most that they can have
     counted: dict[int, Counted]  # by layer: those that launches write; none reads them
+    refusals: dict[int, Refusal]  # by layer
     buffers: dict[tuple[int, str], int]
     backward_buffers: dict[tuple[int, str], int]  # those of rematerialised values
     fused: dict[int, int]  # layer -> the layer whose launches do its work
