@@ -14,6 +14,7 @@ from netc.layer import Shape
 from netc.plan import plan as plan_graph
 from netc.plan.first import first_layers, with_outputs
 from netc.plan.model import Plan
+from netc.plan.turns import Turn
 
 MOST_PLANS = 32
 ROOM = (8, 32, 128, 512)
@@ -50,15 +51,18 @@ class Planner:
         given: Mapping[str, tuple[Shape, ...]] | None = None,
         layers: int | None = None,
         outputs: tuple[str, ...] = (),
+        turn: Turn | None = None,
     ) -> Plan:
         """The plan for these shapes of input and data blobs, by name; the others have the file's.
 
         given: shapes of all tops of layers whose code alone knows them. layers: how many of the net's, all by default.
-        outputs: blobs, by name, that are outputs too. Raises NetError.
+        outputs: blobs, by name, that are outputs too. turn: which losses count, and what learns; of the first layers
+        alone, as ever. Raises NetError.
         """
         given, layers = given or {}, len(self.graph.nodes) if layers is None else layers
-        key = (tuple(sorted(inputs.items())), tuple(sorted(given.items())), layers, outputs)
-        found = self._recent.get(key, lambda: self._plan(inputs, given, layers, outputs))
+        turn = turn if layers == len(self.graph.nodes) else None
+        key = (tuple(sorted(inputs.items())), tuple(sorted(given.items())), layers, outputs, turn)
+        found = self._recent.get(key, lambda: self._plan(inputs, given, layers, outputs, turn))
         if isinstance(found, NetError):
             raise found
         return found
@@ -92,7 +96,12 @@ class Planner:
         return None
 
     def _plan(
-        self, inputs: Mapping[str, Shape], given: Mapping[str, tuple[Shape, ...]], layers: int, outputs: tuple[str, ...]
+        self,
+        inputs: Mapping[str, Shape],
+        given: Mapping[str, tuple[Shape, ...]],
+        layers: int,
+        outputs: tuple[str, ...],
+        turn: Turn | None,
     ) -> Plan | NetError:
         graph, tops = with_outputs(first_layers(self.graph, layers), outputs), {**self._sources, **given}
         values = {graph.values[v].name for n in graph.nodes if n.type.source for v in n.tops}
@@ -103,7 +112,7 @@ class Planner:
             def plan(again: Collection[int], training: bool = training) -> Plan:
                 return plan_graph(
                     graph, training=training, given=tops, inputs=shapes, batch=self.batch, keep=self.keep,
-                    recompute=again,
+                    recompute=again, turn=turn,
                 )  # fmt: skip
 
             try:

@@ -15,12 +15,13 @@ from netc.catalogue import Catalogue, catalogue
 from netc.errors import Diagnostic, NetError, Report
 from netc.graph import Graph, State, build, included
 from netc.layer import Phase, Shape
+from netc.plan import again
 from netc.plan import plan as plan_graph
 from netc.plan.lints.learning import unlearned
 from netc.plan.model import Plan
 from netc.plan.shapes import source_tops
 from netc.schema.record import Record
-from netc.solve import checks
+from netc.solve import checks, turns
 
 
 def load(path: PathLike, *, layers: Iterable[Path] = (), settings: Given = None) -> Definition:
@@ -181,7 +182,7 @@ def check_solver(record: Record, report: Report) -> None:
 def _examine_nets(
     nets: Iterable[tuple[Definition, State]], report: Report, inputs: Mapping[str, Shape]
 ) -> tuple[Plan, ...]:
-    graphs = []
+    nets, graphs = list(nets), []
     for definition, state in nets:
         found = Report(list(report.diagnostics))  # what typing found tells the graph which layers are damaged
         try:
@@ -190,14 +191,26 @@ def _examine_nets(
             found.diagnostics += error.diagnostics
         report.add_new(found.diagnostics)
     plans = []
-    for graph, shapes in zip(graphs, dealt(inputs, graphs), strict=True):
+    for (definition, _), graph, shapes in zip(nets, graphs, dealt(inputs, graphs), strict=True):
         try:
             training = graph.state.phase == "TRAIN"
             plans.append(plan_graph(graph, training=training, given=given_shapes(graph), inputs=shapes))
             report.add_new(plans[-1].warnings)
         except NetError as error:
             report.add_new(error.diagnostics)
+            continue
+        if training and definition.solver is not None and not report.failed:
+            _examine_turns(plans[-1], definition.solver, report)
     return tuple(plans)
+
+
+def _examine_turns(whole: Plan, solver: Record, report: Report) -> None:
+    """Plan each turn of a solver."""
+    for turn in dict.fromkeys(turns.turns_of(solver)):
+        try:
+            again(whole, whole.graph, turn)
+        except NetError as error:
+            report.add_new(error.diagnostics)
 
 
 def dealt(inputs: Mapping[str, Shape], graphs: Sequence[Graph]) -> list[dict[str, Shape]]:

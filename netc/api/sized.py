@@ -18,6 +18,7 @@ from netc.errors import Diagnostic, NetError, suggest
 from netc.graph import Node
 from netc.layer import Array, Shape
 from netc.plan.model import Plan
+from netc.plan.turns import Turn
 from netc.run.codes import UNKNOWN_BLOB
 
 if TYPE_CHECKING:  # costly to import
@@ -87,13 +88,13 @@ class SizedNet(FedNet):
         self._keep_program()
 
     def _keep_program(self) -> None:
-        program, key = run.Program(self.plan, self._storage, self._own), _key(self.plan)
+        program, key = run.Program(self.plan, self._storage, self._own), _key(self.plan, self._turn)
         self._programs.get(key, lambda: program)
         self._firsts.get(key, lambda: First(ref(self), program))
 
     def _program(self, plan: Plan) -> run.Program:
         """A program of this plan: the first that there is, of this net and its replicas, or one like it."""
-        first = self._firsts.get(_key(plan), lambda: First(ref(self), self.program(plan)))
+        first = self._firsts.get(_key(plan, self._turn), lambda: First(ref(self), self.program(plan)))
         return first.program if first.maker() is self else self.program(plan, first.program)
 
     def memory_held(self) -> tuple[int, int]:
@@ -205,8 +206,8 @@ class SizedNet(FedNet):
 
     def _use(self, shapes: Mapping[str, Shape], count: int) -> None:
         asked = self._asked | dict(shapes)
-        plan = self._planner(asked, layers=count)
-        program = self._programs.get(_key(plan), lambda: self._program(plan))
+        plan = self._planner(asked, layers=count, turn=self._turn)
+        program = self._programs.get(_key(plan, self._turn), lambda: self._program(plan))
         values = plan.graph.values
         given = {
             values[v].name: (v, plan.shapes[v])
@@ -219,6 +220,14 @@ class SizedNet(FedNet):
                 self._given[name] = np.zeros(shape, self.dtype)
         self._asked = asked
         self.use(program, {v: self._given[name] for name, (v, _) in given.items()})
+
+    def _switch_turn(self, turn: Turn | None) -> None:
+        before, self._turn = self._turn, turn
+        try:
+            self._use({}, len(self.graph.nodes))
+        except NetError:
+            self._turn = before
+            raise
 
     def update_in_backward(self, updates: Updates) -> bool:
         able = super().update_in_backward(updates)
@@ -246,7 +255,7 @@ def upcoming(net: run.Net, node: Node) -> dict[str, Shape]:
     return dict(zip((net.graph.values[v].name for v in node.tops), feed.upcoming(), strict=False))
 
 
-def _key(plan: Plan) -> tuple[Any, ...]:
-    """What two plans of one net differ in: the shapes of what comes from outside, and how many layers they have."""
+def _key(plan: Plan, turn: Turn | None) -> tuple[Any, ...]:
+    """What two plans of one net differ in: shapes of what comes from outside, how many layers they have, the turn."""
     tops = (v for node in plan.graph.nodes if node.type.source for v in node.tops)
-    return (len(plan.layers), *(plan.shapes[v] for v in tops))
+    return (turn, len(plan.layers), *(plan.shapes[v] for v in tops))

@@ -83,7 +83,9 @@ class Progress(Events):
         note = f"loss {step.average_loss:.4g}" + (f", {rates.images_per_second:,.0f} images/s" if rates else "")
         self._bars.update(self._task, completed=step.iteration, note=note)
         if step.display:
-            line = f"iteration {step.iteration - 1}: loss {step.average_loss:.6g}, lr {step.rate:.4g}"
+            parts = ", ".join(f"{name} {value:.4g}" for name, value in step.losses.items())
+            loss = f"loss {step.average_loss:.6g}" + (f" ({parts})" if parts else "")
+            line = f"iteration {step.iteration - 1}: {loss}, lr {step.rate:.4g}"
             self._say(line + (f", {shown(rates)}" if rates else ""))
 
     def sized(self, sizes: Sequence[Size]) -> None:

@@ -9,6 +9,7 @@ from netc.graph import Graph
 from netc.layer import Shape
 from netc.plan.draft import Draft, Options
 from netc.plan.gradients import gradients
+from netc.plan.learners import idle, learners
 from netc.plan.lints import lint
 from netc.plan.model import Layer, Plan, Slot
 from netc.plan.params import params
@@ -19,13 +20,23 @@ from netc.plan.schedule import schedule
 from netc.plan.shapes import shapes
 from netc.plan.sharing import sharing
 from netc.plan.stages import stages
+from netc.plan.turns import Turn, counted
 from netc.plan.unread import unread
 from netc.plan.verify import verify
 
-__all__ = ["CHECKS", "LAYOUT", "Plan", "plan"]
+__all__ = ["CHECKS", "LAYOUT", "Plan", "again", "plan"]
 
 # Passes that may find mistakes of the net: all of them run before the planner gives up.
-CHECKS: tuple[Callable[[Draft], None], ...] = (shapes, params, gradients, recomputable, unread, stages)
+CHECKS: tuple[Callable[[Draft], None], ...] = (
+    shapes,
+    params,
+    learners,
+    gradients,
+    idle,
+    recomputable,
+    unread,
+    stages,
+)
 # Passes over a net that will run.
 LAYOUT: tuple[Callable[[Draft], None], ...] = (lint, receptive, schedule, sharing, place)
 
@@ -40,6 +51,7 @@ def plan(
     keep: bool = False,
     share: bool = True,
     recompute: Collection[int] = (),
+    turn: Turn | None = None,
 ) -> Plan:
     """Settle everything about a net that can be known before memory is allocated.
 
@@ -48,13 +60,16 @@ def plan(
     keep: every blob and gradient keeps its memory, for inspection. share: False gives every array its own memory.
     recompute: layers that run again in backward instead of keeping their tops, where that keeps less
     (`netc.plan.budget` chooses them); with keep, or without backward, there is nothing that need run again.
+    turn: which losses count, and what learns from them (default: all of both).
     Raises NetError with all that is wrong with the net (LAY..., PLN...).
     """
     if training is None:
         training = graph.state.phase == "TRAIN" or graph.force_backward
     layers = frozenset() if keep or not training else frozenset(recompute)
-    options = Options(training, given or {}, inputs or {}, batch, keep, share and not keep, share, layers)
-    draft = Draft(graph, options, Report())
+    options = Options(
+        training, given or {}, inputs or {}, batch, keep, share and not keep, share, layers, turn, graph.nodes
+    )
+    draft = Draft(graph if turn is None else counted(graph, turn), options, Report())
     for check in CHECKS:
         check(draft)
     draft.report.finish()
@@ -63,6 +78,12 @@ def plan(
     planned = _plan(draft)
     verify(planned)
     return planned
+
+
+def again(planned: Plan, graph: Graph, turn: Turn | None) -> Plan:
+    """The same net with the same shapes, for another turn. graph: with the weights of all losses. Raises NetError."""
+    tops = {n.key: tuple(planned.shapes[v] for v in n.tops) for n in planned.graph.nodes if n.type.source}
+    return plan(graph, training=True, given=tops, keep=planned.kept, recompute=planned.recomputed, turn=turn)
 
 
 def _plan(draft: Draft) -> Plan:

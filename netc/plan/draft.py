@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from netc.errors import Report
-from netc.graph import Graph
+from netc.graph import Graph, Node
 from netc.layer import Setup, Shape
 from netc.plan.model import ArenaSize, Field, Param, SlotKind, Step
+from netc.plan.turns import Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +17,8 @@ class Options:
     """What the caller asks of a plan; see `netc.plan.plan`.
 
     alias: arrays may live in the storage of others. reuse: memory is used again when what it holds is dead.
-    recompute: layers to run again in backward.
+    recompute: layers to run again in backward. turn: what learns from which losses. whole: the layers with the weights
+    that losses have whatever the turn.
     """
 
     training: bool
@@ -27,6 +29,8 @@ class Options:
     alias: bool
     reuse: bool
     recompute: frozenset[int] = frozenset()
+    turn: Turn | None = None
+    whole: tuple[Node, ...] = ()
 
 
 @dataclass(slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from copy import copy
 from dataclasses import dataclass, replace
@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, cast
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from netc.errors import Code, Diagnostic, NetError, Report, suggest
+from netc.errors import Diagnostic, NetError, Report
 from netc.graph import Graph, Node
 from netc.layer import Array, Call, format_shape
+from netc.plan import again
 from netc.plan.model import Plan
+from netc.plan.turns import Turn, learned
 from netc.run.codes import (
-    BLOB_REUSED,
     EXECUTOR,
     INPUT_SHAPE,
     NO_BACKWARD,
@@ -28,6 +29,7 @@ from netc.run.codes import (
 )
 from netc.run.environment import thread_count
 from netc.run.executor import Executor, Feed, Observer, Storage
+from netc.run.inside import Blobs, Params, lookup
 from netc.run.parameters import Parameter, Parameters
 from netc.run.reach import Reach
 from netc.run.reference import Reference
@@ -109,6 +111,8 @@ class Net:
         self._own = self.executor  # of the program; while somebody observes, another one may run it
         self._observer: Observer | None = None
         self._updates: Updates | None = None
+        self._turn: Turn | None = None
+        self._of_turns: dict[Turn | None, Program] = {}
 
     def replica(self: N) -> N:
         """A second net for a second thread: it shares this one's parameters and compiled program, and costs its blobs.
@@ -120,7 +124,7 @@ class Net:
         Sources of data cannot be in two places: the tops of all data layers are inputs of the replica, zero at first.
         """
         twin = copy(self)
-        twin.loss, twin._gradients_gone, twin._turns = 0.0, False, Turns(self._turns.remedy)
+        twin.loss, twin._gradients_gone, twin._turns, twin._of_turns = 0.0, False, Turns(self._turns.remedy), {}
         twin._reach = Reach(self.plan)
         twin.parameters, twin.feeds = self.parameters.replica(), {}
         twin._empty = [
@@ -152,7 +156,7 @@ class Net:
 
     def set_input(self, name: str, array: ArrayLike) -> None:
         """Copy an array into an input; raises NetError(RUN010, RUN011, RUN026)."""
-        target = _lookup(self.inputs, name, UNKNOWN_BLOB, "input")
+        target = lookup(self.inputs, name, UNKNOWN_BLOB, "input")
         source = np.asarray(array)
         if source.shape != target.shape:
             shapes = f"{format_shape(target.shape)}, but the array given has shape {format_shape(source.shape)}"
@@ -233,6 +237,7 @@ class Net:
         if updating is None:
             return False
         self._own, self._updates = _with_state(updating(updates), self.executor), updates
+        self._of_turns = {}
         self._watch(self._observer)
         return True
 
@@ -251,7 +256,7 @@ class Net:
         outputs = {self.graph.values[v].name: v for v in self.plan.graph.outputs}
         seeds = {}
         for name, diff in diffs.items():
-            value = _lookup(outputs, name, UNKNOWN_BLOB, "output")
+            value = lookup(outputs, name, UNKNOWN_BLOB, "output")
             array = np.asarray(diff, self.dtype)
             current = self.executor.value(value)
             shape = self.plan.shapes[value] if current is None else current.shape
@@ -262,14 +267,14 @@ class Net:
         return seeds
 
     def _layer(self, name: str | None, default: int) -> int:
-        return default if name is None else _lookup({n.key: n.index for n in self.graph.nodes}, name, UNKNOWN_LAYER)
+        return default if name is None else lookup({n.key: n.index for n in self.graph.nodes}, name, UNKNOWN_LAYER)
 
     # ------------------------------------------------------------ what is inside
 
     @property
     def blobs(self) -> Mapping[str, Array]:
         """Each blob name's last value, as a view; raises NetError(RUN012) if its memory has been used again."""
-        return _Blobs({v.name: v.index for v in self.plan.graph.values}, self.executor.value)
+        return Blobs({v.name: v.index for v in self.plan.graph.values}, self.executor.value)
 
     @property
     def diffs(self) -> Mapping[str, Array]:
@@ -278,7 +283,7 @@ class Net:
         for value in self.plan.graph.values:
             if self.plan.diff[value.index] is not None:
                 found.setdefault(value.name, value.index)
-        return _Blobs(found, self.executor.gradient)
+        return Blobs(found, self.executor.gradient)
 
     @property
     def params(self) -> Mapping[str, tuple[Array, ...]]:
@@ -286,7 +291,7 @@ class Net:
 
         A layer's key is its name; where several layers have one name, the second is `name#2`.
         """
-        return _Params(self.parameters.by_layer())
+        return Params(self.parameters.by_layer())
 
     def touch(self) -> None:
         """Say that parameters have been written otherwise than through arrays that netc gave.
@@ -306,8 +311,13 @@ class Net:
 
     @property
     def learned(self) -> tuple[Parameter, ...]:
-        """The parameter blobs that training changes, each once."""
-        return tuple(b for b in self.parameters.all if b.diff is not None)
+        """The parameter blobs that training changes, each once; within a turn, those that learn in it."""
+        return self.learned_in(self._turn)
+
+    def learned_in(self, turn: Turn | None) -> tuple[Parameter, ...]:
+        """The parameter blobs that learn in a turn."""
+        indices = learned(self.parameters.plan, turn)
+        return tuple(b for b in self.parameters.all if b.param.index in indices)
 
     def zero_param_diffs(self) -> None:
         """Set every parameter's gradient to zero; backward adds to it."""
@@ -360,6 +370,24 @@ class Net:
     def is_observed(self) -> bool:
         """Whether an observer sees each layer's arrays now."""
         return self._observer is not None
+
+    # ------------------------------------------------------------ turns
+
+    def take_turn(self, turn: Turn | None) -> None:
+        """From the next pass on, only the turn's losses count, and only what learns in it takes gradients; None: all.
+
+        A turn has a plan and blobs of its own, kept from one time to the next. Raises NetError(PLN...).
+        """
+        if turn != self._turn:
+            with self._turns.setting():
+                self._switch_turn(turn)
+
+    def _switch_turn(self, turn: Turn | None) -> None:
+        self._of_turns.setdefault(self._turn, Program(self.plan, self._storage, self._own))
+        if turn not in self._of_turns:
+            self._of_turns[turn] = self.program(again(self.plan, self.graph, turn))
+        self._turn = turn
+        self.use(self._of_turns[turn], self._storage.inputs)
 
     # ------------------------------------------------------------ other plans of the same net
 
@@ -425,56 +453,6 @@ def _both(outer: Observer | None, inner: Observer) -> Observer:
         inner(kind, layer, call)
 
     return observe
-
-
-class _Params(Mapping[str, tuple[Array, ...]]):
-    """Arrays are lent when a layer's are asked for: as long as somebody holds them, passes look at them."""
-
-    def __init__(self, blobs: dict[str, tuple[Parameter, ...]]) -> None:
-        self._blobs = blobs
-
-    def __getitem__(self, key: str) -> tuple[Array, ...]:
-        return tuple(blob.data for blob in self._blobs[key])
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._blobs)
-
-    def __len__(self) -> int:
-        return len(self._blobs)
-
-    def __repr__(self) -> str:
-        return repr(dict(self))
-
-
-class _Blobs(Mapping[str, Array]):
-    def __init__(self, names: dict[str, int], read: Callable[[int], Array | None]) -> None:
-        self._names = names
-        self._read = read
-
-    def __getitem__(self, name: str) -> Array:
-        array = self._read(_lookup(self._names, name, UNKNOWN_BLOB))
-        if array is None:
-            message = f'blob "{name}" is gone: its memory holds something else, or it has not been computed yet'
-            raise NetError(Diagnostic(BLOB_REUSED, message, help="plan the net with keep=True"))
-        return array
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._names
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
-
-
-def _lookup(names: Mapping[str, T], name: str, code: Code, kind: str = "") -> T:
-    if name in names:
-        return names[name]
-    kind = kind or ("layer" if code is UNKNOWN_LAYER else "blob")
-    close = suggest(name, names)
-    known = f'did you mean "{close}"?' if close else f"it has {', '.join(names) or 'none'}"
-    raise NetError(Diagnostic(code, f'the net has no {kind} "{name}"', help=known))
 
 
 def _with_state(executor: Executor, other: Executor) -> Executor:

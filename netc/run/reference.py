@@ -5,7 +5,7 @@ It defines what netc computes. BLAS runs on one thread here, so that sums are ma
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from netc.layer import Array, Call, Setup
@@ -113,6 +113,10 @@ class Reference(Steps):
 
     def _room(self, value: int) -> Array:
         return self.arena.view(self.plan.data[value])
+
+    def _values(self, layer: int, values: Iterable[int]) -> tuple[Array, ...]:
+        """Those of layers that are only other names, too: observers look at them."""
+        return tuple(map(self._data, values))
 
     def _backward_data(self, value: int, forward: Array) -> Array:
         return self.arena.view(self.plan.backward_data[value], self.shapes[value])

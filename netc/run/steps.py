@@ -87,7 +87,7 @@ class Steps(ABC):
             buffers=self._buffers(layer, setup),
             bottom_diffs=tuple(None if s is None else self._diff(s) for s in step.bottom_diffs) if step else (),
             top_diffs=tuple(self._diff(s) for s in step.top_diffs) if step else (),
-            param_diffs=tuple(b.diff for b in blobs),
+            param_diffs=tuple(b.diff if self.plan.params[b.param.index].learned else None for b in blobs),
             seed=self.storage.seed,
             stream=stream(node.key, -1),
             writes=self.storage.writes,

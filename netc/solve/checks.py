@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from netc.errors import Report
 from netc.schema.record import Record
-from netc.solve import averages, policies, ranges, update
+from netc.solve import averages, policies, ranges, turns, update
 from netc.solve.codes import MISSING, NO_OUTPUT
 from netc.solve.rules import rules
 
@@ -17,6 +17,7 @@ def check(p: Record, report: Report) -> None:
     policies.check(p, report)
     update.check(p, report)
     averages.check(p, report)
+    turns.check(p, report)
     _check_ranges(p, report)
     if not any(d.severity == "error" for d in report.diagnostics[errors:]):
         policies.check_course(p, report)
@@ -51,3 +52,5 @@ def _check_ranges(p: Record, report: Report) -> None:
     ranges.look(p, allowed, report, whose)
     if p.has("early_stop"):
         ranges.look(p.early_stop, ranges.EARLY_STOP, report)
+    for turn in p.turn:
+        ranges.look(turn, ranges.TURN, report)

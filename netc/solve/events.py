@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from netc.errors import Diagnostic
@@ -15,8 +15,9 @@ from netc.solve.inspect import Size
 class Step:
     """One iteration done: `iteration` updates so far, its loss, the loss averaged over average_loss, the rate used.
 
-    outputs: the train net's outputs in this iteration (of its last pass, with iter_size). display: the solver file
-    asks for a report of this iteration.
+    outputs: the train net's outputs in this iteration (of its last pass, with iter_size; of an iteration in turns, each
+    loss as it was when it last counted). losses: where there are turns, the losses that count in some, by blob.
+    display: the solver file asks for a report of this iteration.
     """
 
     iteration: int
@@ -25,6 +26,7 @@ class Step:
     rate: float
     outputs: Mapping[str, Array]
     display: bool
+    losses: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

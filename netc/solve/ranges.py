@@ -123,6 +123,9 @@ RANGES: Mapping[str, Range] = {
 EARLY_STOP: Mapping[str, Range] = {"patience": FROM_1, "min_delta": FROM_0}
 """Every number of an `early_stop`."""
 
+TURN: Mapping[str, Range] = {"steps": FROM_1}
+"""Every number of a `turn`."""
+
 
 def look(p: Record, ranges: Mapping[str, Range], report: Report, whose: Mapping[str, str] | None = None) -> None:
     """Report the numbers of a record that are written and out of these ranges (SOL012).

@@ -12,15 +12,15 @@ from netc.solve.ranges import Range
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What the numbers of a parameter's update follow from, this iteration.
+    """What the numbers of a parameter's update follow from.
 
-    `rate` is the learning rate times lr_mult, `decay` the weight decay times decay_mult, `iteration` counts from 0;
-    `p` is the SolverParameter.
+    `rate` is the learning rate times lr_mult, `decay` the weight decay times decay_mult, `done` how many updates the
+    parameter has had (the iteration, counted from 0, where it has one in each); `p` is the SolverParameter.
     """
 
     rate: float
     decay: float
-    iteration: int
+    done: int
     p: Any
 
 

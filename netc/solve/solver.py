@@ -3,54 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from netc.errors import Diagnostic, NetError, Report
-from netc.layer import Array
+from netc.errors import NetError, Report
 from netc.run import Net
 from netc.schema.record import Record
 from netc.solve import checks, resume, snapshots
 from netc.solve.averages import Averages
-from netc.solve.codes import NOT_FINITE
-from netc.solve.events import Events, Step, TestResult
-from netc.solve.inspect import Sizes, first_not_finite
+from netc.solve.events import Events, TestResult
+from netc.solve.learning import AbandonedError, Learning
 from netc.solve.locks import Claim
 from netc.solve.resume import DataChanged
-from netc.solve.training import Test, Training
+from netc.solve.training import Test
 from netc.solve.update import Updater
-from netc.solve.whole import Position, Whole
-
-MOST_SKIPPED = 10
+from netc.solve.whole import Position
 
 
-class _AbandonedError(Exception):
-    """A stop was requested between the batches of an iteration."""
-
-
-class _Start:
-    """What forward passes change of a net, as it was when an iteration began: sources, counter, buffers, statistics.
-
-    Statistics are blobs that are not learned (BatchNorm's).
-    """
-
-    def __init__(self, net: Net) -> None:
-        self.net = net
-        self.iteration, self.sources = net.iteration, snapshots.source_states(net)
-        kept = [*net.state.values(), *(b.data for b in net.parameters.all if b.diff is None)]
-        self.kept = [(array, array.copy()) for array in kept]
-
-    def go_back(self) -> None:
-        self.net.iteration = self.iteration
-        snapshots.restore_sources(self.net, self.sources)
-        for array, before in self.kept:
-            array[...] = before
-
-
-class Solver(Training):
+class Solver(Learning):
     """Trains a net as a SolverParameter says.
 
     p: the solver's fields. net: planned with backward. tests: test nets with the train net's parameters.
@@ -75,15 +48,14 @@ class Solver(Training):
         lock: bool = True,
     ) -> None:
         super().__init__(p, net, tests, events or Events(), snapshot_prefix or p.snapshot_prefix or None)
+        self.on_nan = on_nan
         self._check()
+        self._take_turns()
         self.updater = Updater(p, net, update_in_backward=not keep_gradients)
         self.results: list[TestResult] = []
         self.last_snapshot: snapshots.Paths | None = None
-        self.on_nan = on_nan
-        self._whole = Whole()
         self._lock = lock
         self._claim: Claim | None = None
-        self._request: Literal["stop", "snapshot"] | None = None
         self._ended: str | None = None
         self._stopped = False
 
@@ -103,11 +75,6 @@ class Solver(Training):
         return [net.graph.values[v].name for v in net.graph.outputs]
 
     # ------------------------------------------------------------ from outside
-
-    @property
-    def loss(self) -> float:
-        """The loss averaged over the last average_loss iterations; NaN before the first."""
-        return sum(self.losses) / len(self.losses) if self.losses else math.nan
 
     def request_stop(self) -> None:
         """Stop after the iteration that is running (safe to call from a signal handler).
@@ -191,7 +158,7 @@ class Solver(Training):
                 self._ended = None
             try:
                 self._iterate()
-            except _AbandonedError:
+            except AbandonedError:
                 self._request = None
                 self._stop()
                 break
@@ -203,96 +170,6 @@ class Solver(Training):
 
     def _stop(self) -> None:
         self._ended, self._stopped = "a stop was requested", True
-
-    def _iterate(self) -> None:
-        p = self.p
-        display = bool(p.display) and self.iteration % p.display == 0
-        sizes = Sizes(self.net) if display and p.debug_info else None
-        with self._whole.iteration(self.net):
-            if self.updater.updates_in_backward and not sizes:
-                outputs, loss, rate = self._learn()
-            else:
-                outputs, loss, rate = self._learn_keeping(sizes)
-            if loss is not None:
-                self.losses = [*self.losses, loss][-p.average_loss :]
-            self.iteration += 1
-            self._whole.end()
-        if loss is None:
-            return
-        if sizes:
-            sizes.parameters("update")
-            self.events.sized(sizes.found)
-        self.events.stepped(Step(self.iteration, loss, self.loss, rate, outputs, display))
-
-    def _learn(self) -> tuple[dict[str, Array], float | None, float]:
-        """An iteration whose updates are made in backward: outputs, loss (None: skipped) and learning rate."""
-        outputs, loss = self._forward()
-        if loss is None:
-            return outputs, None, 0.0
-        self.skipped = 0
-        self._look(loss)
-        self._whole.torn = self.iteration
-        return outputs, loss, self.updater.backward(self.iteration)
-
-    def _learn_keeping(self, sizes: Sizes | None) -> tuple[dict[str, Array], float | None, float]:
-        """An iteration that keeps the gradients of all parameters, and then updates them; returns as `_learn` does."""
-        self.net.zero_param_diffs()
-        with self.net.observed(sizes) if sizes else nullcontext():
-            outputs, loss = self._gradients()
-        if loss is None:
-            return outputs, None, 0.0
-        if sizes:
-            sizes.parameters("parameter")
-            sizes.parameters("gradient")
-        self._look(loss)
-        self._whole.torn = self.iteration
-        return outputs, loss, self.updater.apply(self.iteration)
-
-    def _look(self, loss: float) -> None:
-        """Whether the loss, averaged with the last ones, has come to a plateau."""
-        if self.p.lr_policy == "plateau":
-            recent = [*self.losses, loss][-self.p.average_loss :]
-            self.updater.plateau.look(self.iteration, sum(recent) / len(recent), self.p.plateau_winsize)
-
-    def _gradients(self) -> tuple[dict[str, Array], float | None]:
-        """Forward and backward over iter_size batches: the last outputs and the mean loss, None for "skip"."""
-        loss, outputs = 0.0, dict[str, Array]()
-        start = _Start(self.net) if self.p.iter_size > 1 else None
-        for batch in range(self.p.iter_size):
-            if batch and self._request == "stop" and start is not None:
-                start.go_back()
-                raise _AbandonedError
-            outputs, found = self._forward()
-            if found is None:
-                return outputs, None
-            loss += found / self.p.iter_size
-            self.net.backward()
-        self.skipped = 0
-        return outputs, loss
-
-    def _forward(self) -> tuple[dict[str, Array], float | None]:
-        """The outputs and the loss of the next batch, None if it is not finite and the batch is to be skipped."""
-        states = snapshots.source_states(self.net)
-        outputs = self.net.forward()
-        if not math.isfinite(self.net.loss):
-            self._not_finite(states)
-            return outputs, None
-        return outputs, self.net.loss
-
-    def _not_finite(self, states: Mapping[str, Mapping[str, Any]]) -> None:
-        """Say where it comes from (the same batch goes through the net again); raise, or skip the update."""
-        message = f"the loss is {self.net.loss} in iteration {self.iteration}"
-        after = snapshots.source_states(self.net)
-        snapshots.restore_sources(self.net, states)
-        self.net.iteration -= 1
-        with self.net.without_writing():
-            cause = first_not_finite(self.net)
-        snapshots.restore_sources(self.net, after)
-        diagnostic = Diagnostic(NOT_FINITE, f"{message}: {cause.where}", help=cause.help)
-        self.skipped += 1
-        if self.on_nan == "stop" or self.skipped > MOST_SKIPPED:
-            raise NetError(diagnostic)
-        self.events.warned(replace(diagnostic, severity="warning"))
 
     # ------------------------------------------------------------ tests
 

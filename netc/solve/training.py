@@ -46,3 +46,8 @@ class Training:
         self.best_weights: Path | None = None
         self.waited = 0
         self.skipped = 0
+
+    @property
+    def loss(self) -> float:
+        """The loss averaged over the last average_loss iterations; NaN before the first."""
+        return sum(self.losses) / len(self.losses) if self.losses else math.nan

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import numpy as np
 from netc.errors import Report, Span, suggest
 from netc.jit import kernel
 from netc.layer import Array
+from netc.plan.turns import Turn
 from netc.run import Net, Parameter
 from netc.schema.record import Record
 from netc.solve.codes import UNKNOWN_NAME
@@ -22,6 +24,7 @@ from netc.solve.policies import learning_rate
 from netc.solve.prepare import PREPARED, prepare
 from netc.solve.rule import Moment, Rule
 from netc.solve.rules import rules
+from netc.solve.turns import turns_of
 
 if TYPE_CHECKING:  # costly to import
     from netc.fast.machine.launch import Launch, Ref
@@ -80,6 +83,7 @@ def needs_all_gradients(p: Record) -> bool:
 class Updater:
     """The update rule of a solver and its memory: `history[k]` holds blob k of each learned parameter, by index.
 
+    turns: those of the updates of an iteration, in order. An update changes what learns in its turn.
     Every value is updated by itself, so neither the number of threads nor the moment of the update changes a bit.
 
     update_in_backward: apply updates while backward runs, as soon as a gradient is complete, so that gradients need
@@ -91,13 +95,20 @@ class Updater:
         self.p: Any = p
         self.net = net
         self.rule: Rule = rules()[rule_name(p)]
+        self.turns = turns_of(p)
+        self._learned = {turn: net.learned_in(turn) for turn in self.turns}
+        every = {b.param.index: b for blobs in self._learned.values() for b in blobs}
+        self._before = [
+            Counter(b.param.index for turn in self.turns[:count] for b in self._learned[turn])
+            for count in range(len(self.turns) + 1)
+        ]  # before each update of an iteration, and after the last: how often the iteration has updated each parameter
         self.history: tuple[dict[int, Array], ...] = tuple(
-            {b.param.index: np.zeros_like(b.array) for b in net.learned} for _ in range(self.rule.histories)
+            {index: np.zeros_like(b.array) for index, b in sorted(every.items())} for _ in range(self.rule.histories)
         )
-        self._numbers = {b.param.index: np.zeros(16, b.array.dtype) for b in net.learned}
+        self._numbers = {index: np.zeros(16, b.array.dtype) for index, b in every.items()}
         self._in_backward = update_in_backward and not needs_all_gradients(p) and net.update_in_backward(self._launches)
         self._pool: ThreadPoolExecutor | None = None
-        self._chunks: list[Chunk] = []
+        self._chunks: dict[Turn | None, list[Chunk]] = {}
         self.plateau = Plateau()
 
     @property
@@ -115,18 +126,23 @@ class Updater:
 
     # ------------------------------------------------------------ after backward
 
-    def apply(self, iteration: int) -> float:
-        """Update every learned parameter by its gradient; returns the learning rate. Gradients become the updates."""
-        if not self._chunks:
-            self._chunks = [chunk for blob in self.net.learned for chunk in self._split(blob)]
-        rate = self._prepare(iteration, self._clip() / self.p.iter_size)
-        threads = min(self.net.threads, len(self._chunks))
+    def apply(self, iteration: int, update: int = 0) -> float:
+        """Update what learns in the turn by its gradient; returns the learning rate. Gradients become the updates.
+
+        update: which of the iteration's updates it is; the net is in its turn.
+        """
+        turn = self.turns[update]
+        if turn not in self._chunks:
+            self._chunks[turn] = [chunk for blob in self._learned[turn] for chunk in self._split(blob)]
+        chunks = self._chunks[turn]
+        rate = self._prepare(iteration, update, self._clip(chunks) / self.p.iter_size)
+        threads = min(self.net.threads, len(chunks))
         try:
             if threads < 2:
-                self._update(self._chunks)
+                self._update(chunks)
             else:
                 self._pool = self._pool or ThreadPoolExecutor(threads)
-                list(self._pool.map(self._update, (self._chunks[t::threads] for t in range(threads))))
+                list(self._pool.map(self._update, (chunks[t::threads] for t in range(threads))))
         finally:
             self.net.touch()
         return rate
@@ -142,19 +158,19 @@ class Updater:
             prepare(c.data, c.diff, c.numbers)
             self.rule.update(c.data, c.diff, *c.history, c.numbers[PREPARED:])
 
-    def _clip(self) -> float:
+    def _clip(self, chunks: list[Chunk]) -> float:
         """What the gradients are multiplied by so that their norm over all parameters is at most clip_gradients."""
         limit = self.p.clip_gradients
         if limit < 0:
             return 1.0
-        norm = math.sqrt(sum(_square_sum(c.diff) for c in self._chunks))
+        norm = math.sqrt(sum(_square_sum(c.diff) for c in chunks))
         return limit / norm if norm > limit else 1.0
 
     # ------------------------------------------------------------ in backward
 
-    def backward(self, iteration: int) -> float:
-        """Backward and the updates in one, if it `updates_in_backward`; returns the learning rate."""
-        rate = self._prepare(iteration, 1.0)
+    def backward(self, iteration: int, update: int = 0) -> float:
+        """Backward and the updates in one, if it `updates_in_backward`; arguments and result of `apply`."""
+        rate = self._prepare(iteration, update, 1.0)
         self.net.backward_and_update()
         return rate
 
@@ -164,6 +180,8 @@ class Updater:
         data, gradient: references to the first of them, and to its gradient.
         """
         compiled: Any = import_module("netc.solve.compiled")  # costly to import
+        if param not in self._numbers:
+            return []  # no turn changes it
         history = [h[param].ctypes.data + 4 * first for h in self.history]
         numbers = self._numbers[param].ctypes.data
         launches: list[Launch] = compiled.launches(self.rule, data, gradient, count, numbers, history)
@@ -171,15 +189,16 @@ class Updater:
 
     # ------------------------------------------------------------ the numbers of an iteration
 
-    def _prepare(self, iteration: int, scale: float) -> float:
-        """Set every parameter's numbers; returns the learning rate."""
+    def _prepare(self, iteration: int, update: int, scale: float) -> float:
+        """Set the numbers of each parameter that learns in the turn; returns the learning rate."""
         p, rate = self.p, learning_rate(self.p, iteration, self.plateau.steps)
-        for blob in self.net.learned:
+        for blob in self._learned[self.turns[update]]:
             decay = p.weight_decay * blob.param.decay_mult
             added = 0.0 if self.rule.decoupled else decay
             l1 = {"L2": 0.0, "L1": added, "L1L2": p.weight_decay_l1 * blob.param.decay_mult}[p.regularization_type]
             l2 = 0.0 if p.regularization_type == "L1" else added
-            own = self.rule.numbers(Moment(rate * blob.param.lr_mult, decay, iteration, p))
+            done = iteration * self._before[-1][blob.param.index] + self._before[update][blob.param.index]
+            own = self.rule.numbers(Moment(rate * blob.param.lr_mult, decay, done, p))
             found = (scale, p.clip_gradients_value, l2, l1, *own)
             self._numbers[blob.param.index][: len(found)] = found
         return rate

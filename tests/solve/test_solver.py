@@ -270,3 +270,21 @@ def test_the_number_of_threads_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -
     one.solve()
     three.solve()
     assert bits(one.net) == bits(three.net)
+
+
+def test_layers_that_are_only_other_names_are_looked_at_like_all() -> None:
+    """Flatten and Split run nothing; debug_info, and who asks where a loss became NaN, see them all the same."""
+    text = NET.replace('bottom: "data" top: "ip1"', 'bottom: "flat" top: "ip1"', 1).replace(
+        'layer { name: "ip1"',
+        'layer { name: "flat" type: "Flatten" bottom: "data" top: "flat" }\nlayer { name: "ip1"',
+        1,
+    )
+    net, log = Net(planned(text, "TRAIN", given=GIVEN), feeds={"data": Counter()}, seed=1), Log()
+    solver = Solver(solver_record(f"{SOLVER} display: 1 debug_info: true"), net, events=log)
+    solver.step(1)
+    seen = {size.layer: size.mean_abs for size in log.sizes[0] if size.kind == "forward" and not size.position}
+    assert seen["flat"] == seen["data"] > 0
+    net.params["ip2"][0][...] = np.nan
+    with pytest.raises(NetError) as error:
+        solver.step(1)
+    assert "ip2" in error.value.diagnostics[0].message

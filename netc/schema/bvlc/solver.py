@@ -64,6 +64,9 @@ _NETC = (
     optional("weight_decay_l1", 1004, "float", 0.0, "Strength of L1 in regularization_type L1L2.", origin="netc"),
     optional("clip_gradients_value", 1005, "float", -1.0, "Largest absolute value of a gradient.", origin="netc"),
     optional("early_stop", 1006, "EarlyStop", doc="Stop when a test output gets no better.", origin="netc"),
+    repeated("learn", 1010, "string", "Patterns of the layers that learn; without, all do.", origin="netc"),
+    repeated("loss", 1011, "string", "Patterns of the losses that count; without, all do.", origin="netc"),
+    repeated("turn", 1012, "Turn", "What learns from which loss, one turn after the other.", origin="netc"),
 )
 # The fork's own numbers, 41, 42 and 44, are BVLC's layer_wise_reduce and weights.
 _SSD = (
@@ -125,6 +128,22 @@ MESSAGES = (
         ),
         (Enum("Mode", {"MAX": 0, "MIN": 1}, "Which values are better."),),
         doc="When to stop before max_iter.",
+        origin="netc",
+    ),
+    Message(
+        "Turn",
+        (
+            repeated(
+                "learn",
+                1,
+                "string",
+                "Patterns of layers, or of shared parameters; without: all.",
+                origin="netc",
+            ),
+            repeated("loss", 2, "string", "Patterns of losses: blobs, or layers; without: all.", origin="netc"),
+            optional("steps", 3, "int32", 1, "Batches and updates of the turn in each iteration.", origin="netc"),
+        ),
+        doc="A part of an iteration: its own batches, losses and update.",
         origin="netc",
     ),
     Message(

@@ -1,7 +1,7 @@
 """Adam (Kingma & Ba 2015), and AdamW with weight decay apart from the gradient (Loshchilov & Hutter 2019).
 
 m = momentum m + (1 - momentum) g;  v = momentum2 v + (1 - momentum2) g^2;
-w = w - rate sqrt(1 - momentum2^t) / (1 - momentum^t) m / (sqrt(v) + delta), with t = iteration + 1.
+w = w - rate sqrt(1 - momentum2^t) / (1 - momentum^t) m / (sqrt(v) + delta), where this is update t.
 AdamW also subtracts rate * weight_decay * w, and its g does not contain the decay.
 """
 
@@ -25,7 +25,7 @@ def update(data: Array, diff: Array, m: Array, v: Array, numbers: Array) -> None
 
 
 def _numbers(m: Moment, decay: float) -> tuple[float, ...]:
-    beta1, beta2, t = m.p.momentum, m.p.momentum2, m.iteration + 1
+    beta1, beta2, t = m.p.momentum, m.p.momentum2, m.done + 1
     correction = math.sqrt(1 - beta2**t) / (1 - beta1**t)
     return m.rate * correction, decay, m.p.delta, beta1, 1 - beta1, beta2, 1 - beta2
 

@@ -1,0 +1,187 @@
+"""One iteration of a solver: Caffe's `Solver::Step` for one iteration, in turns where the solver says so."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import Any, Literal
+
+from netc.errors import Diagnostic, NetError, Report
+from netc.graph import Graph
+from netc.layer import Array
+from netc.run import Net
+from netc.schema.record import Record
+from netc.solve import snapshots
+from netc.solve.codes import NOT_FINITE
+from netc.solve.events import Events, Step
+from netc.solve.inspect import Sizes, first_not_finite
+from netc.solve.training import Test, Training
+from netc.solve.turns import turns_of
+from netc.solve.whole import Whole
+
+MOST_SKIPPED = 10
+Outputs = dict[str, Array]
+
+
+class AbandonedError(Exception):
+    """A stop was requested between the batches of an iteration."""
+
+
+class _Start:
+    """What forward passes change of a net, as it was when an iteration began: sources, counter, buffers, statistics.
+
+    Statistics are blobs that are not learned (BatchNorm's).
+    """
+
+    def __init__(self, net: Net) -> None:
+        self.net = net
+        self.iteration, self.sources = net.iteration, snapshots.source_states(net)
+        kept = [*net.state.values(), *(b.data for b in net.parameters.all if b.diff is None)]
+        self.kept = [(array, array.copy()) for array in kept]
+
+    def go_back(self) -> None:
+        self.net.iteration = self.iteration
+        snapshots.restore_sources(self.net, self.sources)
+        for array, before in self.kept:
+            array[...] = before
+
+
+class Learning(Training):
+    """Iterates: batches forward and backward, and an update, once, or in each turn of an iteration.
+
+    on_nan: what to do when the loss is not finite: raise NetError(SOL013), or leave out the update.
+    """
+
+    on_nan: Literal["stop", "skip"] = "stop"
+
+    def __init__(self, p: Record, net: Net, tests: Sequence[Test], events: Events, prefix: str | None) -> None:
+        super().__init__(p, net, tests, events, prefix)
+        self._whole = Whole()
+        self._request: Literal["stop", "snapshot"] | None = None
+
+    def _take_turns(self) -> None:
+        """Take each turn once, the first one last. Raises NetError (PLN...) with all that is wrong with them."""
+        report, turns = Report(), turns_of(self.p)
+        for turn in reversed(dict.fromkeys(turns)):
+            try:
+                self.net.take_turn(turn)
+            except NetError as error:
+                report.add_new(error.diagnostics)
+        report.finish()
+
+    def _iterate(self) -> None:
+        p, skipped = self.p, self.skipped
+        display = bool(p.display) and self.iteration % p.display == 0
+        outputs: Outputs = {}
+        counted: dict[str, float] = {}
+        losses: list[float] = []
+        looked: list[Sizes] = []
+        rate = 0.0
+        with self._whole.iteration(self.net):
+            for update, turn in enumerate(self.updater.turns):
+                self.net.take_turn(turn)
+                sizes = Sizes(self.net) if display and p.debug_info else None
+                found, loss, rate = self._learn(update, sizes)
+                if len(self.updater.turns) > 1:
+                    now = _losses(self.net.plan.graph) & found.keys()
+                    lost = _losses(self.net.graph) - now
+                    found = {name: outputs.get(name, v) if name in lost else v for name, v in found.items()}
+                    counted |= {name: float(v.mean()) for name, v in found.items() if name in now}
+                outputs = found
+                if loss is not None:
+                    losses.append(loss)
+                    looked += [sizes] if sizes else []
+            learned = self.skipped == skipped
+            if learned:
+                self._learned(losses)
+            self.iteration += 1
+            self._whole.end()
+        if not learned:
+            return
+        for sizes in looked:
+            self.events.sized(sizes.found)
+        self.events.stepped(Step(self.iteration, sum(losses), self.loss, rate, outputs, display, counted))
+
+    def _learned(self, losses: list[float]) -> None:
+        """No update was left out: note the iteration's loss, the sum of its turns'."""
+        self.skipped = 0
+        if len(losses) > 1:
+            self._look(sum(losses))
+        self.losses = [*self.losses, sum(losses)][-self.p.average_loss :]
+
+    def _learn(self, update: int, sizes: Sizes | None) -> tuple[Outputs, float | None, float]:
+        """The batches of a turn, and its update: outputs, loss (None: skipped) and learning rate."""
+        if self.updater.updates_in_backward and not sizes:
+            outputs, loss = self._forward()
+            made = self.updater.backward
+        else:
+            self.net.zero_param_diffs()
+            with self.net.observed(sizes) if sizes else nullcontext():
+                outputs, loss = self._gradients()
+            made = self.updater.apply
+        if loss is None:
+            return outputs, None, 0.0
+        if sizes:
+            sizes.parameters("parameter")
+            sizes.parameters("gradient")
+        if len(self.updater.turns) == 1:
+            self._look(loss)
+        self._whole.torn = self.iteration
+        rate = made(self.iteration, update)
+        if sizes:
+            sizes.parameters("update")
+        return outputs, loss, rate
+
+    def _look(self, loss: float) -> None:
+        """Whether the loss, averaged with the last ones, has come to a plateau."""
+        if self.p.lr_policy == "plateau":
+            recent = [*self.losses, loss][-self.p.average_loss :]
+            self.updater.plateau.look(self.iteration, sum(recent) / len(recent), self.p.plateau_winsize)
+
+    def _gradients(self) -> tuple[Outputs, float | None]:
+        """Forward and backward over iter_size batches: the last outputs and the mean loss, None for "skip"."""
+        loss, outputs = 0.0, Outputs()
+        start = _Start(self.net) if self.p.iter_size > 1 and self._whole.torn is None else None
+        for batch in range(self.p.iter_size):
+            if batch and self._request == "stop" and start is not None:
+                start.go_back()
+                raise AbandonedError
+            outputs, found = self._forward()
+            if found is None:
+                return outputs, None
+            loss += found / self.p.iter_size
+            self.net.backward()
+        return outputs, loss
+
+    def _forward(self) -> tuple[Outputs, float | None]:
+        """The outputs and the loss of the next batch, None if it is not finite and the batch is to be skipped."""
+        states = snapshots.source_states(self.net)
+        outputs = self.net.forward()
+        if not math.isfinite(self.net.loss):
+            self._not_finite(states)
+            return outputs, None
+        return outputs, self.net.loss
+
+    def _not_finite(self, states: Mapping[str, Mapping[str, Any]]) -> None:
+        """Say where it comes from (the same batch goes through the net again); raise, or skip the update."""
+        message = f"the loss is {self.net.loss} in iteration {self.iteration}"
+        after = snapshots.source_states(self.net)
+        snapshots.restore_sources(self.net, states)
+        self.net.iteration -= 1
+        with self.net.without_writing():
+            cause = first_not_finite(self.net)
+        snapshots.restore_sources(self.net, after)
+        diagnostic = Diagnostic(NOT_FINITE, f"{message}: {cause.where}", help=cause.help)
+        self.skipped += 1
+        if self.on_nan == "stop" or self.skipped > MOST_SKIPPED:
+            raise NetError(diagnostic)
+        self.events.warned(replace(diagnostic, severity="warning"))
+
+
+def _losses(graph: Graph) -> set[str]:
+    """The blobs that are losses which count."""
+    return {
+        graph.values[v].name for n in graph.nodes for v, weight in zip(n.tops, n.loss_weights, strict=True) if weight
+    }
