@@ -84,6 +84,14 @@ def read_regular(path: FilePath, most: int) -> bytes:
     return data
 
 
+def text_of(data: bytes) -> str:
+    """The text in the bytes of a file: UTF-8, without the byte order mark that editors on Windows put before it.
+
+    Other bytes become lone surrogates (`surrogateescape`), so that names in any encoding survive.
+    """
+    return data.decode("utf-8-sig", "surrogateescape")
+
+
 def check_regular(path: FilePath, most: int | None = None) -> None:
     """Raise OSError as `open_regular`: for libraries that open a file by its name."""
     open_regular(path, most).close()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from netc.data.lists import SUFFIXES
 from netc.data.look import Look, Part
+from netc.data.mistaken import SUFFIXES
 from netc.errors import Code, Diagnostic, NetError
 
 NO_NET = Code(

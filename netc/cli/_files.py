@@ -25,7 +25,7 @@ _MOST_NAMES = 1 << 24  # bytes
 def read_lines(path: Path, code: Code) -> list[str]:
     """The lines of a text file that names classes. Raises NetError with this code if it cannot be read."""
     try:
-        return files.read_regular(path, _MOST_NAMES).decode("utf-8", "replace").splitlines()
+        return files.text_of(files.read_regular(path, _MOST_NAMES)).splitlines()
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise NetError(Diagnostic(code, f"{path} cannot be read: {reason}")) from None

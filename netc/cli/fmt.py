@@ -11,6 +11,7 @@ import click
 from netc import language
 from netc.cli import _output
 from netc.cli._files import write_text
+from netc.files import text_of
 
 
 @click.command("fmt")
@@ -25,7 +26,7 @@ def command(files: tuple[Path, ...], check: bool, diff: bool) -> int:
     changed = False
     for file in files:
         if str(file) == "-":
-            text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape").removeprefix("\ufeff")
+            text = text_of(sys.stdin.buffer.read())
             _output.content(language.format_text(text, "<stdin>"))
             continue
         before = language.read_text(file)

@@ -104,7 +104,7 @@ def read_csv(path: Path) -> tuple[Array, list[str]]:
 
     Columns end at commas, semicolons or tabs. Raises NetError: DAT012 if it is no text, DAT014.
     """
-    text = read_text(path).text.removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}")
+    text = read_text(path, "a table").text
     lines = [line for line in text.splitlines() if line.strip()]
     if not lines:
         raise _bad(f"{path} is empty")
@@ -171,7 +171,7 @@ def _open(opening: Opening) -> Source:
     record, p = opening.record, opening.record.array_data_param
     found = _read(record)
     if found is None:
-        raise missing(record, f'there is no "{p.source}"')
+        raise missing(record, f'there is no "{p.source}"', p.source)
     reader = RowReader(opening, *found)
     order = ordered(opening, p, len(reader), reader.labels, shuffle=p.shuffle, stream=opening.stream)
     return Reading(opening, reader, order, int(p.batch_size))

@@ -24,10 +24,11 @@ from netc.data.dense_images import Pair
 from netc.data.images import decode_image, encode_image, read_bytes
 from netc.data.labels import EXACT, label_problem
 from netc.data.lists import read_text
-from netc.data.paths import beside, rooted
+from netc.data.paths import Root
 from netc.data.resize import resize
 from netc.data.writing import Item, record_key
 from netc.errors import Diagnostic, NetError
+from netc.files import text_of
 from netc.layer import Array
 from netc.untrusted import library
 
@@ -81,13 +82,15 @@ def box_items(pairs: Sequence[Pair], options: BoxOptions) -> list[Item]:
 
 def box_record(pair: Pair, options: BoxOptions) -> bytes:
     """The AnnotatedDatum of an image file, which is stored as it is, or resized as JPEG. Raises BadRecordError."""
-    data = read_bytes(beside(rooted(options.prefix, pair.image), options.folder))
+    root = Root(options.prefix, options.folder, tools=True)
+    with root.reading(pair.image) as path:
+        data = read_bytes(path)
     pixels = decode_image(data, "color")
-    path = beside(rooted(options.prefix, pair.labels), options.folder)
     try:
-        boxes = read_boxes(path, options.classes, pixels.shape[0], pixels.shape[1])
+        with root.reading(pair.labels) as path:
+            boxes = read_boxes(path, options.classes, pixels.shape[0], pixels.shape[1])
     except BadRecordError as error:
-        raise BadRecordError(f"its boxes, {path}: {error}") from None
+        raise BadRecordError(f"its boxes, {root.path(pair.labels)}: {error}", error.help) from None
     if options.size:
         data = encode_image(resize(pixels, *options.size), "jpg")
     return encode_annotated(encode_file(data, -1), boxes)
@@ -101,7 +104,7 @@ def read_boxes(path: Path, classes: Mapping[str, int], height: int, width: int) 
         height, width = (_number(root, f"size/{side}", own) for side, own in (("height", height), ("width", width)))
         rows = list(_objects(root, classes))
     else:
-        rows = list(_lines(data.decode("utf-8", "surrogateescape"), classes))
+        rows = list(_lines(text_of(data), classes))
     if not (height and width):
         raise BadRecordError("it says that its image has no size")
     found, counts = [], dict[int, int]()

@@ -17,6 +17,7 @@ from netc.data.datum import Datum, parse
 from netc.data.images import Colour, decode_image
 from netc.data.lists import read_text
 from netc.data.lmdb_file import LmdbFile
+from netc.data.mistaken import is_leveldb
 from netc.data.order import Ticket, random_skip
 from netc.data.paths import find
 from netc.data.reading import Labelled, Reader, Reading, blamed, missing, problem
@@ -37,10 +38,6 @@ def open_lmdb(path: Path) -> LmdbFile:
         help = "convert it once into an LMDB: `netc explain DAT005` has the six lines that do it"
         raise NetError(Diagnostic(LEVELDB, f"{path} is a LevelDB database, which netc does not read", None, (), help))
     return LmdbFile(path)
-
-
-def is_leveldb(path: Path) -> bool:
-    return path.is_dir() and not (path / "data.mdb").exists() and (path / "CURRENT").exists()
 
 
 def image_of(datum: Datum, how: Colour) -> Array:
@@ -129,7 +126,7 @@ def open_records(
     record, p = opening.record, opening.record.data_param
     path = find(record, p.source)
     if path is None:
-        raise missing(record, f'there is no database "{p.source}"')
+        raise missing(record, f'there is no database "{p.source}"', p.source)
     with blamed(record):
         file = open_lmdb(path)
     skip = random_skip(int(p.rand_skip), opening.seed, opening.stream)

@@ -15,7 +15,7 @@ from netc.data.images import decode_image, opened, read_bytes, read_image
 from netc.data.interpolate import interpolate
 from netc.data.lists import bad_line, read_text
 from netc.data.order import Ticket, random_skip
-from netc.data.paths import beside, find
+from netc.data.paths import Root, find
 from netc.data.reading import Reading, blamed, missing, problem
 from netc.data.resize import resize
 from netc.data.source import Opening, Source, SourceType
@@ -34,7 +34,7 @@ class Pair(NamedTuple):
 
 def read_pairs(path: Path) -> list[Pair]:
     """The lines of a list: two paths without spaces. Raises NetError: DAT009 for lines that make no sense, DAT012."""
-    source = read_text(path)
+    source = read_text(path, "a list of pairs of images")
     found, report = [], Report()
     for number, line in enumerate(source.text.split("\n"), 1):
         words = line.split()
@@ -51,28 +51,30 @@ class Pairs(NamedTuple):
     """The files of a list, where they lie, and how they are read."""
 
     listed: list[Pair]
-    folder: Path  # where relative paths start that are not there from the current directory
+    root: Root
     p: Any  # the layer's own fields
 
     def path(self, name: str) -> Path:
-        return beside(self.p.root_folder + name, self.folder)
+        return self.root.path(name)
 
     def image(self, index: int) -> Array:
         """Channels x height x width. Raises BadRecordError."""
-        pixels = read_image(self.path(self.listed[index].image), "color" if self.p.is_color else "gray")
+        with self.root.reading(self.listed[index].image) as path:
+            pixels = read_image(path, "color" if self.p.is_color else "gray")
         if self.p.new_height:
             pixels = resize(pixels, int(self.p.new_height), int(self.p.new_width))
         return pixels.transpose(2, 0, 1)
 
     def labels(self, index: int, size: tuple[int, int]) -> Array:
         """Height x width; must be as large as the image, unless they are resized. Raises BadRecordError."""
-        path = self.path(self.listed[index].labels)
+        name = self.listed[index].labels
         try:
-            labels = _label_pixels(read_bytes(path))
+            with self.root.reading(name) as path:
+                labels = _label_pixels(read_bytes(path))
             if not self.p.new_height and labels.shape != size:
                 raise BadRecordError(f"they are {_text(labels.shape)}, the image is {_text(size)}")
         except BadRecordError as error:
-            raise BadRecordError(f"its labels, {path}: {error}") from None
+            raise BadRecordError(f"its labels, {self.path(name)}: {error}", error.help) from None
         height, width = (side // int(self.p.label_divide_factor) for side in size)
         return interpolate(labels[:, :, None], height, width, "NEAREST")[:, :, 0]
 
@@ -173,14 +175,15 @@ def _check(record: Record) -> None:
 
 def _first(record: Record, pairs: Pairs) -> Shape:
     """The shape of the first image that can be read."""
-    reason = "it names no images"
+    reason, help = "it names no images", None
     for index in range(min(len(pairs.listed), 20)):
         try:
             shape: Shape = pairs.image(index).shape
             return shape
         except BadRecordError as error:
-            reason = f"none of its first images can be read: {pairs.path(pairs.listed[index].image)}: {error}"
-    raise NetError(problem(record, NO_RECORDS, f"{pairs.p.source}: {reason}"))
+            path, help = pairs.path(pairs.listed[index].image), error.help
+            reason = f"none of its first images can be read: {path}: {error}"
+    raise NetError(problem(record, NO_RECORDS, f"{pairs.p.source}: {reason}", help))
 
 
 def _pairs(record: Record) -> Pairs | None:
@@ -189,14 +192,14 @@ def _pairs(record: Record) -> Pairs | None:
     if path is None:
         return None
     with blamed(record):
-        return Pairs(read_pairs(path), path.parent, p)
+        return Pairs(read_pairs(path), Root(p.root_folder, path.parent), p)
 
 
 def _open(opening: Opening) -> Source:
     record, p = opening.record, opening.record.dense_image_data_param
     pairs = _pairs(record)
     if pairs is None:
-        raise missing(record, f'there is no "{p.source}"')
+        raise missing(record, f'there is no "{p.source}"', p.source)
     reader = PairReader(opening, pairs)
     skip = random_skip(int(p.rand_skip), opening.seed, opening.stream)
     order = ordered(opening, p, len(reader), shuffle=p.shuffle, stream=opening.stream, start=skip)

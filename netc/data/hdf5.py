@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,9 @@ from netc.data.codes import BAD_HDF5, BROKEN, MISSING_DATA
 from netc.data.content import SAMPLES, of_parts
 from netc.data.extras import h5py
 from netc.data.lists import read_text
+from netc.data.mistaken import check_kind
 from netc.data.order import Ticket, permutation
-from netc.data.paths import beside, find
+from netc.data.paths import Root, find, meant
 from netc.data.reading import Reading, blamed, missing
 from netc.data.rows import shape_problem
 from netc.data.source import Opening, Source, SourceType
@@ -101,15 +102,17 @@ def _bad(path: Path, reason: str) -> NetError:
 
 def read_files(source: Path, tops: Sequence[str]) -> list[Hdf5File]:
     """What the files of a list hold. Raises NetError with what is wrong with each."""
-    report, files = Report(), []
-    names = [line.strip() for line in read_text(source).text.splitlines() if line.strip()]
+    report, files, root = Report(), [], Root("", source.parent)
+    names = [line.strip() for line in read_text(source, "a list of HDF5 files").text.splitlines() if line.strip()]
     if not names:
         raise NetError(Diagnostic(BAD_HDF5, f"the list {source} names no files"))
     for name in names:
         try:
-            files.append(_look(beside(name, source.parent), tops))
+            files.append(_look(root.path(name), tops))
         except NetError as error:
-            report.diagnostics += error.diagnostics
+            report.diagnostics += [_with_help(d, root, name) for d in error.diagnostics]
+    if not files and all(d.code is MISSING_DATA and not d.help for d in report.diagnostics):
+        check_kind(source, "a list of HDF5 files")
     report.finish()
     first = files[0]
     for file in files[1:]:
@@ -118,6 +121,11 @@ def read_files(source: Path, tops: Sequence[str]) -> list[Hdf5File]:
             report.diagnostics += _bad(file.path, f"has rows of {theirs}, {first.path} of {ours}").diagnostics
     report.finish()
     return files
+
+
+def _with_help(found: Diagnostic, root: Root, name: str) -> Diagnostic:
+    """Of a file that is not there, with what was meant."""
+    return replace(found, help=meant(root, name)) if found.code is MISSING_DATA else found
 
 
 def _look(path: Path, tops: Sequence[str]) -> Hdf5File:
@@ -212,7 +220,7 @@ def _open(opening: Opening) -> Source:
     record, p = opening.record, opening.record.hdf5_data_param
     source = find(record, p.source)
     if source is None:
-        raise missing(record, f'there is no list "{p.source}"')
+        raise missing(record, f'there is no list "{p.source}"', p.source)
     with blamed(record):
         reader = Hdf5Reader(read_files(source, record.top), record.top, p.shuffle)
     order = ordered(

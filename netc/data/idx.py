@@ -13,9 +13,10 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 
 from netc.data.choosing import by_class, ordered, part
-from netc.data.codes import BAD_ARRAY, BROKEN, NOT_DATA
+from netc.data.codes import BAD_ARRAY, BROKEN
 from netc.data.content import of_arrays
 from netc.data.labels import labels_problem
+from netc.data.mistaken import not_this
 from netc.data.order import Ticket
 from netc.data.paths import find
 from netc.data.reading import Reading, blamed, missing
@@ -66,7 +67,7 @@ def read_idx(path: Path, *, shape_only: bool = False) -> Array:
 def _header(file: BinaryIO, path: Path) -> tuple[Shape, np.dtype[Any]]:
     head = file.read(4)
     if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in _TYPES or not head[3]:
-        raise NetError(Diagnostic(NOT_DATA, f"{path} is not an IDX file"))
+        raise not_this(path, "an IDX file", f"{path} is not an IDX file")
     sizes = file.read(4 * head[3])
     if len(sizes) < 4 * head[3]:
         raise NetError(Diagnostic(BROKEN, f"{path} is damaged: it ends in its header"))
@@ -83,7 +84,7 @@ def _opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
         file = open_regular(path)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise NetError(Diagnostic(NOT_DATA, f"{path} cannot be read: {reason}")) from None
+        raise not_this(path, "an IDX file", f"{path} cannot be read: {reason}") from None
     with file, library(lambda reason: _broken(path, reason.lower())):
         size = os.fstat(file.fileno()).st_size
         zipped = format_of(file.read(LONGEST)) == "gzip"
@@ -163,7 +164,8 @@ def _open(opening: Opening) -> Source:
     record, p = opening.record, opening.record.idx_data_param
     found = _read(record, shape_only=False)
     if found is None:
-        raise missing(record, f'there is no "{p.source}", or no "{p.labels}"')
+        lost = next(name for name in (p.source, p.labels) if find(record, name) is None)
+        raise missing(record, f'there is no "{lost}"', lost)
     reader = IdxReader(opening, *found)
     order = ordered(opening, p, len(reader), reader.labels, shuffle=p.shuffle, stream=opening.stream)
     return Reading(opening, reader, order, int(p.batch_size))

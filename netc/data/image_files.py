@@ -15,7 +15,7 @@ from netc.data.content import of_files, sampled
 from netc.data.images import Colour, read_image
 from netc.data.lists import Listed, Split, part_of, read_folder, read_list
 from netc.data.order import Ticket, random_skip
-from netc.data.paths import beside, find
+from netc.data.paths import Root, find
 from netc.data.reading import Reading, blamed, missing, problem
 from netc.data.resize import resize
 from netc.data.source import Opening, Source, SourceType
@@ -29,8 +29,7 @@ class Files(NamedTuple):
     """Image files, where they lie, and how they are decoded."""
 
     listed: list[Listed]
-    folder: Path  # where relative paths start that are not there from the current directory
-    prefix: str
+    root: Root
     colour: Colour
     size: tuple[int, int]  # height and width that images are resized to, or zeros
 
@@ -41,11 +40,12 @@ class Files(NamedTuple):
         return (several + 1,) if several else ()
 
     def path(self, index: int) -> Path:
-        return beside(self.prefix + self.listed[index].path, self.folder)
+        return self.root.path(self.listed[index].path)
 
-    def image(self, path: Path) -> Array:
+    def image(self, index: int) -> Array:
         """Channels x height x width. Raises BadRecordError."""
-        pixels = read_image(path, self.colour)
+        with self.root.reading(self.listed[index].path) as path:
+            pixels = read_image(path, self.colour)
         if all(self.size):
             pixels = resize(pixels, *self.size)
         return pixels.transpose(2, 0, 1)
@@ -82,14 +82,14 @@ class FileReader:
         return str(self._files.path(record))
 
     def fetch(self, record: int) -> tuple[int, Array | None]:
-        return record, self._files.image(self._files.path(record)) if self.varies else None
+        return record, self._files.image(record) if self.varies else None
 
     def shapes_of(self, item: tuple[int, Array]) -> tuple[Shape, ...]:
         return (item[1].shape, self._files.label_shape)[: len(self.shapes)]
 
     def fill(self, item: tuple[int, Array | None], ticket: Ticket, rows: Sequence[Array]) -> None:
         record, image = item
-        self._transform(self._files.image(self._files.path(record)) if image is None else image, rows[0][0], ticket)
+        self._transform(self._files.image(record) if image is None else image, rows[0][0], ticket)
         if self._labels:
             labels = self._files.listed[record].labels
             rows[1][0] = labels if self._files.label_shape else labels[0]
@@ -97,14 +97,13 @@ class FileReader:
 
 def _first(record: Record, files: Files) -> Shape:
     """The shape of the first image that can be read."""
-    reason = "it names no images"
+    reason, help = "it names no images", None
     for index in range(min(len(files.listed), 20)):
-        path = files.path(index)
         try:
-            return files.image(path).shape
+            return files.image(index).shape
         except BadRecordError as error:
-            reason = f"none of its first images can be read: {path}: {error}"
-    raise NetError(problem(record, NO_RECORDS, f"{_parameter(record).source}: {reason}"))
+            reason, help = f"none of its first images can be read: {files.path(index)}: {error}", error.help
+    raise NetError(problem(record, NO_RECORDS, f"{_parameter(record).source}: {reason}", help))
 
 
 def _parameter(record: Record) -> Any:
@@ -120,16 +119,16 @@ def _files(record: Record) -> Files | None:
     with blamed(record):
         if record.type == "ImageData":
             colour: Colour = "color" if p.is_color else "gray"
-            return Files(read_list(path), path.parent, p.root_folder, colour, size)
+            return Files(read_list(path), Root(p.root_folder, path.parent), colour, size)
         listed = part_of(read_folder(path)[0], p.split, p.test_share)
-        return Files(listed, path, f"{path}/", "color" if p.is_color else "gray", size)
+        return Files(listed, Root(f"{path}/", path), "color" if p.is_color else "gray", size)
 
 
 def _open(opening: Opening) -> Source:
     record, p = opening.record, _parameter(opening.record)
     files = _files(record)
     if files is None:
-        raise missing(record, f'there is no "{p.source}"')
+        raise missing(record, f'there is no "{p.source}"', p.source)
     reader = FileReader(opening, files)
     stream = opening.stream
     skip = random_skip(int(p.rand_skip), opening.seed, stream) if record.type == "ImageData" else 0

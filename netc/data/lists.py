@@ -8,13 +8,15 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from netc.data.codes import BAD_LIST, NOT_DATA
+from netc.data.codes import BAD_LIST
 from netc.data.labels import label_problem
+from netc.data.mistaken import SUFFIXES, not_this
 from netc.errors import Diagnostic, NetError, Report, Source, Span
-from netc.files import read_regular
+from netc.files import read_regular, text_of
+from netc.formats import format_of
 
-SUFFIXES = frozenset((".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"))
 Split = Literal["all", "train", "test"]
+_CLASSES = "a folder with folders of images"
 _MOST_SHOWN = 20
 _MOST_BYTES = 1 << 29  # of a text file: lists of ten million images have fewer
 
@@ -38,7 +40,7 @@ def read_list(path: Path) -> list[Listed]:
     ("a.png 1 0.5"), they all are, and each line has as many.
     Raises NetError: DAT009 with all lines that make no sense, DAT012 if it is no text file.
     """
-    source = read_text(path)
+    source = read_text(path, "a list of images")
     found: list[Listed] = []
     report, count = Report(), 0
     for number, line in enumerate(source.text.split("\n"), 1):
@@ -87,17 +89,16 @@ def check_whole(path: Path, listed: Sequence[Listed]) -> None:
         raise NetError(Diagnostic(BAD_LIST, message, help="train on the list (ImageData), or keep the labels in HDF5"))
 
 
-def read_text(path: Path) -> Source:
-    """A text file. Raises NetError(DAT012)."""
+def read_text(path: Path, what: str = "a text file") -> Source:
+    """A text file, without a byte order mark. what: it is to be. Raises NetError(DAT012)."""
     try:
         data = read_regular(path, _MOST_BYTES)
-        text = data.decode("utf-8", "surrogateescape")
-    except (OSError, ValueError) as error:
-        reason = (getattr(error, "strerror", "") or str(error)).lower()
-        raise NetError(Diagnostic(NOT_DATA, f"{path} cannot be read: {reason}")) from None
-    if "\0" in text:
-        raise NetError(Diagnostic(NOT_DATA, f"{path} is not a text file"))
-    return Source(str(path), text)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise not_this(path, what, f"{path} cannot be read: {reason}") from None
+    if b"\0" in data or format_of(data) == "UTF-16":
+        raise not_this(path, what, f"{path} is not a text file")
+    return Source(str(path), text_of(data))
 
 
 def bad_line(report: Report, source: Source, number: int, reason: str) -> None:
@@ -127,9 +128,9 @@ def read_folder(path: Path) -> tuple[list[Listed], list[str]]:
         classes = sorted(p.name for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise NetError(Diagnostic(NOT_DATA, f"{path} cannot be read: {reason}")) from None
+        raise not_this(path, _CLASSES, f"{path} cannot be read: {reason}") from None
     if not classes:
-        raise NetError(Diagnostic(NOT_DATA, f"{path} has no folders; it needs one for each class, with its images"))
+        raise not_this(path, _CLASSES, f"{path} has no folders; it needs one for each class, with its images")
     found = []
     for label, name in enumerate(classes):
         files = sorted(p for p in (path / name).rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())

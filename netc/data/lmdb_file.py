@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from netc.data.codes import BROKEN, NOT_DATA
+from netc.data.mistaken import not_this
 from netc.errors import Diagnostic, NetError
 from netc.files import open_regular
 
@@ -57,7 +58,7 @@ class LmdbFile:
             self._size = self.path.stat().st_size
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
-            raise NetError(Diagnostic(NOT_DATA, f"{self.path} cannot be opened: {reason}")) from None
+            raise not_this(path, "an LMDB database", f"{self.path} cannot be opened: {reason}") from None
         self._meta = self._newest_meta()
         if self._meta.flags & ~0x08:  # integer keys are read as bytes; duplicates and the like are not
             raise NetError(Diagnostic(NOT_DATA, f"{self.path} has several values for a key, which no Caffe data has"))
@@ -200,7 +201,7 @@ class LmdbFile:
         if len(head) < 152 and self.path.name == "data.mdb":
             raise self._broken(f"it has {len(head)} bytes, less than its two meta pages: it was cut")
         if len(head) < 152 or struct.unpack_from("<I", head, 16)[0] != _MAGIC:
-            raise NetError(Diagnostic(NOT_DATA, f"{self.path} is not an LMDB database"))
+            raise not_this(self.path, "an LMDB database", f"{self.path} is not an LMDB database")
         first = self._parse_meta(head)
         if first.page_size not in {1 << n for n in range(8, 17)}:
             raise self._broken(f"its page size is {first.page_size}")

@@ -21,6 +21,7 @@ from netc.data.bad import BadRecordError
 from netc.data.codes import BAD_RECORD, MISSING_DATA, NO_RECORDS, WRONG_PLACE
 from netc.data.content import digest
 from netc.data.order import Order, Ticket
+from netc.data.paths import meant_source
 from netc.data.source import Opening
 from netc.errors import Code, Diagnostic, NetError, Span
 from netc.layer import Array, Shape
@@ -205,7 +206,7 @@ class Reading:
                 tops = [np.empty((1, *shape), np.float32) for shape in self.reader.shapes_of(item)]
                 self.reader.fill(item, ticket, tops)
             except BadRecordError as error:
-                self._refuse(ticket.record, str(error))
+                self._refuse(ticket.record, error)
                 bad.add(ticket.record)
                 continue
             return Batch(tops, self.order.state(), [ticket.record])
@@ -228,7 +229,7 @@ class Reading:
                 raise NetError(problem(self.layer, NO_RECORDS, "all records are bad"))
         return Batch(tops, self.order.state(), records)
 
-    def _fill(self, steps: list[tuple[int, Ticket]], tops: list[Array]) -> list[str | None]:
+    def _fill(self, steps: list[tuple[int, Ticket]], tops: list[Array]) -> list[BadRecordError | None]:
         """Fill the slots; for each None, or why its record is bad."""
 
         def fetched(ticket: Ticket) -> Any:
@@ -237,13 +238,13 @@ class Reading:
             except BadRecordError as error:
                 return error
 
-        def fill(slot: int, ticket: Ticket, item: Any) -> str | None:
+        def fill(slot: int, ticket: Ticket, item: Any) -> BadRecordError | None:
             if isinstance(item, BadRecordError):
-                return str(item)
+                return item
             try:
                 self.reader.fill(item, ticket, [top[slot : slot + 1] for top in tops])
             except BadRecordError as error:
-                return str(error)
+                return error
             return None
 
         if self.reader.slow and len(steps) > 1:
@@ -251,13 +252,13 @@ class Reading:
             return [future.result() for future in futures]
         return [fill(slot, ticket, fetched(ticket)) for slot, ticket in steps]
 
-    def _refuse(self, record: int, reason: str) -> None:
+    def _refuse(self, record: int, reason: BadRecordError) -> None:
         name = self.reader.name(record)
         if not self._skip:
-            help = "leave bad records out with --on-bad-record skip; `netc data check` names all of them"
+            help = reason.help or "leave bad records out with --on-bad-record skip; `netc data check` names all of them"
             raise NetError(problem(self.layer, BAD_RECORD, f"{name}: {reason}", help))
         if len(self.bad) < _MOST_NAMED:
-            self.bad[name] = reason
+            self.bad[name] = str(reason)
 
 
 def check_content(layer: Record, count: int, content: str | None, state: Mapping[str, Any]) -> None:
@@ -272,9 +273,12 @@ def problem(layer: Record, code: Code, message: str, help: str | None = None, fi
     return Diagnostic.of_layer(layer, code, message, _span(layer, field), (), help, field=field)
 
 
-def missing(layer: Record, message: str) -> NetError:
-    """That the data of a layer is not there (DAT016), and where it is looked for."""
-    help = "put it there, or correct the path: it is tried from here, then from the net's folder and those above it"
+def missing(layer: Record, message: str, name: str) -> NetError:
+    """That the data of a layer is not there (DAT016), and where it is looked for. name: its path in the net's file."""
+    help = (
+        meant_source(layer, name)
+        or "put it there, or correct the path: it is tried from here, then from the net's folder and those above it"
+    )
     return NetError(problem(layer, MISSING_DATA, message, help))
 
 

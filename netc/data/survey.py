@@ -16,20 +16,20 @@ from netc.data import annotated_datum
 from netc.data.array_files import read_csv, read_npz
 from netc.data.bad import BadRecordError
 from netc.data.codes import BAD_HDF5, MISSING_DATA, NOT_DATA
-from netc.data.database import is_leveldb, open_lmdb
+from netc.data.database import open_lmdb
 from netc.data.datum import Datum, parse
 from netc.data.hdf5 import check_dataset, open_hdf5
 from netc.data.idx import is_idx, read_idx
 from netc.data.images import decode_image, opened, read_bytes
 from netc.data.lists import Listed, read_folder, read_list, read_text
-from netc.data.paths import beside
+from netc.data.mistaken import HDF5_SUFFIXES, is_leveldb
+from netc.data.paths import Root, beside
 from netc.data.writing import ahead
 from netc.errors import Diagnostic, NetError
 from netc.layer import Array, Shape
 from netc.untrusted import library
 
 _BLOCK = 1 << 24
-_HDF5 = (".h5", ".hdf5")
 
 
 class Looked(NamedTuple):
@@ -75,7 +75,7 @@ def survey(path: Path, *, decode: bool, classes: int | None, progress: Callable[
     for done, ((name, _), looked) in enumerate(ahead(_look, found.records, 4 if found.slow else 1), 1):
         progress(done, found.count)
         if isinstance(looked, BadRecordError):
-            result.bad.append((name, str(looked)))
+            result.bad.append((name, f"{looked} ({looked.help})" if looked.help else str(looked)))
             continue
         result.shapes[looked.shape] += 1
         result.labels.update(looked.labels)
@@ -103,7 +103,7 @@ def open_dataset(path: Path, decode: bool) -> Dataset:
         facts = [("classes", ", ".join(classes))]
         return Dataset("folder of images", len(listed), _files(listed, path, decode), facts, slow=True)
     suffix = path.suffix.lower()
-    if suffix in _HDF5:
+    if suffix in HDF5_SUFFIXES:
         return _hdf5(path)
     if suffix == ".npz":
         return _rows("NPZ", path, read_npz(path))
@@ -179,13 +179,16 @@ def _encoded(data: bytes, decode: bool) -> Shape:
 
 
 def _files(listed: list[Listed], folder: Path, decode: bool) -> Iterator[Record]:
-    def look(path: Path, entry: Listed) -> Looked:
+    root = Root("", folder)
+
+    def look(entry: Listed) -> Looked:
         label = entry.label if not entry.more else None  # only classes are counted: one whole number
-        return Looked(_encoded(read_bytes(path), decode), (label,) if isinstance(label, int) else ())
+        with root.reading(entry.path) as path:
+            shape = _encoded(read_bytes(path), decode)
+        return Looked(shape, (label,) if isinstance(label, int) else ())
 
     for entry in listed:
-        path = beside(entry.path, folder)
-        yield str(path), partial(look, path, entry)
+        yield str(root.path(entry.path)), partial(look, entry)
 
 
 def _list(path: Path, decode: bool) -> Dataset:
@@ -225,7 +228,7 @@ def _hdf5_names(path: Path) -> list[str]:
         names = [line.strip() for line in read_text(path).text.splitlines() if line.strip()]
     except NetError:
         return []
-    return names if all(name.lower().endswith(_HDF5) for name in names) else []
+    return names if all(name.lower().endswith(HDF5_SUFFIXES) for name in names) else []
 
 
 def _hdf5_list(paths: list[Path]) -> Dataset:

@@ -17,7 +17,7 @@ from netc.data.images import decode_image, read_bytes
 from netc.data.labels import label_problem
 from netc.data.lists import read_text
 from netc.data.order import Order, Ticket
-from netc.data.paths import beside, find
+from netc.data.paths import Root, find
 from netc.data.reading import Reading, blamed, missing, problem
 from netc.data.resize import resize
 from netc.data.source import Opening, Source, SourceType
@@ -51,7 +51,7 @@ class Warp(NamedTuple):
 def read_windows(path: Path) -> list[Window]:
     """The windows of a file: `# INDEX`, path, channels, height, width, number, and so many lines of
     `CLASS OVERLAP X1 Y1 X2 Y2`. Raises NetError(DAT009)."""
-    source = read_text(path)
+    source = read_text(path, "a window file")
     words = iter(source.text.split())
     found: list[Window] = []
     for mark in words:
@@ -119,6 +119,7 @@ class WindowReader:
         record, p = opening.record, opening.record.window_data_param
         transform = record.transform_param
         self._p, self._path, self._stream = p, path, opening.stream
+        self._root = Root(p.root_folder, path.parent)
         self._crop = _crop(record)
         self._mirror = bool(transform.mirror or p.mirror)
         self._scale = np.float32(transform.scale if transform.has("scale") else p.scale)
@@ -157,7 +158,7 @@ class WindowReader:
         yield "\n".join(f"{Path(w.image).name} {w[1:]}" for w in windows).encode("utf-8", "surrogateescape")
         images = sorted({window.image for window in windows})
         chosen = (images[at] for at in sampled(len(images)))
-        yield from of_files(beside(self._p.root_folder + image, self._path.parent) for image in chosen)
+        yield from of_files(map(self._root.path, chosen))
 
     def name(self, record: int) -> str:
         return f"window drawn for item {record} of a batch from {self._path}"
@@ -170,11 +171,12 @@ class WindowReader:
         windows = self._foreground if item >= self._first_foreground else self._background
         window = windows[draws.below(_PICK, len(windows))]
         mirror = self._mirror and draws.below(_MIRROR, 2) == 1
-        path = beside(self._p.root_folder + window.image, self._path.parent)
+        path = self._root.path(window.image)
         try:
-            image = decode_image(self._bytes(path), "color")
+            with self._root.reading(window.image):
+                image = decode_image(self._bytes(path), "color")
         except BadRecordError as error:
-            raise BadRecordError(f"{path}: {error}") from None
+            raise BadRecordError(f"{path}: {error}", error.help) from None
         if window.box[2] >= image.shape[1] or window.box[3] >= image.shape[0]:
             raise BadRecordError(f"{path}: it is smaller than {self._path} says")
         self._warp(window, image, mirror, rows[0][0])
@@ -221,7 +223,7 @@ def _open(opening: Opening) -> Source:
     record, p = opening.record, opening.record.window_data_param
     path = find(record, p.source)
     if path is None:
-        raise missing(record, f'there is no window file "{p.source}"')
+        raise missing(record, f'there is no window file "{p.source}"', p.source)
     with blamed(record):
         windows = read_windows(path)
     chosen = ordered(opening, p, len(windows), lambda: np.array([window.label for window in windows]))

@@ -27,7 +27,7 @@ from netc.data.extras import lmdb
 from netc.data.images import Colour, decode_image, encode_image, read_bytes
 from netc.data.lists import Listed
 from netc.data.lmdb_file import LmdbFile
-from netc.data.paths import beside, rooted
+from netc.data.paths import Root
 from netc.data.resize import resize
 from netc.errors import Diagnostic, NetError
 from netc.files import flush_folder
@@ -80,7 +80,7 @@ def _fill(
         for number, (key, value) in enumerate(_values(items[made.before :], threads), made.before + 1):
             if isinstance(value, BadRecordError):
                 if not skip:
-                    help = "leave bad records out with --on-bad-record skip"
+                    help = value.help or "leave bad records out with --on-bad-record skip"
                     raise NetError(Diagnostic(BAD_RECORD, f"{_named(key)}: {value}", None, (), help))
                 made.bad.append((_named(key), str(value)))
             else:
@@ -278,7 +278,8 @@ def record_key(index: int, path: str) -> bytes:
 
 def image_record(entry: Listed, options: ImageOptions) -> bytes:
     """The Datum of an image file. Raises BadRecordError."""
-    data = read_bytes(beside(rooted(options.prefix, entry.path), options.folder))
+    with Root(options.prefix, options.folder, tools=True).reading(entry.path) as path:
+        data = read_bytes(path)
     pixels = decode_image(data, options.colour)
     if options.store == "file":
         return encode_file(data, int(entry.label))

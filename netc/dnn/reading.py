@@ -16,6 +16,7 @@ from netc.catalogue import catalogue
 from netc.dnn.errors import as_opencv_raises
 from netc.dnn.net import Net
 from netc.dnn.origin import Origin
+from netc.files import text_of
 from netc.language.tree import Block, Document, Field, ListValue, Scalar, Value
 from netc.schema.weights import Weights, parse_weights
 
@@ -42,7 +43,7 @@ def _is_buffer(given: Any) -> bool:
 
 def _definition(given: Any) -> tuple[Definition, dict[str, dict[str, str]]]:
     if _is_buffer(given):
-        text, path = bytes(given).decode("utf-8", "surrogateescape").removeprefix("\ufeff"), "<bufferProto>"
+        text, path = text_of(bytes(given)), "<bufferProto>"
         document = language.parse(text, path)
     else:
         path = os.fspath(given)

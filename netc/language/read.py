@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from netc.errors import Code, Diagnostic, NetError, Source, Span, suggest
-from netc.files import open_regular
+from netc.files import open_regular, text_of
 from netc.formats import format_of
 from netc.language import codes
 from netc.language.parse import parse
@@ -65,7 +65,7 @@ def read_text(path: str | os.PathLike[str], shown: str | None = None) -> str:
         raise _refuse(code, shown, what, hint)
     if (kind := _binary(data, shown)) is not None:
         raise _refuse(codes.BINARY, shown, *kind)
-    return data.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
+    return text_of(data)
 
 
 def _refuse(code: Code, path: str, why: str, help: str | None = None) -> NetError:

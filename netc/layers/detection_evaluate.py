@@ -29,7 +29,7 @@ from pathlib import Path
 import numpy as np
 
 from netc.errors import Code, Diagnostic, NetError
-from netc.files import near, read_regular
+from netc.files import near, read_regular, text_of
 from netc.kernels.average_precision import Detections
 from netc.kernels.boxes import by_score
 from netc.kernels.sized_boxes import jaccard, output_boxes
@@ -125,7 +125,7 @@ def _sizes(site: Site) -> tuple[tuple[int, int], ...]:
     here = Path(site.record.span.source.path).absolute().parent if site.record.span is not None else None
     try:
         path = near(name, here)
-        text = read_regular(path, _MOST_BYTES).decode("utf-8", "replace") if path else None
+        text = text_of(read_regular(path, _MOST_BYTES)) if path else None
     except (OSError, ValueError):
         text = None
     if text is None:

@@ -80,7 +80,7 @@ class Corpus:
         self.bad: dict[str, str] = {}
         path = find(record, self.p.source)
         if path is None:
-            raise missing(record, f'there is no "{self.p.source}"')
+            raise missing(record, f'there is no "{self.p.source}"', self.p.source)
         with blamed(record):
             source = read_text(path)
         self.lines = Lines(source, self.p.first, self.p.count or source.text.count("\n") + 1)
