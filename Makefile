@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-user check format bench schemas clean
+.PHONY: demo test test-user check format bench docs schemas clean
 
 demo: $(VENV)/demo  ## train nets/digits.net on real handwritten digits
 	$(BIN)/netc train nets/digits.net
@@ -27,6 +27,9 @@ format: $(VENV)/dev
 bench: $(VENV)/bench  ## netc against PyTorch, ONNX Runtime and OpenCV; see docs/performance.md
 	$(BIN)/python -m tools.bench
 	$(BIN)/python -m tools.bench.latency
+
+docs: $(VENV)/dev  ## the documentation as a site, in build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 schemas: $(VENV)/dev  ## write schemas/*.proto from the declarations
 	$(BIN)/python tools/schemas.py
