@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from netc.api.definition import Definition
-from netc.api.deploy import deploy
+from netc.api.deploy import NO_PREDICTION, deploy
 from netc.api.planning import plan_state, states
 from netc.convert.codes import NO_BLOB
 from netc.convert.model import NOTHING, Model, Options, definition_of
@@ -81,7 +81,7 @@ def build(model: Model, options: Options = NOTHING) -> tuple[Predicting, tuple[s
     """The model's net for prediction, with its parameters, and what a person should know.
 
     A net that has data layers or losses is first cut to what predicts (as `netc deploy` does). Raises NetError as that
-    does, CNV019 for a blob that is not there, CNV020 where nothing says how images are prepared, CNV009.
+    does, RUN050 where no layer is left, CNV019 for a blob that is not there, CNV020 where nothing says how images are prepared, CNV009.
     """
     whole = definition_of(model)
     cut = _cut(whole, options)
@@ -94,6 +94,9 @@ def build(model: Model, options: Options = NOTHING) -> tuple[Predicting, tuple[s
         plan = plan_state(definition, state)
     if options.upto:
         plan = plan_state(_kept(plan, definition, options.upto), state)
+    if all(node.type.source and node.type.forward is None for node in plan.graph.nodes):
+        message = f'net "{plan.graph.name}": no layer computes anything'
+        raise NetError(Diagnostic(NO_PREDICTION, message, plan.graph.record.span))
     outputs = tuple(_last(plan, blob) for blob in dict.fromkeys(options.upto)) or plan.graph.outputs
     found: dict[int, Array] = {}
     if weights is not None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import netc
+from netc.api.deploy import NO_PREDICTION
 from netc.cli._files import write_parts
 from netc.convert import files
 from netc.convert.check import check, random_inputs
@@ -123,6 +124,22 @@ def test_up_to_a_blob(tmp_path: Path) -> None:
         made(tmp_path, SSD, upto=("founds",))
     (problem,) = caught.value.diagnostics
     assert (problem.code, problem.help) == (NO_BLOB, 'did you mean "found"?')
+
+
+@pytest.mark.parametrize("ending", [".onnx", ".py", ".caffe"])
+def test_a_net_without_layers_is_no_file(tmp_path: Path, ending: str) -> None:
+    """Nobody would load it; nor what is left up to an input, or of a snapshot that holds data layers only."""
+    path = tmp_path / "net.prototxt"
+    data = 'layer { name: "data" type: "Data" top: "data" top: "label" data_param { source: "db" batch_size: 2 } }'
+    given = 'layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 2 dim: 3 } } }'
+    relu = 'layer { name: "a" type: "ReLU" bottom: "data" top: "a" }'
+    cases = [(data, Options(inputs={"data": (1, 3)})), (given, Options())]
+    cases += [(given + relu, Options(upto=("data",)))] if ending != ".py" else []
+    for text, options in cases:
+        path.write_text(text)
+        with pytest.raises(NetError) as caught:
+            files.dump(files.read(path), ending, options)
+        assert [d.code for d in caught.value.diagnostics] == [NO_PREDICTION]
 
 
 @pytest.mark.parametrize("opset", sorted(IR_VERSIONS))
