@@ -3,9 +3,9 @@
     python -m tools.convert_corpus DIR [--to onnx] [--only PART] [--list] [--nets]
 
 DIR holds `files/` (net files), `oracle.tsv` and `oracle/` (per file and phase: what BVLC Caffe says of it); files that
-Caffe builds in phase TEST are converted, as `netc convert` would, with random weights, and compared layer by layer on
-random inputs (`netc/convert/check.py`). --nets: the gallery, `nets/`, as well. --list: one line for each file, else for
-those that are not as they should be. Exit code 1 if less than 97 in 100 convert and agree.
+Caffe builds in phase TEST are converted, as `netc convert` would, with made-up parameters, and compared layer by layer
+on random inputs (`netc/convert/check.py`). --nets: the gallery, `nets/`, as well. --list: one line for each file, else
+for those that are not as they should be. Exit code 1 if less than 97 in 100 convert and agree.
 """
 
 from __future__ import annotations
@@ -18,16 +18,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from netc.convert import files
 from netc.convert.check import check, random_inputs
+from netc.convert.made_up import parameters
 from netc.convert.model import Model, Options
 from netc.convert.predicting import build
 from netc.errors import NetError
-from netc.layer import Array
-from netc.plan.model import Plan
-from netc.schema.weights import LayerWeights, Weights
 from tools.corpus import given_shapes
 
 ENOUGH = 0.97
@@ -56,39 +52,13 @@ def paths(corpus: Path | None, only: str, nets: bool) -> Iterator[tuple[str, Pat
             yield f"nets/{path.name}", path
 
 
-def random_weights(plan: Plan, seed: int = 0) -> Weights:
-    """Parameters for every layer of a net, of such a size that values neither die out nor overflow on their way."""
-    rng = np.random.default_rng(seed)
-    layers = []
-    for node in plan.graph.nodes:
-        blobs = plan.layers[node.index].setup.params
-        if blobs:
-            made = tuple(_random(rng, node.type.name, i, b.shape) for i, b in enumerate(blobs))
-            layers.append(LayerWeights(node.name, node.type.name, made))
-    return Weights(plan.graph.name, tuple(layers))
-
-
-def _random(rng: np.random.Generator, type: str, position: int, shape: tuple[int, ...]) -> Array:
-    numbers = rng.standard_normal(shape)
-    if type in ("BatchNorm", "BN") and position < 5:
-        statistics = {"BatchNorm": {1: 1 + abs(numbers), 2: np.full(shape, 2.0)}, "BN": {3: 1 + abs(numbers)}}
-        numbers = statistics[type].get(position, 0.3 * numbers)
-    elif len(shape) > 1 and shape[0] * np.prod(shape[1:]) > 0:
-        numbers *= np.sqrt(2 / np.prod(shape[1:]))
-    elif type in ("Scale", "Normalize") and position == 0:
-        numbers = 1 + 0.3 * numbers
-    else:
-        numbers *= 0.3
-    return numbers.astype(np.float32)
-
-
 def row(name: str, path: Path, ending: str, told: Path | None) -> Row:
     """Convert a file and compare. told: what the oracle says of it."""
     try:
         model = files.read(path)
         options = _options(model, told)
         it, _ = build(model, options)
-        made = files.dump(Model(path, model.definition, random_weights(it.plan)), ending, options)
+        made = files.dump(Model(path, model.definition, parameters(it.plan)), ending, options)
         if made.checkable is None:
             return Row(name, "broken", "there is nothing to run")
         found = check(made.checkable, random_inputs(made.checkable, 1))

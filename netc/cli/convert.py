@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ from netc.cli._files import in_folder, read_lines, say_written, write_parts
 from netc.cli._options import OUTPUT_OR_FOLDER, planning_options
 from netc.cli.predict import BAD_LABELS
 from netc.convert import files
-from netc.convert.check import TOLERANCE, Checked, check, random_inputs
+from netc.convert.check import ROUNDED, TOLERANCE, Checked, check, random_inputs
 from netc.convert.codes import NOT_CHECKED
 from netc.convert.given import given_inputs
-from netc.convert.model import Made, Options
+from netc.convert.made_up import parameters
+from netc.convert.model import Made, Model, Options
 from netc.convert.onnx.sizes import AXES
+from netc.convert.predicting import build
 from netc.errors import Diagnostic, NetError
 from netc.language import Setting
 from netc.layer import Shape
@@ -55,7 +58,11 @@ class AxesOption(click.ParamType):  # type: ignore[type-arg, unused-ignore]
 @click.option(
     "--given", type=click.Path(path_type=Path), multiple=True, help="Check on the arrays of a .npz file, too."
 )
-@click.option("--tolerance", type=click.FloatRange(min=0), default=TOLERANCE, show_default=True, help="Of --check.")
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(min=0),
+    help=f"Of --check ({TOLERANCE}; {ROUNDED} where --half rounds what --fold made).",
+)
 @click.option("--seed", type=int, default=0, help="Of the random inputs of --check.")
 @planning_options
 def command(
@@ -66,7 +73,7 @@ def command(
     to: str | None,
     checked: bool,
     given: tuple[Path, ...],
-    tolerance: float,
+    tolerance: float | None,
     seed: int,
     settings: tuple[Setting, ...],
     layers: tuple[Path, ...],
@@ -95,7 +102,8 @@ def command(
     a tool takes (--for ncnn, openvino, rknn, ascend, tpu-mlir).
 
     --check runs what was made on random inputs (and those of --given) beside netc. Where a layer's top differs by more
-    than the tolerance, it names the first that does, writes nothing, and the exit code is 1.
+    than the tolerance, it names the first that does, writes nothing, and the exit code is 1. A net without parameters
+    is checked with made-up ones.
     """
     model = files.with_weights(files.read(source, layers, settings), weights)
     if model.definition is not None:
@@ -110,7 +118,9 @@ def command(
     for note in made.notes:
         _output.say(note)
     if checked or given:
-        _check(made, target, given, tolerance, seed)
+        bare = made.checkable is not None and model.weights is None
+        known = files.dump(_made_up(model, options), ending, options) if bare else made
+        _check(known, target, given, tolerance, seed, bare)
     target = in_folder(target, files.formats()[ending].in_folder) if to else target
     write_parts(target, made.parts)
     say_written(target)
@@ -120,9 +130,16 @@ def command(
     return 0
 
 
-def _check(made: Made, target: Path, given: tuple[Path, ...], tolerance: float, seed: int) -> None:
+def _made_up(model: Model, options: Options) -> Model:
+    """The model with made-up parameters, which show more than those of an untrained net."""
+    it, _ = build(model, Options(batch=options.batch, inputs=options.inputs))
+    return replace(model, weights=parameters(it.plan)) if it.plan.params else model
+
+
+def _check(made: Made, target: Path, given: tuple[Path, ...], tolerance: float | None, seed: int, bare: bool) -> None:
     if made.checkable is None:
-        raise NetError(Diagnostic(NOT_CHECKED, f"{target} holds nothing that runs", help=NOT_CHECKED.fix))
+        message = f"{target} cannot be checked: {made.unchecked}"
+        raise NetError(Diagnostic(NOT_CHECKED, message, help=NOT_CHECKED.fix))
     inputs = [
         *random_inputs(made.checkable, seed=seed),
         *(i for path in given for i in given_inputs(made.checkable, path)),
@@ -130,12 +147,14 @@ def _check(made: Made, target: Path, given: tuple[Path, ...], tolerance: float, 
     found = check(made.checkable, inputs, tolerance)
     if found.problem is not None:
         raise NetError(found.problem)
-    _output.say(_summary(found))
+    _output.say(_summary(found, bare))
 
 
-def _summary(found: Checked) -> str:
+def _summary(found: Checked, bare: bool) -> str:
     runs = f"{found.runs} run{'s' * (found.runs != 1)}"
     chose = f"; rounding made {', '.join(found.moved)} choose otherwise" if found.moved else ""
     worst = f'; the worst is "{found.worst.blob}" by {found.worst.error:.2g}' if found.worst else ""
     compared = f"{found.compared} of {found.computed} blobs compared in {runs}"
-    return f"{found.runner} agrees with netc: {compared}{worst}{chose}"
+    lost = f'; from layer "{found.overflown}" on values overflow, so that this says little' if found.overflown else ""
+    on = " on made-up parameters" if bare else ""
+    return f"{found.runner} agrees with netc{on}: {compared}{worst}{chose}{lost}"

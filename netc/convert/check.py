@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from netc.api.made_up import fill_inputs
 from netc.convert.alone import run_alone
@@ -28,6 +29,9 @@ from netc.plan.model import Plan
 from netc.run.net import Net
 
 TOLERANCE = 1e-4
+ROUNDED = 2e-2
+"""The tolerance for a net of which one side has parameters in FP16, which keeps three digits of each."""
+HUGE = 1e30  # from here on a sum overflows in one order of its terms and not in another
 SMALLEST = 0.01  # what a blob's largest value counts as at least: where terms cancel, rounding is all that is left
 
 Inputs = Mapping[str, Array]
@@ -49,7 +53,8 @@ class Checked:
     """runs: on how many inputs; compared, computed: values compared in a run, of how many that netc computes.
 
     worst: the largest error below the tolerance, with its layer; first: the first difference above it, if any. moved:
-    the layers that chose otherwise because of rounding.
+    the layers that chose otherwise because of rounding. overflown: the first layer with values beyond HUGE; what
+    comes after it shows little.
     """
 
     runner: str
@@ -59,6 +64,7 @@ class Checked:
     worst: Difference | None
     first: Difference | None
     moved: tuple[str, ...] = ()
+    overflown: str = ""
 
     @property
     def problem(self) -> Diagnostic | None:
@@ -70,15 +76,18 @@ class Checked:
         return Diagnostic(DIFFERS, message, node.record.span, help=DIFFERS.fix)
 
 
-def check(it: Checkable, inputs: Iterable[Inputs], tolerance: float = TOLERANCE) -> Checked:
-    """Run both on each of these inputs, until a value differs by more than the tolerance.
+def check(it: Checkable, inputs: Iterable[Inputs], tolerance: float | None = None) -> Checked:
+    """Run both on each of these inputs, until a value differs by more than the tolerance (TOLERANCE or ROUNDED, if it
+    is None).
 
     An error is the largest difference of a blob's values, divided by the largest value of the blob; rows of things
     found (detections) are compared as sets. Raises NetError as the runner does, and as planning for shapes that cannot
     be.
     """
+    if tolerance is None:
+        tolerance = ROUNDED if it.rounded else TOLERANCE
     runner, own = it.start(), it.net()
-    worst, moved = None, dict[str, None]()
+    worst, moved, overflown = None, dict[str, None](), ""
     runs, compared, computed = 0, 0, 0
     for given in inputs:
         runs, compared, computed = runs + 1, 0, 0
@@ -94,7 +103,8 @@ def check(it: Checkable, inputs: Iterable[Inputs], tolerance: float = TOLERANCE)
             if worst is None or found.error > worst.error:
                 worst = found
         moved |= dict.fromkeys(run.moved)
-    return Checked(runner.name, runs, compared, computed, worst, None, tuple(moved))
+        overflown = overflown or run.overflown
+    return Checked(runner.name, runs, compared, computed, worst, None, tuple(moved), overflown)
 
 
 def random_inputs(it: Checkable, runs: int = 2, seed: int = 0) -> Iterator[Inputs]:
@@ -113,7 +123,10 @@ def _plan(net: Net, shapes: Mapping[str, Shape]) -> Plan:
 
 
 class _Run:
-    """One run on both sides, layer by layer. theirs: the runner's values; moved: layers that chose otherwise."""
+    """One run on both sides, layer by layer.
+
+    theirs: the runner's values; moved: layers that chose otherwise; overflown: the first with values beyond HUGE.
+    """
 
     def __init__(self, net: Net, inputs: Inputs, theirs: Mapping[int, Array], tolerance: float) -> None:
         self.net, self.theirs, self.tolerance = net, theirs, tolerance
@@ -121,6 +134,7 @@ class _Run:
         for value in _fed(net):
             self.values[value] = np.asarray(inputs[net.graph.values[value].name], np.float32)
         self.moved: list[str] = []
+        self.overflown = ""
 
     def differences(self) -> Iterator[Difference | None]:
         """For each value that a layer computes, how far the runner's is from it; None where the runner has none."""
@@ -139,6 +153,8 @@ class _Run:
                     self.moved.append(node.name)
             elif node.type.role.rows:
                 tops = self._theirs(node, tops)
+            if not self.overflown and not all(_is_usual(top).all() for top in tops):
+                self.overflown = node.name
             self.values |= dict(zip(node.tops, tops, strict=True))
             self._drop(node)
             yield from found
@@ -186,16 +202,23 @@ def _compared(node: Node, value: int, expected: Array, found: Array) -> tuple[fl
         return np.inf, f"its shape is {format_shape(found.shape)}, netc's {format_shape(expected.shape)}"
     if not expected.size:
         return 0.0, "there are no values"
-    scale = max(SMALLEST, float(np.abs(expected[np.isfinite(expected)]).max(initial=0)))
+    scale = max(SMALLEST, float(np.abs(expected[_is_usual(expected)]).max(initial=0)))
     with np.errstate(invalid="ignore"):
         errors = np.atleast_1d(np.abs(expected - found) / scale)
-    same = (expected == found) | (np.isnan(expected) & np.isnan(found))
+    same = (expected == found) | ~(_is_usual(expected) | _is_usual(found))
     errors = np.where(same, 0, np.nan_to_num(errors, nan=np.inf, posinf=np.inf)).reshape(-1)
     worst = int(errors.argmax())
     ours, theirs = float(expected.flat[worst]), float(found.flat[worst])
     place = ", ".join(map(str, np.unravel_index(worst, expected.shape)))
     said = f"[{place}] is {theirs:.7g}, netc's {ours:.7g}, {errors[worst]:.2g} of the largest value"
     return float(errors[worst]), said
+
+
+def _is_usual(values: Array) -> NDArray[np.bool_]:
+    """Which values are numbers, and not so large that rounding makes them infinite."""
+    with np.errstate(invalid="ignore"):
+        usual: NDArray[np.bool_] = np.abs(values) < HUGE
+    return usual
 
 
 def _as_sets(expected: Array, found: Array) -> tuple[float, str]:

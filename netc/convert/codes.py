@@ -75,7 +75,7 @@ NO_COUNTERPART = Code(
     why="A format has a fixed set of operators. Data layers, losses, and layers that keep state between runs are not "
     "among them.",
     example='layer { name: "loss" type: "ContrastiveLoss" bottom: "a" bottom: "b" bottom: "same" top: "loss" }',
-    fix="Cut the net before the layer, and do what it does in the program that runs the file.",
+    fix="End before the layer (--upto BLOB), and do what it does in the program that runs the file.",
 )
 NO_COUNTERPART_FIELD = Code(
     "CNV011",
@@ -105,7 +105,8 @@ DIFFERS = Code(
 NOT_CHECKED = Code(
     "CNV014",
     "there is nothing to check",
-    why="`--check` runs what was made. Text and parameters alone do not run.",
+    why="`--check` runs what was made. Text and parameters alone do not run, and nodes that a program has for itself "
+    "(`--domain opencv`) run in that program only.",
     example="netc convert net.prototxt net.net --check",
     fix="Leave --check out, or convert to a format that holds a net that runs.",
 )

@@ -117,12 +117,14 @@ class Checkable:
     """A net as netc has it, and what runs it elsewhere.
 
     net: makes the net, in memory with its parameters. start: makes the runner; it raises NetError (CNV003) without its
-    package. sizes: shapes of inputs, besides the net's own, at which the file says that it runs.
+    package. sizes: shapes of inputs, besides the net's own, at which the file says that it runs. rounded: its
+    parameters are rounded to FP16 where the net's are not.
     """
 
     net: Callable[[], Net]
     start: Callable[[], Runner]
     sizes: tuple[Mapping[str, Shape], ...] = ()
+    rounded: bool = False
 
 
 Parts = tuple[bytes | memoryview, ...]
@@ -134,13 +136,14 @@ class Made:
     """What a conversion gives. parts: of the file that was asked for; notes: what a person should know.
 
     beside: further files, which stand beside that one under its name with these endings.
-    checkable: what `--check` runs, where the file is a net that predicts.
+    checkable: what `--check` runs, where the file is a net that predicts; unchecked: why it cannot, where nothing does.
     """
 
     parts: Parts
     notes: tuple[str, ...] = ()
     beside: Mapping[str, Parts] = field(default_factory=dict)
     checkable: Checkable | None = None
+    unchecked: str = "it holds nothing that runs"
 
     @property
     def content(self) -> bytes:

@@ -17,7 +17,7 @@ from netc.schema.record import Record
 from netc.schema.text import to_text
 from netc.schema.weights import LayerWeights, Weights
 
-_HALVED = ("Convolution", "InnerProduct")
+HALVED = ("Convolution", "InnerProduct")
 """The types whose parameters OpenCV's shrinkCaffeModel stores in FP16."""
 
 
@@ -58,7 +58,7 @@ def _stored(weights: Weights, definition: Definition | None, *, half: bool) -> W
     types = {layer.name: layer.type for layer in reversed(definition.record.layer)} if definition else {}
     layers = []
     for layer in weights.layers:
-        if half and (layer.type or types.get(layer.name)) in _HALVED:
+        if half and (layer.type or types.get(layer.name)) in HALVED:
             blobs = tuple(half_of(blob, f'blob {i} of layer "{layer.name}"') for i, blob in enumerate(layer.blobs))
             diffs = tuple(half_of(diff, f'gradient {i} of layer "{layer.name}"') for i, diff in enumerate(layer.diffs))
         else:

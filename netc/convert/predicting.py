@@ -28,7 +28,7 @@ from netc.run.codes import WEIGHTS_NOT_FINITE
 from netc.run.net import Net
 from netc.run.weights import match
 from netc.schema.record import Record
-from netc.schema.weights import Weights
+from netc.schema.weights import LayerWeights, Weights
 
 TAKES = frozenset({"batch", "inputs", "upto", "with_preprocessing", "half"})
 """The options that `build` reads."""
@@ -81,16 +81,16 @@ def build(model: Model, options: Options = NOTHING) -> tuple[Predicting, tuple[s
     """The model's net for prediction, with its parameters, and what a person should know.
 
     A net that has data layers or losses is first cut to what predicts (as `netc deploy` does). Raises NetError as that
-    does, RUN050 where no layer is left, CNV019 for a blob that is not there, CNV020 where nothing says how images are prepared, CNV009.
+    does, RUN050 where no layer is left, CNV019 for a blob that is not there, CNV020 where nothing says how images are
+    prepared, CNV009.
     """
     whole = definition_of(model)
     cut = _cut(whole, options)
-    definition, state, weights = cut.definition, cut.state, model.weights
+    definition, state, front = cut.definition, cut.state, list[LayerWeights]()
     notes = [f"{LEFT_OUT}: {', '.join(cut.left_out)}"] if cut.left_out else []
     plan = plan_state(definition, state, batch=options.batch, inputs=cut.inputs)
     if options.with_preprocessing:
-        definition, more = with_preprocessing(model, plan, definition, cut.data)
-        weights = Weights(weights.name if weights else "", (*(weights.layers if weights else ()), *more))
+        definition, front = with_preprocessing(model, plan, definition, cut.data)
         plan = plan_state(definition, state)
     if options.upto:
         plan = plan_state(_kept(plan, definition, options.upto), state)
@@ -99,9 +99,12 @@ def build(model: Model, options: Options = NOTHING) -> tuple[Predicting, tuple[s
         raise NetError(Diagnostic(NO_PREDICTION, message, plan.graph.record.span))
     outputs = tuple(_last(plan, blob) for blob in dict.fromkeys(options.upto)) or plan.graph.outputs
     found: dict[int, Array] = {}
-    if weights is not None:
+    if model.weights is not None:
+        weights = Weights(model.weights.name, (*model.weights.layers, *front))
         found, said = _loaded(plan, weights, str(model.path), whole=not options.upto)
         notes += said
+    elif front:
+        found, _ = _loaded(plan, Weights("", tuple(front)), str(model.path), whole=False)
     if model.weights is None and plan.params:
         notes.append("no weights were given: parameters are as their fillers say")
     fillers = _fillers(whole, plan, options) if len(found) < len(plan.params) else {}

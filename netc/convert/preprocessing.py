@@ -14,9 +14,9 @@ import numpy as np
 from netc.api.definition import Definition
 from netc.api.preprocess import Preprocessing, of_layer
 from netc.convert.codes import NO_PREPROCESSING
-from netc.convert.model import Model
+from netc.convert.model import Model, definition_of
 from netc.errors import Diagnostic, NetError
-from netc.graph import Node
+from netc.graph import Node, State, included
 from netc.layer import Array, Shape, format_shape
 from netc.plan.model import Plan
 from netc.schema.record import MessageType, Record
@@ -28,7 +28,8 @@ PIXELS = "image"
 
 def known_preprocessing(model: Model, plan: Plan, data: Mapping[str, tuple[Record, Shape]]) -> dict[str, Preprocessing]:
     """How images become each input of the net: what training stored in the weight files, or else what the data layer or
-    Input says. Raises NetError (DAT007) for a mean file that cannot be read."""
+    Input says, or else the data layer of another phase. Raises NetError (DAT007) for a mean file that cannot be read.
+    """
     stored = model.prepared
     found: dict[str, Preprocessing] = {}
     for node in plan.graph.nodes:
@@ -37,10 +38,22 @@ def known_preprocessing(model: Model, plan: Plan, data: Mapping[str, tuple[Recor
             if len(shape) != 4 or shape[1] not in (1, 3):
                 continue
             how = stored.get(blob) or (next(iter(stored.values())) if len(stored) == 1 and not found else None)
-            how = how or of_layer(*data.get(blob, (node.record, shape)))
+            how = how or of_layer(*data.get(blob, (node.record, shape))) or _in_another_phase(model, blob, shape)
             if how is not None:
                 found[blob] = how
     return found
+
+
+def _in_another_phase(model: Model, blob: str, shape: Shape) -> Preprocessing | None:
+    """What the data layer does that fills a blob of this name in TEST, or else in TRAIN."""
+    definition = definition_of(model)
+    for phase in ("TEST", "TRAIN"):
+        for layer in definition.record.layer:
+            type = definition.types.types.get(layer.type)
+            fills = type is not None and type.source and type.role.fed != "caller" and layer.top[:1] == (blob,)
+            if fills and layer.has("transform_param") and included(layer, State(phase)):
+                return of_layer(layer, shape)
+    return None
 
 
 def with_preprocessing(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from netc.convert import caffe, files
 from netc.convert.caffe.profiles import PROFILES
 from netc.convert.check import check, random_inputs
 from netc.convert.codes import NO_COUNTERPART, NO_COUNTERPART_FIELD, NOT_TAKEN, UNKNOWN_TOOL
+from netc.convert.made_up import parameters
 from netc.convert.model import Made, Model, Options
+from netc.convert.predicting import build as predicting
 from netc.errors import NetError
 from netc.layer import Example, LayerType
 from netc.report.explain import example_text
@@ -279,3 +282,39 @@ def test_profiles_name_layer_types_and_fields_that_there_are() -> None:
             for field in (*(takes.fields or ()), *takes.only, *takes.one, *takes.axes):
                 assert field in fields, (profile.tool, name, field)
     assert caffe.FORMAT.in_folder == "model.prototxt"
+
+
+# ---------------------------------------------------------------- FP16
+
+NORMED = """data = Input() { shape { dim: [2, 3, 8, 8] } }
+a = Convolution(data) { num_output: 6 kernel_size: 3 }
+b = BatchNorm(a)
+c = Scale(b) { bias_term: true }
+d = DepthwiseConvolution(c) { num_output: 6 kernel_size: 3 group: 6 }
+e = Deconvolution(d) { num_output: 2 kernel_size: 2 }
+f = InnerProduct(e) { num_output: 5 }
+"""
+
+
+@pytest.mark.parametrize("fold", [False, True])
+def test_half_with_and_without_folding(tmp_path: Path, fold: bool) -> None:
+    """What is checked has the rounded parameters, biases too; where they are rounded after folding, it says so."""
+    (tmp_path / "net.net").write_text(NORMED)
+    model = files.read(tmp_path / "net.net")
+    model = replace(model, weights=parameters(predicting(model)[0].plan))
+    made = files.dump(model, ".caffe", Options(half=True, fold=fold))
+    stored = {la.name: la.blobs for la in parse_weights(b"".join(made.beside[".caffemodel"]), "m").layers}
+    assert {name: {blob.dtype.type for blob in blobs} for name, blobs in stored.items() if blobs} == {
+        "a": {np.float16},
+        **({} if fold else {"b": {np.float32}, "c": {np.float32}}),
+        "d": {np.float16},
+        "e": {np.float32},
+        "f": {np.float16},
+    }
+    it = made.checkable
+    assert it is not None
+    assert it.rounded == fold
+    found = check(it, random_inputs(it))
+    assert found.problem is None
+    assert found.worst is not None
+    assert (found.worst.error == 0) != fold

@@ -10,7 +10,7 @@ import pytest
 
 import netc
 from netc.convert import files
-from netc.convert.check import Checked, check, random_inputs
+from netc.convert.check import ROUNDED, TOLERANCE, Checked, check, random_inputs
 from netc.convert.codes import BAD_GIVEN, DIFFERS, NOT_TAKEN
 from netc.convert.given import given_inputs
 from netc.convert.model import Checkable, Options
@@ -95,9 +95,33 @@ def test_by_how_much() -> None:
     assert checked(add(1, 0.002), text, tolerance=1e-3).problem is None
 
 
+def test_a_side_that_is_rounded_may_be_further_off() -> None:
+    middle = (TOLERANCE + ROUNDED) / 2
+    text = "data = Input() { shape { dim: [1, 2] } }\nb = Power(data) { scale: 0 shift: 1 }"
+    net = netc.Net(netc.loads(text, "net.net"), "TEST", training=False)
+    for rounded in (False, True):
+        it = Checkable(lambda: net, lambda: Twin(net, add(1, middle)), rounded=rounded)
+        assert (check(it, random_inputs(it)).problem is None) == rounded
+
+
 @pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
 def test_what_is_not_a_number_differs(number: float) -> None:
     assert checked(add(3, number)).problem is not None
+
+
+def test_values_that_overflow_are_not_held_to_each_other() -> None:
+    """One side is infinite where the other is not yet, or no number; the first such layer is named."""
+    text = (
+        "data = Input() { shape { dim: [1, 2] } }\nb = Power(data) { scale: 0 shift: 3e38 }\nc = Power(b) { scale: 2 }"
+    )
+
+    def overflow(values: dict[int, Array]) -> None:
+        values[1] = values[1] * 0 - np.inf
+        values[2] = values[2] * np.nan
+
+    found = checked(overflow, text)
+    assert (found.problem, found.overflown) == (None, "b")
+    assert checked(lambda values: None).overflown == ""
 
 
 def test_other_shapes_differ() -> None:

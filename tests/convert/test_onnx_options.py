@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tracemalloc
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 import netc
 from netc.api.deploy import NO_PREDICTION
+from netc.api.preprocess import Preprocessing
 from netc.cli._files import write_parts
 from netc.convert import files
 from netc.convert.check import check, random_inputs
@@ -232,6 +234,35 @@ def test_preprocessing_of_a_snapshot(tmp_path: Path, monkeypatch: pytest.MonkeyP
     expected = plain.run(None, {plain.get_inputs()[0].name: pixels * np.float32(scale)})
     for one, other in zip(session(file).run(None, {given.name: pixels}), expected, strict=True):
         np.testing.assert_allclose(one, other, 1e-4, 1e-5)
+    kept = replace(model, prepared={"data": Preprocessing(1, class_names=("nought", "one"))})
+    said = session(files.dump(kept, ".onnx")).get_modelmeta().custom_metadata_map
+    assert said["labels"] == "nought\none"
+
+
+PHASES = """let source = { source: "db" batch_size: 2 }
+train { data, label = Data() { transform_param: { mean_value: 9 } data_param: source } }
+test { data, label = Data() { transform_param: { scale: 0.5 mean_value: 10 } data_param: source } }
+deploy { data = Input() { shape { dim: [2, 1, 3, 4] } } }
+a = Power(data) { scale: 2 }
+"""
+
+
+def test_preprocessing_as_the_data_layer_of_another_phase_says(tmp_path: Path) -> None:
+    """The net that predicts has an Input, its tests a data layer for the same blob."""
+    file = made(tmp_path, PHASES, with_preprocessing=True)
+    (found,) = session(file).run(None, {"image": np.full((2, 1, 3, 4), 30, np.float32)})
+    np.testing.assert_allclose(found, 20)
+    plain = session(made(tmp_path, PHASES)).get_modelmeta().custom_metadata_map
+    assert json.loads(plain["preprocessing/data"]) == {"channels": "gray", "mean": [10], "scale": 0.5}
+
+
+def test_preprocessing_of_a_net_with_parameters_that_has_none(tmp_path: Path) -> None:
+    """Its mean is one; nothing is said of the layers that start as their fillers say."""
+    text = f"{PHASES}b = InnerProduct(a) {{ num_output: 3 {G} }}"
+    file = made(tmp_path, text, with_preprocessing=True)
+    assert file.notes == ("no weights were given: parameters are as their fillers say",)
+    assert file.checkable is not None
+    assert check(file.checkable, random_inputs(file.checkable)).problem is None
 
 
 def test_metadata(tmp_path: Path) -> None:
@@ -250,6 +281,7 @@ def test_metadata(tmp_path: Path) -> None:
 def test_own_nodes_for_detections(tmp_path: Path, domain: str, name: str) -> None:
     file = made(tmp_path, SSD, domain=domain)
     assert file.checkable is None  # nobody here runs it
+    assert file.unchecked == f"onnxruntime has no DetectionOutput, which is a node of {domain}'s own"
     model = onnx.load_model_from_string(file.content)
     (node,) = [n for n in model.graph.node if n.op_type == "DetectionOutput"]
     assert node.domain == name
@@ -259,6 +291,11 @@ def test_own_nodes_for_detections(tmp_path: Path, domain: str, name: str) -> Non
     assert (fields["keep_top_k"], fields["top_k"], fields["share_location"]) == (20, 50, 1)
     assert fields["nms_threshold"] == pytest.approx(0.45)
     assert ("num_classes" in fields) == (domain == "opencv")
+
+
+def test_a_file_without_own_nodes_is_checked(tmp_path: Path) -> None:
+    file = made(tmp_path, SSD, domain="opencv", upto=("prob",))
+    agrees(file, [{"data": (1, 3, 64, 64)}])
 
 
 def test_a_threshold_that_falls_is_refused_by_its_field(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from netc.catalogue import Catalogue
 from netc.convert.caffe.accept import accept
 from netc.convert.caffe.draft import Draft, draft_of
 from netc.convert.caffe.fold import fold
+from netc.convert.caffe.half import halved
 from netc.convert.caffe.in_place import share
 from netc.convert.caffe.profile import Profile, Takes
 from netc.convert.caffe.profiles import PROFILES
@@ -46,7 +47,7 @@ def bvlc(types: Catalogue, schema: Schema) -> Profile:
 
 def _write(model: Model, options: Options) -> Made:
     definition = definition_of(model)
-    net, notes = build(model, options)
+    net, notes = build(model, replace(options, half=False))
     draft = draft_of(net, definition.schema)
     plain(draft)
     if options.fold:
@@ -59,9 +60,13 @@ def _write(model: Model, options: Options) -> Made:
     profile = PROFILES.get(options.profile) or bvlc(definition.types, definition.schema)
     if kept := accept(draft, net.plan, profile, strict=bool(options.profile)):
         notes = (*notes, f"kept as they are, as only a fork of Caffe has them: {', '.join(kept)}")
+    same = True
+    if options.half:
+        net, same = halved(draft, net)
     if options.in_place:
         share(draft)
-    return _made(draft, profile, net, definition, options, notes)
+    made = _made(draft, profile, net, definition, options, notes)
+    return replace(made, checkable=replace(made.checkable, rounded=not same)) if made.checkable else made
 
 
 def _made(

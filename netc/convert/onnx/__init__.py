@@ -39,7 +39,10 @@ def _write(model: Model, options: Options) -> Made:
     sizes = sizes_of(it.plan, options.dynamic)
     opset = OPSET if options.opset is None else options.opset
     made = export(it, sizes, opset=opset, domain=options.domain, metadata=metadata_of(model, it, options))
-    checkable = None if options.domain else Checkable(it.net, partial(OnnxRuntime, made), sizes.inputs)
+    if made.own:
+        unchecked = f"onnxruntime has no {' and no '.join(made.own)}, which is a node of {options.domain}'s own"
+        return Made(made.parts, (*notes, *made.notes), unchecked=unchecked)
+    checkable = Checkable(it.net, partial(OnnxRuntime, made), sizes.inputs)
     return Made(made.parts, (*notes, *made.notes), checkable=checkable)
 
 

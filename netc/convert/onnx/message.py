@@ -33,13 +33,15 @@ DOMAINS = {"openvino": "org.openvinotoolkit"}
 @dataclass(frozen=True)
 class OnnxModel:
     """An ONNX file. parts: its content; names: what each value of the net's graph is called; inputs: what each input
-    is called, by its blob's name; outputs: names of the outputs, in order."""
+    is called, by its blob's name; outputs: names of the outputs, in order. own: the types of nodes that are not ONNX's.
+    """
 
     parts: Parts
     names: Mapping[int, str]
     inputs: Mapping[str, str]
     outputs: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
 
     def message(self) -> Any:
         """The file as an `onnx.ModelProto`, which holds a copy of all arrays."""
@@ -65,9 +67,9 @@ def model_of(graph: OnnxGraph, opset: int, metadata: Mapping[str, str]) -> OnnxM
         _check(model, large)
     names = {v: text[name] for v, name in graph.values.items() if name in text}
     outputs = tuple(o.name for o in message.output)
-    return OnnxModel(
-        _parts(model, large), names, {blob: text[n] for blob, n in graph.blobs.items()}, outputs, graph.notes
-    )
+    inputs = {blob: text[n] for blob, n in graph.blobs.items()}
+    own = tuple(dict.fromkeys(o.type for o in graph.operations if o.domain))
+    return OnnxModel(_parts(model, large), names, inputs, outputs, graph.notes, own)
 
 
 def _texts(graph: OnnxGraph) -> Mapping[str, str]:

@@ -14,14 +14,16 @@ from netc.errors import NetError
 
 
 def metadata_of(model: Model, it: Predicting, options: Options) -> dict[str, str]:
-    """Texts by key: `source` and `weights` (names of files), `netc` (its version), `labels` (a line for each class),
+    """Texts by key: `source` and `weights` (names of files), `netc` (its version), `labels` (a line for each class:
+    as they are given, or else as training kept them),
     `columns/BLOB` of what is found (`image,class,...`), and `preprocessing/BLOB`, as JSON, where the graph has none.
     """
     found = {"netc": netc.__version__, "source": model.path.name}
     if model.weight_files:
         found["weights"] = ", ".join(dict.fromkeys(path.name for path in model.weight_files))
-    if options.labels:
-        found["labels"] = "\n".join(options.labels)
+    stored = (how.class_names for how in model.prepared.values() if how.class_names)
+    if labels := options.labels or next(stored, ()):
+        found["labels"] = "\n".join(labels)
     for value in it.outputs:
         node = it.graph.nodes[it.graph.values[value].producer]
         if node.type.role.rows and value == node.tops[0]:
