@@ -48,9 +48,10 @@ DEAD = Code(
 VANISHING = Code(
     "RUN045",
     "vanishing gradients",
-    why="The gradient of this layer's weights is less than a millionth of that of another layer, or zero: the layer "
-    "does not learn. Sigmoid and TanH layers one after the other, or fillers that are too small, do this. This is a "
-    "warning.",
+    why="The gradient of this layer's weights is less than a ten-thousandth of that of another layer, or zero: the "
+    "layer hardly learns. Each Sigmoid leaves a quarter of a gradient at most, so that eight of them one after the "
+    "other do this, as do fillers that are too small. In nets that learn, layers differ by a factor of some hundreds "
+    "at most. Compared are root mean squares of what is not zero. This is a warning.",
     example='weight_filler { type: "gaussian" std: 0.0001 }  # in ten layers, one after the other',
     fix="Use ReLU, BatchNorm, the filler msra (xavier for TanH), or sums around the layers (as in ResNet).",
 )
@@ -64,6 +65,8 @@ EXPLODING = Code(
 )
 
 LOG_MIN = -math.log(float(np.finfo(np.float32).tiny))
+VANISHED = 1e-4
+"""A gradient below this share of another layer's has vanished."""
 BINS = 16
 _FEW = 8  # with fewer samples, an output that is always zero says nothing
 
@@ -221,7 +224,7 @@ def _flow(gradients: Sequence[Gradient]) -> list[Diagnostic]:
             message = f'"{g.blob}" has a gradient of norm {norm:.3g}; its own norm is {g.weight_norm:.3g}'
             help = "lower base_lr, or use clip_gradients"
             found.append(Diagnostic(EXPLODING, message, help=help, severity="warning"))
-        elif largest and _rms(g) < 1e-6 * largest:
+        elif largest and _rms(g) < VANISHED * largest:
             message = f'"{g.blob}" has a gradient of {_rms(g):.3g} a value; the largest of a layer is {largest:.3g}'
             help = "use ReLU, BatchNorm or another filler"
             found.append(Diagnostic(VANISHING, message, help=help, severity="warning"))
@@ -229,7 +232,8 @@ def _flow(gradients: Sequence[Gradient]) -> list[Diagnostic]:
 
 
 def _rms(g: Gradient) -> float:
-    return g.spread.norm / math.sqrt(max(1, sum(g.spread.histogram)))
+    """Of what is not zero: most rows of an embedding get no gradient from a batch."""
+    return g.spread.norm / math.sqrt(max(1.0, sum(g.spread.histogram) * (1 - g.spread.zeros)))
 
 
 # ---------------------------------------------------------------- losses

@@ -83,6 +83,50 @@ def test_a_vanishing_and_an_exploding_gradient_are_found(tmp_path: Path) -> None
     assert ("RUN046", "ip1/weights") in [(d.code.id, d.message.split('"')[1]) for d in found.findings()]
 
 
+DEEP = """
+data, label = Digits() {{ split: "train" batch_size: 16 }}
+h = data
+for i in 1..8 {{
+  h = InnerProduct(h) {{ num_output: 20 weight_filler {{ type: "{filler}" }} }}
+  h = {activation}(h)
+}}
+score = InnerProduct(h) {{ num_output: 10 weight_filler {{ type: "xavier" }} }}
+loss = SoftmaxWithLoss(score, label)
+solver {{ base_lr: 0.01 max_iter: 1 snapshot_after_train: false random_seed: 1 }}
+"""
+LOOKUP = """
+word = Input() { shape { dim: 8 } }
+label = Input() { shape { dim: 8 } }
+e = Embed(word) { input_dim: 20000 num_output: 8 weight_filler { type: "xavier" } }
+score = InnerProduct(e) { num_output: 3 weight_filler { type: "xavier" } }
+loss = SoftmaxWithLoss(score, label)
+solver { base_lr: 0.01 max_iter: 1 snapshot_after_train: false random_seed: 1 }
+"""
+
+
+def vanished(tmp_path: Path, text: str) -> list[str]:
+    path = tmp_path / "deep.net"
+    path.write_text(text)
+    solver, seen = Solver(path), list[Inspection]()
+    inspector = Inspector(solver.net, lambda iteration: True, seen.append)
+    solver.events = inspector
+    with solver.net.observed(inspector):
+        solver.solve()
+    return [d.message.split('"')[1] for d in seen[0].findings() if d.code.id == "RUN045"]
+
+
+@pytest.mark.parametrize(
+    ("activation", "filler", "layers"),
+    [("Sigmoid", "xavier", ["h/weights", "h_2/weights"]), ("TanH", "xavier", []), ("ReLU", "msra", [])],
+)
+def test_a_gradient_vanishes_in_eight_sigmoids(tmp_path: Path, activation: str, filler: str, layers: list[str]) -> None:
+    assert vanished(tmp_path, DEEP.format(activation=activation, filler=filler)) == layers
+
+
+def test_rows_of_an_embedding_that_a_batch_does_not_name_are_no_vanished_gradient(tmp_path: Path) -> None:
+    assert vanished(tmp_path, LOOKUP) == []
+
+
 def test_what_a_guess_costs() -> None:
     assert guesses(plan(loads(NET.format(first=MSRA, second=MSRA, bias=0)), "TRAIN")) == {
         "loss": Guess(math.log(10), 10)

@@ -1,4 +1,4 @@
-"""The three scores of attention in nets/blocks/attention.net against loops in numpy; and a decoder that reads by them."""
+"""The scores of attention in nets/blocks/attention.net against loops in numpy, and a decoder that reads by them."""
 
 from __future__ import annotations
 
