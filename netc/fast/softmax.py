@@ -44,6 +44,7 @@ from netc.fast.program.lowered import Layout
 from netc.jit import intrinsic, ir
 from netc.jit import numba_types as types
 from netc.kernels.geometry import Along
+from netc.layer import Shape
 from netc.plan.model import Step
 
 LOWEST = -3.4028234663852886e38
@@ -238,6 +239,40 @@ def scratch_bytes(classes: int, threads: int) -> int:
     return threads * blocks(classes) * LANES * VECTOR_BYTES
 
 
+@intrinsic
+def _planes(_context: Any, x: Any, y: Any, step: Any, count: Any, here: Any) -> Any:
+    """Softmax of 16 positions at once, of which the first `here` are there; their `count` classes are a step apart."""
+
+    def codegen(context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
+        (x, y), (step, count), mask = pointers(b, arguments[:2]), arguments[2:4], lanes_below(b, arguments[4])
+        most, total, slots = variable(b, constant(LOWEST)), variable(b, constant(0)), [variable(b, x), variable(b, y)]
+        with Loop(b, count, slots, [step, step]):
+            value = load_masked(b, b.load(slots[0], typ=POINTER), mask)
+            b.store(_larger(b, b.load(most, typ=VECTOR), value), most)
+        top = b.load(most, typ=VECTOR)
+        with Loop(b, count, slots, [step, step]):
+            power = exponential_of_any(b, b.fsub(load_masked(b, b.load(slots[0], typ=POINTER), mask), top))
+            b.store(b.fadd(b.load(total, typ=VECTOR), power), total)
+            store_masked(b, power, b.load(slots[1], typ=POINTER), mask)
+        whole = b.load(total, typ=VECTOR)
+        with Loop(b, count, slots, [step, step]):
+            here = b.load(slots[1], typ=POINTER)
+            store_masked(b, b.fdiv(load_masked(b, here, mask), whole), here, mask)
+        return context.get_dummy_value()
+
+    return types.void(*[types.intp] * 5), codegen
+
+
+@entry
+def planes(tid: int, nth: int, x: Read[Region], y: Write[Region], groups: int, classes: int, inner: int) -> None:
+    """Softmax over the middle axis of plain arrays of groups x classes x inner values; y may be x."""
+    runs, step = (inner + 15) // 16, inner * 4
+    for item in share(groups * runs, tid, nth):
+        group, first = item // runs, item % runs * 16
+        place = (group * classes * inner + first) * 4
+        _planes(x + place, y + place, step, classes, min(16, inner - first))
+
+
 @functools.cache
 def gradient_of(flat: bool) -> Entry[...]:
     """dx = y (dy - sum of y dy); dx may be dy."""
@@ -281,7 +316,7 @@ def accepts(b: Builder, layer: int) -> Layout | None:
         return None
     if b.native.get(bottom) == "blocked" and axis == 1 and len(shape) == 4:
         return "blocked"
-    return "plain" if prod(shape[axis + 1 :]) == 1 else None
+    return "plain" if prod(shape[axis + 1 :]) == 1 or b.backward_of(layer) is None else None
 
 
 def _ways(b: Builder, layer: int) -> tuple[bool, Callable[[int], Blocked], Callable[[int], Blocked]]:
@@ -289,7 +324,7 @@ def _ways(b: Builder, layer: int) -> tuple[bool, Callable[[int], Blocked], Calla
     if b.native[b.plan.graph.nodes[layer].tops[0]] == "blocked":
         return False, b.read, b.write
     shape, axis = b.shape(b.bottom(layer)), b.planned(layer).setup.known(Along).axis
-    sizes = prod(shape[:axis]), shape[axis]
+    sizes = _split(shape, axis)[:2]
     return (
         True,
         lambda slot: matrix(b.read_plain(slot).base, *sizes),
@@ -297,7 +332,18 @@ def _ways(b: Builder, layer: int) -> tuple[bool, Callable[[int], Blocked], Calla
     )
 
 
+def _split(shape: Shape, axis: int) -> tuple[int, int, int]:
+    """What lies before the axis, its size, and what lies behind it."""
+    return prod(shape[:axis]), shape[axis], prod(shape[axis + 1 :])
+
+
 def forward(b: Builder, layer: int) -> None:
+    bottom, axis = b.bottom(layer), b.planned(layer).setup.known(Along).axis
+    outer, classes, inner = _split(b.shape(bottom), axis)
+    if b.native[b.plan.graph.nodes[layer].tops[0]] == "plain" and inner > 1:
+        given, made = b.read_plain(bottom).flat, b.write_plain(b.top(layer)).flat
+        b.emit(planes(x=given, y=made, groups=outer, classes=classes, inner=inner), "softmax")
+        return
     flat, read, write = _ways(b, layer)
     x = read(b.bottom(layer))
     y = write(b.top(layer))

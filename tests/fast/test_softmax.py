@@ -64,6 +64,20 @@ def test_along_lines(lines, classes, few):
         np.testing.assert_allclose(bench.arrays[at.array].reshape(x.shape), wanted, rtol=2e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize("in_place", [False, True])
+@pytest.mark.parametrize("shape", [(2, 3, 37), (3, 20, 5), (1, 1, 16), (1, 70, 33)])
+def test_along_an_axis_in_the_middle(shape, in_place):
+    x = 5 * np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    x[0, 0, :3] = -200, 1e30, 300
+    bench = Bench()
+    given = bench.region(bench.put(x))
+    made = given if in_place else bench.region(bench.new(x.size))
+    groups, classes, inner = shape
+    bench.run([softmax.planes(x=given, y=made, groups=groups, classes=classes, inner=inner)], 2)
+    wanted = expected(x, x)[0]
+    np.testing.assert_allclose(bench.arrays[made.array].reshape(shape), wanted, rtol=2e-6, atol=2e-6)
+
+
 @pytest.mark.parametrize("few", [False, True])
 def test_nan_spreads_to_all_classes(few):
     x = np.zeros((2, 20), np.float32)

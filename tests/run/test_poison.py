@@ -176,6 +176,9 @@ g, h = Slice(f) { slice_point: 10 }
 g = ReLU(g) { negative_slope: 0.1 }
 h = PReLU(h)
 h = Scale(h)
+i = Convolution(data) { num_output: 32 kernel_size: 1 }
+j = Convolution(i) { num_output: 3 kernel_size: 1 }
+j = Softmax(j)
 """
 SOLVER = 'base_lr: 0.01 lr_policy: "fixed" momentum: 0.9'
 

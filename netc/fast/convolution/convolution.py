@@ -5,7 +5,7 @@ from __future__ import annotations
 from netc.fast import batch_norm, dropout, eltwise, winograd
 from netc.fast.activation import activation, is_activation
 from netc.fast.batch_norm.affine import Affine
-from netc.fast.convolution import depthwise, groups, lines, parts
+from netc.fast.convolution import depthwise, few, groups, lines, parts
 from netc.fast.convolution.geometry import Conv
 from netc.fast.convolution.groups import by_channel, whole
 from netc.fast.convolution.weights import BACKWARD, FIRST, FORWARD
@@ -20,6 +20,7 @@ from netc.fast.program.lowered import Layout
 from netc.plan.model import Step
 
 FEW_CHANNELS = 4
+PLAIN_READERS = frozenset({"Softmax", "Flatten", "Reshape"})  # types that like a plain bottom as well or better
 
 
 def _given(b: Builder, layer: int) -> Conv:
@@ -35,11 +36,21 @@ def _is_first(b: Builder, layer: int, conv: Conv) -> bool:
     return plain and no_gradient and conv.groups == 1 and conv.inputs <= FEW_CHANNELS
 
 
+def _is_last(b: Builder, layer: int, conv: Conv) -> bool:
+    """Whether the layer writes a plain array: few channels, of a net that does not learn, for who likes them so."""
+    node, nodes = b.plan.graph.nodes[layer], b.plan.graph.nodes
+    readers = {nodes[reader].type.name for reader, _ in b.plan.graph.values[node.tops[0]].consumers}
+    blocked = b.native.get(node.bottoms[0]) == "blocked"
+    return blocked and not b.plan.backward_planned and readers <= PLAIN_READERS and few.faster(conv)
+
+
 def accepts(b: Builder, layer: int) -> Layout | None:
     given = parts.given(b, layer)
     if given is None or not groups.supported(given):
         return None
     conv = whole(given)
+    if _is_last(b, layer, conv):
+        return "plain"
     if not _is_first(b, layer, conv):
         b.want(b.bottom(layer), conv.halo)
     step = b.backward_of(layer)
@@ -51,6 +62,11 @@ def accepts(b: Builder, layer: int) -> Layout | None:
 def forward(b: Builder, layer: int) -> None:
     given = _given(b, layer)
     conv = whole(given)
+    if _is_last(b, layer, conv):
+        bias = b.param(layer, 1) if parts.has_bias(b, layer) else NOTHING
+        y = b.write_plain(b.top(layer))
+        b.emit(few.forward(b.read(b.bottom(layer)), b.param(layer, 0), bias, y), "convolution to few channels")
+        return
     groups.spread_weights(b, layer, given)
     bias, factor = _bias(b, layer, conv)
     laid = parts.laid(conv)
@@ -130,6 +146,8 @@ def _data_gradient(b: Builder, layer: int, dy: Blocked, target: int, conv: Conv)
 
 def absorb(b: Builder, head: int) -> None:
     """Stored statistics, scales and biases, then a sum with a blob that is there already, then an activation."""
+    if b.native[b.plan.graph.nodes[head].tops[0]] == "plain":
+        return
     absorb_chain(
         b, head, lambda last, reader: _takes(b, head, last, reader), lambda layer: _ends(b, head, layer)
     )  # fmt: skip
