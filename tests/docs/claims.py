@@ -162,6 +162,7 @@ CLAIMS: dict[str, dict[str, Holds]] = {
         "(F(4x4, 3x3), F(4x4, 5x5)": "fast/test_winograd.py::test_convolution_and_its_gradients",
         "up to 12 x 12": lambda: cut.LARGEST == 12,
         "pieces of 4 x 4": "fast/test_winograd.py::test_convolution_and_its_gradients",
+        "Convolution of 1x1 to few channels": "fast/test_conv_to_few.py::test_only_where_blocks_would_be_mostly_empty",
         "only for 3x3 and 5x5": "fast/test_winograd.py::test_what_is_not_supported",
         "convolutions of stride 1": "fast/test_winograd.py::test_what_is_not_supported",
         "1e-4 of the largest value at most": "run/test_fast_winograd.py::test_nets_agree_with_the_reference",

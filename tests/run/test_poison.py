@@ -177,6 +177,7 @@ g = ReLU(g) { negative_slope: 0.1 }
 h = PReLU(h)
 h = Scale(h)
 i = Convolution(data) { num_output: 32 kernel_size: 1 }
+k = Normalize(i) { across_spatial: false channel_shared: false }
 j = Convolution(i) { num_output: 3 kernel_size: 1 }
 j = Softmax(j)
 """
