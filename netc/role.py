@@ -88,6 +88,7 @@ class Role:
     tallies: of a measure, that the figures of a test are not a mean of those of its batches (`netc/kernels/tally.py`).
     sequence: its bottoms' first axis is time and it carries state, so a net's first sizes are not a batch.
     apart: the bottoms that are rows of their own, not one an image (regions): a batch size does not reach them.
+    bends: an activation that stands after a layer that learns; right after another one it is one too many.
     rectifies: an output that is zero for every sample has died.
     samples: of a source, from the layer's record, the axis of its tops that counts samples; the first without it.
     fed: of a source, by what else than a data source: "caller" (Input), "push" (MemoryData), "fillers" (DummyData).
@@ -114,6 +115,7 @@ class Role:
     tallies: bool = False
     sequence: bool = False
     apart: tuple[int, ...] = ()
+    bends: bool = False
     rectifies: bool = False
     samples: Callable[[Any], int] | None = None
     fed: Literal["", "caller", "push", "fillers"] = ""

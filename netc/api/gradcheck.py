@@ -40,7 +40,8 @@ class Checked:
 
     worst: index of that value; analytic, numeric: its two derivatives. kinks: values with no derivative to compare with
     (the loss has a corner within every step), left out. excuse: why its gradient is not the derivative (a layer that it
-    goes through has a formula of its own, `Setup.own_gradient`), or empty.
+    goes through has a formula of its own, `Setup.own_gradient`), or empty. zero: every value of its gradient is exactly
+    zero, so that it says nothing to be right.
     """
 
     layer: str
@@ -53,6 +54,7 @@ class Checked:
     numeric: float
     kinks: int
     excuse: str = ""
+    zero: bool = False
 
     def fine(self, tolerance: float) -> bool:
         """Whether the error is within the tolerance, and enough values could be compared."""
@@ -101,7 +103,8 @@ def gradcheck(
         name, shape = parameter.param.name, parameter.shape
         kinks = len(results) - len(smooth)
         found = (worst.error, worst.index, worst.analytic, worst.numeric, kinks)
-        yield Checked(parameter.owner, name, shape, len(drawn), *found, excuses.get(parameter.param.index, ""))
+        excuse = excuses.get(parameter.param.index, "")
+        yield Checked(parameter.owner, name, shape, len(drawn), *found, excuse, not gradient.any())
 
 
 def _excuses(plan: Plan) -> dict[int, str]:

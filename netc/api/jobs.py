@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from netc.api.settings import CAN_BE_SET, Given, Settings, settings_of
 from netc.catalogue import Catalogue, catalogue
 from netc.errors import Code, Diagnostic, NetError, Report, suggest
 from netc.files import near
-from netc.graph import State
+from netc.graph import State, included
 from netc.language.codes import UNKNOWN_SETTING
 from netc.schema.record import Record
 
@@ -55,6 +55,18 @@ NO_INTERVAL = Code(
     example='base_lr: 0.1 lr_policy: "fixed" test_iter: 100  # no test_interval\n'
     'net_param { layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 1 } } } }',
     fix="Add `test_interval: 500`, or take test_iter out.",
+)
+
+NEVER_TESTED = Code(
+    "SOL021",
+    "the net is hardly ever tested, or never",
+    why="The net has layers for tests only (data, Accuracy), but its solver asks for no test while it trains: "
+    "test_iter is missing, or test_interval is larger than max_iter. How good it is on data that it has not seen is "
+    "not known then. This is a warning.",
+    example='base_lr: 0.1 lr_policy: "fixed" max_iter: 100 test_iter: 10 test_interval: 500\n'
+    'net_param { layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 1 } } } }',
+    fix="Add `test_iter: N` (the number of test records divided by the batch size) and `test_interval: M`, smaller "
+    "than max_iter.",
 )
 
 
@@ -199,7 +211,38 @@ def _job(path: Path, record: Record, nets: _Nets, warnings: tuple[Diagnostic, ..
         said = "test_iter is given, but no test_interval: the net is never tested"
         where = record.span_of("test_iter")
         warnings += (Diagnostic(NO_INTERVAL, said, where, help=NO_INTERVAL.fix, severity="warning"),)
+    warnings += tuple(_never_tested(record, shared, bool(tests)))
     return Job(path, record, replace(shared, solver=record), train_state, test_nets, warnings)
+
+
+def _never_tested(solver: Record, net: Definition, tests: bool) -> Iterator[Diagnostic]:
+    """Warn of layers for tests that are never run, and of a test_interval beyond the end (SOL021)."""
+    if not tests:
+        layer = next((layer for layer in net.record.layer if _tests(layer, net.types)), None)
+        if layer is not None and any(_reads(layer, net.types) for layer in net.record.layer):
+            message = f'layer "{layer.name}" is for tests, but the solver has no test_iter: the net is never tested'
+            help = "add test_iter: N and test_interval: M"
+            yield Diagnostic(NEVER_TESTED, message, solver.span, help=help, severity="warning")
+    elif solver.has("max_iter") and 0 < solver.max_iter < solver.test_interval:
+        first = "only before it has learned anything" if solver.test_initialization else "never"
+        beyond = f"test_interval: {solver.test_interval} is beyond max_iter: {solver.max_iter}"
+        help = f"write test_interval: {max(1, solver.max_iter // 10)}"
+        span = solver.span_of("test_interval")
+        yield Diagnostic(NEVER_TESTED, f"{beyond}: the net is tested {first}", span, help=help, severity="warning")
+
+
+def _reads(layer: Record, types: Catalogue) -> bool:
+    """Whether a layer of the net that is tested reads data by itself."""
+    known = types.types.get(layer.type)
+    return known is not None and known.source and not known.role.fed and included(layer, State("TEST"))
+
+
+def _tests(layer: Record, types: Catalogue) -> bool:
+    """Whether a layer is data or a measure of the net that is tested, and not of the one that is trained."""
+    known = types.types.get(layer.type)
+    if known is None or not (known.source or known.role.end == "measure"):
+        return False
+    return included(layer, State("TEST")) and not included(layer, State("TRAIN"))
 
 
 def _net_of(record: Record, field: str, nets: _Nets) -> Definition:

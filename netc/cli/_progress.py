@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,9 @@ from netc.errors import Diagnostic
 from netc.solve.events import Events, Step, TestResult
 from netc.solve.inspect import Size
 
+EVERY = 10.0
+"""Seconds between the lines of a run that has `display: 0` and no terminal."""
+
 
 class Progress(Events):
     """Hears what the solver tells. Bars only on a terminal; messages go to stderr either way, unless `quiet`.
@@ -28,6 +32,9 @@ class Progress(Events):
         self._quiet = quiet
         self._say: Callable[[str], object] = (lambda _: None) if quiet else _output.say
         self.meter: Meter | None = None
+        self.silent = False
+        """The solver says `display: 0`: without a terminal, and so without a bar, there is a line now and then."""
+        self._said = time.monotonic()
         self.last_tests: dict[int, TestResult] = {}
         self.written: tuple[Path, Path] | None = None
         self._compiling = False
@@ -82,11 +89,16 @@ class Progress(Events):
         rates = self.meter.rates if self.meter else None
         note = f"loss {step.average_loss:.4g}" + (f", {rates.images_per_second:,.0f} images/s" if rates else "")
         self._bars.update(self._task, completed=step.iteration, note=note)
-        if step.display:
+        if step.display or self._overdue():
+            self._said = time.monotonic()
             parts = ", ".join(f"{name} {value:.4g}" for name, value in step.losses.items())
             loss = f"loss {step.average_loss:.6g}" + (f" ({parts})" if parts else "")
             line = f"iteration {step.iteration - 1}: {loss}, lr {step.rate:.4g}"
             self._say(line + (f", {shown(rates)}" if rates else ""))
+
+    def _overdue(self) -> bool:
+        """Whether a run that shows nothing of itself has been still for long."""
+        return self.silent and not _output.err.is_terminal and time.monotonic() - self._said >= EVERY
 
     def sized(self, sizes: Sequence[Size]) -> None:
         for size in sizes:

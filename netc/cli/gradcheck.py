@@ -18,6 +18,8 @@ from netc.graph import State
 from netc.language import Setting
 from netc.layer import Shape, format_shape
 
+WHY_ZERO = "weights that start as zeros, ReLUs that are zero everywhere, or a batch of one class do this"
+
 
 @click.command("gradcheck")
 @file_argument
@@ -66,12 +68,16 @@ def command(
     verdict = f"{sum(c.fine(tolerance) for c in found)} of {len(found)} blobs within {tolerance:g}"
     if excused:
         verdict += f", {len(excused)} that are no derivatives: {'; '.join(sorted({c.excuse for c in excused}))}"
-    _output.say(verdict, "bold red" if wrong else "green")
+    zero = [c.blob for c in found if c.zero]
+    _output.say(verdict, "bold red" if wrong else "yellow" if zero else "green")
+    if zero:
+        names = ", ".join(zero[:6]) + (f" and {len(zero) - 6} more" if len(zero) > 6 else "")
+        _output.say(f"the gradient of {names} is exactly zero: nothing was compared; {WHY_ZERO}", "yellow")
     return 1 if wrong else 0
 
 
 def _row(c: Checked, tolerance: float) -> tuple[str, ...]:
-    said = "WRONG" if c.wrong(tolerance) else "" if c.fine(tolerance) else "no derivative"
+    said = "WRONG" if c.wrong(tolerance) else "all zero" if c.zero else "" if c.fine(tolerance) else "no derivative"
     if c.kinks:
         said += f" {c.kinks} at kinks"
     return (
@@ -96,5 +102,6 @@ def _json(c: Checked, tolerance: float) -> object:
             "kinks": c.kinks,
             "fine": c.fine(tolerance),
             "excuse": c.excuse,
+            "all_zero": c.zero,
         }
     )

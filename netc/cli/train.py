@@ -12,6 +12,7 @@ import click
 import numpy as np
 from rich.table import Table
 
+from netc.api.first_look import first_look, one_class
 from netc.api.meter import Meter, Several
 from netc.api.metrics import MetricsFile, TensorBoard, plain
 from netc.api.sanity import Inspection, Inspector, Losses
@@ -156,10 +157,13 @@ def command(
             **_observing(run_options, inspect),
         )
         _refuse_inputs(solver)
+        progress.silent = not solver.p.display
         if snapshot:
             solver.restore(snapshot, data_changed)
         _output.show(solver.warnings)
         show_loaded(solver.loaded)
+        if not snapshot:
+            _output.show(first_look(solver.net))
         solver.check_snapshots()
         listeners = _Listeners(solver, events, progress, fresh=not solver.loaded)
         if log == "caffe":
@@ -318,6 +322,12 @@ def _verdict(samples: int, first: float | None, solver: Solver) -> int:
     else:
         hints = "look for a mistake in labels, loss or learning rate, or give it more --iterations"
         _output.say(said + f"not learned; {hints}", "bold red")
+        if last == first:
+            _output.say("the loss has not changed at all: every gradient, or every learning rate, is zero", "bold red")
+    if (label := one_class(solver.net)) is not None:
+        _output.say(
+            f"all {samples} samples are of class {label:g}: a net that always says {label:g} learns them", "yellow"
+        )
     return 0 if learned else 1
 
 

@@ -56,6 +56,12 @@ def _crop(record: Record) -> tuple[int, int]:
     return (int(height), int(width)) if height and width else (0, 0)
 
 
+ONE_SIZE = (
+    "images of a batch have one size: give the layer new_height and new_width, or transform_param a resize_param or a "
+    "crop_size; or leave this one out with --on-bad-record skip"
+)
+
+
 class Placement(NamedTuple):
     """Where an image came to lie: the size it was resized to, the part of that which was taken, and if it was turned.
 
@@ -152,7 +158,8 @@ class Transform:
                 raise BadRecordError(f"it is {height} x {width}, smaller than {self._crop_text()}")
         elif (height, width) != shape[1:]:
             wanted = " x ".join(map(str, shape[1:]))
-            raise BadRecordError(f"it is {height} x {width}, the batch {wanted}, and there is no crop_size")
+            said = f"it is {height} x {width}, the batch {wanted}, and there is no crop_size"
+            raise BadRecordError(said, ONE_SIZE)
 
 
 # ---------------------------------------------------------------- what the fields say

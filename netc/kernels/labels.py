@@ -51,7 +51,7 @@ def class_labels(record: Any, labels: Array, classes: int, ignore: int | None = 
         at = int(bad.argmax())
         where = ", ".join(str(int(i)) for i in np.unravel_index(at, labels.shape)) if labels.ndim else ""
         message = f"the label at [{where}] is {labels.ravel()[at]:g}, but the classes are 0 to {classes - 1}"
-        raise BadValueError(bad_value(LABEL_OUT_OF_RANGE, record, message), at, labels)
+        raise BadValueError(bad_value(LABEL_OUT_OF_RANGE, record, message, _label_help(flat[at], ignore)), at, labels)
     return np.where(ignored, -1, np.where(known, flat, 0)).astype(np.int32)
 
 
@@ -67,6 +67,14 @@ def indices(record: Any, values: Array, count: int) -> NDArray[np.int64]:
     return flat.astype(np.int64)
 
 
-def bad_value(code: Code, record: Any, message: str) -> NetError:
+def _label_help(label: float, ignore: int | None) -> str:
+    """What to do about a label that is no class."""
+    if label >= 0:
+        more = f"its scores need {label + 1:.0f} classes or more (num_output of the layer that makes them)"
+        return f"{more}, counted from 0; or `ignore_label: {label:.0f}` if it means nothing"
+    return "classes count from 0" + ("" if ignore is not None else "; `ignore_label: -1` leaves labels of -1 out")
+
+
+def bad_value(code: Code, record: Any, message: str, help: str | None = None) -> NetError:
     """The exception for a value of a bottom that a running layer cannot use; its span is the layer's."""
-    return NetError(Diagnostic.of_layer(record, code, message))
+    return NetError(Diagnostic.of_layer(record, code, message, help=help))

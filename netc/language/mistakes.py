@@ -14,18 +14,18 @@ from netc.language.lexer import BAD_CHARACTER, BAD_NUMBER, NAMES, OPEN_STRING
 from netc.language.quotes import missing_quote
 from netc.language.unclosed import never_closed
 
-Action = Literal["insert", "as", "drop", "again", "split", "skip"]
+Action = Literal["insert", "as", "drop", "again", "split", "skip", "line"]
 
 
 class Repair(NamedTuple):
     """insert a terminal before this one; take this one as another; drop it; begin a new entry with it, or with the name
-    just before it; or skip to where the next entry begins."""
+    just before it; skip to where the next entry begins; or leave out the rest of the line."""
 
     action: Action
     terminal: str = ""
 
 
-SKIP, DROP, AGAIN, SPLIT = Repair("skip"), Repair("drop"), Repair("again"), Repair("split")
+SKIP, DROP, AGAIN, SPLIT, LINE = Repair("skip"), Repair("drop"), Repair("again"), Repair("split"), Repair("line")
 
 _STARTS = ("fields", "LBRACE", "")
 _OF_FIELDS = ("COLON", "LSQUARE", "block", "body", "angle", "list", "empty", "values")
@@ -161,6 +161,8 @@ def _opens(symbols: list[str], at: int) -> bool:
 def explain(mistake: Mistake, report: Report) -> Repair:
     """Report what is wrong at this terminal (not the end of the text) and say how to go on."""
     kind = NAMES[mistake.kind]
+    if kind == "FLOOR":
+        return _comment(mistake, report)
     if (repair := _placeholder(mistake, report) or _quote(mistake, report)) is not None:
         return repair
     if kind in (BAD_NUMBER, OPEN_STRING, BAD_CHARACTER):
@@ -180,6 +182,14 @@ def explain(mistake: Mistake, report: Report) -> Repair:
             return _no_item(mistake, kind, report)
         case "statement":
             return _statement(mistake, kind, report)
+
+
+def _comment(m: Mistake, report: Report) -> Repair:
+    """`//` as in C: said once, and the rest of each such line is left out."""
+    said = "`//` begins no comment"
+    if all(found.message != said for found in report.diagnostics):
+        report.error(codes.UNEXPECTED, said, m.span, help="comments begin with `#`, here and in other lines")
+    return LINE
 
 
 def _placeholder(m: Mistake, report: Report) -> Repair | None:
@@ -391,11 +401,11 @@ def _instead(m: Mistake, kind: str, read: list[str]) -> str | None:
             return "a layer's input has a name: assign the inner layer to one first"
         if kind in ("EQUALS", "COLON", "NUMBER"):
             return "between the parentheses stand blobs; fields follow in braces: `{ name: ... }`"
-    if kind == "FLOOR":
-        return "comments begin with `#`"
     if kind == "EQUALS" and read[:1] == ["IF"]:
         return "two values are compared with `==`"
     if kind == "NAME" and read == ["IMPORT"] and (path := _WORD.match(m.source.text, m.start)):
+        if "." not in path[0] and "/" not in path[0]:
+            return 'a net file is no Python program: take this out (`import "blocks.net"` brings in another net file)'
         return f'put it in quotes: "{path[0]}"'
     return None
 

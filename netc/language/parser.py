@@ -131,6 +131,8 @@ class Parser:
             return match, kind
         if action == "drop":
             return match, 0
+        if action == "line":
+            return self._next_line(match, kind, scan)
         return self._skip(match, kind, scan)
 
     def _reduce(self, act: int) -> None:
@@ -199,6 +201,14 @@ class Parser:
             first = False
             match = next(scan)
             kind = match.lastindex or 0
+
+    def _next_line(self, match: re.Match[str], kind: int, scan: Scan) -> tuple[re.Match[str], int]:
+        """The first terminal that stands on a later line."""
+        end = self.source.text.find("\n", match.start(kind))
+        while NAMES[kind] != "END" and (end < 0 or match.start(kind) < end):
+            match = next(scan)
+            kind = match.lastindex or 0
+        return match, kind
 
     def _begins_line(self, at: int) -> bool:
         text = self.source.text

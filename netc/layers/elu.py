@@ -47,7 +47,7 @@ ELU = LayerType(
     forward,
     backward,
     param="elu_param",
-    role=Role("activation", space="same"),
+    role=Role("activation", bends=True, space="same"),
     examples=(
         Example("elu_param { alpha: 0.5 }", inputs=_LADDER),
         Example(inputs=_LADDER),

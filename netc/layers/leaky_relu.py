@@ -60,7 +60,7 @@ LEAKY_RELU = LayerType(
         (PARAMETER,),
     ),
     origin="netc",
-    role=Role("activation", space="same"),
+    role=Role("activation", bends=True, space="same"),
     examples=(
         Example("leaky_relu_param { negative_slope: 0.2 }", inputs=_LADDER),
         Example(inputs=_LADDER),

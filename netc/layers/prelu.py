@@ -78,7 +78,7 @@ PRELU = LayerType(
     forward,
     backward,
     param="prelu_param",
-    role=Role("activation", space="same"),
+    role=Role("activation", bends=True, space="same"),
     examples=(
         Example(inputs=_LADDER),
         Example("prelu_param { channel_shared: true }", inputs=_LADDER),

@@ -61,7 +61,7 @@ RELU = LayerType(
     forward,
     backward,
     param="relu_param",
-    role=Role("activation", rectifies=True, space="same", called={"activation": ""}),
+    role=Role("activation", bends=True, rectifies=True, space="same", called={"activation": ""}),
     examples=(
         Example(inputs=(Input((2, 3, 4, 5), "distinct"),)),
         Example("relu_param { negative_slope: 0.1 }", inputs=(Input((2, 3, 4, 5), "distinct"),)),

@@ -59,7 +59,7 @@ RELU6 = LayerType(
     param="relu6_param",
     own=Param(optional("relu6_param", 2208, "ReLU6Parameter", origin=ORIGIN), (PARAMETER,)),
     origin=ORIGIN,
-    role=Role("activation", rectifies=True, space="same"),
+    role=Role("activation", bends=True, rectifies=True, space="same"),
     examples=(
         Example(inputs=(Input((2, 3, 4), "distinct"),)),
         Example(inputs=(Input((5,), "values", values=(-1, 0.5, 5.9, 6.1, 9)),)),

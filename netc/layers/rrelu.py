@@ -92,7 +92,7 @@ RRELU = LayerType(
         optional("rrelu_param", 1103, "RReLUParameter", doc="Fields of RReLU layers.", origin="netc"), (PARAMETER,)
     ),
     origin="netc",
-    role=Role("activation", space="same"),
+    role=Role("activation", bends=True, space="same"),
     examples=(
         Example("rrelu_param { lower: 0.1 upper: 0.4 }", inputs=_LADDER),
         Example(inputs=_LADDER),

@@ -45,7 +45,12 @@ SIGMOID = LayerType(
     backward,
     param="sigmoid_param",
     role=Role(
-        "activation", probabilities=True, judged_by="SigmoidCrossEntropyLoss", space="same", called={"activation": ""}
+        "activation",
+        bends=True,
+        probabilities=True,
+        judged_by="SigmoidCrossEntropyLoss",
+        space="same",
+        called={"activation": ""},
     ),
     examples=(Example(), Example(inputs=(Input((5,), "values", values=(-100, -1, 0, 1, 100)),))),
 )

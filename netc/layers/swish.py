@@ -48,6 +48,6 @@ SWISH = LayerType(
     forward,
     backward,
     param="swish_param",
-    role=Role("activation", space="same"),
+    role=Role("activation", bends=True, space="same"),
     examples=(Example("swish_param { beta: 1.5 }"), Example()),
 )

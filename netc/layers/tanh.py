@@ -40,6 +40,6 @@ TANH = LayerType(
     forward,
     backward,
     param="tanh_param",
-    role=Role("activation", space="same", called={"activation": ""}),
+    role=Role("activation", bends=True, space="same", called={"activation": ""}),
     examples=(Example(),),
 )

@@ -87,4 +87,6 @@ def _check(draft: Draft, node: Node, wanted: tuple[bool, ...]) -> None:
             message = f'layer "{node.name}" ({node.type.name}) cannot give a gradient to its bottom "{blob.name}"'
             down = " ".join(f"propagate_down: {str(node.type.gives_gradient(i)).lower()}" for i in range(len(wanted)))
             help = f"`{down}` stops the gradient there"
+            if index and not wanted[0] and node.type.gives_gradient(0):
+                help = "its bottoms seem to be swapped: what the net gives comes first, then what it should be"
             draft.report.error(LABEL_GRADIENT, message, span, notes=notes, help=help)

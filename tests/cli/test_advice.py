@@ -147,3 +147,74 @@ def test_the_name_of_a_class_without_a_number(tmp_path: Path) -> None:
         box_files.read_boxes(tmp_path / "a.txt", {}, 8, 8)
     with pytest.raises(BadRecordError, match=r'^line 1: the class is "cat", which the label map does not have'):
         box_files.read_boxes(tmp_path / "a.txt", {"dog": 1}, 8, 8)
+
+
+def test_unequal_photos_say_how_to_make_them_equal(folder: Path) -> None:
+    for i, size in enumerate([(6, 6), (6, 7)]):
+        Path("p/a").mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", size).save(f"p/a/{i}.png")
+    Path("a.net").write_text('x = ImageFolder() { source: "p" batch_size: 2 }')
+    with pytest.raises(NetError) as refused:
+        Net("a.net").forward()
+    (said,) = refused.value.diagnostics
+    assert said.code.id == "DAT002"
+    assert "new_height and new_width" in (said.help or "")
+
+
+def test_labels_beyond_the_scores_say_how_many_it_takes(folder: Path) -> None:
+    Path("five.prototxt").write_text(NET.replace("num_output: 10", "num_output: 5"))
+    with pytest.raises(NetError) as refused:
+        Net("five.prototxt", "TRAIN").forward()
+    (said,) = refused.value.diagnostics
+    assert said.code.id == "LAY100"
+    assert "its scores need 9 classes or more (num_output of the layer that makes them)" in (said.help or "")
+
+
+def test_swapped_inputs_of_a_loss_are_told_to_be_swapped(folder: Path) -> None:
+    Path("a.prototxt").write_text(
+        NET.replace('bottom: "ip" bottom: "label" top: "loss"', 'bottom: "label" bottom: "ip" top: "loss"')
+    )
+    with pytest.raises(NetError) as refused:
+        check("a.prototxt")
+    helps = {d.code.id: d.help or "" for d in refused.value.diagnostics}
+    assert "its bottoms seem to be swapped" in helps["PLN007"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ("max_iter: 10", 'layer "acc" is for tests, but the solver has no test_iter: the net is never tested'),
+        ("max_iter: 10 test_iter: 1 test_interval: 20", "the net is tested only before it has learned anything"),
+        ("max_iter: 10 test_iter: 1 test_interval: 20 test_initialization: false", "the net is tested never"),
+        ("max_iter: 10 test_iter: 1 test_interval: 10", ""),
+    ],
+)
+def test_tests_that_never_run(folder: Path, fields: str, said: str) -> None:
+    Path("small.prototxt").write_text(NET.replace(' stage: "validate"', ""))
+    Path("s.prototxt").write_text(f'net: "small.prototxt" base_lr: 0.1 lr_policy: "fixed" {fields}')
+    found = [d.message for d in check("s.prototxt") if d.code.id == "SOL021"]
+    assert [said in message for message in found] == [True] * bool(said)
+
+
+def test_gradients_of_exactly_zero_and_a_batch_of_one_class_are_said(run: Run, tmp_path: Path) -> None:
+    text = NET.replace("num_output: 10", "num_output: 1")
+    (tmp_path / "one.net").write_text(
+        text.replace("Digits", "DummyData").replace(
+            'digits_param { split: "train" batch_size: 16 }',
+            "dummy_data_param { shape { dim: [4, 3] } shape { dim: 4 } }",
+        )
+        + "solver { base_lr: 0.1 max_iter: 3 }"
+    )
+    done = run("gradcheck", "one.net")
+    assert done.code == 0
+    assert "the gradient of ip/weights, ip/bias is exactly zero: nothing was compared" in done.err
+    done = run("train", "one.net", "--overfit-batch", "4")
+    assert "the loss has not changed at all" in done.err
+    (tmp_path / "p" / "a").mkdir(parents=True)
+    for i in range(4):
+        Image.new("RGB", (2, 2), (i, 90, 3)).save(tmp_path / f"p/a/{i}.png")
+    source = 'image_folder_param { source: "p" batch_size: 4 } transform_param { scale: 0.01 }'
+    text = NET.replace("Digits", "ImageFolder").replace('digits_param { split: "train" batch_size: 16 }', source)
+    (tmp_path / "p.net").write_text(text + "solver { base_lr: 0.1 max_iter: 3 }")
+    done = run("train", "p.net", "--overfit-batch", "4", "--iterations", "2")
+    assert "all 4 samples are of class 0: a net that always says 0 learns them" in done.err

@@ -6,8 +6,9 @@ import pytest
 from rich.console import Console
 
 from netc import jit
-from netc.cli import _output
+from netc.cli import _output, _progress
 from netc.cli._progress import Progress
+from netc.solve import Step
 
 
 class Kernel:
@@ -49,3 +50,21 @@ def test_elsewhere_one_line_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [line for line in text.splitlines() if line.strip()] == [
         "compiling kernels, once (they are kept for the next start)"
     ]
+
+
+@pytest.mark.parametrize(("silent", "lines"), [(True, 3), (False, 0)])
+def test_without_a_terminal_and_display_there_is_a_line_now_and_then(
+    monkeypatch: pytest.MonkeyPatch, silent: bool, lines: int
+) -> None:
+    console = Console(file=StringIO(), force_terminal=False, width=100)
+    monkeypatch.setattr(_output, "err", console)
+    monkeypatch.setattr(_output, "say", lambda text, style="": console.print(text))
+    now = [0.0]
+    monkeypatch.setattr(_progress.time, "monotonic", lambda: now[0])
+    progress = Progress()
+    progress.silent = silent
+    for iteration in range(1, 36):
+        now[0] += 1
+        progress.stepped(Step(iteration, 0.5, 0.5, 0.1, {}, display=False))
+    assert isinstance(console.file, StringIO)
+    assert console.file.getvalue().count("loss 0.5") == lines

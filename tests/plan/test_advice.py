@@ -15,7 +15,7 @@ DATA = """layer { name: "x" type: "Input" top: "x" input_param { shape { dim: [2
 layer { name: "label" type: "Input" top: "label" input_param { shape { dim: [2] } } }
 """
 ROOT = Path(__file__).parent.parent.parent
-ADVICE = {f"PLN0{n}" for n in range(20, 29)}
+ADVICE = {f"PLN0{n}" for n in (*range(20, 29), 34, 35)}
 
 
 def fc(name: str, bottom: str, outputs: int, filler: str = 'type: "xavier"', more: str = "") -> str:
@@ -59,6 +59,16 @@ WRONG = {
     "reshape": ("PLN027", "x_Reshape", one("Reshape", "x", "x", "reshape_param { shape { dim: [0, -1] } }")),
     "pooling": ("PLN027", "x_Pooling", one("Pooling", "x", "x", POOL)),
     "convolution": ("PLN027", "x_Convolution", one("Convolution", "x", "x", CONV % "")),
+    "relu twice": ("PLN034", "b_ReLU", SCORES + one("ReLU", "a", "r") + one("ReLU", "r", "b") + judged("b")),
+    "relu twice in place": ("PLN034", "a_TanH", SCORES + one("ReLU", "a", "a") + one("TanH", "a", "a") + judged("a")),
+    "relu, dropout, relu": (
+        "PLN034", "r_PReLU", SCORES + one("ReLU", "a", "r") + one("Dropout", "r", "r") + one("PReLU", "r", "r")
+        + fc("b", "r", 4) + judged("b"),
+    ),
+    "a branch that nobody reads": ("PLN035", "b", SCORES + fc("b", "x", 4) + judged("a")),
+    "a branch of several layers": (
+        "PLN035", "b", SCORES + fc("b", "x", 4) + one("ReLU", "b", "b") + fc("c", "b", 4) + judged("a"),
+    ),
     "read before": ("PLN028", "x_ReLU", one("MVN", "x", "norm") + one("ReLU", "x", "x")),
 }  # fmt: skip
 RIGHT = {
@@ -73,6 +83,18 @@ RIGHT = {
     "zeros behind a sigmoid": HIDDEN + one("Sigmoid", "a", "s") + fc("b", "s", 4, ZERO) + judged("b"),
     "zeros that do not learn": (HIDDEN + fc("b", "a", 4, ZERO)),
     "in place": one("ReLU", "x", "x") + one("Dropout", "x", "x") + one("Pooling", "x", "y", POOL),
+    "a layer between two activations": (
+        SCORES + one("ReLU", "a", "a") + fc("b", "a", 4) + one("ReLU", "b", "b") + fc("c", "b", 4) + judged("c")
+    ),
+    "relu6 as two": (
+        SCORES + one("ReLU", "a", "a") + one("Clip", "a", "a", "clip_param { min: 0 max: 6 }") + judged("a")
+    ),
+    "stopped on purpose": (
+        SCORES + one("StopGradient", "a", "s") + fc("b", "s", 4) + judged("b")
+    ),
+    "a frozen branch": SCORES + fc("b", "x", 4).replace("inner_", "param { lr_mult: 0 } param { lr_mult: 0 } inner_", 1)
+    + judged("a"),
+    "a head that counts": SCORES + fc("b", "x", 4) + judged("a") + judged("b").replace('"loss"', '"loss2"'),
     "read after": one("ReLU", "x", "x") + one("MVN", "x", "norm"),
 }  # fmt: skip
 
@@ -127,7 +149,11 @@ def test_a_solver_says_that_its_net_learns_nothing(tmp_path: Path) -> None:
 
 
 def test_zeros_are_no_matter_once_weights_are_loaded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    text = SMALL.replace('prefix: "small"', f'prefix: "{tmp_path}/small"').replace("max_iter: 40", "max_iter: 1")
+    text = (
+        SMALL.replace('prefix: "small"', f'prefix: "{tmp_path}/small"')
+        .replace("max_iter: 40", "max_iter: 1")
+        .replace("val: 20", "val: 1")
+    )
     hidden = fc("h", "data", 8, ZERO)
     text = (
         text.replace('name: "ip" type', "#")

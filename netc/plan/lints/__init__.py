@@ -11,6 +11,8 @@ from netc.plan.lints.in_place import in_place, read_before
 from netc.plan.lints.learning import learning
 from netc.plan.lints.norm import no_scale
 from netc.plan.lints.scores import dropped_scores, one_class, twice
+from netc.plan.lints.series import in_series
+from netc.plan.lints.unused import unused
 from netc.plan.lints.zeros import zeros
 
 ADVICE: tuple[Callable[[Draft], None], ...] = (
@@ -20,6 +22,8 @@ ADVICE: tuple[Callable[[Draft], None], ...] = (
     dropped_scores,
     learning,
     zeros,
+    in_series,
+    unused,
     in_place,
     read_before,
 )
