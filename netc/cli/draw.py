@@ -13,6 +13,7 @@ from netc.cli._options import OUTPUT, file_argument, net_options
 from netc.language import Setting
 from netc.layer import Phase, Shape
 from netc.report import rendering
+from netc.report.boxes import Style
 from netc.report.draw import draw
 
 
@@ -26,6 +27,14 @@ from netc.report.draw import draw
     default=STDOUT,
     help="File to write; its ending says the format: .dot, .svg, .png, .pdf. Without it, dot text goes to stdout.",
 )
+@click.option(
+    "--style",
+    type=click.Choice(["plain", "compact", "full"]),
+    default="plain",
+    show_default=True,
+    help="plain: layers in place go with the layer above, composites are frames. compact: a composite is a box. "
+    "full: each layer by itself, with its parameters and its work.",
+)
 @click.option("--direction", type=click.Choice(["TB", "LR", "BT", "RL"]), default="TB", show_default=True)
 def command(
     file: Path,
@@ -37,13 +46,14 @@ def command(
     settings: tuple[Setting, ...],
     layers: tuple[Path, ...],
     output: Path,
+    style: Style,
     direction: str,
 ) -> None:
     """Draw FILE: layers as boxes, blobs with their shapes as arrows."""
     definition = planning.load(file, layers=layers, settings=settings)
     plan = planning.plan(definition, phase, level=level, stages=stages, batch=batch, inputs=dict(inputs))
     _output.show((*definition.warnings, *plan.warnings))
-    source = draw(plan, direction).source
+    source = draw(plan, direction, style).source
     kind = output.suffix.lstrip(".").lower() or ("dot" if output == STDOUT else "svg")
     write_bytes(output, rendering.picture(source, kind))
     say_written(output)

@@ -94,3 +94,12 @@ def _shortened(columns: Sequence[Column], width: int) -> list[Column]:
         cells = ["\n".join(middle_cut(line, limits[widest]) for line in c.split("\n")) for c in columns[widest].cells]
         found[widest] = replace(columns[widest], cells=cells)
     return found
+
+
+def short_count(count: float) -> str:
+    """Three digits and a letter: 3.54 M."""
+    for unit in ("", " k", " M", " G", " T"):
+        if count < 999.5:
+            return f"{count:.3g}{unit}" if unit else f"{count:.0f}"
+        count /= 1000
+    return f"{count:.0f} P"

@@ -1,13 +1,17 @@
-"""A net as a Graphviz drawing: layers as boxes, blobs with their shapes on the edges."""
+"""A net as a Graphviz drawing: boxes in the colours of their families, blobs with their shapes on the edges."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from netc.errors import visible
 from netc.layer import format_shape
 from netc.plan.counts import count_layer
 from netc.plan.model import Plan
+from netc.plan.usage import readable
+from netc.report.boxes import Box, Boxes, Style, boxes
+from netc.report.columns import short_count
 from netc.role import Family
 
 if TYPE_CHECKING:
@@ -15,7 +19,7 @@ if TYPE_CHECKING:
 
 COLOURS: dict[Family, str] = {
     "activation": "#d9ead3",
-    "arithmetic": "#ffffff",
+    "arithmetic": "#e2e2f0",
     "convolution": "#cfe2f3",
     "detection": "#ead1dc",
     "loss": "#f4cccc",
@@ -24,41 +28,90 @@ COLOURS: dict[Family, str] = {
     "pooling": "#fce5cd",
     "product": "#d9d2e9",
     "recurrent": "#d0e0e3",
-    "shape": "#ffffff",
-    "source": "#eeeeee",
+    "shape": "#eae6dd",
+    "source": "#e3e3e3",
 }
+OUTPUT, CLUSTER = "#ffffff", "#f7f7f7"
 
 
-def draw(plan: Plan, direction: str = "TB") -> graphviz.Digraph:
-    """The drawing; `.source` is dot text, which `layout.picture` lays out.
+def draw(plan: Plan, direction: str = "TB", style: Style = "plain", layout: Boxes | None = None) -> graphviz.Digraph:
+    """The drawing; `.source` is dot text, which `rendering.picture` lays out.
 
-    direction: TB (top to bottom), LR, BT or RL.
+    direction: TB (top to bottom), LR, BT or RL. style: what is a box, and what is written in it (see `boxes`). layout:
+    the boxes, if they are there already. Box N is the node `nN`, output N `oN`, composite N the cluster `cluster_N`.
     """
     import graphviz as gv  # noqa: PLC0415 - not needed by any other command
 
-    graph = plan.graph
+    shown = layout or boxes(plan, style)
     out = gv.Digraph(
-        gv.nohtml(visible(graph.name or "net")), graph_attr={"rankdir": direction}, node_attr={"shape": "box"}
+        gv.nohtml(visible(plan.graph.name or "net")), graph_attr={"rankdir": direction}, node_attr={"shape": "box"}
     )
+    out.attr("graph", fontname="Helvetica", fontsize="10")
     out.attr("node", style="filled,rounded", fontname="Helvetica", fontsize="11")
     out.attr("edge", fontname="Helvetica", fontsize="9")
-    for index, node in enumerate(graph.nodes):
-        out.node(f"n{index}", _label(plan, index), fillcolor=COLOURS[node.type.role.family])
-        for value in node.bottoms:
-            v = graph.values[value]
-            out.edge(f"n{v.producer}", f"n{index}", _lines(v.name, format_shape(plan.shapes[value])))
+    _inside(out, plan, shown, list(range(len(shown.boxes))), 0, style)
+    values = plan.graph.values
+    for edge in shown.edges:
+        label = _lines([values[edge.value].name, *_shape(plan, edge.value)]) if edge.first else ""
+        out.edge(f"n{edge.source}", f"n{edge.target}", label)
+    for number, (value, box) in enumerate(shown.outputs):
+        label = _lines([values[value].name, *_shape(plan, value)])
+        out.node(f"o{number}", label, shape="ellipse", style="filled", fillcolor=OUTPUT)
+        out.edge(f"n{box}", f"o{number}")
     return out
 
 
-def _label(plan: Plan, index: int) -> str:
-    node = plan.graph.nodes[index]
-    lines = [node.name, node.record.type + _window(plan, index)]
-    if parameters := count_layer(plan, index).blob_values:
-        lines.append(f"{parameters:,} parameters")
-    return _lines(*lines)
+def _shape(plan: Plan, value: int) -> list[str]:
+    """The shape of a value, as a line; none of a single number."""
+    return [format_shape(plan.shapes[value])] if plan.shapes[value] else []
 
 
-def _lines(*lines: str) -> str:
+def _inside(out: graphviz.Digraph, plan: Plan, shown: Boxes, inside: list[int], depth: int, style: Style) -> None:
+    """The boxes at a depth of clusters, in order; a cluster's boxes within it."""
+    for cluster, numbers in _clustered(shown.boxes, inside, depth):
+        if cluster is None:
+            for number in numbers:
+                box = shown.boxes[number]
+                family = plan.graph.nodes[box.layers[0]].type.role.family
+                out.node(f"n{number}", _lines(_label(plan, box, style)), fillcolor=COLOURS[family])
+            continue
+        with out.subgraph(name=f"cluster_{cluster}") as part:
+            name = _lines([shown.clusters[cluster]])
+            part.attr("graph", label=name, labeljust="l", style="filled,rounded", color="#cccccc", fillcolor=CLUSTER)
+            _inside(part, plan, shown, numbers, depth + 1, style)
+
+
+def _clustered(found: Sequence[Box], inside: Sequence[int], depth: int) -> Iterator[tuple[int | None, list[int]]]:
+    """The boxes by the cluster that they lie in at this depth, None for those that lie in no further one."""
+    by_cluster: dict[int | None, list[int]] = {}
+    for number in inside:
+        clusters = found[number].clusters
+        by_cluster.setdefault(clusters[depth] if depth < len(clusters) else None, []).append(number)
+    yield from by_cluster.items()
+
+
+def _label(plan: Plan, box: Box, style: Style) -> list[str]:
+    nodes = [plan.graph.nodes[layer] for layer in box.layers]
+    if box.composite:
+        times = f" x{box.repeats}" if box.repeats > 1 else ""
+        parameters = sum(count_layer(plan, layer).blob_values for layer in box.layers)
+        counted = f", {short_count(parameters)} parameters" if parameters else ""
+        return [box.composite + times, f"{len(nodes)} layers{counted}"]
+    lines = [nodes[0].name, *(node.record.type + _window(plan, node.index) for node in nodes)]
+    if style == "full":
+        lines += _costs(plan, box)
+    return lines
+
+
+def _costs(plan: Plan, box: Box) -> Iterator[str]:
+    counts = [count_layer(plan, layer) for layer in box.layers]
+    if parameters := sum(c.blob_values for c in counts):
+        yield f"{parameters:,} parameters"
+    if macs := sum(c.macs for c in counts):
+        yield f"{short_count(macs)} multiply-adds, {readable(counts[-1].activation_bytes)}"
+
+
+def _lines(lines: Sequence[str]) -> str:
     """Lines of a label: names as they are, whatever characters they have."""
     return "\\n".join(visible(line).replace("\\", "\\\\") for line in lines)
 

@@ -38,7 +38,7 @@ def folded(plan: Plan) -> list[Group]:
     return _merged(plan, list(_groups(nodes, range(len(nodes)), 0, len(nodes))))
 
 
-def _calls(node: Node) -> list[Span]:
+def runs(node: Node) -> list[Span]:
     """The runs of composites that a layer comes from, the outermost first."""
     found, span = list[Span](), node.record.span
     while span is not None and span.call is not None:
@@ -66,7 +66,7 @@ def _groups(nodes: Sequence[Node], layers: Sequence[int], depth: int, total: int
 
 
 def _run(node: Node, depth: int) -> Span | None:
-    calls = _calls(node)
+    calls = runs(node)
     return calls[depth] if depth < len(calls) else None
 
 

@@ -14,7 +14,7 @@ from netc.plan.counts import VALUE_BYTES, batch_size, count_layer, count_net
 from netc.plan.model import Field, Plan
 from netc.plan.usage import readable
 from netc.report import columns
-from netc.report.columns import Column
+from netc.report.columns import Column, short_count
 from netc.report.fold import Group, folded
 
 
@@ -123,7 +123,7 @@ def totals(plan: Plan) -> list[str]:
     parts.append((total.blob_values - total.parameters, "statistics"))
     said = ", ".join(f"{count:,} {what}" for count, what in parts if count)
     lines = [f"parameters: {total.blob_values:,} ({readable(VALUE_BYTES * total.blob_values)}): {said or 'none'}"]
-    work = f"{_short(total.macs / images)} for each of {images:,}, " if images > 1 else ""
+    work = f"{short_count(total.macs / images)} for each of {images:,}, " if images > 1 else ""
     return [*lines, f"multiply-adds: {work}{total.macs:,} in all"]
 
 
@@ -162,16 +162,7 @@ _COUNTED = (("parameters", "blob_values"), ("macs", "macs"))
 
 def _numbered(counts: list[int]) -> tuple[list[str], bool, list[str]]:
     """The cells of a column of counts: exact, that they are numbers, and short."""
-    return [f"{n:,}" if n else "" for n in counts], True, [_short(n) if n else "" for n in counts]
-
-
-def _short(count: float) -> str:
-    """Three digits and a letter: 3.54 M."""
-    for unit in ("", " k", " M", " G", " T"):
-        if count < 999.5:
-            return f"{count:.3g}{unit}" if unit else f"{count:.0f}"
-        count /= 1000
-    return f"{count:.0f} P"
+    return [f"{n:,}" if n else "" for n in counts], True, [short_count(n) if n else "" for n in counts]
 
 
 def _rows(plan: Plan, expand: bool) -> list[_Row]:
