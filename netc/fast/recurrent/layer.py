@@ -152,10 +152,10 @@ class Recurrent:
         if not at.static:
             return gates, NOTHING
         weights = self._packed_turned(2, at.static)
-        behind = 4 * self.width * STREAMS_BEYOND
-        static, _ = b.new("static", 4 * self.width * at.streams + behind).cut(4 * self.width * at.streams)
+        row = in_panels(self.width)
+        static, _ = b.new("static", 4 * row * (at.streams + STREAMS_BEYOND)).cut(4 * row * at.streams)
         x = self._flat(b.bottom(self.layer, 2))
-        self._multiply(x, Lines(4 * at.static), weights, static, (at.streams, self.width, at.static))
+        self._multiply(x, Lines(4 * at.static), weights, static, (at.streams, row, at.static))
         return gates, static
 
     def weights(self) -> Region:
@@ -190,12 +190,18 @@ class Recurrent:
         b.emit(packed(b.param(self.layer, position), lines, target, inputs, self.width, self.groups), "pack")
         return target
 
-    def states_before(self, h_0: Region) -> Region:
-        """The state before each step times cont, in panels."""
+    def states_before(self, h: Region, first: Region, step: int, gates: Region = NOTHING) -> Region:
+        """The state before each step times cont, in panels; gates: times the first gate of each row, too.
+
+        h: the states after the steps; first: that before the first one; step: floats from one to the next.
+        """
         b, at = self.b, self.at
         target = b.new("packed states", packed_bytes(at.outputs, at.rows))
-        h = b.read_plain(b.top(self.layer)).flat
-        b.emit(states_in_panels(h=h, first=h_0, cont=self.cont, target=target, sizes=self.sizes(0)), "pack")
+        launch = states_in_panels(
+            h=h, first=first, cont=self.cont, gates=gates, target=target, sizes=self.sizes(0), step=step,
+            width=self.width,
+        )  # fmt: skip
+        b.emit(launch, "pack")
         return target
 
     def weight_gradient(

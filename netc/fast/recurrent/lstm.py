@@ -252,7 +252,10 @@ def backward(b: Builder, step: Step) -> None:
         room=b.new("steps", b.threads * room), sizes=r.sizes(room),
     )  # fmt: skip
     b.emit(launch, "lstm steps gradient")
-    r.weight_gradient(at.hidden, dgates, at.rows, r.states_before(r.kept("h_0")), at.outputs)
+    if b.param_gradient(step.layer, at.hidden) is not None:
+        h = b.read_plain(b.top(step.layer)).flat
+        states = r.states_before(h, r.kept("h_0"), at.outputs)
+        r.weight_gradient(at.hidden, dgates, at.rows, states, at.outputs)
     r.input_gradients(step, dgates)
 
 

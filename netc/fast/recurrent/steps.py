@@ -158,15 +158,20 @@ def spread(source: int, target: int, size: int) -> None:
 
 @entry
 def states_in_panels(
-    tid: int, nth: int, h: Read[Region], first: Read[Region], cont: Read[Region], target: Write[Region], sizes: Sizes
+    tid: int, nth: int, h: Read[Region], first: Read[Region], cont: Read[Region], gates: Read[Region],
+    target: Write[Region], sizes: Sizes, step: int, width: int,
 ) -> None:  # fmt: skip
-    """The state before each step times cont, in panels, as `products.packed` makes them of what lies in memory."""
+    """The state before each step times cont, in panels, as `products.packed` makes them of what lies in memory.
+
+    step: floats from one state to the next. gates: what states are multiplied by, too, in rows of `width` floats.
+    """
     size, streams = sizes.size, sizes.streams
     count = sizes.steps * streams
     for row in share(count, tid, nth):
-        before = h + (row - streams) * size * 4 if row >= streams else first + row * size * 4
-        kept, values = floats(cont, count)[row], floats(before, size)
+        before = h + (row - streams) * step * 4 if row >= streams else first + row * step * 4
+        kept, values, factors = floats(cont, count)[row], floats(before, size), floats(gates + row * width * 4, size)
         for panel in range((size + 31) // 32):
             place = floats(target + (panel * count + row) * 128, 32)
-            for i in range(32):
-                place[i] = values[panel * 32 + i] * kept if panel * 32 + i < size else 0
+            for i in range(panel * 32, panel * 32 + 32):
+                value = values[i] * kept if i < size else 0
+                place[i - panel * 32] = value * factors[i] if gates and i < size else value
