@@ -10,7 +10,7 @@ import pytest
 from netc.layer import Array
 from tests.run.common import make, run
 
-TYPES = {"LSTM": 2, "GRU": 1}
+TYPES = {"LSTM": 2, "GRU": 1, "RNN": 1}
 FILLERS = 'weight_filler { type: "uniform" min: -0.4 max: 0.4 } bias_filler { type: "uniform" min: -0.2 max: 0.2 }'
 
 

@@ -1,4 +1,4 @@
-"""GRU. A row of gates is r, z, n, each in whole vectors. A step has two products: the reset gate stands before that of n."""
+"""GRU. A row of gates is r, z, n, each in whole vectors. A step has two products: that of n is of what r has reset."""
 
 from __future__ import annotations
 

@@ -142,16 +142,13 @@ class Recurrent:
     def transformed_input(self) -> tuple[Region, Region]:
         """The gates of all steps as far as the input makes them, and what the static input adds to those of each."""
         b, at = self.b, self.at
-        shift = b.new("packed bias", 4 * in_panels(self.width))
-        room, size = shift.nbytes // 4, at.outputs
-        b.emit_setup(_bias(source=b.param(self.layer, 1), target=shift, gates=self.gates, size=size, room=room), "pack")
-        weights = self._packed_turned(0, at.inputs)
+        shift, weights = self.packed_bias(1), self.packed_turned(0, at.inputs)
         gates = self.keep("gates", at.rows * self.width)
         x = self._flat(b.bottom(self.layer))
         self._multiply(x, Lines(4 * at.inputs), weights, gates, (at.rows, self.width, at.inputs), shift)
         if not at.static:
             return gates, NOTHING
-        weights = self._packed_turned(2, at.static)
+        weights = self.packed_turned(2, at.static)
         row = in_panels(self.width)
         static, _ = b.new("static", 4 * row * (at.streams + STREAMS_BEYOND)).cut(4 * row * at.streams)
         x = self._flat(b.bottom(self.layer, 2))
@@ -160,9 +157,20 @@ class Recurrent:
 
     def weights(self) -> Region:
         """The weights of the state, as forward multiplies with them."""
-        return self._packed_turned(self.at.hidden, self.at.outputs)
+        return self.packed_turned(self.at.hidden, self.at.outputs)
 
-    def _packed_turned(self, position: int, inputs: int) -> Region:
+    def packed_bias(self, position: int) -> Region:
+        """A bias as a product takes it."""
+        b, size = self.b, self.at.outputs
+        target = b.new("packed bias", 4 * in_panels(self.width))
+        room = target.nbytes // 4
+        b.emit_setup(
+            _bias(source=b.param(self.layer, position), target=target, gates=self.gates, size=size, room=room), "pack"
+        )
+        return target
+
+    def packed_turned(self, position: int, inputs: int) -> Region:
+        """Weights as inputs are multiplied with them."""
         b = self.b
         target = b.new("packed weights", packed_bytes(self.width, inputs))
         lines = Lines(4 * inputs, turned=True)
@@ -222,12 +230,17 @@ class Recurrent:
             )  # fmt: skip
             b.emit(launch, "weight gradient")
 
+    def bias_gradient(self, position: int, dgates: Region) -> None:
+        """db += the sum of the rows of dgates."""
+        b, at = self.b, self.at
+        if (db := b.param_gradient(self.layer, position)) is not None:
+            launch = _over_rows(source=dgates, target=db, rows=at.rows, gates=self.gates, size=at.outputs)
+            b.emit(launch, "bias gradient")
+
     def input_gradients(self, step: Step, dgates: Region) -> None:
         """Gradients of the input, the static input and their blobs."""
         b, at = self.b, self.at
-        if (db := b.param_gradient(self.layer, 1)) is not None:
-            launch = _over_rows(source=dgates, target=db, rows=at.rows, gates=self.gates, size=at.outputs)
-            b.emit(launch, "bias gradient")
+        self.bias_gradient(1, dgates)
         self._product_gradients(step, 0, 0, dgates, (at.rows, at.inputs))
         if at.static and (step.bottom_diffs[2] is not None or b.param_gradient(self.layer, 2) is not None):
             count = at.streams * self.width
