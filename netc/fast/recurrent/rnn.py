@@ -70,7 +70,7 @@ def _output(_context: Any, y: Any, size: Any) -> Any:
 
 @intrinsic
 def _slope(_context: Any, y: Any, dy: Any, more: Any, dx: Any, size: Any, cut: Any) -> Any:
-    """dx = (dy + more) (1 - y^2) in whole vectors; cut (a literal): y and dy end with the size, and there is no more."""
+    """dx = (dy + more) (1 - y^2) in whole vectors; cut (a literal): y and dy end with the size, there is no more."""
     is_cut = cut.literal_value
 
     def codegen(context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
