@@ -28,6 +28,8 @@ class Packed:
 
     def fill(self, stamps: tuple[int, ...], pack: Callable[[], None]) -> None:
         """Call `pack` if the parameters are others than those that the memory was made of; one thread at a time."""
+        if self.made_of == stamps:
+            return
         me = Holder()
         while self.made_of != stamps:
             try:

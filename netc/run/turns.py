@@ -6,7 +6,6 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
 
 from netc.errors import Code, Diagnostic, NetError
 from netc.run.held import Held
@@ -46,12 +45,14 @@ class Claims:
             self._lost.pop(one, None)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Holder:
     """Who has something: a thread of a process (a fork knows nothing of its parent's threads)."""
 
-    thread: int = field(default_factory=threading.get_ident)
-    process: int = field(default_factory=os.getpid)
+    __slots__ = ("process", "thread")
+
+    def __init__(self) -> None:
+        self.thread = threading.get_ident()
+        self.process = os.getpid()
 
 
 class Only:
@@ -91,8 +92,8 @@ class Turns:
 
     def touch(self) -> None:
         """This thread may set inputs from now on; raises NetError(RUN026) while another one runs."""
-        me, now = Holder(), self._pass.holder
-        if now is not None and now.process == me.process and now.thread != me.thread:
+        now = self._pass.holder
+        if now is not None and now.process == os.getpid() and now.thread != threading.get_ident():
             raise self._refuse("its inputs were asked for while another thread runs it")
         self._inputs.claim()
 
