@@ -210,6 +210,7 @@ NAMED = {
     "netc/data/array_files.py": {"ArrayData"},
     "netc/data/database.py": {"Data"},
     "netc/data/dense_images.py": {"DenseImageData"},
+    "netc/data/digit_scenes.py": {"DigitScenes"},
     "netc/data/digits.py": {"Digits"},
     "netc/data/hdf5.py": {"HDF5Data"},
     "netc/data/idx.py": {"IDXData"},
