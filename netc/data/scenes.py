@@ -1,10 +1,10 @@
-"""Scenes of handwritten digits: drawn once, when the source is opened, from the digits that come with netc."""
+"""Scenes of handwritten digits, drawn from the digits that come with netc."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ COUNTS = {"train": 2000, "test": 500}
 INK = 0.35
 """From here on a pixel belongs to a digit."""
 _HOW_MANY, _DIGITS, _NOISE = 0, 1, 2  # numbers of draws
+_KEPT = 1 << 26  # bytes of scenes that are not drawn again
 _TRIES = 20  # for a place that no other digit has
 
 
@@ -49,7 +50,6 @@ class Scene:
     marks: NDArray[np.float32]
 
 
-@cache
 def scene(ground: Ground, number: int) -> Scene:
     """Scene `number` of a split: a function of its arguments only."""
     images, labels = split(ground.split)
@@ -87,6 +87,8 @@ class Scenes:
     def __init__(self, opening: Opening) -> None:
         p = opening.record.scenes_param
         self._ground = _ground(p)
+        kept = max(1, _KEPT // (8 * self._ground.height * self._ground.width))
+        self._scene = lru_cache(kept)(partial(scene, self._ground))
         self._boxes, self._most = p.truth == "BOXES", int(p.most)
         self._shapes = _shapes(opening.record, opening.phase)
         self.order = ordered(opening, p, COUNTS[p.split], shuffle=p.shuffle, stream=opening.stream)
@@ -95,7 +97,7 @@ class Scenes:
         return self._shapes
 
     def next(self, out: Sequence[Array]) -> None:
-        scenes = [scene(self._ground, int(record)) for record in self.order.take(len(out[0]))]
+        scenes = [self._scene(int(record)) for record in self.order.take(len(out[0]))]
         for row, each in zip(out[0], scenes, strict=True):
             row[0] = each.pixels
         if len(out) < 2:
@@ -123,8 +125,10 @@ class Scenes:
 
 
 def _ground(p: Any) -> Ground:
-    sizes = (p.height, p.width, p.least, p.most, p.smallest, p.largest)
-    return Ground(p.split, *map(int, sizes), float(p.noise))
+    height, width, least, most, smallest, largest = map(
+        int, (p.height, p.width, p.least, p.most, p.smallest, p.largest)
+    )
+    return Ground(p.split, height, width, least, most, smallest, largest, float(p.noise))
 
 
 def _shapes(record: Record, phase: Phase) -> tuple[Shape, ...]:

@@ -49,7 +49,7 @@ def test_marks_are_the_classes_of_the_ink() -> None:
 
 def test_a_scene_is_a_function_of_its_number() -> None:
     ground = Ground("test", 32, 40, 1, 2, 8, 16, 0.1)
-    first, again = scene(ground, 3), scene.__wrapped__(ground, 3)
+    first, again = scene(ground, 3), scene(ground, 3)
     np.testing.assert_array_equal(first.pixels, again.pixels)
     assert (first.pixels != scene(ground, 4).pixels).any()
     assert first.pixels.shape == (32, 40)
