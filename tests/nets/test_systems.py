@@ -1,0 +1,53 @@
+"""Each system of `nets/systems/`: checked, in canonical form, with a section of docs/systems.md, and it learns."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from netc.api.planning import check
+from netc.api.session import Solver
+from netc.language import format_text
+from netc.solve.events import Events, Step
+from tests.nets.views import NETS
+
+FILES = sorted((NETS / "systems").glob("*.net"))
+each_system = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+PAGE = (NETS.parent / "docs/systems.md").read_text(encoding="utf-8")
+
+
+@each_system
+def test_nothing_is_wrong_with_it(path: Path) -> None:
+    assert check(path) == ()
+    text = path.read_text(encoding="utf-8")
+    assert format_text(text, str(path)) == text
+
+
+def test_each_has_a_section() -> None:
+    assert sorted(re.findall(r"^## (\w+)$", PAGE, re.MULTILINE)) == [path.stem for path in FILES]
+
+
+ITERATIONS = {"unet_digits": 20}
+"""After which the loss has fallen by a quarter, with the file's seed."""
+
+
+class Losses(Events):
+    """The loss of each iteration."""
+
+    def __init__(self) -> None:
+        self.found: list[float] = []
+
+    def stepped(self, step: Step) -> None:
+        self.found.append(step.loss)
+
+
+@each_system
+def test_it_learns(path: Path) -> None:
+    events = Losses()
+    changes = {"test_interval": 0, "test_iter": (), "snapshot": 0, "snapshot_after_train": False}
+    solver = Solver(path, changes=changes, events=events)
+    solver.step(ITERATIONS[path.stem])
+    assert np.mean(events.found[-3:]) < 0.75 * np.mean(events.found[:3])
