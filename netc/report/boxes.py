@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from netc.errors import Span
@@ -68,10 +69,19 @@ def boxes(plan: Plan, style: Style = "plain") -> Boxes:
         found.append(Box(layers, composite, repeats, around))
     if style == "plain":
         found = _chained(plan, found)
-    names = tuple(run.callee or "block" for run in clusters)
+    found, names = _framed(found, [run.callee or "block" for run in clusters])
     whose = {layer: at for at, box in enumerate(found) for layer in box.layers}
     outputs = tuple((v, whose[plan.graph.values[v].producer]) for v in plan.graph.outputs)
     return Boxes(tuple(found), tuple(_edges(plan, whose)), names, outputs)
+
+
+def _framed(found: list[Box], names: Sequence[str]) -> tuple[list[Box], tuple[str, ...]]:
+    """The boxes without clusters that hold one box only, which need no frame, and the names of those that are left."""
+    sizes = Counter(cluster for box in found for cluster in box.clusters)
+    kept = {old: new for new, old in enumerate(cluster for cluster in range(len(names)) if sizes[cluster] > 1)}
+    inside = [tuple(kept[cluster] for cluster in box.clusters if cluster in kept) for box in found]
+    framed = [replace(box, clusters=clusters) for box, clusters in zip(found, inside, strict=True)]
+    return framed, tuple(names[cluster] for cluster in kept)
 
 
 def _alone(nodes: Sequence[Node]) -> list[tuple[tuple[int, ...], str, int]]:

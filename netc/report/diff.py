@@ -88,7 +88,7 @@ def facts(plan: Plan) -> dict[str, Facts]:
 
 def _facts(plan: Plan, index: int) -> Facts:
     node, values, counts = plan.graph.nodes[index], plan.graph.values, count_layer(plan, index)
-    fields = dict(_flat(node.record.replace(**dict.fromkeys(_NOT_COMPARED))))
+    fields = dict(flat_fields(node.record.replace(**dict.fromkeys(_NOT_COMPARED))))
     seen = plan.layers[index].fields
     numbers: dict[str, Any] = {
         "shapes": {values[v].name: list(plan.shapes[v]) for v in node.tops},
@@ -110,15 +110,15 @@ def _pairs(a: dict[str, Any], b: dict[str, Any], equal: bool = False) -> dict[st
     return {key: (a.get(key), b.get(key)) for key in keys if equal or a.get(key) != b.get(key)}
 
 
-def _flat(record: Record, prefix: str = "") -> Iterator[tuple[str, Any]]:
+def flat_fields(record: Record, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """The fields of a message by path; those with their default value say nothing and are left out."""
     for name, value in record.values.items():
         if isinstance(value, Record):
-            yield from _flat(value, f"{prefix}{name}.")
+            yield from flat_fields(value, f"{prefix}{name}.")
         elif isinstance(value, tuple):
             if any(isinstance(item, Record) for item in value):
                 for index, item in enumerate(value):
-                    yield from _flat(item, f"{prefix}{name}[{index}].")
+                    yield from flat_fields(item, f"{prefix}{name}[{index}].")
             elif value:
                 yield prefix + name, list(value)
         elif value != record.message_type.default(name):
@@ -160,7 +160,7 @@ def lines(difference: Difference) -> Iterator[str]:
         for layer in layers:
             yield f"{sign} {layer.name} ({layer.type}): {_shapes(layer.numbers['shapes'])}"
     for change in difference.changed:
-        said = [f"{path}: {_written(a)} -> {_written(b)}" for path, (a, b) in change.fields.items()]
+        said = [f"{path}: {written(a)} -> {written(b)}" for path, (a, b) in change.fields.items()]
         said += [
             f"{_LABELS[name]}: {_number(name, a)} -> {_number(name, b)}{_delta(a, b)}"
             for name, (a, b) in change.numbers.items()
@@ -208,13 +208,14 @@ def _shapes(shapes: dict[str, list[int]]) -> str:
     return ", ".join(f"{name} {format_shape(tuple(shape))}" for name, shape in shapes.items()) or "none"
 
 
-def _written(value: Any) -> str:
+def written(value: Any) -> str:
+    """A field's value as people read it."""
     if value is None:
         return "default"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list):
-        return ", ".join(map(_written, value))
+        return ", ".join(map(written, value))
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

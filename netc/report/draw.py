@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from netc.errors import visible
@@ -34,11 +35,14 @@ COLOURS: dict[Family, str] = {
 OUTPUT, CLUSTER = "#ffffff", "#f7f7f7"
 
 
-def draw(plan: Plan, direction: str = "TB", style: Style = "plain", layout: Boxes | None = None) -> graphviz.Digraph:
+def draw(
+    plan: Plan, direction: str = "TB", style: Style = "plain", layout: Boxes | None = None, page: bool = False
+) -> graphviz.Digraph:
     """The drawing; `.source` is dot text, which `rendering.picture` lays out.
 
     direction: TB (top to bottom), LR, BT or RL. style: what is a box, and what is written in it (see `boxes`). layout:
     the boxes, if they are there already. Box N is the node `nN`, output N `oN`, composite N the cluster `cluster_N`.
+    page: nodes have the class `f-FAMILY`, for a page that colours them.
     """
     import graphviz as gv  # noqa: PLC0415 - not needed by any other command
 
@@ -49,14 +53,14 @@ def draw(plan: Plan, direction: str = "TB", style: Style = "plain", layout: Boxe
     out.attr("graph", fontname="Helvetica", fontsize="10")
     out.attr("node", style="filled,rounded", fontname="Helvetica", fontsize="11")
     out.attr("edge", fontname="Helvetica", fontsize="9")
-    _inside(out, plan, shown, list(range(len(shown.boxes))), 0, style)
+    _Inside(plan, shown, style, page).draw(out, range(len(shown.boxes)), 0)
     values = plan.graph.values
     for edge in shown.edges:
         label = _lines([values[edge.value].name, *_shape(plan, edge.value)]) if edge.first else ""
         out.edge(f"n{edge.source}", f"n{edge.target}", label)
     for number, (value, box) in enumerate(shown.outputs):
         label = _lines([values[value].name, *_shape(plan, value)])
-        out.node(f"o{number}", label, shape="ellipse", style="filled", fillcolor=OUTPUT)
+        out.node(f"o{number}", label, shape="ellipse", style="filled", fillcolor=OUTPUT, **_class(page, "output"))
         out.edge(f"n{box}", f"o{number}")
     return out
 
@@ -66,19 +70,38 @@ def _shape(plan: Plan, value: int) -> list[str]:
     return [format_shape(plan.shapes[value])] if plan.shapes[value] else []
 
 
-def _inside(out: graphviz.Digraph, plan: Plan, shown: Boxes, inside: list[int], depth: int, style: Style) -> None:
-    """The boxes at a depth of clusters, in order; a cluster's boxes within it."""
-    for cluster, numbers in _clustered(shown.boxes, inside, depth):
-        if cluster is None:
-            for number in numbers:
-                box = shown.boxes[number]
-                family = plan.graph.nodes[box.layers[0]].type.role.family
-                out.node(f"n{number}", _lines(_label(plan, box, style)), fillcolor=COLOURS[family])
-            continue
-        with out.subgraph(name=f"cluster_{cluster}") as part:
-            name = _lines([shown.clusters[cluster]])
-            part.attr("graph", label=name, labeljust="l", style="filled,rounded", color="#cccccc", fillcolor=CLUSTER)
-            _inside(part, plan, shown, numbers, depth + 1, style)
+def _class(page: bool, name: str) -> dict[str, str]:
+    return {"class": f"f-{name}"} if page else {}
+
+
+@dataclass(frozen=True, slots=True)
+class _Inside:
+    """Draws boxes, and clusters with their boxes in them."""
+
+    plan: Plan
+    shown: Boxes
+    style: Style
+    page: bool
+
+    def draw(self, out: graphviz.Digraph, inside: Sequence[int], depth: int) -> None:
+        """The boxes of these numbers that lie in so many clusters, in order; those in further ones within these."""
+        for cluster, numbers in _clustered(self.shown.boxes, inside, depth):
+            if cluster is None:
+                for number in numbers:
+                    self._box(out, number)
+                continue
+            with out.subgraph(name=f"cluster_{cluster}") as part:
+                name = _lines([self.shown.clusters[cluster]])
+                part.attr(
+                    "graph", label=name, labeljust="l", style="filled,rounded", color="#cccccc", fillcolor=CLUSTER
+                )
+                self.draw(part, numbers, depth + 1)
+
+    def _box(self, out: graphviz.Digraph, number: int) -> None:
+        box = self.shown.boxes[number]
+        family = self.plan.graph.nodes[box.layers[0]].type.role.family
+        label = _lines(_label(self.plan, box, self.style))
+        out.node(f"n{number}", label, fillcolor=COLOURS[family], **_class(self.page, family))
 
 
 def _clustered(found: Sequence[Box], inside: Sequence[int], depth: int) -> Iterator[tuple[int | None, list[int]]]:
@@ -113,7 +136,9 @@ def _costs(plan: Plan, box: Box) -> Iterator[str]:
 
 def _lines(lines: Sequence[str]) -> str:
     """Lines of a label: names as they are, whatever characters they have."""
-    return "\\n".join(visible(line).replace("\\", "\\\\") for line in lines)
+    import graphviz as gv  # noqa: PLC0415 - as above
+
+    return str(gv.nohtml("\\n".join(visible(line).replace("\\", "\\\\") for line in lines)))
 
 
 def _window(plan: Plan, index: int) -> str:

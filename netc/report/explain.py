@@ -54,10 +54,10 @@ def _is_text_of_a_file(fix: str) -> bool:
 
 def type_page(layer_type: LayerType, schema: Schema) -> str:
     """What a layer computes, its fields with defaults, shapes, gradient, Caffe notes and an example; Markdown."""
-    sections = _sections(layer_type.doc)
-    summary = sections.pop("", layer_type.name)
+    found = sections(layer_type.doc)
+    summary = found.pop("", layer_type.name)
     parts = [f"# {layer_type.name}", summary, _takes(layer_type)]
-    for heading, text in sections.items():
+    for heading, text in found.items():
         parts.append(f"## {heading}\n\n{text}")
         if heading == "Computes":
             parts.append("## Fields\n\n" + _fields(layer_type, schema))
@@ -119,7 +119,7 @@ def type_called(name: str, types: Catalogue) -> str | None:
     return next((known for known in types.types if known.lower() == name.lower()), None)
 
 
-def _sections(doc: str) -> dict[str, str]:
+def sections(doc: str) -> dict[str, str]:
     """A layer file's docstring by heading (`Computes:` at the margin); the summary is under the empty heading."""
     found: dict[str, list[str]] = {"": []}
     current = ""
