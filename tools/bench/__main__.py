@@ -25,7 +25,8 @@ from tools.bench.cases import CASES, Case, netc_call, open_net
 def contenders(case: Case, peers: bool) -> list[str]:
     if not peers:
         return ["netc"]
-    return ["netc", "torch nchw", "torch channels_last", *([] if case.train else ["onnxruntime"])]
+    layouts = ["torch nchw"] if case.words else ["torch nchw", "torch channels_last"]
+    return ["netc", *layouts, *([] if case.train else ["onnxruntime"])]
 
 
 def prepare(case: Case, threads: int, name: str) -> Callable[[], object]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from netc import language
 from netc.api.definition import typed_solver
+from netc.api.made_up import fill_inputs
 from netc.api.planning import load, plan
 from netc.catalogue import catalogue
 from netc.run import Net
@@ -22,12 +23,13 @@ SOLVER = 'base_lr: 0.0001 lr_policy: "fixed" momentum: 0.9 weight_decay: 0.0005'
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A net, its batch, and whether a whole training step or only forward is timed."""
+    """A net, its batch, and whether a whole training step or only forward is timed. words: it reads sequences."""
 
     name: str
     file: Path
     batch: int
     train: bool
+    words: bool = False
 
     @property
     def title(self) -> str:
@@ -46,17 +48,18 @@ CASES = (
     Case("VGG16", GALLERY / "vgg16.net", 1, False),
     Case("MobileNet-v1", GALLERY / "mobilenet_v1.net", 8, False),
     Case("MobileNet-v2", GALLERY / "mobilenet_v2.net", 8, False),
+    Case("LSTM", HERE / "nets/lstm.prototxt", 32, True, words=True),
+    Case("GRU", HERE / "nets/gru.prototxt", 32, True, words=True),
 )
 
 
 def open_net(case: Case, threads: int, executor: str = "fast") -> Net:
     """The net with random data and parameters."""
-    planned = plan(load(case.file), "TRAIN" if case.train else "TEST", batch=case.batch)
+    batch = None if case.words else case.batch  # of words, it is the second axis: as the file says
+    planned = plan(load(case.file), "TRAIN" if case.train else "TEST", batch=batch)
     net = Net(planned, seed=1, executor=executor, threads=threads)
-    rng = np.random.default_rng(0)
-    for array in net.inputs.values():
-        array[...] = rng.integers(0, 10, array.shape) if array.ndim == 1 else rng.normal(size=array.shape)
-    draw(net, rng)
+    fill_inputs(net, 0)
+    draw(net, np.random.default_rng(0))
     return net
 
 
@@ -68,8 +71,8 @@ def draw(net: Net, rng: np.random.Generator) -> None:
             values = (0.1 * rng.normal(size=blobs[0].shape), rng.uniform(0.5, 1.5, blobs[1].shape), np.ones(1))
         elif node.type.name == "Scale":
             values = (rng.uniform(0.1, 0.4, blobs[0].shape), np.zeros(blobs[-1].shape), np.zeros(0))
-        elif node.type.name in ("PReLU", "Normalize"):
-            continue
+        elif node.type.name in ("PReLU", "Normalize", "Embed", "LSTM", "GRU"):
+            continue  # as the file says
         elif blobs:
             spread = np.sqrt(2 / np.prod(blobs[0].shape[1:]))
             values = (spread * rng.normal(size=blobs[0].shape), np.zeros(blobs[-1].shape), np.zeros(0))

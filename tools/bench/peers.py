@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from netc.kernels import recurrent
 from netc.kernels.gemm_convolution import ConvolutionGeometry
 from netc.kernels.geometry import BatchNormGeometry, InnerProductGeometry
 from netc.kernels.pooling import Planes
@@ -36,7 +37,7 @@ class Module(torch.nn.Module):  # type: ignore[misc]
         self.train(train)
 
     def forward(self, image: Any, label: Any = None) -> Any:
-        values = {v: image if len(self.net.plan.shapes[v]) == 4 else label for v in self.fed}
+        values = dict.fromkeys(self.fed, label) | {self.fed[0]: image}
         loss, last = 0.0, image
         for node in self.steps:
             if node.type.name == "SoftmaxWithLoss" and label is None:
@@ -70,7 +71,7 @@ def _part(net: Net, node: Any) -> Any:
     elif kind == "InnerProduct":
         sizes = setup.known(InnerProductGeometry)
         linear = torch.nn.Linear(sizes.inputs, sizes.outputs, bias=len(blobs) > 1)
-        part = torch.nn.Sequential(torch.nn.Flatten(), linear)
+        part = torch.nn.Sequential(torch.nn.Flatten(node.record.inner_product_param.axis), linear)
         part[1].weight.data, part[1].bias.data = blobs[0], blobs[1]
         return part
     elif kind == "BatchNorm":
@@ -84,6 +85,10 @@ def _part(net: Net, node: Any) -> Any:
         return torch.nn.LocalResponseNorm(p.local_size, p.alpha, p.beta, p.k)
     elif kind == "Dropout":
         return torch.nn.Dropout(node.record.dropout_param.dropout_ratio)
+    elif kind == "Embed":
+        return Words(blobs[0])
+    elif kind in ("LSTM", "GRU"):
+        return Steps(kind, setup.known(recurrent.Layout))
     elif kind == "Pooling":
         return _pooling(node, setup.known(Planes))
     else:
@@ -92,6 +97,28 @@ def _part(net: Net, node: Any) -> Any:
     if len(blobs) > 1:
         part.bias.data = blobs[1]
     return part
+
+
+class Words(torch.nn.Module):  # type: ignore[misc]
+    """Embed without a bias."""
+
+    def __init__(self, table: Any) -> None:
+        super().__init__()
+        self.table = torch.nn.Embedding.from_pretrained(table, freeze=False)
+
+    def forward(self, x: Any) -> Any:
+        return self.table(x.long())
+
+
+class Steps(torch.nn.Module):  # type: ignore[misc]
+    """A recurrent layer of torch's, with weights of its own (its GRU is another one)."""
+
+    def __init__(self, kind: str, at: recurrent.Layout) -> None:
+        super().__init__()
+        self.layer = getattr(torch.nn, kind)(at.inputs, at.outputs)
+
+    def forward(self, x: Any) -> Any:
+        return self.layer(x)[0]
 
 
 class Scale(torch.nn.Module):  # type: ignore[misc]
@@ -122,7 +149,9 @@ def _function(node: Any, x: list[Any], label: Any) -> Any:
         "Flatten": lambda: x[0].flatten(1),
         "Softmax": lambda: x[0].softmax(1),
         "Split": lambda: x[0],
-        "SoftmaxWithLoss": lambda: functional.cross_entropy(x[0].flatten(1), label.long()),
+        "SoftmaxWithLoss": lambda: functional.cross_entropy(
+            x[0].flatten(0, node.record.softmax_param.axis - 1).flatten(1), label.long().flatten()
+        ),
     }
     return plain[node.type.name]()
 
@@ -139,9 +168,7 @@ def torch_call(case: Case, net: Net, threads: int, layout: str) -> Callable[[], 
 
 def _tensors(net: Net) -> tuple[Any, Any]:
     arrays = [torch.from_numpy(a.copy()) for a in net.inputs.values()]
-    images = [a for a in arrays if a.ndim == 4]
-    labels = [a for a in arrays if a.ndim == 1]
-    return images[0], labels[0] if labels else None
+    return arrays[0], arrays[-1] if len(arrays) > 1 else None
 
 
 def _forward(module: Any, image: Any) -> Callable[[], object]:
