@@ -30,7 +30,6 @@ UNWRITTEN_FIELDS = {  # what fields of examples ask for that nothing is written 
     "Convolution": ("kernel_size: 2 pad: 1 weight",),
     "DummyData": ('data_filler { type: "',),
     "Im2col": ("axis: 0",),
-    "SPP": ("STOCHASTIC",),
     "SoftmaxFocalLoss": ("softmax_param { axis: 0 }", "focal_loss_param { axis: -1 }"),
 }
 
@@ -139,15 +138,42 @@ def test_everything_without_counterpart_is_named(tmp_path: Path) -> None:
     net = tmp_path / "net.prototxt"
     net.write_text(
         'layer { name: "a" type: "Input" top: "a" input_param { shape { dim: 2 dim: 3 dim: 4 dim: 4 } } }\n'
-        'layer { name: "p" type: "SPP" bottom: "a" top: "p" spp_param { pool: STOCHASTIC pyramid_height: 1 } }\n'
-        'layer { name: "q" type: "SPP" bottom: "a" top: "q" spp_param { pool: STOCHASTIC pyramid_height: 2 } }\n'
+        'layer { name: "p" type: "Im2col" bottom: "a" top: "p" convolution_param { kernel_size: 3 axis: 2 } }\n'
+        'layer { name: "q" type: "Im2col" bottom: "a" top: "q" convolution_param { kernel_size: 2 axis: 2 } }\n'
     )
     with pytest.raises(NetError) as caught:
         files.dump(files.read(net), ".py", Options())
     assert [d.code for d in caught.value.diagnostics] == [NO_COUNTERPART_FIELD] * 2
     span = caught.value.diagnostics[1].span
     assert span is not None
-    assert (span.line, span.source.text[span.start : span.end]) == (3, "STOCHASTIC")
+    assert (span.line, span.source.text[span.start : span.end]) == (3, "2")
+
+
+NEGATIVES = """data = Input() { shape { dim: [4, 6] } }
+train, test { label = Input() { shape { dim: 4 } } }
+a = InnerProduct(data) { num_output: 5 }
+train { loss = NegativeSamplingLoss(a, label) { num_output: 9 negative: 2 } }
+test { accuracy = Accuracy(a, label) }
+"""
+
+
+def test_a_loss_that_nothing_is_written_for_is_left_out_of_what_predicts(tmp_path: Path) -> None:
+    path = tmp_path / "net.net"
+    path.write_text(NEGATIVES + "deploy { prob = Softmax(a) }\n")
+    made = files.dump(files.read(path), ".py", Options())
+    assert (
+        made.notes[-1] == 'left out: loss(), as of layer "loss": PyTorch has nothing for the loss NegativeSamplingLoss'
+    )
+    tree = ast.parse(made.content)
+    (net,) = (node for node in tree.body if isinstance(node, ast.ClassDef))
+    assert [f.name for f in net.body if isinstance(f, ast.FunctionDef)] == ["__init__", "features", "forward", "test"]
+    path.write_text(
+        "data, label = Input() { shape { dim: [4, 6] } shape { dim: 4 } }\n"
+        "loss = NegativeSamplingLoss(data, label) { num_output: 9 negative: 2 }\n"
+    )
+    with pytest.raises(NetError) as caught:  # it is all that there is
+        files.dump(files.read(path), ".py", Options())
+    assert caught.value.diagnostics[0].code is NO_COUNTERPART
 
 
 HOSTILE = 'x\\"\\"\\"\\nimport os\\nos.abort()\\n\\\\'

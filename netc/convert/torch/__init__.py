@@ -33,7 +33,7 @@ WRITERS: dict[LayerType, Write] = {
     **detection.WRITERS,
 }
 
-__all__ = ["FORMAT", "WRITERS", "Learned", "Model", "View", "export"]
+__all__ = ["FORMAT", "WRITERS", "Learned", "Model", "View", "export", "written"]
 
 
 def export(of: Sequence[View], source: str) -> Model:
@@ -71,10 +71,31 @@ def _modes(of: Sequence[View]) -> Mapping[tuple[str, str], Record]:
     return made
 
 
+def written(of: Sequence[View], source: str) -> tuple[Model, tuple[str, ...]]:
+    """As `export`; but a net that predicts is not lost for a loss or a measure that nothing is written for: the method
+    that has it is left out, and the notes say why.
+    """
+    try:
+        return export(of, source), ()
+    except NetError:
+        first, *others = of
+        if first.name != "forward" or not others:
+            raise
+        export([first], source)  # of what is wrong with that, nothing can be left out
+    kept, notes = [first], list[str]()
+    for view in others:
+        try:
+            export([first, view], source)
+            kept.append(view)
+        except NetError as error:
+            notes.append(f"left out: {view.name}(), as of {error.diagnostics[0].message}")
+    return export(kept, source), tuple(notes)
+
+
 def _write(model: Source, options: Options) -> Made:
     found, notes = views(model, options)
-    made = export(found, model.path.name)
-    first = found[0]
+    made, more = written(found, model.path.name)
+    notes, first = (*notes, *more), found[0]
     checkable = Checkable(lambda: first.net, partial(PyTorch, first.net, export)) if first.name == "forward" else None
     weights = safetensors.arrays({name: learned.array for name, learned in made.state.items()})
     return Made((made.text.encode(),), notes, {".safetensors": (weights,)}, checkable)

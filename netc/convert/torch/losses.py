@@ -17,6 +17,7 @@ from netc.layers.hinge_loss import HINGE_LOSS
 from netc.layers.infogain_loss import INFOGAIN_LOSS
 from netc.layers.l1_loss import L1_LOSS
 from netc.layers.multinomial_logistic_loss import MULTINOMIAL_LOGISTIC_LOSS
+from netc.layers.perplexity import PERPLEXITY
 from netc.layers.sigmoid_cross_entropy_loss import SIGMOID_CROSS_ENTROPY_LOSS
 from netc.layers.smooth_l1_loss import SMOOTH_L1_LOSS
 from netc.layers.softmax_focal_loss import SOFTMAX_FOCAL_LOSS
@@ -128,6 +129,16 @@ def function(name: str) -> Write:
     return lambda layer: made(call(name, *layer.bottoms))
 
 
+def perplexity(layer: LayerWriter) -> Written:
+    p = layer.p
+    options = _options(
+        axis=(layer.axis(p.axis), len(layer.shape) - 1),
+        ignore_label=(p.ignore_label if p.has("ignore_label") else None, None),
+    )
+    found = call("perplexity", *layer.bottoms, **options)
+    return made(raw(found, "[0]")) if len(layer.top_shapes) == 1 else Written((found,), together=True)
+
+
 def accuracy(layer: LayerWriter) -> Written:
     p = layer.p
     options = _options(
@@ -157,4 +168,5 @@ WRITERS: dict[LayerType, Write] = {
     STYLE_LOSS: function("style_loss"),
     MULTINOMIAL_LOGISTIC_LOSS: function("multinomial_logistic_loss"),
     ACCURACY: accuracy,
+    PERPLEXITY: perplexity,
 }

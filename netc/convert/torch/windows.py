@@ -234,9 +234,13 @@ def global_average(layer: LayerWriter) -> Written:
 
 def spp(layer: LayerWriter) -> Written:
     """The levels one after the other; what windows they have depends on the plane's size, which is the planned one."""
-    if layer.p.pool == "STOCHASTIC":
-        layer.refuse("windows are drawn at random in training", "pool")
     levels = layer.setup.known(SppGeometry).levels
+    if layer.p.pool == "STOCHASTIC":  # windows without padding, side by side
+        kernels = [(level.height.kernel, level.width.kernel) for level in levels]
+        if len(kernels) > 1:
+            return module("StochasticPyramid", tuple(kernels))
+        kernel = same(kernels[0])
+        return module("StochasticPool", Argument("kernel_size", kernel), options=[Argument("stride", kernel, 1)])
     pooled: list[Expression] = []
     for level in levels:
         axes = (level.height, level.width)

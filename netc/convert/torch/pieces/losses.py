@@ -45,6 +45,17 @@ def softmax_loss(
     return (loss * factor).sum() / normalizer(normalization, outer, counts)
 
 
+def perplexity(
+    scores: Tensor, labels: Tensor, axis: int = -1, ignore_label: int | None = None
+) -> tuple[Tensor, Tensor]:
+    """Between how many classes scores are undecided, over the positions whose label is
+    not `ignore_label`; and that in bits."""
+    rows, target, counts, _ = positions(scores, labels, axis, ignore_label)
+    log_p = torch.log_softmax(rows, 1).gather(1, target[:, None])[:, 0]
+    mean = -log_p[counts].mean()
+    return mean.exp(), mean / torch.tensor(2.0).log()
+
+
 def infogain_loss(
     scores: Tensor,
     labels: Tensor,

@@ -45,6 +45,19 @@ class StochasticPool(AveragePool):
         return values.reshape(*rows.shape[:2], *self.sums(x).shape[2:])
 
 
+class StochasticPyramid(nn.Module):
+    """Stochastic pooling by windows of several sizes, side by side, one after the other
+    in a row of values."""
+
+    def __init__(self, windows: tuple[tuple[int, int], ...]) -> None:
+        super().__init__()
+        levels = (StochasticPool(window, stride=window) for window in windows)
+        self.levels = nn.ModuleList(levels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([level(x).flatten(1) for level in self.levels], 1)
+
+
 def pooled_with_mask(pool: nn.MaxPool2d, x: Tensor) -> tuple[Tensor, Tensor]:
     """Maxima, and where in its plane each is, as a float."""
     y, index = pool(x)
