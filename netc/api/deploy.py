@@ -210,7 +210,7 @@ def _record(definition: Definition, plan: Plan, cut: _Cut, batch: int | None) ->
             layers.append(bare if _is_the_same(plan, node, bare) else _plain(node.record, keep_fillers=True))
         layers += [_head(definition, cut, v) for v in node.tops if v in cut.names]
     old = definition.record
-    gone = ("input", "input_shape", "input_dim", "state", "solver", "force_backward", "debug_info")
+    gone = ("input", "input_shape", "input_dim", "state", "solver", "generate", "force_backward", "debug_info")
     return old.replace(**dict.fromkeys(gone), layer=tuple(layers))
 
 

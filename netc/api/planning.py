@@ -8,6 +8,7 @@ from pathlib import Path
 
 from netc import data, language
 from netc.api.definition import Definition, PathLike, is_solver, only_declares, typed, typed_solver
+from netc.api.generation import written
 from netc.api.jobs import Job, make_job, own_job, solver_job
 from netc.api.memory import Planned, planned
 from netc.api.settings import Given, settings_of
@@ -129,7 +130,18 @@ def examine(
         if not report.failed:  # a field that is left out may be one that counts
             _examine_own_job(definition, report)
     nets = [] if only_declares(document) else [(definition, state) for state in states(definition)]
-    return _examine_nets(nets, report, inputs or {})
+    plans = _examine_nets(nets, report, inputs or {})
+    if definition.record.has("generate"):
+        _check_generate(definition.record.generate, plans, report)
+    return plans
+
+
+def _check_generate(p: Record, plans: Iterable[Plan], report: Report) -> None:
+    """Report what is wrong with the generate block (RUN111); which blobs there are only a whole deploy net says."""
+    failed = report.failed
+    report.diagnostics += written.problems(p)
+    for plan in (plan for plan in plans if "deploy" in plan.graph.state.stages and not failed):
+        report.diagnostics += written.unknown(p, plan.graph)
 
 
 def _examine_job(

@@ -14,6 +14,7 @@ from numpy.typing import DTypeLike
 from netc import data, run, solve
 from netc.api.definition import Definition, PathLike
 from netc.api.fed import read_from_data
+from netc.api.generation.generator import Generated, Generator
 from netc.api.jobs import Job, load_job
 from netc.api.made_up import fill_inputs
 from netc.api.memory import within
@@ -95,6 +96,7 @@ class Net(SizedNet):
         if not isinstance(definition, Definition):
             definition = load(definition, layers=layers, settings=settings)
         self.definition = definition
+        self._generators: dict[tuple[tuple[str, object], ...], Generator] = {}
         state = State(phase, level, tuple(stages))
         training = phase == "TRAIN" if training is None else training
         writes: Where = "nowhere" if synthetic else "anywhere" if allow_writes else "here"
@@ -111,6 +113,20 @@ class Net(SizedNet):
             fill_inputs(self, seed)
         files = [weights] if isinstance(weights, str | Path) else weights
         self.loaded = load_files(self, files, reshape=reshape, names=names)
+
+    def generate(
+        self, text: str = "", *, count: int = 1, seed: int = 0, changes: Mapping[str, object] | None = None
+    ) -> list[Generated]:
+        """Texts that go on from this one, or that it becomes, as the file's `generate { }` block says.
+
+        count: so many samples, or at most so many of the best that a beam search finds. changes: fields of the block to
+        set instead of the file's (`{"temperature": 0.5}`). Raises NetError: DAT022, RUN110 to RUN113.
+        """
+        key = tuple(sorted((changes or {}).items()))
+        if key not in self._generators:
+            executor, threads = self._how[0], self.threads
+            self._generators[key] = Generator(self.definition, self, changes=changes, executor=executor, threads=threads)
+        return self._generators[key].texts(text, count=count, seed=seed)[:count]
 
 
 class Solver(solve.Solver):

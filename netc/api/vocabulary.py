@@ -41,6 +41,9 @@ class LayerVocabulary:
         found = self.types.get(type_name)
         return found is not None and _in_place(found, self.schema)
 
+    def fields_of_phase(self, phase: str) -> Collection[str]:
+        return ("generate",) if phase == "deploy" else ()
+
 
 @cache
 def _in_place(layer_type: LayerType, schema: Schema) -> bool:

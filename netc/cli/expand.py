@@ -14,12 +14,17 @@ from netc.cli._files import STDOUT, write_text
 from netc.cli._options import OUTPUT, file_argument, layers_option, settings_option
 from netc.schema.text import to_text
 
+_LEFT_OUT = {
+    "solver": "the solver block, which Caffe reads from a file of its own",
+    "generate": "the generate block, which Caffe does not know",
+}
 
-def _without_solver(block: language.Block) -> language.Block:
-    """Caffe's net reader knows no solver block."""
-    kept = tuple(field for field in block.fields if field.name != "solver")
-    if len(kept) < len(block.fields):
-        _output.say("left out: the solver block, which Caffe reads from a file of its own")
+
+def _plain(block: language.Block) -> language.Block:
+    """What Caffe's net reader knows."""
+    kept = tuple(field for field in block.fields if field.name not in _LEFT_OUT)
+    for name in dict.fromkeys(field.name for field in block.fields if field.name in _LEFT_OUT):
+        _output.say(f"left out: {_LEFT_OUT[name]}")
     return language.Block(kept, block.span)
 
 
@@ -39,5 +44,5 @@ def command(
         _output.show(definition.warnings)
         text = to_text(definition.record)
     else:
-        text = language.write(_without_solver(expanded(document, types).block))
+        text = language.write(_plain(expanded(document, types).block))
     write_text(output, text)

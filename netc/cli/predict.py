@@ -15,6 +15,7 @@ from netc.api import planning
 from netc.api.predict import Prediction, Predictor
 from netc.cli import _output
 from netc.cli._files import read_lines, say_written, write_bytes
+from netc.cli._generation import Asked, generate
 from netc.cli._options import OUTPUT, executor_options, file_argument, planning_options
 from netc.cli._predictions import MapFiles, as_data, as_hdf5, lines, together
 from netc.cli._weights import chosen_weights, show_loaded, weights_option
@@ -46,7 +47,7 @@ class SizeOption(click.ParamType):  # type: ignore[type-arg, unused-ignore]
 
 @click.command("predict")
 @file_argument
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.argument("paths", nargs=-1, metavar="PATH...")
 @weights_option
 @click.option(
     "--labels", type=click.Path(path_type=Path), help="A text file that names class N in line N (default: the model's)."
@@ -62,7 +63,11 @@ class SizeOption(click.ParamType):  # type: ignore[type-arg, unused-ignore]
 @click.option("--blobs", metavar="NAME,...", default="", help="Give these blobs (features), not the net's outputs.")
 @click.option("-o", "--output", type=OUTPUT, help="All outputs, as .npz (or HDF5: .h5); - for stdout.")
 @click.option("--maps", type=click.Path(path_type=Path, file_okay=False), help="Write maps of images to this folder.")
-@click.option("--json", "as_json", is_flag=True, help="One line of JSON for each image.")
+@click.option("--text", "texts", multiple=True, help="A text to start from, for a net that generates; may be repeated.")
+@click.option("--references", type=click.Path(path_type=Path), help="A text file: what each text should become.")
+@click.option("--count", type=click.IntRange(min=1), default=1, show_default=True, help="Texts to generate of each.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of sampled texts.")
+@click.option("--json", "as_json", is_flag=True, help="One line of JSON for each image or text.")
 def command(
     file: Path,
     paths: tuple[str, ...],
@@ -80,6 +85,10 @@ def command(
     blobs: str,
     output: Path | None,
     maps: Path | None,
+    texts: tuple[str, ...],
+    references: Path | None,
+    count: int,
+    seed: int,
     as_json: bool,
     **run_options: Any,
 ) -> int:
@@ -89,9 +98,18 @@ def command(
     reported, and the exit code is 1 then. Shown are the best classes of probabilities (of any vector that --labels
     names the values of), the rows of boxes that the net found in the image, maps in brief (--maps writes them: .npy,
     and .png of the class at each position), and the numbers of anything else.
+
+    A net with a generate block goes on with each line of the text files PATH, or turns it into another text. Where
+    lines have their reference behind a tab, or with --references, also BLEU, and whether the search or the net is to
+    blame for what is wrong.
     """
+    if not (paths or texts):
+        raise click.UsageError("nothing to predict: give a PATH, or a --text")
     names = read_lines(labels, BAD_LABELS) if labels else None
     definition = planning.load(file, layers=layers, settings=settings)
+    if texts or references or definition.record.has("generate"):
+        asked = Asked(paths, texts, references, count, seed, as_json)
+        return generate(definition, chosen_weights(weights, definition), asked, run_options)
     predictor = Predictor(
         definition,
         chosen_weights(weights, definition),

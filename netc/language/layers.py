@@ -88,17 +88,26 @@ class Layers:
     def write(self, written: Field, at: Context) -> None:
         """Take a field of the file as it is written, a layer among others."""
         layer = written.name in LAYER_FIELDS
-        if not layer and (at.run.define is not None or at.phases != EVERY_PHASE):
+        if not (layer or self._may_stand(written.name, at)):
             where = "a phase block" if at.run.define is None else "a composite"
             message = f"`{written.name}` cannot stand in {where}: it holds layers only"
             raise at.fail(codes.MISPLACED, message, written.name_span)
         made = field_of(written, at)
-        if layer:
-            for block in _items(made):
-                at.limits.layer(made.span)
-                if isinstance(block, Block):
-                    self._take(block, at)
+        if not layer:
+            self.made.append(Made(made))
+            return
+        for block in _items(made):
+            at.limits.layer(made.span)
+            if isinstance(block, Block):
+                self._take(block, at)
         self.made.append(Made(made, at.phases))
+
+    def _may_stand(self, field: str, at: Context) -> bool:
+        """Whether a field that is no layer may stand here: in the file, or in the block of the phase that it is of."""
+        if at.run.define is not None:
+            return False
+        phases = tuple(at.phases)
+        return at.phases == EVERY_PHASE or (len(phases) == 1 and field in self.vocabulary.fields_of_phase(phases[0]))
 
     def _take(self, layer: Block, at: Context) -> None:
         """Take the names of a plain layer, so that no call gets them too."""

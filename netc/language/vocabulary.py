@@ -27,6 +27,9 @@ class Vocabulary(Protocol):
     def in_place(self, type_name: str) -> bool:
         """Whether a layer of the type may write over its input."""
 
+    def fields_of_phase(self, phase: str) -> Collection[str]:
+        """The fields of the file that may stand in the block of a phase: what they say is of that phase's net."""
+
 
 class AnyLayer:
     """A vocabulary for text whose layers are unknown: all fields are the layer's, all layers may run in place."""
@@ -48,3 +51,6 @@ class AnyLayer:
 
     def in_place(self, type_name: str) -> bool:
         return True
+
+    def fields_of_phase(self, phase: str) -> Collection[str]:
+        return ()

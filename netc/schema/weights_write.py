@@ -117,7 +117,9 @@ def _definition(net: _Message, name: str, definition: Record | None) -> dict[str
     if definition is None:
         net.add(encode_bytes(1, name.encode("utf-8", "surrogateescape")))
         return {}
-    own: dict[str, Any] = {k: v for k, v in definition.values.items() if k not in ("layer", "layers", "solver")}
+    own: dict[str, Any] = {
+        k: v for k, v in definition.values.items() if k not in ("layer", "layers", "solver", "generate")
+    }
     net.add(encode(Record(definition.message_type, {**own, "name": name})))
     rest: dict[str, deque[bytes]] = {}
     for layer in definition.layer:

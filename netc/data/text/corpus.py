@@ -70,20 +70,24 @@ def column(line: str, index: int) -> str:
 
 
 class Corpus:
-    """The text of a layer. bad: the lines that were left out (`--on-bad-record skip`), by name, and why.
+    """The text of a layer, read when it is needed. bad: the lines that were left out (`--on-bad-record skip`), and why.
 
-    Raises NetError: DAT012, DAT016 if the file is not there or no text, DAT021.
+    What reads it raises NetError: DAT012, DAT016 if a file is not there or no text, DAT021.
     """
 
     def __init__(self, record: Record, skip: bool = False) -> None:
         self.record, self.p, self.skip = record, record.text_param, skip
         self.bad: dict[str, str] = {}
-        path = find(record, self.p.source)
+
+    @cached_property
+    def lines(self) -> Lines:
+        """The lines of the file."""
+        path = find(self.record, self.p.source)
         if path is None:
-            raise missing(record, f'there is no "{self.p.source}"', self.p.source)
-        with blamed(record):
+            raise missing(self.record, f'there is no "{self.p.source}"', self.p.source)
+        with blamed(self.record):
             source = read_text(path)
-        self.lines = Lines(source, self.p.first, self.p.count or source.text.count("\n") + 1)
+        return Lines(source, self.p.first, self.p.count or source.text.count("\n") + 1)
 
     # ------------------------------------------------------------ vocabularies
 

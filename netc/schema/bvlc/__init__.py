@@ -6,13 +6,14 @@ fields with another origin say so.
 
 from __future__ import annotations
 
-from netc.schema.bvlc import blob, data, layer, legacy, loss, net, pointwise, shaping, solver, ssd, weighted
+from netc.schema.bvlc import blob, data, generate, layer, legacy, loss, net, pointwise, shaping, solver, ssd, weighted
 from netc.schema.declare import Enum, Message
 
 ENUMS: tuple[Enum, ...] = net.ENUMS
 MESSAGES: tuple[Message, ...] = (
     *blob.MESSAGES,
     *net.MESSAGES,
+    *generate.MESSAGES,
     *solver.MESSAGES,
     *layer.MESSAGES,
     *data.MESSAGES,
