@@ -125,7 +125,9 @@ class Net(SizedNet):
         key = tuple(sorted((changes or {}).items()))
         if key not in self._generators:
             executor, threads = self._how[0], self.threads
-            self._generators[key] = Generator(self.definition, self, changes=changes, executor=executor, threads=threads)
+            self._generators[key] = Generator(
+                self.definition, self, changes=changes, executor=executor, threads=threads
+            )
         return self._generators[key].texts(text, count=count, seed=seed)[:count]
 
 

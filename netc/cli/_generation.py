@@ -19,7 +19,7 @@ from netc.data.lists import read_text
 from netc.errors import Code, Diagnostic, NetError
 
 UNEVEN = Code(
-    "CLI015",
+    "CLI020",
     "there are not as many references as texts",
     why="Line N of the references is what the text of line N should be.",
     example="netc predict translate.net --weights w.caffemodel lines.txt --references other.txt",

@@ -45,7 +45,7 @@ _STEPS, _SOURCE = ("steps", "batch"), ("source_steps", "batch")
 FORMS: Mapping[str, TextForm] = {
     "LM": TextForm(("tokens", "cont", "next tokens"), (_STEPS,) * 3, samples=1),
     "PAIRS": TextForm(
-        ("source", "mask", "decoder's input", "target"), (_SOURCE, _SOURCE, _STEPS, _STEPS), 1, 1, columns=2
+        ("source", "mask", "decoder's input", "target", "cont"), (_SOURCE, _SOURCE, *(_STEPS,) * 3), 1, 1, columns=2
     ),
     "TAGS": TextForm(("words", "mask", "tags"), (_STEPS,) * 3, 1, 1, columns=2),
     "LABELS": TextForm(("tokens", "label"), (("batch", "steps"), ("batch",)), columns=2),

@@ -6,13 +6,14 @@ Computes:
     by frequency, behind <pad> 0, <unk> 1, <s> 2 and </s> 3. `form` says what the tops hold:
     LM: the text as `batch_size` streams side by side, `steps` at a time; cont, 0 where a stream begins; the next
     tokens. PAIRS: of lines with a tab, the first column behind filling; where it is no filling; <s> and the second
-    column; the second column and </s>, filled up behind. TAGS: words behind filling; where they are none; a tag for
-    each word. LABELS: tokens filled up behind; the class in the second column. SKIPGRAM: each word with each of its
-    neighbours, at most `window` away in its line. CBOW: the neighbours of each word, <pad> where there is none; the
-    word. COOCCURRENCE: pairs of words, and how often they stand together, each time counting 1 / distance.
+    column; the second column and </s>, filled up behind; a cont, 0 at the first step. TAGS: words behind filling;
+    where they are none; a tag for each word. LABELS: tokens filled up behind; the class in the second column.
+    SKIPGRAM: each word with each of its neighbours, at most `window` away in its line. CBOW: the neighbours of each
+    word, <pad> where there is none; the word. COOCCURRENCE: pairs of words, and how often they stand together, each
+    time counting 1 / distance.
 
 Shapes:
-    T x N three times (LM, TAGS); S x N, S x N, T x N, T x N (PAIRS); N x T, N (LABELS); N, N (SKIPGRAM);
+    T x N three times (LM, TAGS); S x N twice, T x N three times (PAIRS); N x T, N (LABELS); N, N (SKIPGRAM);
     N x 2 window, N (CBOW); N, N, N (COOCCURRENCE). T is `steps`, S `source_steps` (or `steps`), N `batch_size`. Fewer
     tops take the first.
 
@@ -116,13 +117,13 @@ TEXT = LayerType(
     param="text_param",
     own=Param(optional("text_param", 2170, "TextParameter", doc="Fields of Text layers.", origin="netc"), (PARAMETER,)),
     bottoms=NONE,
-    tops=Arity(1, 4),
+    tops=Arity(1, 5),
     source=True,
     origin="netc",
     role=Role("source", samples=samples),
     examples=(
         Example(f'text_param {{ source: "words.txt" {_LM} }}', inputs=(), tops=3),
-        Example(f'text_param {{ source: "pairs.txt" {_PAIRS} shuffle: true }}', inputs=(), tops=4),
+        Example(f'text_param {{ source: "pairs.txt" {_PAIRS} shuffle: true }}', inputs=(), tops=5),
         Example('text_param { source: "pairs.txt" form: TAGS unit: WORD steps: 9 batch_size: 2 }', inputs=(), tops=3),
         Example('text_param { source: "pairs.txt" form: LABELS steps: 9 batch_size: 2 }', inputs=(), tops=2),
         Example('text_param { source: "words.txt" form: SKIPGRAM unit: WORD batch_size: 64 }', inputs=(), tops=2),

@@ -207,6 +207,14 @@ CLAIMS: dict[str, dict[str, Holds]] = {
         "is made with mode 0700, files with 0600": "test_kernel_files.py::test_what_is_made_is_this_users_alone",
         "mode 0600, made on first use": "test_kernel_files.py::test_the_secret",
     },
+    "docs/text.md": {
+        "is token 0.": "data/text/test_vocabulary.py::test_files_read_back",
+        "`cont` is 0 where a stream begins": "data/text/test_forms.py::test_running_text_in_streams",
+        "`mask`, which is 1 where there are words": "data/text/test_forms.py::test_pairs",
+        "is filling, token 0, which a loss": "data/text/test_forms.py::test_pairs",
+        "counts 1 / D in COOCCURRENCE": "data/text/test_forms.py::test_how_often_words_stand_together",
+        "for `cont` is 0 at the first token": "api/generation/test_decoder.py::test_states_are_carried",
+    },
     "docs/training.md": {
         "the 400 digits that the net has not seen": lambda: plan(DIGITS, "TEST").shapes[0][0] * 4 == 400,
         "the 10,000 digits of MNIST's test set: 8,000 to train, 2,000 to test": Whose("MNIST"),

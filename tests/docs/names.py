@@ -84,7 +84,7 @@ def _is_path_of_fields(dotted: str) -> bool:
     first, *rest = dotted.split(".")
     schema = schema_of(catalogue())
     fields = {field.name for message in schema.messages.values() for field in message.fields}
-    return first in ("solver", "data", "conv1") and fields.issuperset(set(rest) - {"N"})
+    return first in ("solver", "generate", "data", "conv1") and fields.issuperset(set(rest) - {"N"})
 
 
 def _command(text: str) -> Iterator[str]:

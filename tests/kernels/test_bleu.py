@@ -8,12 +8,99 @@ import pytest
 
 from netc.kernels.bleu import Bleu, bleu_of
 
-FIRST = "It is a guide to action which ensures that the military always obeys the commands of the party".split()
-SECOND = "It is to insure the troops forever hearing the activity guidebook that party direct".split()
+FIRST = [
+    "It",
+    "is",
+    "a",
+    "guide",
+    "to",
+    "action",
+    "which",
+    "ensures",
+    "that",
+    "the",
+    "military",
+    "always",
+    "obeys",
+    "the",
+    "commands",
+    "of",
+    "the",
+    "party",
+]
+SECOND = [
+    "It",
+    "is",
+    "to",
+    "insure",
+    "the",
+    "troops",
+    "forever",
+    "hearing",
+    "the",
+    "activity",
+    "guidebook",
+    "that",
+    "party",
+    "direct",
+]
 REFERENCES = [
-    "It is a guide to action that ensures that the military will forever heed Party commands".split(),
-    "It is the guiding principle which guarantees the military forces always being under the command of the Party".split(),
-    "It is the practical guide for the army always to heed the directions of the party".split(),
+    [
+        "It",
+        "is",
+        "a",
+        "guide",
+        "to",
+        "action",
+        "that",
+        "ensures",
+        "that",
+        "the",
+        "military",
+        "will",
+        "forever",
+        "heed",
+        "Party",
+        "commands",
+    ],
+    [
+        "It",
+        "is",
+        "the",
+        "guiding",
+        "principle",
+        "which",
+        "guarantees",
+        "the",
+        "military",
+        "forces",
+        "always",
+        "being",
+        "under",
+        "the",
+        "command",
+        "of",
+        "the",
+        "Party",
+    ],
+    [
+        "It",
+        "is",
+        "the",
+        "practical",
+        "guide",
+        "for",
+        "the",
+        "army",
+        "always",
+        "to",
+        "heed",
+        "the",
+        "directions",
+        "of",
+        "the",
+        "party",
+    ],
 ]
 
 
@@ -25,33 +112,106 @@ def test_the_precisions_of_the_paper() -> None:
 
 
 def test_each_n_gram_counts_as_often_as_in_the_reference() -> None:
-    found = bleu_of("the the the the the the the".split(), "The cat is on the mat".lower().split())
+    found = bleu_of(["the", "the", "the", "the", "the", "the", "the"], "The cat is on the mat".lower().split())
     assert (found.found[0], found.total[0]) == (2, 7)
 
 
 def test_known_values() -> None:
     """nltk.translate.bleu_score.sentence_bleu and corpus_bleu give these (their documentation's examples)."""
-    h1 = "It is a guide to action which ensures that the military always obeys the commands of the party".split()
-    r1 = "It is a guide to action that ensures that the military will forever heed Party commands".split()
-    r2 = "It is the guiding principle which guarantees the military forces always being under the command of the Party".split()
-    r3 = "It is the practical guide for the army always to heed the directions of the party".split()
+    h1 = [
+        "It",
+        "is",
+        "a",
+        "guide",
+        "to",
+        "action",
+        "which",
+        "ensures",
+        "that",
+        "the",
+        "military",
+        "always",
+        "obeys",
+        "the",
+        "commands",
+        "of",
+        "the",
+        "party",
+    ]
+    r1 = [
+        "It",
+        "is",
+        "a",
+        "guide",
+        "to",
+        "action",
+        "that",
+        "ensures",
+        "that",
+        "the",
+        "military",
+        "will",
+        "forever",
+        "heed",
+        "Party",
+        "commands",
+    ]
+    r2 = [
+        "It",
+        "is",
+        "the",
+        "guiding",
+        "principle",
+        "which",
+        "guarantees",
+        "the",
+        "military",
+        "forces",
+        "always",
+        "being",
+        "under",
+        "the",
+        "command",
+        "of",
+        "the",
+        "Party",
+    ]
+    r3 = [
+        "It",
+        "is",
+        "the",
+        "practical",
+        "guide",
+        "for",
+        "the",
+        "army",
+        "always",
+        "to",
+        "heed",
+        "the",
+        "directions",
+        "of",
+        "the",
+        "party",
+    ]
     assert bleu_of(h1, r1, r2, r3).bleu == pytest.approx(0.5045666840058485)
-    h2, r4 = "he read the book because he was interested in world history".split(), (
-        "he was interested in world history because he read the book".split()
+    h2, r4 = (
+        ["he", "read", "the", "book", "because", "he", "was", "interested", "in", "world", "history"],
+        (["he", "was", "interested", "in", "world", "history", "because", "he", "read", "the", "book"]),
     )
     assert bleu_of(h1, r1, r2, r3).plus(bleu_of(h2, r4)).bleu == pytest.approx(0.5920778868801042)
 
 
 def test_short_texts_are_dear() -> None:
-    found = bleu_of("a b c d".split(), "a b c d e f".split())
+    found = bleu_of(["a", "b", "c", "d"], ["a", "b", "c", "d", "e", "f"])
     assert found.brevity == pytest.approx(math.exp(1 - 6 / 4))
     assert found.bleu == pytest.approx(math.exp(-0.5))
-    assert bleu_of("a b c d e f g".split(), "a b c d e f".split()).brevity == 1
+    assert bleu_of(["a", "b", "c", "d", "e", "f", "g"], ["a", "b", "c", "d", "e", "f"]).brevity == 1
 
 
 def test_the_closest_length_counts_of_two_the_shorter() -> None:
-    assert bleu_of("a b c".split(), "a b".split(), "a b c d".split()).wanted == 2
-    assert bleu_of("a b c".split(), "a b c d e f".split(), "a b c d".split()).wanted == 4
+    assert bleu_of(["a", "b", "c"], ["a", "b"], ["a", "b", "c", "d"]).wanted == 2
+    assert bleu_of(["a", "b", "c"], ["a", "b", "c", "d", "e", "f"], ["a", "b", "c", "d"]).wanted == 4
 
 
 def test_edges() -> None:

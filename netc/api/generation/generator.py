@@ -160,7 +160,7 @@ class Generator:
         return beam.search(decoder, first)
 
     def _sampled(self, decoder: Decoder, first: Array, count: int, seed: int) -> list[Hypothesis]:
-        """Samples; number i of a seed is the same however many there are."""
+        """Samples; number i of a seed is drawn by the same numbers however many there are."""
         how, stop = Sampling(self.p.temperature, self.p.top_k, self.p.top_p), self._stop()
         texts, live, log_p = [Hypothesis((), 0.0)] * count, list(range(count)), np.repeat(first[None], count, 0)
         parents = [0] * count

@@ -35,12 +35,14 @@ class _Rows:
 
 
 def pairs(corpus: Corpus) -> _Rows:
-    """The first column behind filling, its mask, and the second column as a decoder reads it and should give it."""
+    """The first column behind filling, its mask; the second one as a decoder reads it and should give it, its cont."""
     source, target, p = corpus.coder, corpus.target_coder, corpus.p
     corpus.need(source, PAD)
     corpus.need(target, PAD, START, END)
     sizes = int(p.source_steps or p.steps), int(p.steps)
     start, end = target.number(START), target.number(END)
+    cont = np.ones(sizes[1], np.int32)
+    cont[:1] = 0
 
     def made(line: str) -> tuple[Ids, ...]:
         given, wanted = source.encode(column(line, 0)), target.encode(column(line, 1))
@@ -48,9 +50,9 @@ def pairs(corpus: Corpus) -> _Rows:
         _fits("steps", wanted, sizes[1], 1, "one is the end")
         pad = target.number(PAD)
         shown, learned = (padded(row, sizes[1], pad, front=False) for row in ([start, *wanted], [*wanted, end]))
-        return (*_in_front(source, given, sizes[0]), shown, learned)
+        return (*_in_front(source, given, sizes[0]), shown, learned, cont)
 
-    return _Rows(corpus, corpus.each(made), 4, upright=True)
+    return _Rows(corpus, corpus.each(made), 5, upright=True)
 
 
 def tags(corpus: Corpus) -> _Rows:

@@ -84,7 +84,9 @@ def _without_an_early_end(model: Table, penalty: float) -> list[Hypothesis]:
     live, done = [Hypothesis((), 0.0)], list[Hypothesis]()
     for length in range(1, 13):
         grown = [
-            Hypothesis((*h.tokens, t), h.log_p + float(model.after(h.tokens)[t]), t == STOP) for h in live for t in range(3)
+            Hypothesis((*h.tokens, t), h.log_p + float(model.after(h.tokens)[t]), t == STOP)
+            for h in live
+            for t in range(3)
         ]
         grown = sorted(grown, key=lambda h: -h.log_p)[:2]
         done += [h for h in grown if h.ended or length == 12]

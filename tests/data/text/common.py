@@ -13,7 +13,7 @@ from netc.schema.record import Record
 from tests.layers.harness import layers_of
 
 Array = np.ndarray
-TOPS = {"LM": 3, "PAIRS": 4, "TAGS": 3, "LABELS": 2, "SKIPGRAM": 2, "CBOW": 2, "COOCCURRENCE": 3}
+TOPS = {"LM": 3, "PAIRS": 5, "TAGS": 3, "LABELS": 2, "SKIPGRAM": 2, "CBOW": 2, "COOCCURRENCE": 3}
 
 
 def layer(path: Path, fields: str, form: str = "LM", tops: int | None = None) -> Record:

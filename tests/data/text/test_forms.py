@@ -73,7 +73,8 @@ def test_another_number_of_streams(tmp_path: Path) -> None:
 def test_pairs(tmp_path: Path) -> None:
     path = written(tmp_path, PAIRS)
     found = source(path, "unit: WORD steps: 4 source_steps: 5 batch_size: 3", "PAIRS")
-    given, mask, shown, wanted = batch(found)
+    given, mask, shown, wanted, cont = batch(found)
+    assert cont.tolist() == [[0] * 3, *[[1] * 3] * 3]
     corpus = Corpus(layer(path, "unit: WORD steps: 4 batch_size: 3", "PAIRS"))
     left, right = (coder.vocabulary.tokens for coder in (corpus.coder, corpus.target_coder))
     rows = [[left[int(i)] for i in given[:, n]] for n in range(3)]
@@ -91,7 +92,7 @@ def test_pairs(tmp_path: Path) -> None:
 
 def test_columns_of_different_units(tmp_path: Path) -> None:
     path = written(tmp_path, "12\tone two\n")
-    given, _, _, wanted = batch(source(path, "unit: CHAR target_unit: WORD steps: 3 batch_size: 1", "PAIRS"))
+    given, _, _, wanted, _ = batch(source(path, "unit: CHAR target_unit: WORD steps: 3 batch_size: 1", "PAIRS"))
     assert (given[:, 0].tolist(), wanted[:, 0].tolist()) == ([0, 4, 5], [4, 5, 3])
 
 
