@@ -85,10 +85,10 @@ def accepts(b: Builder, layer: int) -> Layout | None:
 
 def forward(b: Builder, layer: int) -> None:
     g, node = b.planned(layer).setup.known(AccuracyGeometry), b.plan.graph.nodes[layer]
-    size = b.shape(b.bottom(layer))[g.axis]
-    found = classes(b, layer, 1, size, lambda record, values: class_labels(record, values, size, g.ignore), g.ignore)
+    size, record = b.shape(b.bottom(layer))[g.axis], node.record
+    found = classes(b, layer, 1, size, lambda values: class_labels(record, values, size, g.ignore), g.ignore)
     x, right = scores(b, b.bottom(layer), g.axis, bool(_flat(b, layer))), b.new("right", found.count)
-    top_k = int(node.record.accuracy_param.top_k)
+    top_k = int(record.accuracy_param.top_k)
     b.emit(_right(x=x, index=found.found, right=right, count=found.count, top_k=top_k), "right positions")
     whole = b.write_plain(b.top(layer)).flat
     each = b.write_plain(b.top(layer, 1)).flat if len(node.tops) > 1 else NOTHING

@@ -14,11 +14,12 @@ from netc.fast.program.builder import Builder
 from netc.fast.program.family import Family
 from netc.fast.program.lowered import Layout
 from netc.kernels.labels import indices
+from netc.layer import Shape
 from netc.plan.model import Step
 
 
 @entry
-def _rows(
+def rows(
     tid: int, nth: int, index: Read[Region], table: Read[Region], bias: Read[Region], y: Write[Region], count: int,
     size: int,
 ) -> None:  # fmt: skip
@@ -31,7 +32,7 @@ def _rows(
 
 
 @entry
-def _rows_gradient(
+def rows_gradient(
     tid: int, nth: int, index: Read[Region], dy: Read[Region], gradient: Update[Region], count: int, size: int
 ) -> None:  # fmt: skip
     """gradient[index[i]] += dy[i]."""
@@ -50,23 +51,33 @@ def accepts(b: Builder, layer: int) -> Layout | None:
     return None if 0 in b.shape(b.bottom(layer)) else "plain"
 
 
+def table_shape(b: Builder, layer: int) -> Shape:
+    """How many vectors there are, and of how many values."""
+    return b.plan.params[b.planned(layer).params[0]].shape
+
+
+def index(b: Builder, layer: int) -> Region:
+    """Emit what makes indices of the bottom, an int64 for each position; they are kept for backward."""
+    vectors, record = table_shape(b, layer)[0], b.plan.graph.nodes[layer].record
+    found = classes(b, layer, 0, vectors, lambda values: indices(record, values, vectors)).found
+    b.kept[layer, "index"] = found
+    return found
+
+
 def forward(b: Builder, layer: int) -> None:
-    node, params = b.plan.graph.nodes[layer], b.planned(layer).params
-    table = b.param(layer, 0)
-    vectors, size = b.plan.params[params[0]].shape
-    found = classes(b, layer, 0, vectors, lambda record, values: indices(record, values, vectors))
-    b.kept[layer, "index"] = found.found
-    bias = b.param(layer, 1) if len(params) > 1 else NOTHING
-    y = b.write_plain(b.data(node.tops[0])).flat
-    b.emit(_rows(index=found.found, table=table, bias=bias, y=y, count=found.count, size=size), "rows of the table")
+    table, found, count = b.param(layer, 0), index(b, layer), prod(b.shape(b.bottom(layer)))
+    bias = b.param(layer, 1) if len(b.planned(layer).params) > 1 else NOTHING
+    y = b.write_plain(b.top(layer)).flat
+    size = table_shape(b, layer)[1]
+    b.emit(rows(index=found, table=table, bias=bias, y=y, count=count, size=size), "rows of the table")
 
 
 def backward(b: Builder, step: Step) -> None:
-    layer, index = step.layer, b.kept[step.layer, "index"]
-    dy, size = b.read_plain(step.top_diffs[0]).flat, b.plan.params[b.planned(layer).params[0]].shape[1]
+    layer, found = step.layer, b.kept[step.layer, "index"]
+    dy, size = b.read_plain(step.top_diffs[0]).flat, table_shape(b, layer)[1]
     count = prod(b.shape(b.bottom(layer)))
     if (gradient := b.param_gradient(layer, 0)) is not None:
-        b.emit(_rows_gradient(index=index, dy=dy, gradient=gradient, count=count, size=size), "rows' gradient")
+        b.emit(rows_gradient(index=found, dy=dy, gradient=gradient, count=count, size=size), "rows' gradient")
     if len(b.planned(layer).params) > 1 and (db := b.param_gradient(layer, 1)) is not None:
         b.emit(bias_gradient(dy=dy, db=db, m=count, n=size), "bias gradient")
 

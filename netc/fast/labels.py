@@ -63,9 +63,9 @@ class Classes:
 
 
 def classes(
-    b: Builder, layer: int, bottom: int, limit: int, refuse: Callable[[Any, Array], object], ignored: int | None = None
+    b: Builder, layer: int, bottom: int, limit: int, refuse: Callable[[Array], object], ignored: int | None = None
 ) -> Classes:
-    """Emit what makes classes of a layer's bottom. refuse(record, values): raises what is wrong with them."""
+    """Emit what makes classes of a layer's bottom. refuse(values): raises what is wrong with them."""
     slot = b.bottom(layer, bottom)
     labels = b.read_plain(slot).flat
     count = labels.nbytes // 4

@@ -182,8 +182,8 @@ def _smoothing(b: Builder, layer: int) -> float:
 
 def forward(b: Builder, layer: int) -> None:
     g, tops, flat = _geometry(b, layer), b.plan.graph.nodes[layer].tops, bool(_flat(b, layer))
-    limit = b.shape(b.bottom(layer))[g.axis]
-    found = classes(b, layer, 1, limit, lambda record, values: class_labels(record, values, limit, g.ignore), g.ignore)
+    limit, record = b.shape(b.bottom(layer))[g.axis], b.plan.graph.nodes[layer].record
+    found = classes(b, layer, 1, limit, lambda values: class_labels(record, values, limit, g.ignore), g.ignore)
     x = scores(b, b.bottom(layer), g.axis, flat)
     prob = _prob(b, layer, x, flat) if len(tops) > 1 else _own_prob(b, x, flat)
     sums = b.new("losses", 8 * PARTS)

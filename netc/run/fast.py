@@ -218,7 +218,7 @@ class Fast(Steps):
     def _refuse(self, layer: int) -> None:
         refusal = self.program.refusals[layer]
         if self._view(refusal.cells, (self.program.memory[refusal.cells].nbytes,), np.dtype(np.uint8)).any():
-            refusal.refuse(self.plan.graph.nodes[layer].record, self._slot(refusal.slot))
+            refusal.refuse(self._slot(refusal.slot))
 
     def _count(self, layer: int) -> None:
         """Give the tops of a layer the size that its launches have told."""

@@ -199,9 +199,9 @@ class Builder:
         self.counted[layer] = Counted(cell.array, axis, frozenset(top.base.array for top in tops))
         return cell
 
-    def refused_by(self, layer: int, slot: int, nbytes: int, refuse: Callable[[Any, Array], object]) -> Region:
+    def refused_by(self, layer: int, slot: int, nbytes: int, refuse: Callable[[Array], object]) -> Region:
         """Where launches of a layer's forward say that they cannot use values of a bottom, which is there as plain:
-        not all zeros. Then refuse(record, values) raises what is wrong. What they make of such a value may be anything.
+        not all zeros. Then refuse(values) raises what is wrong. What they make of such a value may be anything.
         """
         cells = self.new("refused", nbytes)
         if not self.recomputing:

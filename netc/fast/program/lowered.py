@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from netc.fast.machine.access import Access
 from netc.fast.machine.launch import Launch, Ref
@@ -77,11 +77,11 @@ class Counted:
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """What a layer's launches may refuse: values of a bottom, the plain array of `slot`, if they have written anything
-    but zeros to the array `cells`. refuse(record, values) raises what is wrong with them."""
+    but zeros to the array `cells`. refuse(values) raises what is wrong with them."""
 
     cells: int
     slot: int
-    refuse: Callable[[Any, Array], object]
+    refuse: Callable[[Array], object]
 
 
 @dataclass(frozen=True, slots=True)

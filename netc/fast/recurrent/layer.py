@@ -5,57 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
-from netc.fast.machine.addresses import floats
+from netc.fast import embed
 from netc.fast.machine.launch import NOTHING, Region
-from netc.fast.machine.operands import Read, Update, Write, entry
+from netc.fast.machine.moves import clear
 from netc.fast.machine.products import Groups, Lines, packed, packed_bytes, product, room_bytes
 from netc.fast.machine.products import Sizes as Product
 from netc.fast.program.builder import Builder
 from netc.fast.program.lowered import Layout
-from netc.fast.recurrent.steps import Sizes, in_panels, padded, spread, states_in_panels
+from netc.fast.recurrent import rows as sums
+from netc.fast.recurrent.steps import Sizes, in_panels, padded, states_in_panels
 from netc.kernels import recurrent
 from netc.plan.model import Step
 
 STREAMS_BEYOND = 32  # rows behind those of the last stream that a tile may read
-
-# ---------------------------------------------------------------- kernels
-
-
-@entry
-def _bias(tid: int, nth: int, source: Read[Region], target: Write[Region], gates: int, size: int, room: int) -> None:
-    """The biases of each gate, in whole vectors; zeros to the end of the room."""
-    if tid == 0:
-        part = (size + 15) // 16 * 64
-        for gate in range(gates):
-            spread(source + gate * size * 4, target + gate * part, size)
-        spread(0, target + gates * part, room - gates * part // 4)
-
-
-@entry
-def _over_steps(tid: int, nth: int, source: Read[Region], target: Write[Region], steps: int, count: int) -> None:
-    """target[i] = the sum of source[step][i] over the steps, in order."""
-    first, last = count * tid // nth, count * (tid + 1) // nth
-    sums = floats(target + first * 4, last - first)
-    for t in range(steps):
-        values = floats(source + (t * count + first) * 4, last - first)
-        for i in range(last - first):
-            sums[i] = values[i] if t == 0 else sums[i] + values[i]
-
-
-@entry
-def _over_rows(
-    tid: int, nth: int, source: Read[Region], target: Update[Region], rows: int, gates: int, size: int
-) -> None:
-    """target[gate][i] += the sum over the rows of what they have there."""
-    part = (size + 15) // 16 * 16
-    first, count = size * tid // nth, size * (tid + 1) // nth - size * tid // nth
-    for row in range(rows):
-        for gate in range(gates):
-            values = floats(source + ((row * gates + gate) * part + first) * 4, count)
-            sums = floats(target + (gate * size + first) * 4, count)
-            for i in range(count):
-                sums[i] += values[i]
-
 
 # ---------------------------------------------------------------- the layer
 
@@ -63,6 +25,20 @@ def _over_rows(
 def accepts(b: Builder, layer: int) -> Layout | None:
     node = b.plan.graph.nodes[layer]
     return None if any(0 in b.plan.shapes[value] for value in (*node.bottoms, *node.tops)) else "plain"
+
+
+def absorb(b: Builder, head: int) -> None:
+    """Let the layer do an Embed before it: what its weights make of words is made once for each vector of the table."""
+    value = b.plan.graph.values[b.plan.graph.nodes[head].bottoms[0]]
+    other = value.producer
+    node = b.plan.graph.nodes[other]
+    if other not in b.accepted or node.type.name not in embed.FAMILY.types or len(b.planned(other).params) > 1:
+        return
+    at, (vectors, size) = b.planned(head).setup.known(recurrent.Layout), embed.table_shape(b, other)
+    seen = b.plan.kept or len(value.consumers) > 1 or value.index in b.plan.graph.outputs or any(node.loss_weights)
+    again = {head, other} & set(b.plan.recomputed) or b.is_rematerialised(value.index)
+    if not seen and not again and size == at.inputs and 2 * vectors <= at.rows:
+        b.fused[other] = head
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +56,11 @@ class Recurrent:
     @staticmethod
     def of(b: Builder, layer: int, gates: int) -> Recurrent:
         return Recurrent(b, layer, gates, b.planned(layer).setup.known(recurrent.Layout))
+
+    @property
+    def words(self) -> int | None:
+        """The Embed whose top is the input, where this layer does its work (`absorb`)."""
+        return next(iter(self.b.absorbed(self.layer)), None)
 
     @property
     def part(self) -> int:
@@ -142,10 +123,17 @@ class Recurrent:
     def transformed_input(self) -> tuple[Region, Region]:
         """The gates of all steps as far as the input makes them, and what the static input adds to those of each."""
         b, at = self.b, self.at
+        if self.words is not None:
+            b.layer = self.words  # what it refuses comes before any other launch of this layer
+            embed.index(b, self.words)
+            b.layer = self.layer
         shift, weights = self.packed_bias(1), self.packed_turned(0, at.inputs)
         gates = self.keep("gates", at.rows * self.width)
-        x = self._flat(b.bottom(self.layer))
-        self._multiply(x, Lines(4 * at.inputs), weights, gates, (at.rows, self.width, at.inputs), shift)
+        if self.words is not None:
+            self._look_up(self.words, weights, gates, shift)
+        else:
+            x = self._flat(b.bottom(self.layer))
+            self._multiply(x, Lines(4 * at.inputs), weights, gates, (at.rows, self.width, at.inputs), shift)
         if not at.static:
             return gates, NOTHING
         weights = self.packed_turned(2, at.static)
@@ -154,6 +142,14 @@ class Recurrent:
         x = self._flat(b.bottom(self.layer, 2))
         self._multiply(x, Lines(4 * at.static), weights, static, (at.streams, row, at.static))
         return gates, static
+
+    def _look_up(self, words: int, weights: Region, gates: Region, shift: Region) -> None:
+        """The gates of all steps by the words of an Embed: the same sums as of their vectors."""
+        b, at, vectors = self.b, self.at, embed.table_shape(self.b, words)[0]
+        made = b.new("gates of words", 4 * vectors * self.width)
+        self._multiply(b.param(words, 0), Lines(4 * at.inputs), weights, made, (vectors, self.width, at.inputs), shift)
+        found, sizes = b.kept[words, "index"], {"count": at.rows, "size": self.width}
+        b.emit(embed.rows(index=found, table=made, bias=NOTHING, y=gates, **sizes), "rows of the table")
 
     def weights(self) -> Region:
         """The weights of the state, as forward multiplies with them."""
@@ -165,7 +161,8 @@ class Recurrent:
         target = b.new("packed bias", 4 * in_panels(self.width))
         room = target.nbytes // 4
         b.emit_setup(
-            _bias(source=b.param(self.layer, position), target=target, gates=self.gates, size=size, room=room), "pack"
+            sums.bias(source=b.param(self.layer, position), target=target, gates=self.gates, size=size, room=room),
+            "pack",
         )
         return target
 
@@ -230,22 +227,25 @@ class Recurrent:
             )  # fmt: skip
             b.emit(launch, "weight gradient")
 
-    def bias_gradient(self, position: int, dgates: Region) -> None:
+    def bias_gradient(self, position: int, dgates: Region, rows: int) -> None:
         """db += the sum of the rows of dgates."""
         b, at = self.b, self.at
         if (db := b.param_gradient(self.layer, position)) is not None:
-            launch = _over_rows(source=dgates, target=db, rows=at.rows, gates=self.gates, size=at.outputs)
+            launch = sums.over_rows(source=dgates, target=db, rows=rows, gates=self.gates, size=at.outputs)
             b.emit(launch, "bias gradient")
 
     def input_gradients(self, step: Step, dgates: Region) -> None:
         """Gradients of the input, the static input and their blobs."""
         b, at = self.b, self.at
-        self.bias_gradient(1, dgates)
-        self._product_gradients(step, 0, 0, dgates, (at.rows, at.inputs))
+        if self.words is not None:
+            self._words_gradients(self.words, dgates)
+        else:
+            self.bias_gradient(1, dgates, at.rows)
+            self._product_gradients(step, 0, 0, dgates, (at.rows, at.inputs))
         if at.static and (step.bottom_diffs[2] is not None or b.param_gradient(self.layer, 2) is not None):
             count = at.streams * self.width
             total = b.new("gradient of gates", 4 * count)
-            b.emit(_over_steps(source=dgates, target=total, steps=at.steps, count=count), "static gradient")
+            b.emit(sums.over_steps(source=dgates, target=total, steps=at.steps, count=count), "static gradient")
             self._product_gradients(step, 2, 2, total, (at.streams, at.static))
 
     def _product_gradients(
@@ -265,3 +265,25 @@ class Recurrent:
             source = self._flat(b.bottom(self.layer, bottom))
             b.emit(packed(source, Lines(4 * inputs), x, inputs, rows), "pack")
             self.weight_gradient(position, dgates, rows, x, inputs)
+
+    def _words_gradients(self, words: int, dgates: Region) -> None:
+        """Of the bias, the weights and the table, from the sum of the gradients of each word's gates."""
+        b, at, vectors = self.b, self.at, embed.table_shape(self.b, words)[0]
+        total, found, sizes = (
+            b.new("gradient of gates", 4 * vectors * self.width),
+            b.kept[words, "index"],
+            (at.rows, self.width),
+        )
+        b.emit(clear(total), "words' gradient")
+        launch = embed.rows_gradient(index=found, dy=dgates, gradient=total, count=sizes[0], size=sizes[1])
+        b.emit(launch, "words' gradient")
+        self.bias_gradient(1, total, vectors)
+        if (gradient := b.param_gradient(words, 0)) is not None:
+            weights, room = self.weights_back(0, at.inputs), b.new("product", room_bytes(b.threads))
+            sizes_of = Product(vectors, at.inputs, self.width)
+            launch = product(total, Lines(4 * self.width), weights, gradient, 4 * at.inputs, sizes_of, room, add=True)
+            b.emit(launch, "table gradient")
+        if b.param_gradient(self.layer, 0) is not None:
+            x = b.new("packed input", packed_bytes(at.inputs, vectors))
+            b.emit(packed(b.param(words, 0), Lines(4 * at.inputs), x, at.inputs, vectors), "pack")
+            self.weight_gradient(0, total, vectors, x, at.inputs)

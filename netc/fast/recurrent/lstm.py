@@ -24,7 +24,7 @@ from netc.fast.machine.operands import Entry, Read, Scratch, Update, Write, entr
 from netc.fast.machine.products import vectors
 from netc.fast.program.builder import Builder
 from netc.fast.program.family import Family
-from netc.fast.recurrent.layer import Recurrent, accepts
+from netc.fast.recurrent.layer import Recurrent, absorb, accepts
 from netc.fast.recurrent.steps import (
     Sizes,
     copy,
@@ -259,4 +259,4 @@ def backward(b: Builder, step: Step) -> None:
     r.input_gradients(step, dgates)
 
 
-FAMILY = Family(("LSTM",), accepts, forward, backward)
+FAMILY = Family(("LSTM",), accepts, forward, backward, absorb, both_ways=True)

@@ -14,7 +14,7 @@ from netc.fast.machine.products import Lines, packed, packed_bytes, product, roo
 from netc.fast.machine.products import Sizes as Product
 from netc.fast.program.builder import Builder
 from netc.fast.program.family import Family
-from netc.fast.recurrent.layer import Recurrent, accepts
+from netc.fast.recurrent.layer import Recurrent, absorb, accepts
 from netc.fast.recurrent.steps import (
     Sizes,
     copy,
@@ -225,7 +225,7 @@ def backward(b: Builder, step: Step) -> None:
     o, do = b.read_plain(b.top(step.layer)).flat, b.read_plain(step.top_diffs[0]).flat
     b.emit(_output_slopes(y=o, dy=do, slopes=slopes, rows=at.rows, size=at.outputs), "tanh gradient")
     before, after = states.part(0, r.gates_bytes), states.part(4 * at.streams * r.part, r.gates_bytes)
-    r.bias_gradient(outputs + 1, slopes)
+    r.bias_gradient(outputs + 1, slopes, at.rows)
     if b.param_gradient(step.layer, outputs) is not None:
         x = b.new("packed states", packed_bytes(at.outputs, at.rows))
         b.emit(packed(after, Lines(4 * r.part), x, at.outputs, at.rows), "pack")
@@ -247,4 +247,4 @@ def backward(b: Builder, step: Step) -> None:
     r.input_gradients(step, dgates)
 
 
-FAMILY = Family(("RNN",), accepts, forward, backward)
+FAMILY = Family(("RNN",), accepts, forward, backward, absorb, both_ways=True)
