@@ -13,15 +13,17 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 
 RECORDS = {  # fields of a message are read as attributes, and which there are the schema says, not a class
+    "netc.data.pictures": {"picture"},
     "netc.errors": {"Diagnostic.of_layer"},
     "netc.kernels.fillers": {"fill", "check"},
     "netc.kernels.image_shape": {"image_shape"},
     "netc.kernels.labels": {"class_labels", "indices", "bad_value"},
     "netc.kernels.sized_boxes": {"output_boxes"},
     "netc.kernels.softmax": {"guess_of_classes", "normalization"},
+    "netc.kernels.text_shapes": {"TextForm.shapes", "samples"},
     "netc.kernels.windows": {"per_axis", "convolution_axes", "padding_of"},
     "netc.layer": {"Site.p", "Call.p"},
-    "netc.role": {"Role.guess"},
+    "netc.role": {"Role.guess", "Role.samples"},
     "netc.schema.record": {
         "MessageType.default",
         "MessageType.make",
@@ -29,6 +31,7 @@ RECORDS = {  # fields of a message are read as attributes, and which there are t
         "Record.values",
         "Record.replace",
     },
+    "netc.solve.policies": {"Policy.rate"},
     "netc.writes": {"refused"},
 }
 COMPILED = {  # numba takes functions and numbers of any type, and keeps what it likes
@@ -45,12 +48,13 @@ COMPILED = {  # numba takes functions and numbers of any type, and keeps what it
     "netc.kernel_files": {"KernelFiles.load", "KernelFiles.keep"},
     "netc.kernel_key": {"key"},
 }
-FOREIGN = {  # objects of other programs: numpy's dtype, Pillow's image, protobuf's class, a user's; writers from above
+FOREIGN = {  # objects of other programs: numpy's dtype, Pillow's image, protobuf's class, a user's; what stands above
     "netc.data.images": {"opened"},
+    "netc.kernels.tally": {"counting"},
     "netc.layer": {"Call.memory", "LayerType.onnx", "LayerType.torch"},
     "netc.layers.python": {"instance"},
-    "netc.role": {"Role.doubt"},
-    "netc.run.executor": {"Storage.dtype"},
+    "netc.role": {"Role.doubt", "Role.current"},
+    "netc.run.executor": {"Executor.memory", "Storage.dtype"},
     "netc.run.parameters": {"Parameters.__init__"},
     "netc.schema.record": {"Schema.message_class"},
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,9 +103,9 @@ class Order:
             size -= len(part)
             yield part, epoch, first
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, int | str]:
         state = {"epoch": self.epoch, "position": self.position, "seed": self.seed, "count": self.count}
-        return {**state, "chosen": self.chosen} if self.chosen else state
+        return {**state, **({"chosen": self.chosen} if self.chosen else {})}
 
     def restore(self, state: Mapping[str, object]) -> None:
         """Go on from a state; its seed comes with it. Raises NetError(DAT010) if the records are others."""

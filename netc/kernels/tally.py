@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 TALLY = "tally"
 """The key in `Call.memory`."""
@@ -34,10 +35,10 @@ class Tally(ABC):
         """Both together."""
 
     @abstractmethod
-    def figures(self) -> Sequence[Any]:
+    def figures(self) -> Sequence[ArrayLike]:
         """The values of the measure's tops."""
 
-    def named(self, asked: Asked) -> Mapping[str, Any]:
+    def named(self, asked: Asked) -> Mapping[str, ArrayLike]:
         """What a test reports instead of the first top's values (""), and beside them, by what follows its name."""
         return {}
 

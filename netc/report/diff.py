@@ -110,7 +110,7 @@ def _pairs(a: dict[str, Any], b: dict[str, Any], equal: bool = False) -> dict[st
     return {key: (a.get(key), b.get(key)) for key in keys if equal or a.get(key) != b.get(key)}
 
 
-def flat_fields(record: Record, prefix: str = "") -> Iterator[tuple[str, Any]]:
+def flat_fields(record: Record, prefix: str = "") -> Iterator[tuple[str, object]]:
     """The fields of a message by path; those with their default value say nothing and are left out."""
     for name, value in record.values.items():
         if isinstance(value, Record):
@@ -208,7 +208,7 @@ def _shapes(shapes: dict[str, list[int]]) -> str:
     return ", ".join(f"{name} {format_shape(tuple(shape))}" for name, shape in shapes.items()) or "none"
 
 
-def written(value: Any) -> str:
+def written(value: object) -> str:
     """A field's value as people read it."""
     if value is None:
         return "default"

@@ -177,12 +177,12 @@ def _training(solver: Training, crc: int) -> Record:
     return _message("TrainingState").make(**values)
 
 
-def source_states(net: Net) -> dict[str, Mapping[str, Any]]:
+def source_states(net: Net) -> dict[str, Mapping[str, object]]:
     """Where the sources of a net's data layers are, by layer name."""
     return {name: feed.state() for name, feed in net.feeds.items() if isinstance(feed, Resumable)}
 
 
-def restore_sources(net: Net, at: Mapping[str, Mapping[str, Any]]) -> None:
+def restore_sources(net: Net, at: Mapping[str, Mapping[str, object]]) -> None:
     """Put sources where they were."""
     for name, state in at.items():
         feed = net.feeds.get(name)

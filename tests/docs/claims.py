@@ -220,6 +220,7 @@ CLAIMS: dict[str, dict[str, Holds]] = {
         "the 10,000 digits of MNIST's test set: 8,000 to train, 2,000 to test": Whose("MNIST"),
         "exits with 130": "cli/test_train.py::test_ctrl_c_stops_after_the_iteration_and_snapshots",
         "the exit code is 1 then": "cli/test_train.py::test_one_batch_is_learned_by_heart_or_not",
+        "pixels of 0..255 that nothing centres": "api/test_first_look.py::test_pixels_as_they_are",
         "far from -log(1/K)": "api/test_sanity.py::test_the_first_loss_is_compared_with_a_guess",
         "so is 87.3365": lambda: "87.3365" in LOG_FLT_MIN.title,
         "the others are predicted, and the exit code is 1": "cli/test_predict.py::test_from_training_to_predictions",
