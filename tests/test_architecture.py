@@ -216,7 +216,6 @@ NAMED = {
     "netc/data/idx.py": {"IDXData"},
     "netc/data/image_files.py": {"ImageData", "ImageFolder"},
     "netc/data/text_source.py": {"Text"},
-    "netc/data/scenes.py": {"Scenes"},
     "netc/data/window_data.py": {"WindowData"},
     "netc/dnn/detections.py": {"DetectionOutput"},
     "netc/plan/lints/norm.py": {"BatchNorm", "Scale"},

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netc.jit import kernel
-from netc.kernels.boxes import best_first, suppress
+from netc.kernels.boxes import CODES, best_first, suppress
 
 Array = NDArray[Any]
 COLUMNS = 7  # of a row: image, class, confidence, xmin, ymin, xmax, ymax
@@ -41,11 +41,58 @@ class DetectionGeometry:
     overlap: float
     eta: float
 
+    @classmethod
+    def of_boxes(
+        cls, images: int, boxes: int, classes: int, keep: int, confidence: float, overlap: float, own: bool = False
+    ) -> DetectionGeometry:
+        """Where boxes are there already: one for all classes, or (own) one for each; class 0 is the background."""
+        return cls(
+            images=images,
+            priors=boxes,
+            classes=classes,
+            loc_classes=classes if own else 1,
+            code=CODES["CORNER"],
+            encoded=True,
+            background=0,
+            top_k=boxes,
+            keep=keep,
+            confidence=confidence,
+            overlap=overlap,
+            eta=1.0,
+        )
+
     @property
     def most(self) -> int:
         """Rows of an image, at most."""
         found = self.top_k * (self.classes - (self.background >= 0))
         return found if self.keep < 0 else min(found, self.keep)
+
+
+def detections(g: DetectionGeometry, image: int, boxes: Array, scores: Array, rows: Array, count: int) -> int:
+    """The detections of an image as rows from `count` on; returns where they end.
+
+    boxes: loc_classes x boxes x 4. scores: boxes x classes, of any shape with as many values.
+    """
+    scores = np.ascontiguousarray(scores).reshape(-1)
+    boxes = np.ascontiguousarray(boxes)
+    kept, counts = _kept(g, boxes, scores)
+    most = counts.sum()
+    room = np.empty(most, scores.dtype), np.empty(most, np.int64), np.empty(most, np.int64)
+    end: int = write_rows(image, scores, boxes.reshape(-1, 4), kept, counts, g.keep, *room, rows, count)
+    return end
+
+
+def _kept(g: DetectionGeometry, boxes: Array, scores: Array) -> tuple[Array, Array]:
+    """For each class the boxes that are left, best first, and how many these are."""
+    top_k = min(g.top_k, boxes.shape[1])
+    kept, counts = np.empty((g.classes, top_k), np.int64), np.zeros(g.classes, np.int64)
+    order, held, number = np.empty(top_k, np.int64), np.empty((5, top_k), scores.dtype), scores.dtype.type
+    limits = number(g.confidence), number(g.overlap), number(g.eta)
+    for label in range(g.classes):
+        if label != g.background:
+            place = boxes[label if g.loc_classes > 1 else 0]
+            counts[label] = detect_class(place, scores, label, g.classes, *limits, kept[label], order, held)
+    return kept, counts
 
 
 @kernel

@@ -25,7 +25,7 @@ from math import prod
 import numpy as np
 
 from netc.kernels.boxes import CODES, decode
-from netc.kernels.detections import COLUMNS, DetectionGeometry, detect_class, write_none, write_rows
+from netc.kernels.detections import COLUMNS, DetectionGeometry, detections, write_none
 from netc.layer import (
     BAD_BOTTOM_SHAPE,
     BAD_FIELD,
@@ -155,24 +155,9 @@ def forward(call: Call) -> None:
     scores = call.bottoms[1].reshape(g.images, g.priors * g.classes)
     for image in range(g.images):
         boxes = np.stack([_decoded(call, offsets[image, :, place]) for place in range(g.loc_classes)])
-        kept, counts = _kept(g, boxes, scores[image])
-        most = counts.sum()
-        room = np.empty(most, scores.dtype), np.empty(most, np.int64), np.empty(most, np.int64)
-        count = write_rows(image, scores[image], boxes.reshape(-1, 4), kept, counts, g.keep, *room, rows, count)
+        count = detections(g, image, boxes, scores[image], rows, count)
     count = count or write_none(rows, g.images)
     call.resize_top(0, (1, 1, count, COLUMNS))
-
-
-def _kept(g: DetectionGeometry, boxes: Array, scores: Array) -> tuple[Array, Array]:
-    """For each class the priors that are left, best first, and how many these are."""
-    kept, counts = np.empty((g.classes, g.top_k), np.int64), np.zeros(g.classes, np.int64)
-    order, held, number = np.empty(g.top_k, np.int64), np.empty((5, g.top_k), scores.dtype), scores.dtype.type
-    limits = number(g.confidence), number(g.overlap), number(g.eta)
-    for label in range(g.classes):
-        if label != g.background:
-            place = boxes[label if g.loc_classes > 1 else 0]
-            counts[label] = detect_class(place, scores, label, g.classes, *limits, kept[label], order, held)
-    return kept, counts
 
 
 def _decoded(call: Call, offsets: Array) -> Array:

@@ -4,17 +4,18 @@ Computes:
     loss = -1/M sum of t log s(x) + (1 - t) log(1 - s(x)), s(x) = 1 / (1 + exp(-x)), as
     x (t - [x >= 0]) - log(1 + exp(-|x|)), which does not overflow. Targets t are any numbers, usually in [0, 1].
     M is the batch size (BATCH_SIZE, the default), the number of values (FULL), of values whose target is not
-    `ignore_label` (VALID), or 1 (NONE), and at least 1.
+    `ignore_label` (VALID), or 1 (NONE), and at least 1. A third bottom weighs each value's term; M does not change.
 
 Shapes:
-    Two bottoms with as many values: scores and targets. The top is a scalar.
+    Bottoms with as many values: scores, targets, and perhaps weights. The top is a scalar.
 
 Gradient:
-    dx = weight (s(x) - t) / M, 0 where the target is ignored. Targets take none.
+    dx = weight (s(x) - t) / M, 0 where the target is ignored. Targets and weights take none.
 
 Caffe notes:
     Without `normalization` and the legacy `normalize` the loss is divided by the batch size, unlike SoftmaxWithLoss.
-    A target is ignored if it is `ignore_label` after cutting it to an integer. NaN in a score makes the loss NaN.
+    Caffe takes no weights. A target is ignored if it is `ignore_label` after cutting it to an integer. NaN in a score
+    makes the loss NaN.
 """
 
 import math
@@ -41,6 +42,7 @@ from netc.layer import (
     format_shape,
 )
 from netc.role import ANYTHING, Guess, Holds, Role
+from netc.setups.weights import check_weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +54,13 @@ class Geometry:
 
 
 def setup(site: Site) -> Setup:
-    p, (scores, targets) = site.p, site.bottoms
+    p, (scores, targets) = site.p, site.bottoms[:2]
     if not scores or not targets or scores[0] != targets[0] or prod(scores) != prod(targets):
         shapes = f"{format_shape(scores)} and {format_shape(targets)}"
         site.refuse(BAD_BOTTOM_SHAPE, f"its bottoms need the same num and as many values, but are {shapes}", "bottom")
     ignore = p.ignore_label if p.has("ignore_label") else None
-    holds = (ANYTHING, Holds("binary"))
+    check_weights(site)
+    holds = (ANYTHING, Holds("binary"), Holds("uniform"))
     return Setup(tops=((),), reads=("x",), holds=holds, geometry=Geometry(normalization(p, "BATCH_SIZE"), ignore))
 
 
@@ -78,6 +81,8 @@ def forward(call: Call) -> None:
     x, t = call.bottoms[0].ravel(), call.bottoms[1].ravel()
     counts = _counts(call)
     terms = x * (t - (x >= 0)) - np.log1p(np.exp(-np.abs(x)))
+    if len(call.bottoms) > 2:
+        terms *= call.bottoms[2].ravel()
     call.tops[0][...] = -terms[counts].sum(dtype=np.float64) / _divisor(call, counts)
 
 
@@ -90,15 +95,22 @@ def backward(call: Call) -> None:
     small = np.exp(-np.abs(x))
     sigmoid = np.where(x >= 0, 1, small) / (1 + small)
     weight = call.top_diffs[0].item() / _divisor(call, counts)
-    dx[...] = np.where(counts, (sigmoid - t) * weight, 0).reshape(dx.shape)
+    slope = (sigmoid - t) * weight
+    if len(call.bottoms) > 2:
+        slope *= call.bottoms[2].ravel()
+    dx[...] = np.where(counts, slope, 0).reshape(dx.shape)
 
 
 _TARGETS = (Input((6, 7)), Input((6, 7), "binary"))
 
 
 def _guess(record: Any, bottoms: Sequence[Shape]) -> Guess | None:
-    """log 2 a value, summed over all values of a sample."""
-    return None if record.loss_param.has("normalization") else Guess(math.log(2) * prod(bottoms[0][1:]), 2)
+    """log 2 a value, summed over all values of a sample, if each counts as one."""
+    return (
+        None
+        if len(bottoms) > 2 or record.loss_param.has("normalization")
+        else Guess(math.log(2) * prod(bottoms[0][1:]), 2)
+    )
 
 
 SIGMOID_CROSS_ENTROPY_LOSS = LayerType(
@@ -108,7 +120,7 @@ SIGMOID_CROSS_ENTROPY_LOSS = LayerType(
     forward,
     backward,
     param="loss_param",
-    bottoms=Arity(2, 2),
+    bottoms=Arity(2, 3),
     differentiable=(True, False),
     loss=True,
     auto_tops=True,
@@ -120,6 +132,11 @@ SIGMOID_CROSS_ENTROPY_LOSS = LayerType(
         Example("loss_param { ignore_label: 0 normalize: true } loss_weight: 2", inputs=_TARGETS),
         Example("loss_param { normalize: false }", inputs=_TARGETS),
         Example("loss_param { normalization: NONE }", inputs=_TARGETS),
+        Example("loss_param { ignore_label: 1 }", inputs=(*_TARGETS, Input((6, 7), "uniform"))),
     ),
-    refuses=(Refused(BAD_BOTTOM_SHAPE, bottoms=((4, 3), (4, 2))), Refused(BAD_BOTTOM_SHAPE, bottoms=((4, 3), (3, 4)))),
+    refuses=(
+        Refused(BAD_BOTTOM_SHAPE, bottoms=((4, 3), (4, 2))),
+        Refused(BAD_BOTTOM_SHAPE, bottoms=((4, 3), (3, 4))),
+        Refused(BAD_BOTTOM_SHAPE, bottoms=((4, 3), (4, 3), (4,))),
+    ),
 )

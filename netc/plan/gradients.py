@@ -1,8 +1,9 @@
 """Which layers run backward, and which of their bottoms get a gradient.
 
-Caffe's rules (Net::Init): a value wants a gradient if its layer learns or reads a value that wants one; a layer runs
-backward if it has something to give and a loss is reached from its tops; `propagate_down` overrides what a bottom
-wants; `force_backward` asks for everything that can be given. A frozen front and what no loss depends on are skipped.
+Caffe's rules (Net::Init): a value wants a gradient if its layer learns or reads a value that wants one (and does not
+take it as given: StopGradient, layers that make targets); a layer runs backward if it has something to give and a loss
+is reached from its tops; `propagate_down` overrides what a bottom wants; `force_backward` asks for everything that can
+be given. A frozen front and what no loss depends on are skipped.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def _by_need(draft: Draft) -> None:
         wanted.append(
             tuple(v in wanting if p is None else p for v, p in zip(node.bottoms, node.propagate, strict=True))
         )
-        if _learns(draft, node) or not wanting.isdisjoint(node.bottoms):
+        if _learns(draft, node) or any(v in wanting and _hands_on(node, b) for b, v in enumerate(node.bottoms)):
             wanting.update(node.tops)
     reached: set[int] = set()  # values that a loss depends on
     arrives: set[int] = set()  # values whose gradient is not zero by construction
@@ -67,6 +68,14 @@ def _by_need(draft: Draft) -> None:
             arrives.update(v for v, gradient in zip(node.bottoms, gives, strict=True) if gradient)
         _check(draft, node, wanted[i])
     draft.needs_backward, draft.bottom_gradient = needs, gets
+
+
+def _hands_on(node: Node, bottom: int) -> bool:
+    """Whether what learns before a bottom wants a gradient of the tops: a type may say that it hands none on.
+
+    A type without backward says nothing, so that what stands between a loss and what learns is reported.
+    """
+    return node.type.backward is None or node.type.gives_gradient(bottom)
 
 
 def _check(draft: Draft, node: Node, wanted: tuple[bool, ...]) -> None:

@@ -90,7 +90,9 @@ def sigmoid_cross_entropy(layer: LayerWriter) -> Written:
         ignore_label=(p.ignore_label if p.has("ignore_label") else None, None),
         normalization=(normalization(p, "BATCH_SIZE"), "BATCH_SIZE"),
     )
-    return made(call("sigmoid_cross_entropy_loss", *layer.bottoms, **options))
+    if len(layer.bottoms) > 2:
+        options["weights"] = raw(layer.bottoms[2])
+    return made(call("sigmoid_cross_entropy_loss", *layer.bottoms[:2], **options))
 
 
 def smooth_l1(layer: LayerWriter) -> Written:

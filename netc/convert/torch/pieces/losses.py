@@ -97,6 +97,7 @@ def sigmoid_cross_entropy_loss(
     targets: Tensor,
     ignore_label: int | None = None,
     normalization: str = "BATCH_SIZE",
+    weights: Tensor | None = None,
 ) -> Tensor:
     """Binary cross-entropy of scores."""
     x, t = scores.flatten(), targets.flatten()
@@ -104,6 +105,8 @@ def sigmoid_cross_entropy_loss(
     if ignore_label is not None:
         counts = t.trunc() != ignore_label
     loss = nn.functional.binary_cross_entropy_with_logits(x, t, reduction="none")
+    if weights is not None:
+        loss = loss * weights.flatten()
     return (loss * counts).sum() / normalizer(normalization, len(scores), counts)
 
 
@@ -114,9 +117,12 @@ def multinomial_logistic_loss(probabilities: Tensor, labels: Tensor) -> Tensor:
     return -own.clamp_min(1e-20).log().mean()
 
 
-def euclidean_loss(a: Tensor, b: Tensor) -> Tensor:
+def euclidean_loss(a: Tensor, b: Tensor, weights: Tensor | None = None) -> Tensor:
     """Half the squared distance, a mean over the batch."""
-    return (a - b.view_as(a)).square().sum() / (2 * len(a))
+    squares = (a - b.view_as(a)).square()
+    if weights is not None:
+        squares = squares * weights.view_as(a)
+    return squares.sum() / (2 * len(a))
 
 
 def l1_loss(a: Tensor, b: Tensor) -> Tensor:
