@@ -18,6 +18,7 @@ from netc.run.environment import exact, useful_threads
 from netc.schema.record import Record
 from netc.solve.rule import Rule
 from netc.solve.rules import rules
+from netc.solve.stages import stages_of
 from netc.solve.update import needs_all_gradients, rule_name
 
 BAD_SIZE = Code(
@@ -52,7 +53,8 @@ def measure(
     solver: that of a training run; without, there is no solver's memory, and gradients are kept. update_in_backward: it
     updates parameters in backward where it can.
     """
-    rule = rules().get(rule_name(solver)) if solver is not None else None
+    used = (rules().get(rule_name(p)) for p in (stages_of(solver) if solver is not None else ()))
+    rule = max((found for found in used if found is not None), key=lambda found: found.histories, default=None)
     kept = rule.histories if rule is not None else 0
 
     def found(plan: Plan) -> Usage:
@@ -60,7 +62,7 @@ def measure(
             return of_plan(plan, kept)
         lowering: Any = import_module("netc.fast.program.lower")  # costly to import
         counting: Any = import_module("netc.fast.program.usage")
-        in_backward = update_in_backward and solver is not None and not needs_all_gradients(solver)
+        in_backward = update_in_backward and solver is not None and not any(map(needs_all_gradients, stages_of(solver)))
         updates = _updates(rule) if rule is not None and in_backward else None
         program = lowering.lower(plan, useful_threads(plan, threads), exact(), updates)
         usage: Usage = counting.of_program(plan, program, kept)

@@ -110,6 +110,10 @@ class Several(Events):
         for listener in self.listeners:
             listener.started(iteration, last)
 
+    def staged(self, stage: int, stages: int, iteration: int, reason: str | None) -> None:
+        for listener in self.listeners:
+            listener.staged(stage, stages, iteration, reason)
+
     def stepped(self, step: Step) -> None:
         for listener in self.listeners:
             listener.stepped(step)
@@ -137,6 +141,10 @@ class Several(Events):
     def best(self, iteration: int, value: float, weights: Path) -> None:
         for listener in self.listeners:
             listener.best(iteration, value, weights)
+
+    def went_back(self, iteration: int, best: int) -> None:
+        for listener in self.listeners:
+            listener.went_back(iteration, best)
 
     def stopped(self, reason: str) -> None:
         for listener in self.listeners:

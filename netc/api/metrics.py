@@ -84,6 +84,9 @@ class MetricsFile(Events):
             elif path.stat().st_size:
                 os.replace(path, path.with_name(f"{path.name}.previous"))
 
+    def staged(self, stage: int, stages: int, iteration: int, reason: str | None) -> None:
+        self.write("stage", iteration, {"stage": stage, "stages": stages, "reason": reason})
+
     def stepped(self, step: Step) -> None:
         self._iteration = step.iteration
         if not step.display:

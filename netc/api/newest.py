@@ -9,6 +9,7 @@ from pathlib import Path
 from netc.api.definition import Definition, PathLike
 from netc.api.jobs import prefix_of
 from netc.errors import Code, Diagnostic, NetError
+from netc.solve.stages import stages_of
 
 NO_WEIGHTS = Code(
     "RUN055",
@@ -31,7 +32,7 @@ def newest_weights(definition: Definition) -> Path:
     places = list(dict.fromkeys(_places(definition)))
     for prefix in places:
         best = [path for end in _ENDINGS if (path := Path(f"{prefix}_best.caffemodel{end}")).is_file()]
-        if best and definition.solver is not None and definition.solver.has("early_stop"):
+        if best and definition.solver is not None and stages_of(definition.solver)[-1].has("early_stop"):
             return best[0]
         if found := _snapshots(prefix):
             return max(found, key=lambda path: (path.stat().st_mtime_ns, _iteration(path)))

@@ -16,13 +16,13 @@ from netc.catalogue import Catalogue, catalogue
 from netc.errors import Diagnostic, NetError, Report
 from netc.graph import Graph, State, build, included
 from netc.layer import Phase, Shape
-from netc.plan import again
 from netc.plan import plan as plan_graph
 from netc.plan.lints.learning import unlearned
 from netc.plan.model import Plan
 from netc.plan.shapes import source_tops
 from netc.schema.record import Record
-from netc.solve import checks, turns
+from netc.solve import checks
+from netc.solve.stages import stages_of
 
 
 def load(path: PathLike, *, layers: Iterable[Path] = (), settings: Given = None) -> Definition:
@@ -177,7 +177,7 @@ def _examine_own_job(definition: Definition, report: Report) -> None:
 
 def _check_early_stop(job: Job, report: Report) -> None:
     """Report early stopping that watches what no test net gives (SOL014); of nets that cannot be, that is said."""
-    if not job.record.has("early_stop"):
+    if not any(p.has("early_stop") for p in stages_of(job.record)):
         return
     with suppress(NetError):
         graphs = [build(t.definition.record, t.definition.types, t.state) for t in job.tests]
@@ -212,17 +212,8 @@ def _examine_nets(
             report.add_new(error.diagnostics)
             continue
         if training and definition.solver is not None and not report.failed:
-            _examine_turns(plans[-1], definition.solver, report)
+            checks.check_net(definition.solver, plans[-1], report)
     return tuple(plans)
-
-
-def _examine_turns(whole: Plan, solver: Record, report: Report) -> None:
-    """Plan each turn of a solver."""
-    for turn in dict.fromkeys(turns.turns_of(solver)):
-        try:
-            again(whole, whole.graph, turn)
-        except NetError as error:
-            report.add_new(error.diagnostics)
 
 
 def dealt(inputs: Mapping[str, Shape], graphs: Sequence[Graph]) -> list[dict[str, Shape]]:

@@ -35,6 +35,7 @@ from netc.run.codes import INPUT_SHAPE
 from netc.schema.record import Record
 from netc.solve.events import Events
 from netc.solve.snapshot_files import probe
+from netc.solve.stages import changed
 from netc.solve.update import Updater
 from netc.writes import Where
 
@@ -138,7 +139,8 @@ class Solver(solve.Solver):
         solver.solve()
 
     inputs: shapes of input and data blobs, for each of the nets that has them.
-    settings: as in `netc.load`, of a file. changes: fields of the loaded solver to set (`max_iter`, `random_seed`...).
+    settings: as in `netc.load`, of a file. changes: fields of the loaded solver, and of stages that
+    have them, to set (`max_iter`, `random_seed`...).
     weights: `.caffemodel` files to start from, instead of the solver's own `weights`; reshape: layers that do not fit
     start fresh; names: layer names of the files to the net's.
     on_nan: "stop" or "skip" an update whose loss is not finite. overfit: train on the first batch, of this many
@@ -173,9 +175,7 @@ class Solver(solve.Solver):
         writes: Where = "nowhere" if overfit else "anywhere" if allow_writes else "here"
         options: run.RunOptions = {"executor": "fast", "writes": writes, **run_options}
         job = job if isinstance(job, Job) else load_job(job, layers=layers, settings=settings)
-        record = job.record.replace(**(changes or {}))
-        if overfit:
-            record = record.replace(**_ONE_BATCH)
+        record = changed(job.record, {**(changes or {}), **(_ONE_BATCH if overfit else {})})
         seed = record.random_seed if record.has("random_seed") and record.random_seed >= 0 else 0
         fit = _fit(budget, record, options, update_in_backward=not keep_gradients)
 

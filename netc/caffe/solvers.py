@@ -55,7 +55,7 @@ class _Loop(solve.Solver):
     def renew_updater(self) -> None:
         """Update the arrays that the net's parameters lie in now, with the memory of before."""
         fresh = Updater(self.p, self.net)
-        for new, old in zip(fresh.history, self.updater.history, strict=True):
+        for new, old in zip((*fresh.history, fresh.masks), (*self.updater.history, self.updater.masks), strict=True):
             for index, array in new.items():
                 array[...] = old[index]
         self.updater = fresh
@@ -132,7 +132,7 @@ class Solver:
 
     def apply_update(self) -> None:
         """Update the parameters by the gradients that are there; the iteration stays."""
-        self._loop.updater.apply(self._loop.iteration)
+        self._loop.updater.apply(self._loop.in_stage)
 
     def share_weights(self, net: Net) -> None:
         """Use another net's parameters."""

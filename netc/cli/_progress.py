@@ -85,6 +85,9 @@ class Progress(Events):
         self._bars.start_task(self._task)
         self._bars.update(self._task, total=last, completed=iteration)
 
+    def staged(self, stage: int, stages: int, iteration: int, reason: str | None) -> None:
+        self._say(f"iteration {iteration}: stage {stage + 1} of {stages}" + (f": {reason}" if reason else ""))
+
     def stepped(self, step: Step) -> None:
         rates = self.meter.rates if self.meter else None
         note = f"loss {step.average_loss:.4g}" + (f", {rates.images_per_second:,.0f} images/s" if rates else "")
@@ -122,6 +125,9 @@ class Progress(Events):
 
     def best(self, iteration: int, value: float, weights: Path) -> None:
         self._say(f"iteration {iteration}: the best so far ({value:.6g}): wrote {weights}")
+
+    def went_back(self, iteration: int, best: int) -> None:
+        self._say(f"iteration {iteration}: back to the weights of iteration {best}, the best")
 
     def stopped(self, reason: str) -> None:
         self._say(f"stopped: {reason}")

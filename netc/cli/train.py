@@ -64,7 +64,9 @@ NOT_FED = Code(
 )
 @click.option("--weights", help="Start from these .caffemodel files (separated by commas), by layer name.")
 @loading_options
-@click.option("--iterations", type=click.IntRange(min=0), help="max_iter instead of the file's.")
+@click.option(
+    "--iterations", type=click.IntRange(min=0), help="max_iter instead of the file's; of each stage, if it has stages."
+)
 @click.option(
     "--stop-at", type=click.IntRange(min=1), help="Stop after this iteration; the learning rate still goes by max_iter."
 )
@@ -280,7 +282,7 @@ class _Listeners:
     @contextmanager
     def inspector(self) -> Iterator[None]:
         p = self.solver.p
-        last = p.max_iter - 1
+        last = self.solver.last - 1
 
         def wanted(iteration: int) -> bool:
             return iteration == last or bool(p.display and iteration % p.display == 0)
@@ -297,7 +299,7 @@ class _Listeners:
         if self.board:
             for name, array in found.arrays.items():
                 self.board.histogram(name, array, found.iteration)
-        if not self._shown or found.iteration == self.solver.p.max_iter - 1:
+        if not self._shown or found.iteration == self.solver.last - 1:
             _sanity.show_inspection(found)
             if not self._shown:
                 _sanity.show_first_losses(self.losses)
@@ -339,7 +341,7 @@ def _result(solver: Solver, progress: Progress, seconds: float) -> dict[str, Any
         "test": [plain(result.outputs) for result in progress.last_tests.values()],
         "seconds": round(seconds, 3),
         "snapshot": str(written[0]) if written else None,
-        **({"best": _best(solver)} if solver.p.has("early_stop") else {}),
+        **({"best": _best(solver)} if any(p.has("early_stop") for p in solver.stages) else {}),
     }
 
 

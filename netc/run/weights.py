@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -151,13 +151,17 @@ def _doubted(said: str, names: list[str]) -> Diagnostic:
     return Diagnostic(EMPTY_STATISTICS, f"{said}: {_some(names)}", help=EMPTY_STATISTICS.fix, severity="warning")
 
 
-def weights_of(net: Net, diffs: bool = False) -> Weights:
-    """The net's parameters as a weight file holds them, every layer included; `diffs`: the gradients too."""
+def weights_of(net: Net, diffs: bool = False, sparse: Container[int] = ()) -> Weights:
+    """The net's parameters as a weight file holds them, every layer included; `diffs`: the gradients too.
+
+    sparse: the parameters of which only what is not zero is to be stored, by index.
+    """
     layers = []
     for node in net.graph.nodes:
         own = net.parameters.of_layer(node.index)
         gradients = tuple(np.zeros_like(b.array) if b.diff is None else b.diff for b in own) if diffs else ()
-        layers.append(LayerWeights(node.name, node.type.name, tuple(b.data for b in own), gradients))
+        few = frozenset(i for i, b in enumerate(own) if b.param.index in sparse)
+        layers.append(LayerWeights(node.name, node.type.name, tuple(b.data for b in own), gradients, few))
     return Weights(net.graph.name, tuple(layers))
 
 

@@ -23,6 +23,8 @@ MOST_AXES = 32
 HALF = 2
 """The number of FLOAT16 among NVCaffe's types."""
 
+SPARSE = 1001
+"""The field of which values are in `data`, a bit each."""
 RAW_DATA, RAW_DIFF = 12, 13
 RAW_DATA_TYPE, RAW_DIFF_TYPE = 10, 11
 _RAW_TYPES = {RAW_DATA: RAW_DATA_TYPE, RAW_DIFF: RAW_DIFF_TYPE}
@@ -48,6 +50,7 @@ def blob(data: bytes, start: int, end: int, what: str) -> tuple[Array, Array | N
     sizes: list[int] | None = None
     parts: dict[int, list[Array]] = {}
     types = {RAW_DATA_TYPE: 0, RAW_DIFF_TYPE: 0}
+    there: Array | None = None
     for number, wire, first, last in _fields(data, start, end, parts):
         if number == 7 and wire == BYTES:
             shape += _dims(data, first, last, MOST_AXES - len(shape), what)
@@ -56,6 +59,8 @@ def blob(data: bytes, start: int, end: int, what: str) -> tuple[Array, Array | N
             sizes[_SIZES[number]] = signed(first, 32)
         elif number in types and wire == VARINT:
             types[number] = first
+        elif number == SPARSE and wire == BYTES:
+            there = np.frombuffer(data, np.uint8, last - first, first)
         elif number in _RAW_TYPES and wire == BYTES:
             parts[number] = [np.frombuffer(data, np.uint8, last - first, first)]
     for number, type in _RAW_TYPES.items():
@@ -67,7 +72,22 @@ def blob(data: bytes, start: int, end: int, what: str) -> tuple[Array, Array | N
     if diffs is not None:
         diffs = _shaped(diffs, shape, what, "gradients")
     values = _joined(parts, RAW_DATA, 8, 5)
+    if there is not None:
+        values = _spread(np.empty(0, np.float32) if values is None else values, there, shape, what)
     return _shaped(np.empty(0, np.float32) if values is None else values, shape, what, "values"), diffs
+
+
+def _spread(values: Array, there: Array, shape: tuple[int, ...], what: str) -> Array:
+    """All values of a sparse blob, of which those are given that have a bit."""
+    size = prod(shape) if all(n >= 0 for n in shape) else -1
+    if len(there) != (size + 7) // 8:
+        raise BlobError(f"{what} says of {8 * len(there)} values whether they are there, but its shape has {size}", 0)
+    bits = np.unpackbits(there, count=size, bitorder="little").view(bool)
+    if int(np.count_nonzero(bits)) != values.size:
+        raise BlobError(f"{what} holds {values.size} values, but says that {np.count_nonzero(bits)} are there", 0)
+    found = np.zeros(size, values.dtype)
+    found[bits] = values
+    return found
 
 
 def _raw(values: Array, type: int, what: str) -> Array:

@@ -34,6 +34,7 @@ _V1_BY_NUMBER = dict(V1_TYPES.values())
 class LayerWeights:
     """The parameters of one layer; `diffs` are their gradients, where a file keeps them.
 
+    sparse: the blobs, by place, of which a file is to hold only the values that are not zero.
     Arrays that were read are read-only and may start at any byte: copy them before computing with them.
     """
 
@@ -41,6 +42,7 @@ class LayerWeights:
     type: str
     blobs: tuple[Array, ...] = ()
     diffs: tuple[Array, ...] = ()
+    sparse: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import numpy as np
 
 from netc.errors import Diagnostic, NetError
 from netc.schema import codes
-from netc.schema.blobs import HALF, RAW_DATA, RAW_DIFF, Array
+from netc.schema.blobs import HALF, RAW_DATA, RAW_DIFF, SPARSE, Array
 from netc.schema.record import Record
 from netc.schema.scan import BYTES, FIXED32, VARINT, encode_bytes, encode_key, encode_varint, scan
 from netc.schema.weights import LayerWeights, SolverState
@@ -95,7 +95,7 @@ def write_blob(file: BinaryIO, array: Array) -> int:
 def blob_message(array: Array, diff: Array | None = None) -> _Message:
     """An array as a BlobProto: float16 as NVCaffe's raw values, float64 as doubles, all else as floats."""
     message = _Message()
-    shape = encode_bytes(7, encode_bytes(1, b"".join(encode_varint(size) for size in array.shape)))
+    shape = _shape(array)
     dtype, *numbers = _FORMS.get(array.dtype, ("<f4", 5, 6))
     if numbers[0] > 7:
         message.add(shape)
@@ -110,6 +110,26 @@ def blob_message(array: Array, diff: Array | None = None) -> _Message:
     if numbers[0] < 7:
         message.add(shape)
     return message
+
+
+def sparse_message(array: Array) -> _Message:
+    """An array as a BlobProto that holds only the values that are not zero (as floats), and which these are.
+
+    Caffe knows no such blobs, and refuses them.
+    """
+    flat = np.ascontiguousarray(array, "<f4").reshape(-1)
+    there = flat.view(np.uint32) != 0  # a zero with a sign is kept
+    values, message = flat[there], _Message()
+    message.add(encode_key(5, BYTES) + encode_varint(values.nbytes))
+    if values.size:
+        message.add(values.view(np.uint8).data)
+    message.add(_shape(array))
+    message.add(encode_bytes(SPARSE, np.packbits(there, bitorder="little").tobytes()))
+    return message
+
+
+def _shape(array: Array) -> bytes:
+    return encode_bytes(7, encode_bytes(1, b"".join(encode_varint(size) for size in array.shape)))
 
 
 def _definition(net: _Message, name: str, definition: Record | None) -> dict[str, deque[bytes]]:
@@ -138,7 +158,7 @@ def _layer(layer: LayerWeights, rest: bytes | None) -> _Message:
     message.add(rest[:cut])
     for index, blob in enumerate(layer.blobs):
         diff = layer.diffs[index] if index < len(layer.diffs) else None
-        message.nest(7, blob_message(blob, diff))
+        message.nest(7, sparse_message(blob) if index in layer.sparse and diff is None else blob_message(blob, diff))
     message.add(rest[cut:])
     return message
 

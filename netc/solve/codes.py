@@ -50,6 +50,24 @@ UNUSED = Code(
     fix="Take the field out, or name the policy that uses it.",
 )
 
+NOT_OF_A_STAGE = Code(
+    "SOL030",
+    "a stage holds a field of the run",
+    why="A stage holds what is different for some iterations: their number, the learning rate, the update, what "
+    "learns, early stopping. The nets, tests, snapshots and the seed are those of the whole run.",
+    example='base_lr: 0.1 lr_policy: "fixed" stage { max_iter: 10 } stage { max_iter: 10 random_seed: 1 }\n'
+    'net_param { layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 1 } } } }',
+    fix="Write the field in the solver, beside its stages.",
+)
+
+NO_BEST = Code(
+    "SOL031",
+    "the weights of the best test are not there any more",
+    why="`early_stop { restore: true }` ends a run, or a stage, with the weights of its best test. A run that went on "
+    "from a snapshot finds them in `PREFIX_best.caffemodel`, which is not there. This is a warning.",
+    fix="Keep that file beside the snapshots, until the run has ended.",
+)
+
 NOT_WRITTEN = Code(
     "SNP020",
     "a snapshot cannot be written",

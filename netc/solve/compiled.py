@@ -7,9 +7,9 @@ from functools import cache
 from typing import Any
 
 from netc.fast.machine.access import Access, box
-from netc.fast.machine.addresses import floats
+from netc.fast.machine.addresses import bytes_at, floats
 from netc.fast.machine.launch import Launch, Ref
-from netc.fast.machine.operands import Entry, entry_with
+from netc.fast.machine.operands import Entry, entry, entry_with
 from netc.solve.prepare import PREPARED, prepare
 from netc.solve.rule import Rule
 
@@ -21,6 +21,27 @@ def launches(rule: Rule, data: Ref, gradient: Ref, count: int, numbers: int, his
     names = {1: ("history",), 2: ("first", "second")}[rule.histories]
     given: dict[str, Any] = {"data": data, "diff": gradient, "count": count, "numbers": numbers}
     return [_entry(rule)(**given, **dict(zip(names, history, strict=True)))]
+
+
+def masked(values: Ref, count: int, mask: int) -> Launch:
+    """Put 0 where a mask is 0. mask: the address of a byte for each value."""
+    return _masked(values=values, count=count, mask=mask)
+
+
+@entry
+def _masked(tid: int, nth: int, values: Ref, count: int, mask: int) -> None:
+    lines = (count + 15) // 16
+    at, end = lines * tid // nth * 16, min(count, lines * (tid + 1) // nth * 16)
+    given, kept = floats(values, count), bytes_at(mask, count)
+    while at < end:
+        if kept[at] == 0:
+            given[at] = 0.0
+        at += 1
+
+
+@_masked.touches
+def _(o: Any) -> list[Access]:
+    return [box("update", o.values, o.count * 4)]
 
 
 @cache

@@ -45,6 +45,9 @@ class Events:
     def started(self, iteration: int, last: int) -> None:
         """Training starts at an iteration, to run until `last`."""
 
+    def staged(self, stage: int, stages: int, iteration: int, reason: str | None) -> None:
+        """A stage begins, counted from 0, of so many; why the one before has ended early, if it has."""
+
     def stepped(self, step: Step) -> None:
         """An iteration is done."""
 
@@ -65,6 +68,9 @@ class Events:
 
     def best(self, iteration: int, value: float, weights: Path) -> None:
         """The value that early_stop watches is the best so far; the weights have been written."""
+
+    def went_back(self, iteration: int, best: int) -> None:
+        """The weights are those of the best test again, of an earlier iteration."""
 
     def stopped(self, reason: str) -> None:
         """Training ends before max_iter."""

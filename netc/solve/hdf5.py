@@ -70,7 +70,8 @@ def write_weights(file: BinaryIO, layers: Iterable[LayerWeights]) -> None:
         for layer in layers:
             group = _made(data, layer.name)
             for index, blob in enumerate(layer.blobs):
-                group.create_dataset(str(index), data=np.asarray(blob))
+                packing = "gzip" if index in layer.sparse and blob.size else None
+                group.create_dataset(str(index), data=np.asarray(blob), compression=packing)
             for index, blob in enumerate(layer.diffs):
                 _made(out, f"diff/{layer.name}").create_dataset(str(index), data=np.asarray(blob))
 

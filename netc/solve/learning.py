@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any, Literal
 
-from netc.errors import Diagnostic, NetError, Report
+from netc.errors import Diagnostic, NetError
 from netc.graph import Graph
 from netc.layer import Array
 from netc.run import Net
@@ -17,8 +17,10 @@ from netc.solve import snapshots
 from netc.solve.codes import NOT_FINITE
 from netc.solve.events import Events, Step
 from netc.solve.inspect import Sizes, first_not_finite
+from netc.solve.sparsity import due
 from netc.solve.training import Test, Training
 from netc.solve.turns import turns_of
+from netc.solve.update import Updater
 from netc.solve.whole import Whole
 
 MOST_SKIPPED = 10
@@ -56,20 +58,27 @@ class Learning(Training):
 
     on_nan: Literal["stop", "skip"] = "stop"
 
-    def __init__(self, p: Record, net: Net, tests: Sequence[Test], events: Events, prefix: str | None) -> None:
-        super().__init__(p, net, tests, events, prefix)
+    def __init__(
+        self,
+        record: Record,
+        net: Net,
+        tests: Sequence[Test],
+        events: Events,
+        prefix: str | None,
+        keep_gradients: bool = True,
+    ) -> None:
+        super().__init__(record, net, tests, events, prefix)
+        self._update_in_backward = not keep_gradients
         self._whole = Whole()
         self._request: Literal["stop", "snapshot"] | None = None
 
-    def _take_turns(self) -> None:
-        """Take each turn once, the first one last. Raises NetError (PLN...) with all that is wrong with them."""
-        report, turns = Report(), turns_of(self.p)
-        for turn in reversed(dict.fromkeys(turns)):
-            try:
-                self.net.take_turn(turn)
-            except NetError as error:
-                report.add_new(error.diagnostics)
-        report.finish()
+    def enter(self, stage: int, start: int) -> None:
+        """Begin a stage, whose first iteration is `start`: its fields, and an update that remembers nothing."""
+        self.stage, self.stage_start, self.p = stage, start, self.stages[stage]
+        self.losses, self.skipped = [], 0
+        self.best, self.best_iteration, self.best_weights, self.waited = math.nan, None, None, 0
+        self.net.take_turn(turns_of(self.p)[0])
+        self.updater = Updater(self.p, self.net, update_in_backward=self._update_in_backward)
 
     def _iterate(self) -> None:
         p, skipped = self.p, self.skipped
@@ -80,6 +89,7 @@ class Learning(Training):
         looked: list[Sizes] = []
         rate = 0.0
         with self._whole.iteration(self.net):
+            self._prune()
             for update, turn in enumerate(self.updater.turns):
                 self.net.take_turn(turn)
                 sizes = Sizes(self.net) if display and p.debug_info else None
@@ -103,6 +113,12 @@ class Learning(Training):
         for sizes in looked:
             self.events.sized(sizes.found)
         self.events.stepped(Step(self.iteration, sum(losses), self.loss, rate, outputs, display, counted))
+
+    def _prune(self) -> None:
+        """Take weights out, in iterations from which on more of them are zero."""
+        share = due(self.p, self.in_stage)
+        if share is not None:
+            self.updater.prune(share)
 
     def _learned(self, losses: list[float]) -> None:
         """No update was left out: note the iteration's loss, the sum of its turns'."""
@@ -129,7 +145,7 @@ class Learning(Training):
         if len(self.updater.turns) == 1:
             self._look(loss)
         self._whole.torn = self.iteration
-        rate = made(self.iteration, update)
+        rate = made(self.in_stage, update)
         if sizes:
             sizes.parameters("update")
         return outputs, loss, rate
@@ -138,7 +154,7 @@ class Learning(Training):
         """Whether the loss, averaged with the last ones, has come to a plateau."""
         if self.p.lr_policy == "plateau":
             recent = [*self.losses, loss][-self.p.average_loss :]
-            self.updater.plateau.look(self.iteration, sum(recent) / len(recent), self.p.plateau_winsize)
+            self.updater.plateau.look(self.in_stage, sum(recent) / len(recent), self.p.plateau_winsize)
 
     def _gradients(self) -> tuple[Outputs, float | None]:
         """Forward and backward over iter_size batches: the last outputs and the mean loss, None for "skip"."""

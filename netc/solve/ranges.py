@@ -117,6 +117,9 @@ RANGES: Mapping[str, Range] = {
     "min_lr": FROM_0,
     "stagelr": _START,
     "stageiter": FROM_0,
+    "sparsity": SHARE,
+    "sparsity_iter": FROM_0,
+    "sparsity_interval": FROM_1,
 }
 """Every number of a SolverParameter; update rules and policies have ranges of their own for some (`checks`)."""
 

@@ -15,18 +15,24 @@ from netc.errors import Diagnostic, NetError, Report
 from netc.layer import Array, format_shape
 from netc.run import Net
 from netc.run.weights import fits, load_own, load_weights
+from netc.schema.record import Record
 from netc.schema.weights import SolverState
 from netc.solve.codes import INCOMPLETE, NO_WEIGHTS, OTHER_DATA, OTHER_SEED, WRONG_STATE
+from netc.solve.learning import Learning
 from netc.solve.plateau import Plateau
+from netc.solve.rules import rules
 from netc.solve.snapshots import checksum, read_state, read_weights, restore_sources, source_states
+from netc.solve.sparsity import unpacked
+from netc.solve.stages import stage_at
 from netc.solve.training import Training
+from netc.solve.update import rule_name
 from netc.untrusted import library
 
 DataChanged = Literal["stop", "restart", "continue"]
 SourceStates = list[dict[str, Mapping[str, Any]]]  # of each net: where its sources are, by layer
 
 
-def restore(solver: Training, path: Path, data_changed: DataChanged = "stop") -> None:
+def restore(solver: Learning, path: Path, data_changed: DataChanged = "stop") -> None:
     """Put a solver where a snapshot was taken, by netc or by Caffe.
 
     data_changed: what becomes of sources that have other records now.
@@ -34,7 +40,9 @@ def restore(solver: Training, path: Path, data_changed: DataChanged = "stop") ->
     do not fit, DAT010 for those of other data; the solver is unchanged then.
     """
     state, training = read_state(path)
-    history = _fitting_history(solver, state, path)
+    stage, start = _stage(solver, state, training, path)
+    history = _fitting_history(solver, state, path, solver.stages[stage])
+    masks = _masks(solver, training, path)
     at, said = _adapted(solver, _source_states_of(training, path), data_changed)
     with _moved(solver, at, path):
         if state.learned_net:
@@ -47,7 +55,11 @@ def restore(solver: Training, path: Path, data_changed: DataChanged = "stop") ->
                 said += load_weights(solver.net, weights, source=str(found)).warnings
             else:
                 said += load_own(solver.net, weights, str(found))
+    if (stage, start) != (solver.stage, solver.stage_start):
+        solver.enter(stage, start)
     solver.iteration = state.iter
+    for index, mask in solver.updater.masks.items():
+        mask[...] = masks.get(index, 1)
     if state.minimum_loss is not None:
         solver.updater.plateau = Plateau(state.minimum_loss, state.iter_last_event, state.current_step)
     for blobs, arrays in zip(solver.updater.history, history, strict=True):
@@ -61,12 +73,39 @@ def restore(solver: Training, path: Path, data_changed: DataChanged = "stop") ->
         solver.net.iteration = state.iter * solver.p.iter_size
 
 
-def _fitting_history(solver: Training, state: SolverState, path: Path) -> list[tuple[Array, ...]]:
-    """The history blobs by kind and parameter; raises NetError(SNP022) if there are others than the rule needs."""
-    parameters, kinds = solver.net.parameters.all, len(solver.updater.history)
+def _stage(solver: Training, state: SolverState, training: Any, path: Path) -> tuple[int, int]:
+    """The stage that a state is of, and where that began. Raises NetError(SNP022) if the solver has none such."""
+    if training is None or len(solver.stages) == 1:
+        return stage_at(solver.stages, state.iter)
+    if not (0 <= training.stage < len(solver.stages) and 0 <= training.stage_start <= state.iter):
+        there = f"stage {training.stage + 1}, from iteration {training.stage_start} on"
+        message = f"{path} is of {there}; the solver has {len(solver.stages)} stages"
+        raise NetError(Diagnostic(WRONG_STATE, message))
+    return training.stage, training.stage_start
+
+
+def _masks(solver: Training, training: Any, path: Path) -> dict[int, Array]:
+    """Which weights are in, by parameter. Raises NetError(SNP022) for masks that do not fit the net's parameters."""
+    found, blobs = {}, {blob.param.name: blob for blob in solver.net.parameters.all}
+    for mask in training.mask if training is not None else ():
+        blob = blobs.get(mask.param)
+        bits = None if blob is None else unpacked(mask.bits, blob.array.size)
+        if blob is None or bits is None:
+            said = f"{path} says which of {8 * len(mask.bits)} weights of "
+            raise NetError(Diagnostic(WRONG_STATE, said + f'"{mask.param}" are in; the net has no such parameter'))
+        found[blob.param.index] = bits
+    return found
+
+
+def _fitting_history(solver: Training, state: SolverState, path: Path, p: Record) -> list[tuple[Array, ...]]:
+    """The history blobs by kind and parameter; raises NetError(SNP022) if there are others than the rule needs.
+
+    p: the fields of the stage that the state is of.
+    """
+    rule = rules()[rule_name(p)]
+    parameters, kinds = solver.net.parameters.all, rule.histories
     if len(state.history) != kinds * len(parameters):
-        rule = solver.updater.rule.name
-        message = f"{path} holds {len(state.history)} history blobs; {rule} has {kinds} for each of the net's "
+        message = f"{path} holds {len(state.history)} history blobs; {rule.name} has {kinds} for each of the net's "
         raise NetError(Diagnostic(WRONG_STATE, message + f"{len(parameters)} parameter blobs"))
     report = Report()
     for index, blob in enumerate(state.history):

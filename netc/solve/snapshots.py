@@ -32,6 +32,7 @@ from netc.solve import hdf5
 from netc.solve.codes import INCOMPLETE, NO_PREFIX, WRONG_STATE
 from netc.solve.policies import steps_done
 from netc.solve.snapshot_files import probe, read_message, write_message, write_whole
+from netc.solve.sparsity import packed
 from netc.solve.training import Training
 
 TRAINING = 1001  # the field of SolverState
@@ -79,7 +80,7 @@ def write(solver: Training) -> Paths:
     """Write weights, then state; each is whole or not there. Raises NetError(SNP005, SNP020)."""
     assert solver.prefix is not None
     at, net = paths(solver.prefix, solver.iteration, solver.p.snapshot_format), solver.net
-    layers = weights_of(net, bool(solver.p.snapshot_diff)).layers
+    layers = weights_of(net, bool(solver.p.snapshot_diff), solver.updater.masks).layers
     plateau = solver.updater.plateau
     minimum = (plateau.minimum, plateau.since) if solver.p.lr_policy == "plateau" else (None, 0)
     state = SolverState(solver.iteration, str(at.weights), _current_step(solver), tuple(_history(solver)), *minimum)
@@ -103,7 +104,7 @@ def write_best(solver: Training) -> Path:
     assert solver.prefix is not None
     net, hdf5_format = solver.net, solver.p.snapshot_format == "HDF5"
     path = Path(f"{solver.prefix}_best.caffemodel{'.h5' if hdf5_format else ''}")
-    layers = weights_of(net).layers
+    layers = weights_of(net, sparse=solver.updater.masks).layers
     if hdf5_format:
         write_whole(path, lambda file: hdf5.write_weights(file, layers))
     else:
@@ -152,7 +153,7 @@ def _signed(state: SolverState, training: Record) -> Record:
 
 def _current_step(solver: Training) -> int:
     """What Caffe calls current_step, after the last iteration done."""
-    p, last = solver.p, max(solver.iteration - 1, 0)
+    p, last = solver.p, max(solver.in_stage - 1, 0)
     if p.lr_policy == "step":
         return int(last // p.stepsize)
     if p.lr_policy == "plateau":
@@ -172,6 +173,11 @@ def _training(solver: Training, crc: int) -> Record:
     nets = tuple(_net_record(net) for net in (solver.net, *(t.net for t in solver.tests)))
     values = {"seed": solver.net.seed, "loss": tuple(solver.losses), "net": nets, "waited": solver.waited}
     values |= {"skipped": solver.skipped, "weights_crc": crc}
+    names = {b.param.index: b.param.name for b in solver.net.parameters.all}
+    masks = [_message("TrainingMask").make(param=names[i], bits=packed(m)) for i, m in solver.updater.masks.items()]
+    if len(solver.stages) > 1:
+        values |= {"stage": solver.stage, "stage_start": solver.stage_start}
+    values |= {"mask": tuple(masks)} if masks else {}
     kept = {"best": best, "best_iteration": solver.best_iteration, "best_weights": solver.best_weights}
     values |= {name: str(v) if isinstance(v, Path) else v for name, v in kept.items() if v is not None}
     return _message("TrainingState").make(**values)

@@ -9,17 +9,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from netc.errors import NetError, Report
+from netc.errors import Diagnostic, NetError, Report
+from netc.layer import Array
 from netc.run import Net
+from netc.run.weights import load_own
 from netc.schema.record import Record
 from netc.solve import checks, resume, snapshots
 from netc.solve.averages import Averages
+from netc.solve.codes import NO_BEST
 from netc.solve.events import Events, TestResult
 from netc.solve.learning import AbandonedError, Learning
 from netc.solve.locks import Claim
 from netc.solve.resume import DataChanged
 from netc.solve.training import Test
-from netc.solve.update import Updater
 from netc.solve.whole import Position
 
 
@@ -47,12 +49,13 @@ class Solver(Learning):
         keep_gradients: bool = True,
         lock: bool = True,
     ) -> None:
-        super().__init__(p, net, tests, events or Events(), snapshot_prefix or p.snapshot_prefix or None)
+        prefix = snapshot_prefix or p.snapshot_prefix or None
+        super().__init__(p, net, tests, events or Events(), prefix, keep_gradients)
         self.on_nan = on_nan
         self._check()
-        self._take_turns()
-        self.updater = Updater(p, net, update_in_backward=not keep_gradients)
+        self.enter(0, 0)
         self.results: list[TestResult] = []
+        self._best_values: list[Array] = []
         self.last_snapshot: snapshots.Paths | None = None
         self._lock = lock
         self._claim: Claim | None = None
@@ -61,9 +64,10 @@ class Solver(Learning):
 
     def _check(self) -> None:
         report = Report()
-        checks.check(self.p, report)
-        snapshots.check(self.p, self.prefix, report, self.net)
-        checks.check_early_stop(self.p, [self.net_outputs(t.net) for t in self.tests], report)
+        checks.check(self.record, report)
+        checks.check_net(self.record, self.net.plan, report)
+        snapshots.check(self.record, self.prefix, report, self.net)
+        checks.check_early_stop(self.record, [self.net_outputs(t.net) for t in self.tests], report)
         for diagnostic in report.diagnostics:
             if diagnostic.severity == "warning":
                 self.events.warned(diagnostic)
@@ -106,7 +110,7 @@ class Solver(Learning):
         Raises NetError: SOL011 without max_iter, SOL013, SNP005 and SNP020 for the last snapshot, SNP029.
         """
         report = Report()
-        checks.check_length(self.p, report)
+        checks.check_length(self.record, report)
         report.finish()
         try:
             with self._writing():
@@ -115,8 +119,10 @@ class Solver(Learning):
             self.release()
 
     def _solve(self) -> None:
-        self.events.started(self.iteration, self.p.max_iter)
-        self._run(self.p.max_iter - self.iteration, early_stop=True)
+        self.events.started(self.iteration, self.last)
+        self._run(None, early_stop=True)
+        if not self._stopped:
+            self._go_back()
         wanted = self.p.snapshot_after_train or (self._stopped and self.p.snapshot)
         if wanted and self.prefix and not self._just_saved():
             self._last_snapshot()
@@ -135,7 +141,7 @@ class Solver(Learning):
         first iteration on the prefix is this process's (SNP029), until `release`, or the solver is gone.
         """
         with self._writing():
-            self._run(count, early_stop=False)
+            self._run(self.iteration + count, early_stop=False)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -146,16 +152,20 @@ class Solver(Learning):
             with self._claim.running() if self._claim else nullcontext():
                 yield
 
-    def _run(self, count: int, early_stop: bool) -> None:
+    def _run(self, stop: int | None, early_stop: bool) -> None:
+        """Iterate until this iteration, or the last one."""
         self._ended, self._stopped = None, False
-        stop = self.iteration + count
-        while self.iteration < stop and not self._ended:
+        while not self._ended and self.iteration < (self.last if stop is None else stop):
             at, p = self.iteration, self.p
             if p.test_interval and at % p.test_interval == 0 and (at > 0 or p.test_initialization):
                 self.test_all()
-                if self._stopped or (self._ended and early_stop):
+                if self._stopped or (self._ended and early_stop and not self._has_next):
                     break
+                if self._ended and early_stop:
+                    self._next_stage()
                 self._ended = None
+            while self._has_next and self.in_stage >= self.p.max_iter:
+                self._next_stage()
             try:
                 self._iterate()
             except AbandonedError:
@@ -167,6 +177,16 @@ class Solver(Learning):
                 self._try_snapshot()
             if wanted == "stop":
                 self._stop()
+
+    @property
+    def _has_next(self) -> bool:
+        return self.stage + 1 < len(self.stages)
+
+    def _next_stage(self) -> None:
+        """Begin the next stage here; why the one before has ended early is said."""
+        self._go_back()
+        self.enter(self.stage + 1, self.iteration)
+        self.events.staged(self.stage, len(self.stages), self.iteration, self._ended)
 
     def _stop(self) -> None:
         self._ended, self._stopped = "a stop was requested", True
@@ -276,6 +296,8 @@ class Solver(Learning):
 
     def _keep_best(self) -> None:
         """Write the weights of the best test so far, where snapshots are written; a full disk is a warning."""
+        if self.p.early_stop.restore:
+            self._best_values = [blob.array.copy() for blob in self.net.parameters.all]
         if not self.prefix or not (self.p.snapshot or self.p.snapshot_after_train):
             return
         try:
@@ -287,6 +309,24 @@ class Solver(Learning):
             self._warn(error)
         else:
             self.events.best(self.iteration, self.best, self.best_weights)
+
+    def _go_back(self) -> None:
+        """At the end of a stage, where early stopping asks for it: the weights of its best test."""
+        values, self._best_values = self._best_values, []
+        if not self.p.early_stop.restore or self.best_iteration in (None, self.iteration):
+            return
+        if not values and self.best_weights is not None:  # the run has been stopped since
+            load_own(self.net, snapshots.read_weights(self.best_weights), str(self.best_weights))
+        elif not values:
+            message = f"the weights of iteration {self.best_iteration}, the best, are not there: those of now stay"
+            self.events.warned(Diagnostic(NO_BEST, message, severity="warning"))
+            return
+        for blob, array in zip(self.net.parameters.all, values, strict=False):
+            blob.array[...] = array
+        self.net.touch()
+        self.last_snapshot = None  # it has other weights
+        assert self.best_iteration is not None
+        self.events.went_back(self.iteration, self.best_iteration)
 
     def _try_snapshot(self) -> None:
         """In the middle of a run a full disk is no reason to lose the run: it is reported, and tried again later."""

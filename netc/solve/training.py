@@ -11,6 +11,7 @@ from typing import Any
 from netc.run import Net
 from netc.schema.record import Record
 from netc.solve.events import Events
+from netc.solve.stages import stages_of
 from netc.solve.update import Updater
 
 
@@ -25,16 +26,20 @@ class Test:
 class Training:
     """Nets, the update with its memory, and the counts of a run.
 
-    p: the solver's fields. prefix: where snapshots go. iteration: updates so far. losses: of the last `average_loss`
-    iterations. best, waited: the best result that early stopping watches (NaN: none yet), and the tests since.
-    best_iteration, best_weights: when that was, and the file with the weights of then (None: not written).
+    record: the solver's fields. stages: them in each stage; `stage` is the one that runs, `p` its fields, `stage_start`
+    the iterations done when it began. prefix: where snapshots go. iteration: updates so far. losses: of the last
+    `average_loss` iterations. best, waited: the best result that early stopping watches (NaN: none yet), and the tests
+    since. best_iteration, best_weights: when that was, and the file with the weights of then (None: not written).
     skipped: updates left out in a row.
     """
 
     updater: Updater
 
-    def __init__(self, p: Record, net: Net, tests: Sequence[Test], events: Events, prefix: str | None) -> None:
-        self.p: Any = p
+    def __init__(self, record: Record, net: Net, tests: Sequence[Test], events: Events, prefix: str | None) -> None:
+        self.record: Any = record
+        self.stages = stages_of(record)
+        self.stage, self.stage_start = 0, 0
+        self.p: Any = self.stages[0]
         self.net = net
         self.tests = tuple(tests)
         self.events = events
@@ -46,6 +51,16 @@ class Training:
         self.best_weights: Path | None = None
         self.waited = 0
         self.skipped = 0
+
+    @property
+    def in_stage(self) -> int:
+        """Iterations since the stage began: what learning rates depend on."""
+        return self.iteration - self.stage_start
+
+    @property
+    def last(self) -> int:
+        """The iteration that training runs to, if no stage ends early; each stage has a max_iter."""
+        return self.stage_start + sum(int(p.max_iter) for p in self.stages[self.stage :])
 
     @property
     def loss(self) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import import_module
@@ -15,9 +15,10 @@ import numpy as np
 from netc.errors import Report, Span, suggest
 from netc.jit import kernel
 from netc.layer import Array
-from netc.plan.turns import Turn
+from netc.plan.turns import Turn, users
 from netc.run import Net, Parameter
 from netc.schema.record import Record
+from netc.solve import sparsity
 from netc.solve.codes import UNKNOWN_NAME
 from netc.solve.plateau import Plateau
 from netc.solve.policies import learning_rate
@@ -67,12 +68,13 @@ call."""
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A piece of one parameter, its gradient and its memory, as flat arrays, and the parameter's numbers."""
+    """A piece of one parameter, its gradient, its memory and its mask, as flat arrays, and the parameter's numbers."""
 
     data: Array
     diff: Array
     history: tuple[Array, ...]
     numbers: Array
+    mask: Array | None = None
 
 
 def needs_all_gradients(p: Record) -> bool:
@@ -84,6 +86,7 @@ class Updater:
     """The update rule of a solver and its memory: `history[k]` holds blob k of each learned parameter, by index.
 
     turns: those of the updates of an iteration, in order. An update changes what learns in its turn.
+    masks: where weights become sparse, which are in (1; uint8, flat), by index; the others stay zero.
     Every value is updated by itself, so neither the number of threads nor the moment of the update changes a bit.
 
     update_in_backward: apply updates while backward runs, as soon as a gradient is complete, so that gradients need
@@ -106,6 +109,7 @@ class Updater:
             {index: np.zeros_like(b.array) for index, b in sorted(every.items())} for _ in range(self.rule.histories)
         )
         self._numbers = {index: np.zeros(16, b.array.dtype) for index, b in every.items()}
+        self.masks = self._masks(every.values()) if p.sparsity else {}
         self._in_backward = update_in_backward and not needs_all_gradients(p) and net.update_in_backward(self._launches)
         self._pool: ThreadPoolExecutor | None = None
         self._chunks: dict[Turn | None, list[Chunk]] = {}
@@ -122,7 +126,26 @@ class Updater:
         arrays = [a.reshape(-1) for a in (blob.array, blob.diff, *(h[index] for h in self.history))]
         for start in range(0, blob.array.size, CHUNK):
             data, diff, *history = (a[start : start + CHUNK] for a in arrays)
-            yield Chunk(data, diff, tuple(history), self._numbers[index])
+            mask = self.masks[index][start : start + CHUNK] if index in self.masks else None
+            yield Chunk(data, diff, tuple(history), self._numbers[index], mask)
+
+    # ------------------------------------------------------------ sparse weights
+
+    def _masks(self, blobs: Iterable[Parameter]) -> dict[int, Array]:
+        plan = self.net.parameters.plan
+        names = users(plan.graph, plan.params, (layer.params for layer in plan.layers))
+        patterns = sparsity.patterns_of(self.p)
+        chosen = (b for b in blobs if sparsity.becomes_sparse(b.param, names[b.param.index], patterns))
+        return {b.param.index: np.ones(b.array.size, np.uint8) for b in chosen}
+
+    def prune(self, share: float) -> None:
+        """Take weights out until the share of them that is zero is this, in each parameter that becomes sparse."""
+        for index, mask in self.masks.items():
+            blob = self.net.parameters.all[index]
+            sparsity.prune(blob.array, mask, share)
+            for history in self.history:
+                history[index].reshape(-1)[mask == 0] = 0
+            blob.values.touch()
 
     # ------------------------------------------------------------ after backward
 
@@ -135,6 +158,9 @@ class Updater:
         if turn not in self._chunks:
             self._chunks[turn] = [chunk for blob in self._learned[turn] for chunk in self._split(blob)]
         chunks = self._chunks[turn]
+        for chunk in chunks:
+            if chunk.mask is not None:
+                sparsity.keep(chunk.diff, chunk.mask)
         rate = self._prepare(iteration, update, self._clip(chunks) / self.p.iter_size)
         threads = min(self.net.threads, len(chunks))
         try:
@@ -157,6 +183,8 @@ class Updater:
         for c in chunks:
             prepare(c.data, c.diff, c.numbers)
             self.rule.update(c.data, c.diff, *c.history, c.numbers[PREPARED:])
+            if c.mask is not None:
+                sparsity.keep(c.data, c.mask)
 
     def _clip(self, chunks: list[Chunk]) -> float:
         """What the gradients are multiplied by so that their norm over all parameters is at most clip_gradients."""
@@ -185,6 +213,9 @@ class Updater:
         history = [h[param].ctypes.data + 4 * first for h in self.history]
         numbers = self._numbers[param].ctypes.data
         launches: list[Launch] = compiled.launches(self.rule, data, gradient, count, numbers, history)
+        if param in self.masks:
+            mask = self.masks[param].ctypes.data + first
+            launches = [compiled.masked(gradient, count, mask), *launches, compiled.masked(data, count, mask)]
         return launches
 
     # ------------------------------------------------------------ the numbers of an iteration

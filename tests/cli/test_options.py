@@ -23,7 +23,20 @@ from tests.cli.conftest import ROOT, Run
 OPTION = re.compile(r"(?<![\w/-])--[a-z][a-z-]*\w")
 CALL = re.compile(r"\bnetc ((?:data )?[a-z]+)\b([^\n`;&|#]*)")
 
-PLANNING = ("check", "convert", "deploy", "diff", "draw", "gradcheck", "predict", "summary", "test", "time", "train")
+PLANNING = (
+    "check",
+    "convert",
+    "deploy",
+    "diff",
+    "draw",
+    "gradcheck",
+    "predict",
+    "prune",
+    "summary",
+    "test",
+    "time",
+    "train",
+)
 RUNNING = ("predict", "summary", "test", "time", "train")
 READING = ("data boxes", "data images", "gradcheck", "test", "train")
 LOADING = ("test", "train")

@@ -216,6 +216,9 @@ CLAIMS: dict[str, dict[str, Holds]] = {
         "for `cont` is 0 at the first token": "api/generation/test_decoder.py::test_states_are_carried",
     },
     "docs/training.md": {
+        "(Han et al. 2015)": Whose("the paper"),
+        "of Zhu & Gupta (2017): after": Whose("the paper"),
+        "the share is s (1 - (1 - t / n)^3)": "solve/test_stages.py::test_the_schedule_is_that_of_zhu_and_gupta",
         "the 400 digits that the net has not seen": lambda: plan(DIGITS, "TEST").shapes[0][0] * 4 == 400,
         "the 10,000 digits of MNIST's test set: 8,000 to train, 2,000 to test": Whose("MNIST"),
         "exits with 130": "cli/test_train.py::test_ctrl_c_stops_after_the_iteration_and_snapshots",

@@ -105,6 +105,43 @@ def test_diffs() -> None:
     np.testing.assert_array_equal(again.diffs[0], 2 * blob)
 
 
+def test_sparse_blobs_hold_what_is_not_zero_and_give_every_bit_back() -> None:
+    random = np.random.default_rng(0)
+    for shape in ((3, 7), (1, 1), (0, 4), (2, 3, 5, 1), (64,)):
+        for share in (0.0, 0.5, 0.95, 1.0):
+            blob = random.standard_normal(shape).astype(np.float32)
+            blob[random.random(shape) < share] = 0
+            blob.reshape(-1)[: blob.size // 9] = -0.0
+            layer = LayerWeights("a", "InnerProduct", (blob, blob), (), frozenset({0}))
+            data = dump_weights("n", [layer])
+            sparse, dense = parse_weights(data).layers[0].blobs
+            assert sparse.tobytes() == dense.tobytes() == blob.tobytes()
+            assert sparse.shape == shape
+            net = message("NetParameter", data)
+            assert len(net.layer[0].blobs[0].data) == int((blob.view(np.uint32) != 0).sum())
+
+
+def test_sparse_blobs_that_contradict_themselves() -> None:
+    def blob(values: list[float], size: int, bits: bytes) -> bytes:
+        shape = encode_bytes(7, encode_bytes(1, encode_varint(size)))
+        return _packed(values) + shape + encode_bytes(1001, bits)
+
+    np.testing.assert_array_equal(parse_blob(blob([3, 4], 9, b"\x02\x01")), [0, 3, 0, 0, 0, 0, 0, 0, 4])
+    for wrong in (
+        blob([3, 4], 9, b"\x02"),
+        blob([3, 4], 9, b"\x02\x01\x00"),
+        blob([3], 9, b"\x02\x01"),
+        blob([3, 4, 5], 9, b"\x02\x01"),
+        blob([3, 4], 2**40, b"\x02\x01"),
+        blob([], 9, b""),
+    ):
+        assert code_of(parse_blob, wrong) == "SNP003"
+
+
+def _packed(values: list[float]) -> bytes:
+    return encode_bytes(5, np.array(values, "<f4").tobytes())
+
+
 def _floats(number: int, values: list[float], dtype: str) -> bytes:
     key = encode_key(number, 5 if dtype == "<f4" else 1)
     return b"".join(key + np.array(v, dtype).tobytes() for v in values)

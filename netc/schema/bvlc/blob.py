@@ -28,6 +28,13 @@ MESSAGES = (
             optional("channels", 2, "int32", 0, "Second of four sizes.", deprecated="shape"),
             optional("height", 3, "int32", 0, "Third of four sizes.", deprecated="shape"),
             optional("width", 4, "int32", 0, "Fourth of four sizes.", deprecated="shape"),
+            optional(
+                "sparse",
+                1001,
+                "bytes",
+                doc="A bit for each value, least first: 0 is not in `data`, and 0.",
+                origin="netc",
+            ),
         ),
         (Enum("Type", {name: number for number, name in enumerate(_TYPES)}, "Types of numbers."),),
         doc="An array with its shape: a parameter, a mean image, a solver's history.",

@@ -67,6 +67,11 @@ _NETC = (
     repeated("learn", 1010, "string", "Patterns of the layers that learn; without, all do.", origin="netc"),
     repeated("loss", 1011, "string", "Patterns of the losses that count; without, all do.", origin="netc"),
     repeated("turn", 1012, "Turn", "What learns from which loss, one turn after the other.", origin="netc"),
+    repeated("stage", 1013, "SolverParameter", "Fields that are other for some iterations, in order.", origin="netc"),
+    optional("sparsity", 1014, "float", 0.0, "Share of the weights that are zero.", origin="netc"),
+    optional("sparsity_iter", 1015, "int32", 0, "Iterations in which it is reached; 0: at once.", origin="netc"),
+    optional("sparsity_interval", 1016, "int32", 1, "Iterations between two steps on the way.", origin="netc"),
+    repeated("sparse", 1017, "string", "Patterns of layers with sparse weights; without, all.", origin="netc"),
 )
 # The fork's own numbers, 41, 42 and 44, are BVLC's layer_wise_reduce and weights.
 _SSD = (
@@ -125,6 +130,7 @@ MESSAGES = (
             optional("patience", 2, "int32", 5, "Tests without a better value before training stops.", origin="netc"),
             optional("mode", 3, "EarlyStop.Mode", "MAX", "Whether larger or smaller is better.", origin="netc"),
             optional("min_delta", 4, "float", 0.0, "How much better a value must be to count.", origin="netc"),
+            optional("restore", 5, "bool", False, "Go back to the weights of the best test at the end.", origin="netc"),
         ),
         (Enum("Mode", {"MAX": 0, "MIN": 1}, "Which values are better."),),
         doc="When to stop before max_iter.",
@@ -158,9 +164,21 @@ MESSAGES = (
             optional("skipped", 7, "int32", doc="Updates left out in a row: their loss was not finite.", origin="netc"),
             optional("best_iteration", 9, "int64", doc="When early stopping saw its best value.", origin="netc"),
             optional("best_weights", 10, "string", doc="The file with the weights of then.", origin="netc"),
+            optional("stage", 11, "int32", doc="The stage that runs, counted from 0.", origin="netc"),
+            optional("stage_start", 12, "int64", doc="Iterations done when it began.", origin="netc"),
+            repeated("mask", 13, "TrainingMask", "Which weights are kept at zero.", origin="netc"),
             optional("state_crc", 8, "uint32", doc="Checksum of everything else in the state.", origin="netc"),
         ),
         doc="Where a run is, beyond what Caffe keeps: with it a resumed run gives the same bits.",
+        origin="netc",
+    ),
+    Message(
+        "TrainingMask",
+        (
+            optional("param", 1, "string", doc="Name of the parameter.", origin="netc"),
+            optional("bits", 2, "bytes", doc="A bit for each weight, least first: 0 is kept at zero.", origin="netc"),
+        ),
+        doc="Which weights of a parameter are in.",
         origin="netc",
     ),
     Message(
