@@ -16,6 +16,7 @@ from netc.files import near
 from netc.graph import State, included
 from netc.language.codes import UNKNOWN_SETTING
 from netc.schema.record import Record
+from netc.solve.stages import stages_of
 
 NO_NET = Code(
     "SOL001",
@@ -223,10 +224,13 @@ def _never_tested(solver: Record, net: Definition, tests: bool) -> Iterator[Diag
             message = f'layer "{layer.name}" is for tests, but the solver has no test_iter: the net is never tested'
             help = "add test_iter: N and test_interval: M"
             yield Diagnostic(NEVER_TESTED, message, solver.span, help=help, severity="warning")
-    elif solver.has("max_iter") and 0 < solver.max_iter < solver.test_interval:
+    elif (stages := stages_of(solver)) and all(p.has("max_iter") for p in stages):
+        length = sum(p.max_iter for p in stages)
+        if not 0 < length < solver.test_interval:
+            return
         first = "only before it has learned anything" if solver.test_initialization else "never"
-        beyond = f"test_interval: {solver.test_interval} is beyond max_iter: {solver.max_iter}"
-        help = f"write test_interval: {max(1, solver.max_iter // 10)}"
+        beyond = f"test_interval: {solver.test_interval} is beyond max_iter: {length}"
+        help = f"write test_interval: {max(1, length // 10)}"
         span = solver.span_of("test_interval")
         yield Diagnostic(NEVER_TESTED, f"{beyond}: the net is tested {first}", span, help=help, severity="warning")
 
