@@ -6,8 +6,8 @@ from bisect import bisect_left
 from collections.abc import Callable, Collection, Mapping
 
 from netc.api.definition import Definition
-from netc.api.planning import given_shapes
 from netc.api.recent import Recent
+from netc.api.sources import sources_of
 from netc.errors import NetError
 from netc.graph import State, build
 from netc.layer import Shape
@@ -42,7 +42,7 @@ class Planner:
     ) -> None:
         self.graph = build(definition.record, definition.types, state)
         self.training, self.batch, self.keep, self.fit = training, batch, keep, fit
-        self._sources = given_shapes(self.graph)
+        self._sources = sources_of(self.graph)
         self._recent: Recent[Plan | NetError] = Recent(MOST_PLANS)
 
     def __call__(
@@ -103,7 +103,7 @@ class Planner:
         outputs: tuple[str, ...],
         turn: Turn | None,
     ) -> Plan | NetError:
-        graph, tops = with_outputs(first_layers(self.graph, layers), outputs), {**self._sources, **given}
+        graph, tops = with_outputs(first_layers(self.graph, layers), outputs), {**self._sources.shapes, **given}
         values = {graph.values[v].name for n in graph.nodes if n.type.source for v in n.tops}
         shapes = {name: shape for name, shape in inputs.items() if name in values or layers == len(self.graph.nodes)}
         refused: list[NetError] = []
@@ -116,7 +116,7 @@ class Planner:
                 )  # fmt: skip
 
             try:
-                return self.fit(plan)
+                return self._sources.in_plan(self.fit(plan))
             except NetError as error:
                 refused.append(error)
         return refused[-1]

@@ -6,12 +6,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from netc import data, language
+from netc import language
 from netc.api.definition import Definition, PathLike, is_solver, only_declares, typed, typed_solver
 from netc.api.generation import written
 from netc.api.jobs import Job, make_job, own_job, solver_job
 from netc.api.memory import Planned, planned
 from netc.api.settings import Given, settings_of
+from netc.api.sources import examine_data, sources_of
 from netc.catalogue import Catalogue, catalogue
 from netc.errors import Diagnostic, NetError, Report
 from netc.graph import Graph, State, build, included
@@ -84,10 +85,12 @@ def plan_state(
 ) -> Plan:
     """As `plan`, for any state. given: the shapes of all tops of a layer whose data or code alone knows them."""
     built = build(definition.record, definition.types, state)
-    tops = {**given_shapes(built), **(given or {})}
-    return plan_graph(
+    sources = sources_of(built)
+    tops = {**sources.shapes, **(given or {})}
+    planned = plan_graph(
         built, training=training, given=tops, inputs=inputs or {}, batch=batch, keep=keep, recompute=recompute
     )
+    return sources.in_plan(planned)
 
 
 def check(
@@ -107,7 +110,7 @@ def check(
     if is_solver(document):
         _examine_job(document, path, types, report, inputs or {})
     else:
-        examine(document, path, types, report, inputs)
+        examine(document, path, types, report, inputs, open_data=True)
     report.finish()
     return tuple(report.diagnostics)
 
@@ -118,10 +121,11 @@ def examine(
     types: Catalogue,
     report: Report,
     inputs: Mapping[str, Shape] | None = None,
+    open_data: bool = False,
 ) -> tuple[Plan, ...]:
     """Type a net file and plan it in each of its states: the plans that can be made; all that is wrong is reported.
 
-    inputs: shapes of input or data blobs by name, for each net that has them.
+    inputs: shapes of input or data blobs by name, for each net that has them. open_data: open the data that is there.
     Raises NetError if statements cannot be carried out (SYN...).
     """
     definition = typed(document, path, types, report)
@@ -130,7 +134,7 @@ def examine(
         if not report.failed:  # a field that is left out may be one that counts
             _examine_own_job(definition, report)
     nets = [] if only_declares(document) else [(definition, state) for state in states(definition)]
-    plans = _examine_nets(nets, report, inputs or {})
+    plans = _examine_nets(nets, report, inputs or {}, open_data)
     if definition.record.has("generate"):
         _check_generate(definition.record.generate, plans, report)
     return plans
@@ -192,7 +196,7 @@ def check_solver(record: Record, report: Report) -> None:
 
 
 def _examine_nets(
-    nets: Iterable[tuple[Definition, State]], report: Report, inputs: Mapping[str, Shape]
+    nets: Iterable[tuple[Definition, State]], report: Report, inputs: Mapping[str, Shape], open_data: bool = True
 ) -> tuple[Plan, ...]:
     nets, graphs = list(nets), []
     for definition, state in nets:
@@ -204,12 +208,14 @@ def _examine_nets(
         report.add_new(found.diagnostics)
     plans = []
     for (definition, _), graph, shapes in zip(nets, graphs, dealt(inputs, graphs), strict=True):
+        training, sources = graph.state.phase == "TRAIN", sources_of(graph, report)
+        if open_data:
+            examine_data(graph, sources, report)
         try:
-            training = graph.state.phase == "TRAIN"
-            plans.append(plan_graph(graph, training=training, given=given_shapes(graph), inputs=shapes))
+            plans.append(plan_graph(graph, training=training, given=sources.shapes, inputs=shapes))
             report.add_new(plans[-1].warnings)
         except NetError as error:
-            report.add_new(error.diagnostics)
+            report.add_new(sources.without_shape(error.diagnostics))
             continue
         if training and definition.solver is not None and not report.failed:
             checks.check_net(definition.solver, plans[-1], report)
@@ -227,12 +233,6 @@ def dealt(inputs: Mapping[str, Shape], graphs: Sequence[Graph]) -> list[dict[str
         {name: shape for name, shape in inputs.items() if name in names or (name in lost and names is known[0])}
         for names in known
     ]
-
-
-def given_shapes(graph: Graph) -> dict[str, tuple[Shape, ...]]:
-    """The shapes of the tops of the data layers whose data is there, by layer."""
-    nodes, phase = [n for n in graph.nodes if n.type.source], graph.state.phase
-    return {n.key: shapes for n in nodes if (shapes := data.probe(n.record, phase, n.type.data)) is not None}
 
 
 def states(definition: Definition) -> tuple[State, ...]:

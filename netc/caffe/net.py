@@ -24,7 +24,8 @@ from netc.caffe.facade import Facade
 from netc.caffe.fixed import FixedDict, FixedList
 from netc.caffe.memory_data import Feed, check
 from netc.caffe.passes import Passes
-from netc.errors import NetError, warn
+from netc.data.codes import UNREAD_TRANSFORM
+from netc.errors import Diagnostic, NetError, warn
 from netc.graph import State
 from netc.layer import Array
 from netc.run.codes import NOTHING_LOADED
@@ -270,6 +271,11 @@ class Net(Passes):
         first = self._engine.graph.nodes[0]
         if first.type.role.fed != "push":
             raise refuse(NOT_MEMORY_DATA, f'the first layer is "{first.name}" ({first.type.name})')
+        if first.record.has("transform_param"):
+            said = "does not transform the arrays that are handed to it, as in Caffe"
+            help = "transform them before (caffe.io.Transformer)"
+            span = first.record.span_of("transform_param")
+            warn([Diagnostic.of_layer(first.record, UNREAD_TRANSFORM, said, span, (), help, "warning")], stacklevel=2)
         shapes = [self._engine.plan.shapes[v] for v in first.tops]
         check(data, labels, shapes[0])
         self._engine.feed(0, Feed(data, labels))

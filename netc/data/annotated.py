@@ -13,7 +13,7 @@ from netc.data.annotated_datum import Annotated, parse
 from netc.data.bad import BadRecordError
 from netc.data.codes import BAD_TRANSFORM, TOO_MANY_BOXES
 from netc.data.content import of_database
-from netc.data.database import first_record, image_of, open_lmdb, open_records
+from netc.data.database import first_record, image_of, open_lmdb, open_records, undecoded
 from netc.data.distort import distorted
 from netc.data.draws import EXPAND, Draws
 from netc.data.images import Colour, check_size
@@ -24,6 +24,7 @@ from netc.data.paths import find
 from netc.data.reading import Reading, blamed, problem
 from netc.data.source import Opening, Source, SourceType
 from netc.data.transform import Transform, colour, mean_of, transformed
+from netc.data.transform_fields import BOXES
 from netc.errors import Diagnostic, NetError
 from netc.layer import Array, Phase, Shape
 from netc.schema.record import Record
@@ -260,4 +261,8 @@ def _probe(record: Record, phase: Phase) -> tuple[Shape, ...] | None:
     return ((size, *transformed(record, shape)), second)[: len(record.top)]
 
 
-ANNOTATED_DATA = SourceType("AnnotatedData", _open, _probe)
+def _doubts(record: Record) -> Iterator[Diagnostic]:
+    return undecoded(record, lambda raw: parse(raw, boxes=record.annotated_data_param.has("anno_type")).datum)
+
+
+ANNOTATED_DATA = SourceType("AnnotatedData", _open, _probe, transform=BOXES, check=_check, doubts=_doubts)

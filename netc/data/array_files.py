@@ -21,6 +21,7 @@ from netc.data.reading import Reading, blamed, missing
 from netc.data.rows import parse_npy, shape_problem
 from netc.data.source import Opening, Source, SourceType
 from netc.data.transform import Transform, transformed
+from netc.data.transform_fields import PIXELS
 from netc.errors import Diagnostic, NetError, suggest
 from netc.files import open_regular
 from netc.layer import Array, Phase, Shape, format_shape
@@ -187,4 +188,4 @@ def _probe(record: Record, phase: Phase) -> tuple[Shape, ...] | None:
     return tuple((size, *shape) for shape in (first, *others))
 
 
-ARRAY_DATA = SourceType("ArrayData", _open, _probe)
+ARRAY_DATA = SourceType("ArrayData", _open, _probe, transform=PIXELS)

@@ -54,6 +54,14 @@ BAD_TRANSFORM = Code(
     example='transform_param { mean_file: "mean.binaryproto" mean_value: 104 }',
     fix="The message says what does not fit.",
 )
+UNREAD_TRANSFORM = Code(
+    "DAT019",
+    "the source does not read a field of transform_param",
+    why="Each source reads some fields of transform_param. Caffe goes on without a word where one is not read: images "
+    "are then not what the file says. `force_gray` in ImageData is the usual case, which goes by its own `is_color`.",
+    example='image_data_param { source: "train.txt" } transform_param { force_gray: true }',
+    fix='image_data_param { source: "train.txt" is_color: false }',
+)
 MEAN_FILE = Code(
     "DAT007",
     "the mean file does not fit",

@@ -11,7 +11,7 @@ import numpy as np
 
 from netc.data.bad import BadRecordError
 from netc.data.choosing import ordered
-from netc.data.codes import LEVELDB, NO_RECORDS
+from netc.data.codes import LEVELDB, NO_RECORDS, UNREAD_TRANSFORM
 from netc.data.content import of_database
 from netc.data.datum import Datum, parse
 from netc.data.images import Colour, decode_image
@@ -23,6 +23,7 @@ from netc.data.paths import find
 from netc.data.reading import Labelled, Reader, Reading, blamed, missing, problem
 from netc.data.source import Opening, Source, SourceType
 from netc.data.transform import Transform, colour, transformed
+from netc.data.transform_fields import DECODED
 from netc.errors import Diagnostic, NetError
 from netc.layer import Array, Phase, Shape
 from netc.schema.record import Record
@@ -170,4 +171,30 @@ def _classes(record: Record) -> tuple[str, ...]:
         return tuple(read_text(path / LABELS).text.splitlines())
 
 
-DATA = SourceType("Data", _open, _probe, _classes)
+def undecoded(record: Record, image_in: Callable[[bytes], Datum]) -> Iterator[Diagnostic]:
+    """Warnings (DAT019) about fields that say how images are decoded, if the first record holds pixels.
+
+    image_in: the Datum in a record's bytes.
+    """
+    own, transform = record.data_param, record.transform_param
+    asked = [(transform, name) for name in ("force_color", "force_gray") if getattr(transform, name)]
+    asked += [(own, "force_encoded_color")] if own.force_encoded_color else []
+    path = find(record, own.source) if asked else None
+    if path is None:
+        return
+    file = open_lmdb(path)
+    try:
+        stored = first_record(record, file, image_in)
+    finally:
+        file.close()
+    for message, name in asked if stored.image is not None else ():
+        said = f"`{name}` changes nothing: the records of {path} hold pixels, and only encoded images are decoded"
+        help = "take it out; as in Caffe, pixels stay what they are"
+        yield Diagnostic.of_layer(record, UNREAD_TRANSFORM, said, message.span_of(name), (), help, "warning", name)
+
+
+def _doubts(record: Record) -> Iterator[Diagnostic]:
+    return undecoded(record, parse)
+
+
+DATA = SourceType("Data", _open, _probe, _classes, DECODED, doubts=_doubts)

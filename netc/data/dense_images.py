@@ -20,6 +20,7 @@ from netc.data.reading import Reading, blamed, missing, problem
 from netc.data.resize import resize
 from netc.data.source import Opening, Source, SourceType
 from netc.data.transform import Transform, transformed
+from netc.data.transform_fields import PIXELS
 from netc.errors import Diagnostic, NetError, Report
 from netc.layer import Array, Phase, Shape
 from netc.schema.record import Record
@@ -218,4 +219,4 @@ def _probe(record: Record, phase: Phase) -> tuple[Shape, ...] | None:
     return (size, *shape), (size, *_label_shape(shape, int(p.label_divide_factor)))
 
 
-DENSE_IMAGE_DATA = SourceType("DenseImageData", _open, _probe)
+DENSE_IMAGE_DATA = SourceType("DenseImageData", _open, _probe, transform=PIXELS, check=_check)

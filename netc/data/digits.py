@@ -18,6 +18,7 @@ from netc.data.choosing import ordered
 from netc.data.order import permutation
 from netc.data.source import Opening, SourceType
 from netc.data.transform import Transform, transformed
+from netc.data.transform_fields import PIXELS
 from netc.layer import Array, Phase, Shape
 from netc.schema.record import Record
 
@@ -76,4 +77,4 @@ def split(name: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     return pixels[part].reshape(-1, 1, 8, 8).astype(np.float32), labels[part].astype(np.float32)
 
 
-DIGITS = SourceType("Digits", Digits, _shapes)
+DIGITS = SourceType("Digits", Digits, _shapes, transform=PIXELS)

@@ -8,12 +8,14 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
+from netc.data import transform_fields
 from netc.data.codes import NO_ARRAYS, NO_SOURCE
 from netc.data.source import OnBadRecord, Opening, Source, SourceType
-from netc.errors import Diagnostic, NetError
+from netc.errors import Diagnostic, NetError, Report
 from netc.layer import Phase, Shape
 from netc.schema.record import Record
 
@@ -66,6 +68,22 @@ def _source_type(layer_type: str, own: object) -> SourceType | None:
     if not isinstance(own, SourceType):
         raise TypeError(f"data= of the layer type {layer_type} must be a SourceType, but is {own!r}")
     return own
+
+
+def problems(record: Record, phase: Phase, own: object = None) -> list[Diagnostic]:
+    """What is wrong or dubious about how a data layer's fields prepare its data, which need not be there."""
+    known, found = _source_type(record.type, own), Report(transform_fields.problems(record, phase))
+    if known is None:
+        return found.diagnostics
+    try:
+        known.check(record)
+    except NetError as error:
+        found.add_new(error.diagnostics)
+    if known.transform is not None:
+        found.add_new(transform_fields.unread(record, known.transform))
+    with suppress(NetError):  # what is wrong with the data is said where it is opened
+        found.add_new(known.doubts(record))
+    return found.diagnostics
 
 
 def why_none(record: Record, phase: Phase, pushed: bool = False, own: object = None) -> NetError | None:

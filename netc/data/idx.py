@@ -23,6 +23,7 @@ from netc.data.reading import Reading, blamed, missing
 from netc.data.rows import shape_problem
 from netc.data.source import Opening, Source, SourceType
 from netc.data.transform import Transform, transformed
+from netc.data.transform_fields import PIXELS
 from netc.errors import Diagnostic, NetError
 from netc.files import open_regular
 from netc.formats import LONGEST, format_of
@@ -179,4 +180,4 @@ def _probe(record: Record, phase: Phase) -> tuple[Shape, ...] | None:
     return ((size, *transformed(record, found[1].shape[1:])), (size,))[: len(record.top)]
 
 
-IDX_DATA = SourceType("IDXData", _open, _probe)
+IDX_DATA = SourceType("IDXData", _open, _probe, transform=PIXELS)

@@ -20,6 +20,7 @@ from netc.data.reading import Reading, blamed, missing, problem
 from netc.data.resize import resize
 from netc.data.source import Opening, Source, SourceType
 from netc.data.transform import Transform, transformed
+from netc.data.transform_fields import PIXELS
 from netc.errors import NetError
 from netc.layer import Array, Phase, Shape
 from netc.schema.record import Record
@@ -159,5 +160,5 @@ def _classes(record: Record) -> tuple[str, ...]:
         return tuple(read_folder(path)[1])
 
 
-IMAGE_DATA = SourceType("ImageData", _open, _probe)
-IMAGE_FOLDER = SourceType("ImageFolder", _open, _probe, _classes)
+IMAGE_DATA = SourceType("ImageData", _open, _probe, transform=PIXELS)
+IMAGE_FOLDER = SourceType("ImageFolder", _open, _probe, _classes, PIXELS)

@@ -81,8 +81,8 @@ class Sizing:
         return out
 
 
-def sizing(record: Record, channels: int) -> Sizing | None:
-    """What a layer's transform_param asks for, or None. Raises NetError(DAT006)."""
+def sizing(record: Record, channels: int = 0) -> Sizing | None:
+    """What a layer's transform_param asks for, or None. channels: 0 if not known. Raises NetError(DAT006)."""
     p = record.transform_param
     if not p.has("resize_param"):
         return None
@@ -93,7 +93,7 @@ def sizing(record: Record, channels: int) -> Sizing | None:
         problem = "resize_param resizes every image; take prob out"
     elif r.resize_mode == "FIT_SMALL_SIZE" and not (p.crop_size or (p.crop_h and p.crop_w)):
         problem = "resize_mode: FIT_SMALL_SIZE gives images of several sizes; add a crop_size"
-    elif len(r.pad_value) not in (0, 1, channels):
+    elif channels and len(r.pad_value) not in (0, 1, channels):
         problem = f"resize_param has {len(r.pad_value)} values of pad_value for images of {channels} channels"
     if problem:
         span = p.span_of("resize_param")

@@ -6,11 +6,12 @@ needs only when it is opened (lmdb, h5py, Pillow) are imported by `open`, not by
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Literal, Protocol
 
+from netc.errors import Diagnostic
 from netc.layer import Array, Phase, Shape
 from netc.schema.record import Record
 
@@ -58,7 +59,9 @@ class SourceType:
     """How the sources of one layer type are opened.
 
     open: raises NetError (DAT0xx) if the data is not there or broken. probe: the shapes of the layer's tops, or None if
-    the data is not there; never raises for missing data. classes: what class N of the labels is called, where the data
+    the data is not there; never raises for missing data. transform: the fields of transform_param that are read (None:
+    nobody knows). check: raises NetError for fields that cannot be, whatever the data. doubts: warnings about fields
+    that this data, which may not be there, makes useless. classes: what class N of the labels is called, where the data
     says it; () where it does not, or is not there.
     """
 
@@ -66,3 +69,6 @@ class SourceType:
     open: Callable[[Opening], Source]
     probe: Callable[[Record, Phase], tuple[Shape, ...] | None]
     classes: Callable[[Record], tuple[str, ...]] = lambda record: ()
+    transform: frozenset[str] | None = None
+    check: Callable[[Record], None] = lambda record: None
+    doubts: Callable[[Record], Iterable[Diagnostic]] = lambda record: ()

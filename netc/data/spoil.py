@@ -58,13 +58,13 @@ def _gray(image: Array) -> Array:
 
 
 def spoiling(record: Record, channels: int) -> Spoiling | None:
-    """What a layer's transform_param asks for, or None. Raises NetError(DAT006)."""
+    """What a layer's transform_param asks for, or None. channels: 0 if not known. Raises NetError(DAT006)."""
     p = record.transform_param
     if not p.has("noise_param"):
         return None
     n = p.noise_param
     wrong = next((f"noise_param: netc does not do {name}" for name in _NOT_DONE if getattr(n, name)), "")
-    if n.saltpepper and len(n.saltpepper_param.value) not in (1, channels):
+    if n.saltpepper and channels and len(n.saltpepper_param.value) not in (1, channels):
         wrong = f"saltpepper_param has {len(n.saltpepper_param.value)} values for images of {channels} channels"
     if wrong:
         span = p.span_of("noise_param")

@@ -14,7 +14,7 @@ import numpy as np
 
 from netc.data import augment
 from netc.data.bad import BadRecordError
-from netc.data.codes import BAD_TRANSFORM, MEAN_FILE
+from netc.data.codes import MEAN_FILE
 from netc.data.draws import Draws
 from netc.data.images import Colour
 from netc.data.order import Ticket
@@ -22,7 +22,8 @@ from netc.data.paths import find
 from netc.data.sizing import Sizing, sizing
 from netc.data.source import Opening
 from netc.data.spoil import spoiling
-from netc.errors import Code, Diagnostic, NetError
+from netc.data.transform_fields import check_crop, check_fields, check_means, crop_of, crop_text, refuse
+from netc.errors import NetError
 from netc.layer import Array, Shape, format_shape
 from netc.schema.record import Record
 from netc.schema.weights import read_blob
@@ -31,10 +32,9 @@ MIRROR, ROW, COLUMN = 0, 1, 2  # numbers of draws; those of the augmentations fo
 
 
 def colour(record: Record, otherwise: Colour = "as is") -> Colour:
-    """How encoded images are decoded: `force_color`, `force_gray` or as the layer says otherwise."""
+    """How encoded images are decoded: `force_color`, `force_gray` or as the layer says otherwise. Raises NetError."""
+    check_fields(record)
     p = record.transform_param
-    if p.force_color and p.force_gray:
-        raise _refuse(record, BAD_TRANSFORM, "force_color and force_gray cannot both be true", "force_gray")
     if p.force_color:
         return "color"
     return "gray" if p.force_gray else otherwise
@@ -42,18 +42,11 @@ def colour(record: Record, otherwise: Colour = "as is") -> Colour:
 
 def transformed(record: Record, shape: Shape) -> Shape:
     """Channels, height and width of an image after the transformation; the crop is not compared with the size."""
-    crop = _crop(record)
+    crop = crop_of(record)
     if all(crop):
         return shape[0], *crop
     p = record.transform_param
     return shape[0], *(Sizing(p.resize_param).size(*shape[1:]) if p.has("resize_param") else shape[1:])
-
-
-def _crop(record: Record) -> tuple[int, int]:
-    """Height and width of the crop, or zeros."""
-    p = record.transform_param
-    height, width = (p.crop_size, p.crop_size) if p.crop_size else (p.crop_h, p.crop_w)
-    return (int(height), int(width)) if height and width else (0, 0)
 
 
 ONE_SIZE = (
@@ -84,16 +77,14 @@ class Transform:
     def __init__(self, opening: Opening, shape: Shape) -> None:
         record, p = opening.record, opening.record.transform_param
         self._stream, self._train = opening.stream, opening.phase == "TRAIN"
-        self._crop, self._mirror, self._scale = _crop(record), bool(p.mirror), np.float32(p.scale)
-        _check(record)
+        check_fields(record)
+        self._crop, self._mirror, self._scale = crop_of(record), bool(p.mirror), np.float32(p.scale)
         self.sizing, self._spoil = sizing(record, shape[0]), spoiling(record, shape[0])
         self.shape = transformed(record, shape)
         self._augment = augment.plan(record) if self._train else None
-        channels, height, width = shape if self.sizing is None else (shape[0], *self.sizing.size(*shape[1:]))
-        if (self._crop[0] > height or self._crop[1] > width) and not (self._augment and self._augment.resizes):
-            size = f"{self._crop_text()} is larger than the images, {height} x {width}"
-            raise _refuse(record, BAD_TRANSFORM, size, "crop_size" if p.crop_size else "crop_h")
-        self._mean = _mean(record, (channels, height, width))
+        size = shape if self.sizing is None else (shape[0], *self.sizing.size(*shape[1:]))
+        check_crop(record, shape[1:], opening.phase)
+        self._mean = _mean(record, size)
         self._mean_image = bool(p.mean_file)
         self.slow = bool(self._augment or self.sizing or self._spoil)
         self._draws = self._mirror or any(each.draws for each in (self.sizing, self._spoil) if each)
@@ -135,10 +126,6 @@ class Transform:
             row, column = room[0] // 2, room[1] // 2
         return slice(None), slice(row, row + self._crop[0]), slice(column, column + self._crop[1])
 
-    def _crop_text(self) -> str:
-        height, width = self._crop
-        return f"crop_size: {height}" if height == width else f"crop_h: {height} crop_w: {width}"
-
     @property
     def any_size(self) -> bool:
         """Whether images keep the size that they have."""
@@ -155,7 +142,7 @@ class Transform:
             return
         if all(self._crop):
             if height < self._crop[0] or width < self._crop[1]:
-                raise BadRecordError(f"it is {height} x {width}, smaller than {self._crop_text()}")
+                raise BadRecordError(f"it is {height} x {width}, smaller than {crop_text(self._crop)}")
         elif (height, width) != shape[1:]:
             wanted = " x ".join(map(str, shape[1:]))
             said = f"it is {height} x {width}, the batch {wanted}, and there is no crop_size"
@@ -165,21 +152,13 @@ class Transform:
 # ---------------------------------------------------------------- what the fields say
 
 
-def _check(record: Record) -> None:
-    p = record.transform_param
-    if p.has("mean_file") and p.mean_value:
-        raise _refuse(record, BAD_TRANSFORM, "has both mean_file and mean_value; only one of them can be", "mean_value")
-    if bool(p.crop_h) != bool(p.crop_w):
-        raise _refuse(record, BAD_TRANSFORM, "crop_h and crop_w go together", "crop_h" if p.crop_h else "crop_w")
-
-
 def _mean(record: Record, shape: Shape) -> Array | None:
     """The mean of images of this shape as channels x 1 x 1 or as an image, or None."""
     mean = mean_of(record, shape[0])
     if mean is not None and record.transform_param.mean_file and mean.shape != shape:
         shapes = f"is {format_shape(mean.shape)}, the images are {format_shape(shape)}"
         message = f'the mean image in "{record.transform_param.mean_file}" {shapes}'
-        raise _refuse(record, MEAN_FILE, message, "mean_file")
+        raise refuse(record, MEAN_FILE, message, "mean_file")
     return mean
 
 
@@ -187,16 +166,14 @@ def mean_of(record: Record, channels: int) -> Array | None:
     """The mean values as channels x 1 x 1, or the mean image, or None. Raises NetError: DAT006, DAT007."""
     p = record.transform_param
     if p.mean_value:
-        if len(p.mean_value) not in (1, channels):
-            message = f"has {len(p.mean_value)} mean values for images of {channels} channels"
-            raise _refuse(record, BAD_TRANSFORM, message, "mean_value")
+        check_means(record, channels)
         values = np.array(p.mean_value, np.float32)
         return np.ascontiguousarray(np.broadcast_to(values.reshape(-1, 1, 1), (channels, 1, 1)))
     if not p.mean_file:
         return None
     path = find(record, p.mean_file)
     if path is None:
-        raise _refuse(record, MEAN_FILE, f'there is no mean file "{p.mean_file}"', "mean_file")
+        raise refuse(record, MEAN_FILE, f'there is no mean file "{p.mean_file}"', "mean_file")
     return _read_mean(record, path)
 
 
@@ -206,12 +183,7 @@ def _read_mean(record: Record, path: Path) -> Array:
         mean = np.asarray(read_blob(path), np.float32)
     except NetError as error:
         reason = error.diagnostics[0].message
-        raise _refuse(record, MEAN_FILE, f"the mean file cannot be read: {reason}", "mean_file") from None
+        raise refuse(record, MEAN_FILE, f"the mean file cannot be read: {reason}", "mean_file") from None
     while mean.ndim > 3 and mean.shape[0] == 1:
         mean = mean[0]
     return np.ascontiguousarray(mean)
-
-
-def _refuse(record: Record, code: Code, message: str, field: str) -> NetError:
-    span = record.transform_param.span_of(field)
-    return NetError(Diagnostic.of_layer(record, code, message, span, field=field))

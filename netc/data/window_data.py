@@ -22,6 +22,7 @@ from netc.data.reading import Reading, blamed, missing, problem
 from netc.data.resize import resize
 from netc.data.source import Opening, Source, SourceType
 from netc.data.transform import mean_of
+from netc.data.transform_fields import WINDOWS, check_fields
 from netc.errors import Diagnostic, NetError
 from netc.layer import Array, Phase, Shape
 from netc.schema.record import Record
@@ -132,6 +133,7 @@ class WindowReader:
         self._check(record)
 
     def _check(self, record: Record) -> None:
+        check_fields(record)
         if self._crop <= 2 * self._p.context_pad:
             message = f"context_pad: {self._p.context_pad} leaves nothing of crop_size: {self._crop}"
             raise NetError(problem(record, BAD_TRANSFORM, message, field="context_pad"))
@@ -240,4 +242,4 @@ def _probe(record: Record, phase: Phase) -> tuple[Shape, ...] | None:
     return (int(p.batch_size), 3, crop, crop), (int(p.batch_size),)
 
 
-WINDOW_DATA = SourceType("WindowData", _open, _probe)
+WINDOW_DATA = SourceType("WindowData", _open, _probe, transform=WINDOWS)
