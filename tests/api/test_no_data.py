@@ -16,7 +16,7 @@ from netc.catalogue import catalogue
 from netc.errors import NetError
 from netc.layer import Phase
 
-PLANNED = {"DigitScenes", "Digits", "Input"}  # digits come with netc, Input is filled by programs only
+PLANNED = {"DigitScenes", "Digits", "Input", "Scenes"}  # made of what comes with netc, or filled by programs only
 
 
 def sources() -> Iterator[tuple[str, str]]:

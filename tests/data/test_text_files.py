@@ -140,6 +140,7 @@ OWN = {
     "report/explain.py": "netc's own files",
     "api/gallery.py": "netc's own nets",
     "language/tables.py": "netc's own grammar",
+    "pages/html.py": "netc's own pages",
 }
 
 
