@@ -9,7 +9,21 @@ from types import ModuleType
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["Definition", "Net", "NetError", "Plan", "Pool", "Solver", "check", "load", "loads", "plan"]
+__all__ = [
+    "Definition",
+    "Net",
+    "NetError",
+    "Plan",
+    "Pool",
+    "Solver",
+    "check",
+    "draw",
+    "load",
+    "loads",
+    "plan",
+    "predict",
+    "summary",
+]
 
 _HOME = {
     "Definition": "netc.api.definition",
@@ -19,8 +33,11 @@ _HOME = {
     "Pool": "netc.api.pool",
     "Solver": "netc.api.session",
     "check": "netc.api.planning",
+    "draw": "netc.api.notebook",
     "load": "netc.api.planning",
     "loads": "netc.api.definition",
+    "predict": "netc.api.notebook",
+    "summary": "netc.api.notebook",
 }
 
 
@@ -28,6 +45,10 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'netc' has no attribute {name!r}")
     return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted((*__all__, "__version__", "__doc__"))
 
 
 class _Planner(ModuleType):

@@ -220,6 +220,10 @@ class NetError(Refusal):
     def __str__(self) -> str:
         return "\n".join(d.render() for d in self.diagnostics)
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows: the diagnostics, which say where the mistake is; not where netc found it."""
+        return str(self).split("\n")
+
 
 class NetWarning(RuntimeWarning):
     """What netc warns a program of; commands show the diagnostics themselves."""

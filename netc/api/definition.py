@@ -34,6 +34,10 @@ class Definition:
     warnings: tuple[Diagnostic, ...] = ()
     solver: Record | None = None
 
+    def __repr__(self) -> str:
+        trained = "" if self.solver is None else ", with a solver"
+        return f"<net {self.record.name or self.path.name}: {len(self.record.layer)} layers{trained}>"
+
 
 def loads(text: str, path: str = "<string>", *, layers: Iterable[Path] = (), settings: Given = None) -> Definition:
     """Type a net given as text. settings: as in `load`. Raises NetError with everything that is wrong with it."""

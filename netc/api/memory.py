@@ -14,6 +14,7 @@ from netc.errors import Code, Diagnostic, NetError
 from netc.plan.budget import Fit, Make, fit
 from netc.plan.model import Plan
 from netc.plan.usage import Measure, Usage, of_plan
+from netc.report import notebook
 from netc.run.environment import exact, useful_threads
 from netc.schema.record import Record
 from netc.solve.rule import Rule
@@ -76,6 +77,12 @@ class Planned(Plan):
     """A plan that knows what it will take. solver: that of a training run."""
 
     solver: Record | None = None
+
+    def __repr__(self) -> str:
+        return Plan.__repr__(self)
+
+    def _repr_html_(self) -> str:
+        return notebook.html(self)
 
     @cached_property
     def memory(self) -> Usage:

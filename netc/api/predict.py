@@ -47,12 +47,30 @@ IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".p
 
 @dataclass(frozen=True)
 class Prediction:
-    """One sample: what it was, and the net's outputs for it (without the batch axis), or why there are none."""
+    """One sample: what it was, and the net's outputs for it (without the batch axis), or why there are none.
+
+    kinds: what each output is. names: what the classes are called, as training stored it.
+    """
 
     source: str
     outputs: dict[str, Array] = field(default_factory=dict)
     problem: Diagnostic | None = None
     kinds: Mapping[str, Output] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        if self.problem is not None:
+            return f"<{self.source}: {self.problem.message}>"
+        best = ", ".join(f"{name} {score:.3f}" for name, score in self.best(3))
+        return f"<{self.source}: {best or ', '.join(self.outputs)}>"
+
+    def best(self, count: int = 5) -> list[tuple[str, float]]:
+        """The best classes of the first output that tells classes: their names (or numbers) and scores, best first."""
+        for name in self.outputs:
+            found = self.top(name, count, len(self.names) or None)
+            if found is not None:
+                return [(self.names[i] if i < len(self.names) else str(i), score) for i, score in found]
+        return []
 
     def top(self, name: str, count: int, classes: int | None = None) -> list[tuple[int, float]] | None:
         """The `count` best classes of an output with their scores, best first; None if it is no list of them.
@@ -173,7 +191,7 @@ class Predictor:
                 yield Prediction(sample.source, problem=sample.problem)
                 continue
             mine = {name: self.kinds[name].of(array, row, self.batch) for name, array in found.items()}
-            yield Prediction(sample.source, mine, kinds=self.kinds)
+            yield Prediction(sample.source, mine, kinds=self.kinds, names=self.preprocessing.class_names)
             row += 1
 
     # ------------------------------------------------------------ samples

@@ -31,6 +31,7 @@ from netc.layer import Array, Phase, Shape, format_shape
 from netc.plan.lints.learning import unlearned
 from netc.plan.lints.zeros import ZEROS
 from netc.plan.model import Plan
+from netc.report import notebook
 from netc.run.codes import INPUT_SHAPE
 from netc.schema.record import Record
 from netc.solve.events import Events
@@ -130,6 +131,14 @@ class Net(SizedNet):
                 self.definition, self, changes=changes, executor=executor, threads=threads
             )
         return self._generators[key].texts(text, count=count, seed=seed)[:count]
+
+    def __repr__(self) -> str:
+        graph, files = self.graph, ", ".join(path.name for path in self.loaded)
+        weights = f", weights of {files}" if files else ""
+        return f"<net {graph.name or 'net'} ({graph.state.phase}): {len(graph.nodes)} layers{weights}>"
+
+    def _repr_html_(self) -> str:
+        return notebook.html(self.plan)
 
 
 class Solver(solve.Solver):

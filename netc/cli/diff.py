@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
@@ -9,13 +10,15 @@ from rich.table import Table
 from rich.text import Text
 
 from netc.api import planning
+from netc.api.metrics import finite
 from netc.cli import _output
 from netc.cli._options import net_options
-from netc.convert.files import read_net
+from netc.convert.files import is_text, read
+from netc.convert.model import Model, definition_of
 from netc.language import Setting
 from netc.layer import Phase, Shape
 from netc.plan.model import Plan
-from netc.report import diff
+from netc.report import diff, weights
 
 COLOURS = {"-": "red", "+": "green", "~": "yellow"}
 
@@ -39,22 +42,57 @@ def command(
 ) -> int:
     """Layers removed, added and changed from net A to net B, and what follows: shapes, counts, memory.
 
-    A and B are text files or .caffemodel files. Layers are compared by name; a field that is written with its default
-    value is as good as none. Exit code 1 if the nets differ, 0 if they are the same.
+    A and B are text files or .caffemodel files; of two weight files, the parameters are compared, too. Layers are
+    compared by name; a field that is written with its default value is as good as none. A net that is not there in
+    phase TEST is compared as it trains. Exit code 1 if the nets or the parameters differ, 0 if they are the same.
     """
 
-    def plan(path: Path) -> Plan:
-        definition = read_net(path, layers, settings)
-        planned = planning.plan(definition, phase, level=level, stages=stages, batch=batch, inputs=dict(inputs))
+    models = [read(path, layers, settings if is_text(path) else ()) for path in (a, b)]
+    changes = _changed(*models)
+    if changes is not None and not any(model.definition for model in models):
+        _say(None, changes, as_json)
+        return 1 if changes.found else 0
+
+    def plan(model: Model) -> Plan:
+        definition = definition_of(model)
+        phases = {state.phase for state in planning.states(definition)}
+        there: Phase = "TRAIN" if phases == {"TRAIN"} else phase
+        planned = planning.plan(definition, there, level=level, stages=stages, batch=batch, inputs=dict(inputs))
         _output.show(planned.warnings)
         return planned
 
-    found = diff.compare(plan(a), plan(b))
+    found = diff.compare(*(plan(model) for model in models))
+    _say(found, changes, as_json)
+    return 0 if found.same and not (changes and changes.found) else 1
+
+
+@dataclass(frozen=True)
+class _Changed:
+    """The parameters that differ, of how many."""
+
+    found: list[weights.Change]
+    count: int
+
+
+def _changed(a: Model, b: Model) -> _Changed | None:
+    """What differs between the parameters of two models; None if not both have some."""
+    if a.weights is None or b.weights is None:
+        return None
+    count = len({(blob.layer, blob.index) for each in (a.weights, b.weights) for blob in weights.blobs(each)})
+    return _Changed(weights.compare(a.weights, b.weights), count)
+
+
+def _say(found: diff.Difference | None, changes: _Changed | None, as_json: bool) -> None:
     if as_json:
-        _output.print_json(found.data())
-    else:
+        net = found.data() if found is not None else {"same": True}
+        more = {} if changes is None else {"weights": finite([asdict(change) for change in changes.found])}
+        same = bool(net["same"]) and not (changes and changes.found)
+        _output.print_json({**net, **more, "same": same})
+        return
+    if found is not None:
         _show(found)
-    return 0 if found.same else 1
+    for line in weights.lines(changes.found, changes.count) if changes is not None else ():
+        _output.out.print(Text(line, COLOURS.get(line[0], "")))
 
 
 def _show(found: diff.Difference) -> None:

@@ -10,17 +10,21 @@ import click
 from click.core import ParameterSource
 
 from netc.api import memory, planning
+from netc.api.metrics import finite
 from netc.cli import _output
 from netc.cli._options import budget_option, executor_options, file_argument, net_options
+from netc.convert.files import is_text, read
+from netc.convert.model import Model
 from netc.errors import NetError
 from netc.language import Setting
 from netc.layer import Phase, Shape
 from netc.plan.budget import Fit, Make
 from netc.plan.model import Plan
 from netc.plan.usage import fixed, readable
-from netc.report import summary
+from netc.report import summary, weights
 from netc.report import usage as usage_report
 from netc.schema.record import Record
+from netc.schema.weights import Weights
 
 
 @click.command("summary")
@@ -56,6 +60,8 @@ def command(
 ) -> None:
     """Shapes, receptive fields, parameters, multiply-adds and memory of FILE, layer by layer.
 
+    Of a weight file (.caffemodel, HDF5, .safetensors): its blobs, and how their values are distributed.
+
     What a composite made is one row, unless --expand. Where the terminal is narrow ($COLUMNS), counts are short
     (3.54 M), then names are shortened in the middle, then the columns "sees", "type" and "blob" go; no number is cut.
     A data layer whose source is not there is planned from its batch size and crop size; --input says otherwise.
@@ -66,6 +72,9 @@ def command(
     with_memory = with_memory or budget is not None
     if with_memory and context.get_parameter_source("phase") is ParameterSource.DEFAULT:
         phase = "TRAIN"
+    if not is_text(file):
+        _weights(read(file, layers, settings), as_json)
+        return
     definition = planning.load(file, layers=layers, settings=settings)
     options: dict[str, Any] = {"level": level, "stages": stages, "batch": batch, "inputs": dict(inputs)}
 
@@ -92,6 +101,16 @@ def command(
         if node.key in plan.assumed and not any(name in blobs for name, _ in inputs):
             said = f"its source is not there, its shape is assumed; --input {blobs[0]}=SHAPE sets it"
             _output.say(f"data layer {node.name}: {said}")
+
+
+def _weights(model: Model, as_json: bool) -> None:
+    """What is in a weight file."""
+    found = model.weights or Weights(model.path.name, ())
+    if as_json:
+        _output.print_json(finite(weights.data(found)))
+        return
+    for line in weights.table(found, _output.out.width):
+        _output.out.print(line)
 
 
 def _line(plan: Plan, executor: str) -> str:

@@ -40,7 +40,7 @@ def read(path: Path, layers: Iterable[Path] = (), settings: Settings = ()) -> Mo
     Raises NetError with what is wrong with the file, and SYN051 for settings where there is no text.
     """
     layers = tuple(layers)
-    if _is_text(path):
+    if is_text(path):
         return Model(path, load_definition(path, layers=layers, settings=settings))
     if settings:
         message = f"{path} is no text of a net: nothing can be set in it"
@@ -87,7 +87,8 @@ def with_weights(model: Model, paths: Iterable[Path]) -> Model:
     return model
 
 
-def _is_text(path: Path) -> bool:
+def is_text(path: Path) -> bool:
+    """Whether a file is the text of a net, and no binary model or weight file; a missing one is."""
     if path.suffix in _OTHERS or is_hdf5(path):
         return False
     return path.suffix in _TEXT or not (path.suffix in _BINARY or _is_binary(path))

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from math import prod
 from typing import Literal
 
 from netc.errors import Diagnostic
@@ -158,6 +159,13 @@ class Plan:
     backward_data: tuple[int, ...] = ()
     backward_buffers: tuple[dict[str, int], ...] = ()
     kept: bool = False
+
+    def __repr__(self) -> str:
+        """A line: what a plan holds takes megabytes."""
+        graph, macs = self.graph, sum(layer.setup.macs for layer in self.layers)
+        learned = sum(prod(p.shape) for p in self.params if p.blob.learned)
+        counted = f"{learned:,} parameters, {macs:,} multiply-adds"
+        return f"<plan of {graph.name or 'net'} ({graph.state.phase}): {len(graph.nodes)} layers, {counted}>"
 
     def is_over(self, slot: int, at: int) -> bool:
         """Whether, after step `at`, something else has been written to a slot's storage: in place, say."""

@@ -48,6 +48,11 @@ def picture(dot: str, kind: str) -> bytes:
     raise _refused(f"no .{kind} picture can be written: {said or 'nothing came out'}")
 
 
+def there() -> bool:
+    """Whether there is a program that lays out pictures."""
+    return bool(_programs())
+
+
 def _programs() -> list[str]:
     """`dot` and `graphviz-pure`, those that are there."""
     beside = sysconfig.get_path("scripts")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,8 @@ def write(case: Case, folder: Path) -> None:
     draw(net, rng)
     ((name, array),) = net.inputs.items()
     array[...] = rng.normal(size=array.shape)
-    given, outputs = array.copy(), net.forward()
+    given: dict[str, Any] = {name: array.copy()}
+    outputs: dict[str, Any] = net.forward()
     layers = [node.record.replace(include=None, exclude=None) for node in net.graph.nodes]
     layers[0] = layers[0].replace(input_param=_shape(net, array.shape))
     record = net.definition.record.replace(**dict.fromkeys(ELSEWHERE), layer=tuple(layers))
@@ -37,7 +39,7 @@ def write(case: Case, folder: Path) -> None:
     (folder / "net.caffemodel").write_bytes(dump_weights(case.name, weights_of(net).layers))
     if case.known_to_onnx:
         (folder / "net.onnx").write_bytes(b"".join(export(Predicting.of(net)).parts))
-    np.savez(folder / "input.npz", **{name: given})
+    np.savez(folder / "input.npz", **given)
     np.savez(folder / "outputs.npz", **outputs)
 
 

@@ -1,0 +1,27 @@
+"""`netc plot`: the curves of runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from netc.api import history
+from netc.cli._files import STDOUT, say_written, write_text
+from netc.cli._options import OUTPUT
+from netc.report.curves import svg
+
+
+@click.command("plot")
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
+@click.option("-o", "--output", type=OUTPUT, default=STDOUT, help="The SVG file to write (default: stdout).")
+@click.option("--title", default="", help="A line above the curves.")
+def command(runs: tuple[Path, ...], output: Path, title: str) -> None:
+    """Draw the losses, tests and learning rates of each RUN over iterations, several runs in one picture.
+
+    RUN is a metrics file (PREFIX.metrics.jsonl), the prefix, the net's file if it is called like the prefix, or a
+    folder with one metrics file.
+    """
+    found = [history.read(run) for run in runs]
+    write_text(output, svg(history.charts(found), title))
+    say_written(output)
