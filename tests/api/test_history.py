@@ -28,9 +28,8 @@ def metrics(path: Path, count: int = 5, **more: object) -> Path:
 def test_what_a_run_says(tmp_path: Path) -> None:
     path = metrics(tmp_path / "net.metrics.jsonl")
     with path.open("a") as file:
-        file.write(
-            '[1]\n"x"\nno json\n{"kind": "train"}\n{"kind": "train", "iteration": 60, "average_loss": true}\n{"kind": "tr'
-        )
+        file.write('[1]\n"x"\nno json\n{"kind": "train"}\n')
+        file.write('{"kind": "train", "iteration": 60, "average_loss": true}\n{"kind": "tr')
     run = history.read(path)
     assert run.losses == [(0, 2.0), (10, 1.0), (20, 2 / 3), (30, 0.5), (40, 0.4)]
     assert run.tests == {"accuracy": [(0, 0.1), (50, 0.9)], "loss": [(0, 2.3)], "all": []}
