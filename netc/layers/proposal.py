@@ -29,6 +29,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from netc.jit import kernel
+from netc.kernels.anchors import anchor_boxes
 from netc.kernels.boxes import kept_boxes
 from netc.layer import (
     BAD_BOTTOM_SHAPE,
@@ -98,19 +99,6 @@ def setup(site: Site) -> Setup:
     image = Holds("image", width=scores[3] * p.feat_stride, height=scores[2] * p.feat_stride)
     geometry = Geometry(*scores[2:], anchors)
     return Setup(tops=tops, reads=(), dynamic=True, holds=(ANYTHING, ANYTHING, image), geometry=geometry)
-
-
-def anchor_boxes(base: int, ratios: tuple[float, ...], scales: tuple[float, ...]) -> Array:
-    """Anchors around the cell 0..base-1, ratio by ratio: widths and heights are whole pixels before scaling."""
-    centre = (base - 1) / 2
-    rows = []
-    for ratio in ratios:
-        width = np.floor(np.sqrt(base * base / ratio) + 0.5)
-        height = np.floor(width * ratio + 0.5)
-        for scale in scales:
-            half_w, half_h = (width * scale - 1) / 2, (height * scale - 1) / 2
-            rows.append((centre - half_w, centre - half_h, centre + half_w, centre + half_h))
-    return np.array(rows)
 
 
 def forward(call: Call) -> None:
