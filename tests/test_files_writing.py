@@ -219,7 +219,6 @@ MAY_WRITE = {
     "solve/snapshots.py": {"mkdtemp"},  # where the last snapshot goes if its place is full
     "solve/hdf5.py": {"_h5py().File"},  # into the file that the one writer gives
     "convert/hdf5.py": {"h5py.File"},  # in memory
-    "convert/safetensors.py": {"_package().save"},  # in memory
     "data/images.py": {"pillow().fromarray(np.ascontiguousarray(shown)).save"},  # in memory
     "cli/predict.py": {"np.savez"},  # in memory
     "cli/_predictions.py": {"np.save", "h5py().File", "folder.mkdir"},  # in memory; the folder that --maps names

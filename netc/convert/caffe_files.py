@@ -11,7 +11,7 @@ from netc.convert.program import program
 from netc.graph import State, included
 from netc.schema.record import Record
 from netc.schema.text import to_text
-from netc.schema.weights_write import dump_weights
+from netc.schema.weights_write import weights_parts
 
 
 def _program(model: Model, options: Options) -> Made:
@@ -33,14 +33,14 @@ def _caffemodel(model: Model, options: Options) -> Made:
     model = in_stored_types(model, options)
     if model.unread and model.weights is not None:
         reason = model.unread[0].message
-        return Made((dump_weights(model.weights.name, model.weights.layers),), (f"left out: the net, as {reason}",))
+        return Made(weights_parts(model.weights.name, model.weights.layers), (f"left out: the net, as {reason}",))
     definition = definition_of(model)
     found = model.weights.layers if model.weights else ()
     record = definition.record.replace(layer=None, solver=None)
     record = record.replace(layer=tuple(_snapshot_layers(definition, {w.name for w in found if w.blobs})))
     made, lost = paired(record.layer, found)
     notes = (f"left out, not in the net: {', '.join(lost)}",) if lost else ()
-    return Made((dump_weights(record.name, made, record),), notes)
+    return Made(weights_parts(record.name, made, record), notes)
 
 
 def _snapshot_layers(definition: Definition, found: Set[str]) -> list[Record]:

@@ -22,7 +22,8 @@ UNKNOWN_FORMAT = Code(
 MISSING_PACKAGE = Code(
     "CNV003",
     "a format's package is not installed",
-    why="safetensors and ONNX are written by packages of their own, which netc does not need for anything else.",
+    why="ONNX is written, safetensors are read, and what was made is checked by packages of their own, which netc does "
+    "not need for anything else.",
     example="netc convert net.prototxt model.onnx",
     fix="pip install 'netc[onnx]' or pip install 'netc[safetensors]'",
 )

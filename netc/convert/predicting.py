@@ -101,14 +101,14 @@ def build(model: Model, options: Options = NOTHING) -> tuple[Predicting, tuple[s
     found: dict[int, Array] = {}
     if model.weights is not None:
         weights = Weights(model.weights.name, (*model.weights.layers, *front))
-        found, said = _loaded(plan, weights, str(model.path), whole=not options.upto)
+        found, said = loaded(plan, weights, str(model.path), whole=not options.upto)
         notes += said
     elif front:
-        found, _ = _loaded(plan, Weights("", tuple(front)), str(model.path), whole=False)
+        found, _ = loaded(plan, Weights("", tuple(front)), str(model.path), whole=False)
     if model.weights is None and plan.params:
         notes.append("no weights were given: parameters are as their fillers say")
     fillers = _fillers(whole, plan, options) if len(found) < len(plan.params) else {}
-    blobs = [found[p.index] if p.index in found else _filled(plan, p, fillers) for p in plan.params]
+    blobs = list(filled(plan, found, fillers))
     if options.half:
         blobs = [half_of(b, f'"{p.name}"') if b.ndim > 1 else b for b, p in zip(blobs, plan.params, strict=True)]
     return Predicting(plan, tuple(blobs), outputs), tuple(notes)
@@ -182,7 +182,7 @@ def _kept(plan: Plan, definition: Definition, blobs: Sequence[str]) -> Definitio
 # ---------------------------------------------------------------- parameters
 
 
-def _loaded(plan: Plan, weights: Weights, source: str, whole: bool) -> tuple[dict[int, Array], list[str]]:
+def loaded(plan: Plan, weights: Weights, source: str = "", whole: bool = True) -> tuple[dict[int, Array], list[str]]:
     """The values of parameter blobs that the weights have, by index, and what a person should know.
 
     whole: the net is all that the weights are for; of a part nobody asks.
@@ -210,8 +210,18 @@ def _fillers(whole: Definition, plan: Plan, options: Options) -> Fillers:
         plans.append(plan_state(whole, states(whole)[-1], inputs=options.inputs))
     found: dict[tuple[str, int], Record | float] = {}
     for one in plans:
-        found |= {(one.graph.nodes[p.layer].key, p.position): p.blob.filler for p in one.params}
+        found |= fillers_of(one)
     return found
+
+
+def fillers_of(plan: Plan) -> dict[tuple[str, int], Record | float]:
+    """How the parameter blobs of a net start, by layer key and position."""
+    return {(plan.graph.nodes[p.layer].key, p.position): p.blob.filler for p in plan.params}
+
+
+def filled(plan: Plan, found: Mapping[int, Array], fillers: Fillers) -> tuple[Array, ...]:
+    """The values of all parameter blobs: those that are found, by index, and others as their fillers say."""
+    return tuple(found[p.index] if p.index in found else _filled(plan, p, fillers) for p in plan.params)
 
 
 def _filled(plan: Plan, param: Param, fillers: Fillers) -> Array:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from netc.convert.codes import BAD_SAFETENSORS, MISSING_PACKAGE, NAMES_CLASH
-from netc.convert.model import Format, Made, Model, Options, weights_of
+from netc.convert.model import Format, Made, Model, Options, Parts, weights_of
 from netc.convert.parameters import in_stored_types, net_text
 from netc.errors import Diagnostic, NetError
 from netc.layer import Array
@@ -22,12 +22,15 @@ from netc.schema.weights import LayerWeights, Weights, read_file
 from netc.untrusted import library
 
 _MOST_BYTES = 1 << 34
+ALIGNED = 8  # bytes of the header's length, and what the header is filled up to
+KINDS = {"<i8": "I64", "<f8": "F64", "<f4": "F32", "<i4": "I32", "<f2": "F16"}
+"""What the format calls numpy's types, larger ones first."""
 
 
-def dump(weights: Weights, net: str) -> bytes:
-    """The weights, and the text of their net ("" if it is not known), as the bytes of a safetensors file.
+def dump(weights: Weights, net: str) -> Parts:
+    """The weights, and the text of their net ("" if it is not known), as a safetensors file.
 
-    Layers without blobs are in the list of layers only; gradients are not kept. Raises NetError (CNV003, CNV007).
+    Layers without blobs are in the list of layers only; gradients are not kept. Raises NetError (CNV007).
     """
     arrays = dict[str, Array]()
     for layer in weights.layers:
@@ -35,19 +38,32 @@ def dump(weights: Weights, net: str) -> bytes:
         if f"{name}/0" in arrays and layer.blobs:
             message = f'two layers with parameters are called "{layer.name}"'
             raise NetError(Diagnostic(NAMES_CLASH, message, help=NAMES_CLASH.fix))
-        arrays |= {f"{name}/{i}": np.array(blob) for i, blob in enumerate(layer.blobs)}
+        arrays |= {f"{name}/{i}": np.asarray(blob) for i, blob in enumerate(layer.blobs)}
     order = [[layer.name, layer.type] for layer in weights.layers]
     metadata = {"format": "netc", "name": as_utf8(weights.name), "layers": json.dumps(order)}
     if net:
         metadata["net"] = as_utf8(net)
-    data: bytes = _package().save(arrays, metadata)
-    return data
+    return parts(arrays, metadata)
 
 
-def arrays(found: Mapping[str, Array]) -> bytes:
-    """Arrays by name as the bytes of a safetensors file. Raises NetError (CNV003)."""
-    data: bytes = _package().save({name: np.array(array) for name, array in found.items()})
-    return data
+def parts(arrays: Mapping[str, Array], metadata: Mapping[str, str] | None = None) -> Parts:
+    """Arrays by name as a safetensors file: a header in JSON, then each array's bytes where they are.
+
+    Larger types come first, as the package has them, so that each array begins at a multiple of its size.
+    https://github.com/huggingface/safetensors#format
+    """
+    order = sorted(arrays, key=lambda name: (list(KINDS).index(arrays[name].dtype.str), name))
+    header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
+    at = 0
+    for name in order:
+        array = arrays[name]
+        kind, end = KINDS[array.dtype.str], at + array.nbytes
+        header[name] = {"dtype": kind, "shape": array.shape, "data_offsets": (at, end)}
+        at = end
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % ALIGNED)
+    found = (np.ascontiguousarray(arrays[name]).reshape(-1).view(np.uint8).data for name in order)
+    return (len(text).to_bytes(ALIGNED, "little") + text, *found)
 
 
 def load(path: Path) -> tuple[Weights, str]:
@@ -102,7 +118,7 @@ def _package() -> Any:
 def _write(model: Model, options: Options) -> Made:
     model = in_stored_types(model, options)
     text, notes = net_text(model)
-    return Made((dump(weights_of(model), text),), notes)
+    return Made(dump(weights_of(model), text), notes)
 
 
 FORMAT = Format((".safetensors",), _write, frozenset({"half"}))

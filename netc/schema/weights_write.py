@@ -54,22 +54,28 @@ def write_weights(file: BinaryIO, name: str, layers: Iterable[LayerWeights], def
     `definition`, a NetParameter, adds everything else that the net and its layers (by name) say, as Caffe's own
     snapshots do. Raises NetError (SNP005) for 2 GiB or more, before anything is written; OSError is the file's own.
     """
-    net = _Message()
-    rest = _definition(net, name, definition)
-    for layer in layers:
-        own = rest.get(layer.name)
-        net.nest(100, _layer(layer, own.popleft() if own else None))
-    return _write(file, net)
+    return _write(file, _weights(name, layers, definition))
 
 
 def dump_weights(name: str, layers: Iterable[LayerWeights], definition: Record | None = None) -> bytes:
     """As `write_weights`, but gives the bytes."""
+    return b"".join(weights_parts(name, layers, definition))
+
+
+def weights_parts(
+    name: str, layers: Iterable[LayerWeights], definition: Record | None = None
+) -> tuple[bytes | memoryview, ...]:
+    """As `write_weights`, but gives what the file is made of, one part after the other; arrays are not copied."""
+    return tuple(_checked(_weights(name, layers, definition)))
+
+
+def _weights(name: str, layers: Iterable[LayerWeights], definition: Record | None) -> _Message:
     net = _Message()
     rest = _definition(net, name, definition)
     for layer in layers:
         own = rest.get(layer.name)
         net.nest(100, _layer(layer, own.popleft() if own else None))
-    return b"".join(_checked(net))
+    return net
 
 
 def write_solver_state(file: BinaryIO, state: SolverState) -> int:

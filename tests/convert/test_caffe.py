@@ -196,6 +196,16 @@ def test_rewrites(tmp_path: Path, tool: str, text: str, types: list[str]) -> Non
     assert [layer.type for layer in layers[1:]] == types
 
 
+@pytest.mark.parametrize("tool", ["", *PROFILES])
+def test_statistics_as_published_nets_ask_for_them(tmp_path: Path, tool: str) -> None:
+    """Deploy files of ResNet say `use_global_stats: true`, which is what every tool does."""
+    text = "a = BatchNorm(data) { use_global_stats: true eps: 0.001 }\nb = Scale(a) { bias_term: true }"
+    made, layers = small(tmp_path, text, profile=tool)
+    assert [layer.type for layer in layers] == ["Input", "BatchNorm", "Scale"]
+    assert layers[1].batch_norm_param.eps == pytest.approx(0.001)
+    agrees(made)
+
+
 def test_every_layer_that_a_tool_does_not_take_is_named(tmp_path: Path) -> None:
     with pytest.raises(NetError) as caught:
         small(

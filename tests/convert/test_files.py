@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from netc.convert import files
+from netc.convert import files, safetensors
 from netc.convert.codes import BAD_SAFETENSORS, NO_NET, NO_PARAMETERS, ONNX_NOT_READ, UNKNOWN_FORMAT
 from netc.convert.model import Model, Options
 from netc.errors import CODES, Code, NetError
@@ -173,3 +173,20 @@ def test_weights_without_net(model: Model, tmp_path: Path) -> None:
     with pytest.raises(NetError) as caught:
         files.read(path)
     assert caught.value.diagnostics[0].code is BAD_SAFETENSORS
+
+
+def test_safetensors_are_those_of_the_package() -> None:
+    """Byte for byte: larger types first, then by name; any number of axes, no values, any name."""
+    save = pytest.importorskip("safetensors.numpy", reason="the extra safetensors is not installed").save
+    rng = np.random.default_rng(0)
+    arrays = {
+        "b/0": rng.standard_normal((2, 3)).astype(np.float32),
+        "a/1": rng.standard_normal(3).astype(np.float16),
+        "n": np.int64(7).reshape(()),
+        "a/0": rng.standard_normal((2, 2)),
+        "none": np.zeros((0, 3), np.float32),
+        '\u00e4 "\\': rng.standard_normal((3, 2)).astype(np.float32).T,
+        "i": np.arange(3, dtype=np.int32),
+    }
+    found = b"".join(safetensors.parts(arrays, {"format": "netc"}))
+    assert found == save({name: np.array(array, order="C") for name, array in arrays.items()}, {"format": "netc"})

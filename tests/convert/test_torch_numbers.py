@@ -188,13 +188,13 @@ def train_by_both(path: Path, shape: tuple[int, ...], classes: int, rate: float 
     settings |= {"snapshot": 0, "momentum": 0.9, "weight_decay": 0.0005}
     solver = netc.Solver(path, changes=settings, executor="reference")
     made = export(views(replace(files.read(path), weights=weights_of(solver.net)), Options())[0], path.name)
+    module = load(made).train()  # with the parameters as they are now: `made` has no others
     ours = []
     for data, label in batches:
         solver.net.set_input("data", data)
         solver.net.set_input("label", label)
         solver.step(1)
         ours.append(solver.net.loss)
-    module = load(made).train()
     optimizer = torch.optim.SGD(imported(made).parameter_groups(module, rate, 0.0005), momentum=0.9)
     theirs = []
     for data, label in batches:

@@ -7,6 +7,7 @@ import numpy as np
 import netc
 from netc.api.planning import plan_state
 from netc.catalogue import catalogue
+from netc.convert.predicting import Predicting
 from netc.convert.torch import Model, View, export
 from netc.graph import State
 from netc.layer import Example, LayerType
@@ -35,4 +36,4 @@ def build(layer_type: LayerType, example: Example) -> Net:
 
 def written(net: Net) -> Model:
     """The model that gives every top of the net's last layer."""
-    return export([View("forward", net, net.graph.nodes[-1].tops)], "example.net")
+    return export([View("forward", Predicting.of(net), net.graph.nodes[-1].tops)], "example.net")

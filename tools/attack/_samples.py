@@ -348,7 +348,7 @@ def _models(folder: Path) -> dict[str, Kind]:
         if layer.blobs:
             old = encode_bytes(4, layer.name.encode()) + b"\x28\x0e"
             v1 += encode_bytes(2, old + b"".join(encode_bytes(6, _blob(b)) for b in layer.blobs))
-    tensors = safetensors.dump(weights, NET)
+    tensors = b"".join(safetensors.dump(weights, NET))
 
     def model(path: Path) -> None:
         found = convert.read(path)

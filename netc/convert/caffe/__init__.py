@@ -28,7 +28,7 @@ from netc.convert.predicting import TAKES, Predicting, build
 from netc.errors import Diagnostic, NetError
 from netc.schema.record import Schema
 from netc.schema.text import to_text
-from netc.schema.weights_write import dump_weights
+from netc.schema.weights_write import weights_parts
 
 __all__ = ["FORMAT", "PROFILES"]
 
@@ -77,11 +77,11 @@ def _made(
     written = in_stored_types(written, options)
     assert written.weights is not None
     text = to_text(record).encode("utf-8", "surrogateescape")
-    weights = dump_weights(record.name, written.weights.layers, record)
+    weights = weights_parts(record.name, written.weights.layers, record)
     names = _still_there(draft, len(net.graph.values))
     inputs = {net.graph.values[v].name: draft.names[v] for v in net.graph.inputs}
     runner = partial(Reloaded, text, weights, definition.types, names, inputs)
-    return Made((text,), notes, {".caffemodel": (weights,)}, Checkable(net.net, runner))
+    return Made((text,), notes, {".caffemodel": weights}, Checkable(net.net, runner))
 
 
 def _still_there(draft: Draft, count: int) -> dict[int, str]:

@@ -112,7 +112,7 @@ def draft_of(net: Predicting, schema: Schema) -> Draft:
     for node in graph.nodes:
         name = fresh(node.name, taken)
         taken.add(name)
-        blobs = tuple(np.array(blob, np.float32) for blob in net.params.get(node.key, ()))
+        blobs = tuple(np.asarray(blob, np.float32) for blob in net.params.get(node.key, ()))
         draft.layers.append(Layer(name, node.type.name, node.bottoms, node.tops, node, _messages(node.record), blobs))
     _settle(draft, net.plan)
     return draft

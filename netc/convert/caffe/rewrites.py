@@ -251,8 +251,9 @@ def split_input(draft: Draft, layer: Layer) -> list[Layer]:
 
 
 def split_batch_norm(draft: Draft, layer: Layer) -> list[Layer]:
-    """NVCaffe's five parameters as a BatchNorm and a Scale."""
-    kept = {name: value for name, value in layer.of("batch_norm_param").items() if name in ("eps", "use_global_stats")}
+    """NVCaffe's five parameters as a BatchNorm and a Scale. Stored statistics are what predicting uses anyway."""
+    fields = {"eps": None, "use_global_stats": True}
+    kept = {k: v for k, v in layer.of("batch_norm_param").items() if k in fields and v != fields[k]}
     first = replace(layer, messages={"batch_norm_param": kept})
     if len(layer.blobs) == 3:
         return [first]

@@ -9,6 +9,7 @@ from netc import language
 from netc.api.definition import typed
 from netc.api.planning import plan_state
 from netc.catalogue import Catalogue
+from netc.convert.model import Parts
 from netc.graph import State
 from netc.layer import Array
 from netc.run.net import Net
@@ -25,12 +26,12 @@ class Reloaded:
     name = "netc, from the files that were made,"
 
     def __init__(
-        self, text: bytes, weights: bytes, types: Catalogue, names: Mapping[int, str], inputs: Mapping[str, str]
+        self, text: bytes, weights: Parts, types: Catalogue, names: Mapping[int, str], inputs: Mapping[str, str]
     ) -> None:
         self.names, self.inputs = names, inputs
         document = language.parse(text.decode("utf-8", "surrogateescape"), "model.prototxt")
         self._definition = typed(document, Path("model.prototxt"), types)
-        self._weights = parse_weights(weights, "model.caffemodel")
+        self._weights = parse_weights(b"".join(weights), "model.caffemodel")
 
     def __call__(self, inputs: Mapping[str, Array]) -> Mapping[int, Array]:
         given = {self.inputs[name]: array for name, array in inputs.items()}

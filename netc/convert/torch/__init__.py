@@ -96,9 +96,9 @@ def _write(model: Source, options: Options) -> Made:
     found, notes = views(model, options)
     made, more = written(found, model.path.name)
     notes, first = (*notes, *more), found[0]
-    checkable = Checkable(lambda: first.net, partial(PyTorch, first.net, export)) if first.name == "forward" else None
-    weights = safetensors.arrays({name: learned.array for name, learned in made.state.items()})
-    return Made((made.text.encode(),), notes, {".safetensors": (weights,)}, checkable)
+    checkable = Checkable(first.it.net, partial(PyTorch, first.it, export)) if first.name == "forward" else None
+    weights = safetensors.parts({name: learned.array for name, learned in made.state.items()})
+    return Made((made.text.encode(),), notes, {".safetensors": weights}, checkable)
 
 
 FORMAT = Format((".py", ".torch"), _write, frozenset({"batch", "inputs"}))

@@ -246,7 +246,7 @@ def _item(layer: Layer, write: Write) -> Item:
             plan.layers[node.index].setup,
             tuple(plan.shapes[v] for v in node.bottoms),
             tuple(plan.shapes[v] for v in node.tops),
-            layer.view.net.params.get(node.key, ()),
+            layer.view.it.params.get(node.key, ()),
             not plan.bounded.isdisjoint(node.bottoms[:1]),
         )
     )

@@ -10,12 +10,14 @@ from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 from netc.convert.codes import MISSING_PACKAGE
+from netc.convert.predicting import Predicting
 from netc.convert.torch.model import Model
 from netc.convert.torch.views import View
 from netc.errors import Diagnostic, NetError
 from netc.layer import Array
-from netc.run.net import Net
 
 Export = Callable[[Sequence[View], str], Model]
 
@@ -28,13 +30,13 @@ class PyTorch:
 
     name = "PyTorch"
 
-    def __init__(self, net: Net, export: Export) -> None:
-        graph = net.graph
+    def __init__(self, it: Predicting, export: Export) -> None:
+        graph = it.graph
         made = [n for n in graph.nodes if not (n.type.source and n.type.forward is None)]
         self._all = tuple(dict.fromkeys(v for node in made for v in node.tops))
         self._outputs = tuple(v for v in graph.outputs if v in self._all)
-        self._whole = _Run(net, self._outputs, export)
-        self._inner = _Run(net, self._all, export)
+        self._whole = _Run(it, self._outputs, export)
+        self._inner = _Run(it, self._all, export)
 
     def __call__(self, inputs: Mapping[str, Array]) -> Mapping[int, Array]:
         return self._inner(inputs) | self._whole(inputs)
@@ -43,8 +45,8 @@ class PyTorch:
 class _Run:
     """One model in eval mode, and which values it gives."""
 
-    def __init__(self, net: Net, values: tuple[int, ...], export: Export) -> None:
-        model = export([View("forward", net, values)], "the net")
+    def __init__(self, it: Predicting, values: tuple[int, ...], export: Export) -> None:
+        model = export([View("forward", it, values)], "the net")
         self.values, self.inputs = values, model.inputs
         self.module = load(model).eval()
 
@@ -62,7 +64,7 @@ def load(model: Model) -> Any:
     """The written model as an `nn.Module`, with its parameters. Raises NetError (CNV003) without the package."""
     torch = _torch()
     net = getattr(imported(model), model.name)()
-    net.load_state_dict({name: torch.tensor(learned.array) for name, learned in model.state.items()})
+    net.load_state_dict({name: torch.tensor(np.array(learned.array)) for name, learned in model.state.items()})
     return net
 
 

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from netc.convert.predicting import Predicting
 from netc.convert.torch.items import Run, Value
 from netc.graph import Node
 from netc.layer import Shape
 from netc.plan.model import Plan
-from netc.run.net import Net
 from netc.schema.record import Record
 
 Name = Literal["forward", "loss", "test"]
@@ -26,12 +26,12 @@ class View:
     """A net whose layers become a method, with its parameters. results: the values that it is there for."""
 
     name: Name
-    net: Net
+    it: Predicting
     results: tuple[int, ...]
 
     @property
     def plan(self) -> Plan:
-        return self.net.plan
+        return self.it.plan
 
 
 @dataclass(frozen=True, eq=False)
