@@ -21,6 +21,7 @@ HERE = Path(__file__).parent
 NETS = HERE.parents[1] / "nets"
 UNWRITTEN = {
     "DetectionEvaluate",
+    "GridTarget",
     "MultiBoxLoss",
     "NegativeSamplingLoss",
     "Python",

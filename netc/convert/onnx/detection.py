@@ -1,8 +1,6 @@
 """SSD's layers: default boxes, and boxes from predictions in standard operators, with Caffe's order and ties.
 
-DetectionOutput: offsets are decoded by arithmetic; the best confidences of each class are taken (TopK), overlapping
-ones dropped (NonMaxSuppression), what is left marked in a table of images x (classes * loc_classes), the best of each
-image marked again, and the marks read off in order: by image, class, confidence.
+DetectionOutput: offsets are decoded by arithmetic, then the boxes are found (`found`).
 """
 
 from __future__ import annotations
@@ -12,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from netc.convert.onnx.boxes import best, column, marked, moved, offsets, part, suppressed
+from netc.convert.onnx.boxes import part
+from netc.convert.onnx.found import Search, found, nothing_found
 from netc.convert.onnx.runtime import Dim
 from netc.convert.onnx.writer import LayerWriter, Tops, Write, product
 from netc.kernels.detections import DetectionGeometry
@@ -33,26 +32,12 @@ def detection_output(layer: LayerWriter) -> Tops:
         layer.refuse("ONNX's suppression has no threshold that falls with each box (eta)", "nms_param")
     layer.known_sizes(0, 1, bottom=2)
     images, priors = layer.shape[0], product(layer.dims(2)[2:]) // 4
-    labels = [label for label in range(g.classes) if label != g.background]
-    nothing = _no_rows(layer, images)
+    labels = tuple(label for label in range(g.classes) if label != g.background)
+    shared = bool(p.share_location)
+    it = Search(images, labels, priors, shared, _looked_at(layer), p.nms_param.nms_threshold, g.confidence, g.keep)
     if not labels or g.top_k == 0 or g.keep == 0:
-        return layer.reshape(nothing, (1, 1, images, 7))
-    boxes = _decoded(layer, g, images, labels)
-    scores = _scores(layer, g, images, labels)
-    values, places, kept = best(layer, scores, priors, _looked_at(layer), axis=2)
-    tables = images if p.share_location else images * len(labels)
-    view = (images, 1, 1) if p.share_location else (images, len(labels), 1)
-    start = offsets(layer, tables, priors, 1)
-    start = layer.reshape(start, view) if start else None
-    chosen = layer.op("Gather", layer.reshape(boxes, (-1, 4)), moved(layer, places, start), axis=0)
-    found = suppressed(
-        layer,
-        layer.reshape(chosen, (images * len(labels), kept, 4)),
-        layer.reshape(values, (images * len(labels), 1, kept)),
-        p.nms_param.nms_threshold,
-        g.confidence,
-    )
-    return _rows(layer, _Found(images, labels, kept, values, chosen, found, nothing))
+        return nothing_found(layer, it)
+    return found(layer, it, _decoded(layer, g, images, labels), _scores(layer, g, images, labels))
 
 
 def _looked_at(layer: LayerWriter) -> int:
@@ -61,65 +46,16 @@ def _looked_at(layer: LayerWriter) -> int:
     return int(nms.top_k) if nms.has("top_k") else -1
 
 
-class _Found:
-    """Of each image and class, the best boxes: their scores, corners, and which are kept."""
-
-    def __init__(
-        self, images: Dim, labels: list[int], kept: Dim, values: str, boxes: str, selected: str, nothing: str
-    ) -> None:
-        self.images, self.labels, self.kept = images, labels, kept
-        self.values, self.boxes, self.selected, self.nothing = values, boxes, selected, nothing
-
-
-def _rows(layer: LayerWriter, it: _Found) -> Tops:
-    each = it.kept * len(it.labels)
-    table, place = (layer.op("Gather", it.selected, layer.integers(i), axis=1) for i in (0, 2))
-    flat = layer.op("Add", layer.op("Mul", table, layer.vector([it.kept])), place)
-    marks = layer.reshape(marked(layer, flat, it.images * each), (it.images, each))
-    scores = layer.reshape(it.values, (it.images, each))
-    if layer.p.keep_top_k >= 0:
-        marks = _best_of_all(layer, it, marks, scores, each)
-    where = layer.op("NonZero", marks)
-    image, at = (layer.op("Gather", where, layer.integers(i), axis=0) for i in (0, 1))
-    start = layer.op("Mul", image, layer.vector([each]))
-    flat = layer.op("Add", start, at)
-    label = layer.op("Gather", layer.numbers(it.labels), layer.op("Div", at, layer.vector([it.kept])), axis=0)
-    score = layer.op("Gather", layer.reshape(it.values, (-1,)), flat, axis=0)
-    corners = layer.op("Gather", layer.reshape(it.boxes, (-1, 4)), flat, axis=0)
-    columns = [column(layer, value) for value in (layer.to_float(image), label, score)]
-    rows = layer.op("Concat", *columns, corners, axis=1)
-    none = layer.op("Equal", layer.size(rows, 0), layer.integers([0]))
-    stop = layer.op("Where", none, layer.vector([it.images]), layer.integers([0]))
-    spare = layer.op("Slice", it.nothing, layer.integers([0]), stop, layer.integers([0]))
-    return layer.reshape(layer.op("Concat", rows, spare, axis=0), (1, 1, -1, 7))
-
-
-def _best_of_all(layer: LayerWriter, it: _Found, marks: str, scores: str, each: Dim) -> str:
-    """The marks of the best boxes of all classes together: of equal ones, those of the first class."""
-    is_marked = layer.op("Greater", marks, layer.numbers(0))
-    left = layer.op("Where", is_marked, scores, layer.numbers(LOWEST))
-    values, places, _ = best(layer, left, each, layer.p.keep_top_k, axis=1)
-    good = layer.to_float(layer.op("Greater", values, layer.numbers(LOWEST)))
-    return layer.op("ScatterElements", layer.zeros([it.images, each]), places, good, axis=1)
-
-
-def _no_rows(layer: LayerWriter, images: Dim) -> str:
-    """What stands there if no image has a box: for each, its number and -1 six times."""
-    minus = layer.op("Expand", layer.numbers([-1]), layer.vector([images, 6]))
-    return layer.op("Concat", column(layer, layer.to_float(layer.count(images))), minus, axis=1)
-
-
-def _scores(layer: LayerWriter, g: DetectionGeometry, images: Dim, labels: list[int]) -> str:
-    """Images x classes x priors; what is not above the threshold (or no number) is the lowest there is."""
+def _scores(layer: LayerWriter, g: DetectionGeometry, images: Dim, labels: tuple[int, ...]) -> str:
+    """Images x classes x priors."""
     table = layer.reshape(layer.bottoms[1], (images, -1, g.classes))
     scores = layer.op("Transpose", table, perm=[0, 2, 1])
     if len(labels) < g.classes:
         scores = layer.op("Gather", scores, layer.integers(labels), axis=1)
-    high = layer.op("Greater", scores, layer.numbers(max(g.confidence, LOWEST)))
-    return layer.op("Where", high, scores, layer.numbers(LOWEST))
+    return scores
 
 
-def _decoded(layer: LayerWriter, g: DetectionGeometry, images: Dim, labels: list[int]) -> str:
+def _decoded(layer: LayerWriter, g: DetectionGeometry, images: Dim, labels: tuple[int, ...]) -> str:
     """Boxes: images x priors x 4, or images x classes x priors x 4 if each class has its own."""
     prior = layer.reshape(layer.bottoms[2], (2, -1, 4))
     boxes, variances = (layer.op("Gather", prior, layer.integers(i), axis=0) for i in (0, 1))

@@ -9,7 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from netc.convert.counterparts import writer_of
-from netc.convert.onnx import channels, detection, pointwise, pooling, products, regions, sequences, shaping, windows
+from netc.convert.onnx import (
+    channels,
+    detection,
+    grid,
+    pointwise,
+    pooling,
+    products,
+    regions,
+    sequences,
+    shaping,
+    windows,
+)
 from netc.convert.onnx.sizes import Sizes, sizes_of
 from netc.convert.onnx.writer import LayerWriter, Operation, State, Write, Writer
 from netc.convert.predicting import Predicting
@@ -27,6 +38,7 @@ WRITERS: dict[LayerType, Write] = {
     **sequences.WRITERS,
     **regions.WRITERS,
     **detection.WRITERS,
+    **grid.WRITERS,
 }
 NamedDims = tuple[int | str, ...]
 """The sizes of an input or output: numbers, and names of those that are free ("" for one without)."""

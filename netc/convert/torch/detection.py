@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from netc.convert.torch.code import call, literal, raw
+from netc.convert.torch.code import Items, call, literal, raw
 from netc.convert.torch.writer import OWN, Argument, LayerWriter, Write, Written, made, module
 from netc.kernels.detections import DetectionGeometry
 from netc.layer import LayerType
 from netc.layers.detection_output import DETECTION_OUTPUT
+from netc.layers.grid_output import GRID_OUTPUT
+from netc.layers.grid_output import Geometry as Grid
 from netc.layers.proposal import PROPOSAL, RATIOS, SCALES
 
 
@@ -31,6 +33,20 @@ def detection_output(layer: LayerWriter) -> Written:
     }
     options = {name: raw(literal(value)) for name, (value, usual) in values.items() if value != usual}
     return made(call("detection_output", *layer.bottoms[:3], literal(g.classes), **options))
+
+
+def grid_output(layer: LayerWriter) -> Written:
+    """The boxes of all maps, found as SSD's are."""
+    p, maps = layer.p, layer.setup.known(Grid).maps
+    anchors = [[grid.anchors[index] for index in grid.own] for grid in maps]
+    values: dict[str, tuple[Any, Any]] = {
+        "sigmoid": (p.score == "SIGMOID", False),
+        "confidence": (float(p.confidence_threshold), 0.01),
+        "threshold": (float(p.nms_threshold), 0.45),
+        "keep_top_k": (p.keep_top_k, 100),
+    }
+    options = {name: raw(literal(value)) for name, (value, usual) in values.items() if value != usual}
+    return made(call("grid_output", Items(layer.bottoms), literal(anchors), **options))
 
 
 def proposal(layer: LayerWriter) -> Written:
@@ -54,5 +70,6 @@ def proposal(layer: LayerWriter) -> Written:
 
 WRITERS: dict[LayerType, Write] = {
     DETECTION_OUTPUT: detection_output,
+    GRID_OUTPUT: grid_output,
     PROPOSAL: proposal,
 }

@@ -50,6 +50,45 @@ def suppressed(
     return kept
 
 
+def found_boxes(
+    boxes: Tensor,
+    confidences: Tensor,
+    background: int,
+    confidence: float,
+    threshold: float,
+    eta: float = 1.0,
+    top_k: int = -1,
+    keep_top_k: int = -1,
+) -> Tensor:
+    """Rows of image, class, confidence and four corners: what a detector has found.
+    boxes: images x boxes x 1 (or classes) x 4; confidences: images x boxes x classes.
+    """
+    images = []
+    for image, scores in enumerate(confidences):
+        rows = []
+        for label in range(scores.shape[1]):
+            if label == background:
+                continue
+            own = scores[:, label]
+            order = own.sort(descending=True, stable=True).indices
+            order = order[own[order] > confidence]
+            order = order[:top_k] if top_k >= 0 else order
+            corners = boxes[image, order, label if boxes.shape[2] > 1 else 0]
+            best = suppressed(corners, threshold, eta)
+            head = own.new_tensor([image, label]).expand(len(best), 2)
+            rows.append(torch.cat([head, own[order[best], None], corners[best]], 1))
+        table = torch.cat(rows)
+        if 0 <= keep_top_k < len(table):
+            kept = table[:, 2].sort(descending=True, stable=True).indices[:keep_top_k]
+            table = table[kept.sort().values]
+        images.append(table)
+    table = torch.cat(images)
+    if not len(table):
+        numbers = torch.arange(len(boxes), dtype=boxes.dtype, device=boxes.device)
+        table = torch.cat([numbers[:, None], boxes.new_full((len(boxes), 6), -1)], 1)
+    return table[None, None]
+
+
 def detection_output(
     offsets: Tensor,
     confidences: Tensor,
@@ -65,36 +104,51 @@ def detection_output(
     top_k: int = -1,
     keep_top_k: int = -1,
 ) -> Tensor:
-    """Rows of image, class, confidence and four corners: what SSD has found. scaled:
-    offsets are to be multiplied by the priors' variances."""
+    """What SSD has found. scaled: offsets are to be multiplied by the priors'
+    variances."""
     boxes, variances = priors.reshape(2, -1, 4)
     given = offsets.reshape(len(offsets), len(boxes), 1 if shared else classes, 4)
     given = given * variances[:, None] if scaled else given
     places = decoded(given, boxes[:, None], code)
-    found = []
-    for image, scores in enumerate(confidences.reshape(len(offsets), -1, classes)):
-        rows = []
-        for label in range(classes):
-            if label == background:
-                continue
-            own = scores[:, label]
-            order = own.sort(descending=True, stable=True).indices
-            order = order[own[order] > confidence]
-            order = order[:top_k] if top_k >= 0 else order
-            corners = places[image, order, 0 if shared else label]
-            best = suppressed(corners, threshold, eta)
-            head = own.new_tensor([image, label]).expand(len(best), 2)
-            rows.append(torch.cat([head, own[order[best], None], corners[best]], 1))
-        table = torch.cat(rows)
-        if 0 <= keep_top_k < len(table):
-            kept = table[:, 2].sort(descending=True, stable=True).indices[:keep_top_k]
-            table = table[kept.sort().values]
-        found.append(table)
-    table = torch.cat(found)
-    if not len(table):
-        images = torch.arange(len(offsets), dtype=offsets.dtype, device=offsets.device)
-        table = torch.cat([images[:, None], offsets.new_full((len(offsets), 6), -1)], 1)
-    return table[None, None]
+    scores = confidences.reshape(len(offsets), -1, classes)
+    limits = (confidence, threshold, eta)
+    return found_boxes(places, scores, background, *limits, top_k, keep_top_k)
+
+
+def grid_output(
+    maps: list[Tensor],
+    anchors: list[list[tuple[float, float]]],
+    sigmoid: bool = False,
+    confidence: float = 0.01,
+    threshold: float = 0.45,
+    keep_top_k: int = 100,
+) -> Tensor:
+    """What YOLO has found in maps of predictions: x, y, w, h, object and a score for
+    each class. anchors: of each map, in cells. Classes count from 1."""
+    boxes, scores = [], []
+    for x, own in zip(maps, anchors, strict=True):
+        rows, columns = x.shape[2:]
+        values = x.unflatten(1, (len(own), -1)).permute(0, 1, 3, 4, 2).flatten(1, 3)
+        y, x_ = torch.meshgrid(
+            torch.arange(rows, device=x.device),
+            torch.arange(columns, device=x.device),
+            indexing="ij",
+        )
+        cells = torch.stack([x_, y], -1).reshape(-1, 2).repeat(len(own), 1)
+        size = x.new_tensor([columns, rows])
+        sides = x.new_tensor(own).repeat_interleave(rows * columns, 0)
+        centers = (cells + values[..., :2].sigmoid()) / size
+        halves = sides * values[..., 2:4].clamp_max(20).exp() / (2 * size)
+        corners = torch.cat([centers - halves, centers + halves], -1)
+        boxes.append(corners.clamp(0, 1)[:, :, None])
+        classes = values[..., 5:]
+        shares = classes.sigmoid() if sigmoid else classes.softmax(-1)
+        sure = values[..., 4:5].sigmoid() * shares
+        scores.append(nn.functional.pad(sure, (1, 0)))
+    limits = (confidence, threshold)
+    return found_boxes(
+        torch.cat(boxes, 1), torch.cat(scores, 1), 0, *limits, keep_top_k=keep_top_k
+    )
 
 
 def anchor_boxes(
