@@ -74,7 +74,12 @@ def vectors() -> int:
 def rows_of(m: int) -> int:
     """Rows of a tile for M of them, so that little is done in vain."""
     kinds = [rows for rows in (min(kind, tile_budget() // vectors()) for kind in KINDS) if rows > 0]
-    return min(kinds, key=lambda rows: (-(-m // rows) * max(rows, 6), -rows))
+
+    def cost(rows: int) -> tuple[int, int, int]:
+        tiles = -(-m // rows)
+        return tiles * max(rows, 6), tiles * rows, -rows
+
+    return min(kinds, key=cost)
 
 
 # ---------------------------------------------------------------- packing B
@@ -180,7 +185,11 @@ def _product(rows: int, vectors: int) -> Entry[...]:
                 for t in range(count):
                     row, place = (block + t) * rows, mine + t * tile_bytes
                     here = min(rows, m - row)
-                    if turned:
+                    if rows == 1 and not turned:  # it lies as it is packed
+                        for i in range(0, depth, 16):
+                            lanes = min(16, depth - i)
+                            copy_lanes(a + row * a_step + (start + i) * 4, place + i * 4, lanes, lanes)
+                    elif turned:
                         for i in range(depth):
                             copy_lanes(a + (start + i) * a_step + row * 4, place + i * rows * 4, here, rows)
                     else:

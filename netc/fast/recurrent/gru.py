@@ -27,6 +27,7 @@ from netc.fast.program.family import Family
 from netc.fast.recurrent.layer import Recurrent, absorb, accepts
 from netc.fast.recurrent.steps import (
     Sizes,
+    clear_lanes,
     copy,
     gate,
     in_panels,
@@ -166,6 +167,7 @@ def forward_of(rows: int, vectors: int) -> Entry[...]:
         row, value, out_row, resets = part * 3, size * 4, panelled(part // 4 * 3) * 4, part // 64
         state = room + tid * sizes.room
         sums, step = state + size * lanes_of(count) * 4, lanes_of(count) * 4
+        clear_lanes(state, count, size)
         kept = sums + lanes_of(count) * out_row
         for n in range(begin, begin + count):
             copy(h_0 + n * value, first + n * value, size)
@@ -220,6 +222,7 @@ def backward_of(rows: int, vectors: int) -> Entry[...]:
         slopes, step = room + tid * sizes.room, lanes_of(count) * 4
         after = slopes + part * 2 * lanes_of(count)
         reset = after + lanes_of(count) * out_row
+        clear_lanes(slopes, count, part // 2)
         for n in range(count):
             spread(dh_last + (begin + n) * value if dh_last else 0, after + n * out_row, size)
         for back in range(sizes.steps):

@@ -27,6 +27,7 @@ from netc.fast.program.family import Family
 from netc.fast.recurrent.layer import Recurrent, absorb, accepts
 from netc.fast.recurrent.steps import (
     Sizes,
+    clear_lanes,
     copy,
     gate,
     in_panels,
@@ -136,6 +137,7 @@ def forward_of(rows: int, vectors: int) -> Entry[...]:
         row, cell, value = part * 4, part, size * 4
         state = room + tid * sizes.room
         sums, step = state + size * lanes_of(count) * 4, lanes_of(count) * 4
+        clear_lanes(state, count, size)
         for n in range(begin, begin + count):
             copy(h_0 + n * value, first + n * value, size)
             spread(c_0 + n * value, cells + n * cell, size)
@@ -187,6 +189,7 @@ def backward_of(rows: int, vectors: int) -> Entry[...]:
         slopes = room + tid * sizes.room
         after, step = slopes + part * lanes_of(count) * 4, lanes_of(count) * 4
         dc = after + lanes_of(count) * wanted
+        clear_lanes(slopes, count, row // 4)
         for n in range(count):
             spread(dh_last + (begin + n) * value if dh_last else 0, after + n * wanted, size)
             spread(dc_last + (begin + n) * value if dc_last else 0, dc + n * cell, size)

@@ -17,6 +17,7 @@ from netc.fast.program.family import Family
 from netc.fast.recurrent.layer import Recurrent, absorb, accepts
 from netc.fast.recurrent.steps import (
     Sizes,
+    clear_lanes,
     copy,
     in_panels,
     lanes,
@@ -128,6 +129,7 @@ def forward_of(rows: int, vectors: int) -> Entry[...]:
         value, out_row = size * 4, panelled(size) * 4
         state = room + tid * sizes.room
         sums, step = state + size * lanes_of(count) * 4, lanes_of(count) * 4
+        clear_lanes(state, count, size)
         for n in range(begin, begin + count):
             spread(h_0 + n * value, states + n * part, size)
         for t in range(sizes.steps):
@@ -170,6 +172,7 @@ def backward_of(rows: int, vectors: int) -> Entry[...]:
         value, out_row = size * 4, panelled(size) * 4
         slopes, step = room + tid * sizes.room, lanes_of(count) * 4
         after = slopes + part * lanes_of(count)
+        clear_lanes(slopes, count, part // 4)
         for n in range(count):
             spread(dh_last + (begin + n) * value if dh_last else 0, after + n * out_row, size)
         for back in range(sizes.steps):

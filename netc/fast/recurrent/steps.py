@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from netc.fast.machine.addresses import floats
+from netc.fast.machine.addresses import floats, zero
 from netc.fast.machine.emit import (
     I64,
     LANES,
@@ -24,6 +24,7 @@ from netc.fast.machine.emit import (
     load_masked,
     pointers,
     store_masked,
+    tile_budget,
     transpose,
     variable,
 )
@@ -31,7 +32,7 @@ from netc.fast.machine.launch import Region
 from netc.fast.machine.lines import share
 from netc.fast.machine.operands import Read, Write, entry
 from netc.fast.machine.products import WIDTH, vectors
-from netc.fast.machine.tiles import cut_into_few
+from netc.fast.machine.tiles import FEW, LEAST_CHAINS
 from netc.jit import intrinsic, ir, kernel
 from netc.jit import numba_types as types
 
@@ -79,8 +80,14 @@ def lanes(streams: int, threads: int) -> int:
 
 
 def rows_of(streams: int, threads: int) -> int:
-    """Rows of a tile: a few kinds, of which each has machine code of its own."""
-    return cut_into_few(-(-streams // threads), vectors())[0]
+    """Rows of a tile: a few kinds, of which each has machine code of its own; as few in vain as possible."""
+    count, wide = -(-streams // threads), vectors()
+
+    def cost(rows: int) -> tuple[int, int, int]:
+        tiles = -(-count // rows)
+        return tiles * max(rows * wide, LEAST_CHAINS), tiles * rows, -rows
+
+    return min((rows for rows in FEW if rows * wide <= tile_budget()), key=cost)
 
 
 # ---------------------------------------------------------------- what is multiplied
@@ -98,17 +105,26 @@ def _turned_block(
         target_step, rows, columns = arguments[4:]
         none, all_lanes = ir.Constant(I64, 0), ir.Constant(I64, LANES)
         found = []
-        for i in range(LANES):
-            present = b.select(b.icmp_signed("<", ir.Constant(I64, i), rows), columns, none)
-            found.append(load_masked(b, at(b, source, b.mul(step, ir.Constant(I64, i))), lanes_below(b, present)))
+        for i in range(LANES):  # a row that is not there lies nowhere: to load none of its lanes is slow all the same
+            there = b.icmp_signed("<", ir.Constant(I64, i), rows)
+            pointer = at(b, source, b.select(there, b.mul(step, ir.Constant(I64, i)), none))
+            found.append(load_masked(b, pointer, lanes_below(b, b.select(there, columns, none))))
         scale = load_masked(b, factors, lanes_below(b, rows))
         for i, vector in enumerate(transpose(b, found)):
-            present = b.select(b.icmp_signed("<", ir.Constant(I64, i), columns), all_lanes, none)
-            place = at(b, target, b.mul(target_step, ir.Constant(I64, i)))
-            store_masked(b, b.fmul(vector, scale), place, lanes_below(b, present))
+            there = b.icmp_signed("<", ir.Constant(I64, i), columns)
+            place = at(b, target, b.select(there, b.mul(target_step, ir.Constant(I64, i)), none))
+            store_masked(b, b.fmul(vector, scale), place, lanes_below(b, b.select(there, all_lanes, none)))
         return context.get_dummy_value()
 
     return types.void(*[types.intp] * 7), codegen
+
+
+@kernel
+def clear_lanes(target: int, streams: int, size: int) -> None:
+    """Write zeros where `turn` writes nothing and a tile may read: numbers that are left there may be slow ones."""
+    lanes, first = lanes_of(streams), (streams + 15) // 16 * 16
+    for i in range(size):
+        zero(target + (i * lanes + first) * 4, (lanes - first) * 4)
 
 
 @kernel
