@@ -17,10 +17,10 @@ from netc.fast.machine.emit import tile
 from netc.fast.machine.launch import Region
 from netc.fast.machine.layout import PIXEL, Blocked
 from netc.fast.machine.lines import Spot, share
-from netc.fast.machine.operands import Entry, entry
+from netc.fast.machine.operands import Entry, entry, entry_with
 from netc.fast.winograd.emit import bottom_square, top_gradient_square, top_square
 from netc.fast.winograd.points import Pieces, Points, Tiles, point_count
-from netc.jit import kernel
+from netc.jit import Kernel, kernel
 
 # ---------------------------------------------------------------- pixels to points and back
 
@@ -51,79 +51,96 @@ def _phase(tiles: Tiles, n: int) -> tuple[int, int, int, int, int]:
     return image, top, left, (tiles.h - top + apart - 1) // apart, (tiles.w - left + apart - 1) // apart
 
 
-@kernel(inline="always")
-def _read(
-    size: int, tops: int, source: int, x: Blocked, tiles: Tiles, beyond: int, target: int, points: Points, first: int,
-    count: int,
-) -> None:  # fmt: skip
+def read(*operands: object) -> None:
+    """In an entry, a kernel that `reader` makes: compiled once for all that call it."""
+
+
+def write(*operands: object) -> None:
+    """In an entry, a kernel that `writer` makes."""
+
+
+@functools.cache
+def reader(size: int, tops: int) -> Kernel:
     """Transform `count` tiles from number `first` on, of one plane of x, to points from address `target` on.
 
-    size, tops: literals; whether these are the tops of tiles (for the weight gradient), else the bottoms, whose windows
-    have `beyond` more cells each way than one.
+    tops: whether these are the tops of tiles (for the weight gradient), else the bottoms, whose windows have `beyond`
+    more cells each way than one.
     """
     least = 1 if size == 4 or tops > 0 else size  # what `bottom_square` needs; there are no tops where there is less
-    down, across = _grid(tiles)
-    n, ty, tx = _spot(tiles, first)
-    image, top, left, h, w = _phase(tiles, n)
-    line, pixel = x.line * tiles.apart, 64 * tiles.apart
-    for t in range(count):
-        place = source + image * x.image + top * x.line + left * 64 + ty * 4 * line + tx * 4 * pixel
-        rows, columns = h + beyond - ty * 4, w + beyond - tx * 4
-        if rows >= least and columns >= least:
-            if tops > 0:
-                top_gradient_square(size, place, line, pixel, rows, columns, target + t * 64, points.step)
-            else:
-                bottom_square(size, place, line, pixel, rows, columns, target + t * 64, points.step)
-        tx += 1
-        if tx == across:
-            tx = 0
-            ty += 1
-            if ty == down:
-                ty = 0
-                n += 1
-                image, top, left, h, w = _phase(tiles, n)
+
+    @kernel
+    def read(
+        source: int, x: Blocked, tiles: Tiles, beyond: int, target: int, points: Points, first: int, count: int
+    ) -> None:
+        down, across = _grid(tiles)
+        n, ty, tx = _spot(tiles, first)
+        image, top, left, h, w = _phase(tiles, n)
+        line, pixel = x.line * tiles.apart, 64 * tiles.apart
+        for t in range(count):
+            place = source + image * x.image + top * x.line + left * 64 + ty * 4 * line + tx * 4 * pixel
+            rows, columns = h + beyond - ty * 4, w + beyond - tx * 4
+            if rows >= least and columns >= least:
+                if tops > 0:
+                    top_gradient_square(size, place, line, pixel, rows, columns, target + t * 64, points.step)
+                else:
+                    bottom_square(size, place, line, pixel, rows, columns, target + t * 64, points.step)
+            tx += 1
+            if tx == across:
+                tx = 0
+                ty += 1
+                if ty == down:
+                    ty = 0
+                    n += 1
+                    image, top, left, h, w = _phase(tiles, n)
+
+    return read
 
 
-@kernel(inline="always")
-def _write(
-    size: int, source: int, points: Points, target: int, y: Blocked, tiles: Tiles, first: int, count: int, bias: int,
-    add: int, below: int,
-) -> None:  # fmt: skip
-    """Transform the points of tiles to pixels of one plane of y; `size` is a literal.
+@functools.cache
+def writer(size: int) -> Kernel:
+    """Transform the points of tiles to pixels of one plane of y.
 
     bias: the address of its 16 floats (0: none); add, below: as `top_square` takes them.
     """
-    down, across = _grid(tiles)
-    n, ty, tx = _spot(tiles, first)
-    image, top, left, h, w = _phase(tiles, n)
-    line, pixel = y.line * tiles.apart, 64 * tiles.apart
-    for t in range(count):
-        place = target + image * y.image + top * y.line + left * 64 + ty * 4 * line + tx * 4 * pixel
-        rows, columns = h - ty * 4, w - tx * 4
-        if rows > 0 and columns > 0:
-            top_square(size, source + t * 64, points.step, place, line, pixel, rows, columns, bias, add, below)
-        tx += 1
-        if tx == across:
-            tx = 0
-            ty += 1
-            if ty == down:
-                ty = 0
-                n += 1
-                image, top, left, h, w = _phase(tiles, n)
+
+    @kernel
+    def write(
+        source: int, points: Points, target: int, y: Blocked, tiles: Tiles, first: int, count: int, bias: int,
+        add: int, below: int,
+    ) -> None:  # fmt: skip
+        down, across = _grid(tiles)
+        n, ty, tx = _spot(tiles, first)
+        image, top, left, h, w = _phase(tiles, n)
+        line, pixel = y.line * tiles.apart, 64 * tiles.apart
+        for t in range(count):
+            place = target + image * y.image + top * y.line + left * 64 + ty * 4 * line + tx * 4 * pixel
+            rows, columns = h - ty * 4, w - tx * 4
+            if rows > 0 and columns > 0:
+                top_square(size, source + t * 64, points.step, place, line, pixel, rows, columns, bias, add, below)
+            tx += 1
+            if tx == across:
+                tx = 0
+                ty += 1
+                if ty == down:
+                    ty = 0
+                    n += 1
+                    image, top, left, h, w = _phase(tiles, n)
+
+    return write
 
 
 @functools.cache
 def read_squares(size: int, tops: int) -> Entry[...]:
     """Bottoms (or tops) of a chunk to points; threads share (channel block, tile)."""
 
-    @entry
+    @entry_with(read=reader(size, tops))
     def body(tid: int, nth: int, x: Blocked, points: Points, tiles: Tiles, beyond: int) -> None:
         at, last = x.blocks * tiles.count * tid // nth, x.blocks * tiles.count * (tid + 1) // nth
         while at < last:
             block, t = at // tiles.count, at % tiles.count
             count = min(last - at, tiles.count - t)
             target = points.start + (block * points.room + t) * 64
-            _read(size, tops, x.inner + block * x.plane, x, tiles, beyond, target, points, tiles.first + t, count)
+            read(x.inner + block * x.plane, x, tiles, beyond, target, points, tiles.first + t, count)
             at += count
 
     @body.touches
@@ -138,7 +155,7 @@ def read_squares(size: int, tops: int) -> Entry[...]:
 def write_squares(size: int) -> Entry[...]:
     """Products of a chunk to tops, plus bias and `add`, then the activation; threads share (channel block, tile)."""
 
-    @entry
+    @entry_with(write=writer(size))
     def body(
         tid: int, nth: int, points: Points, y: Blocked, add: Blocked, bias: Region, tiles: Tiles,
         activation: Activation,
@@ -150,7 +167,7 @@ def write_squares(size: int) -> Entry[...]:
             count = min(last - at, tiles.count - t)
             source, shift = points.start + (block * points.room + t) * 64, bias + block * 64 if bias else 0
             plane, below = y.inner + block * y.plane, code(activation, block * 64)
-            _write(size, source, points, plane, y, tiles, tiles.first + t, count, shift, more, below)
+            write(source, points, plane, y, tiles, tiles.first + t, count, shift, more, below)
             at += count
 
     @body.touches
@@ -201,7 +218,7 @@ def products(size: int, rows: int, vectors: int, odd: bool) -> Entry[...]:
     takes shares of `per` times `rows` tiles through all three, in a workspace of its own: its part of `workspace`.
     """
 
-    @entry
+    @entry_with(read=reader(size, 0), write=writer(size))
     def body(
         tid: int, nth: int, x: Blocked, weights: Points, y: Blocked, add: Blocked, bias: Region, bottoms: Points,
         results: Points, workspace: Region, tiles: Tiles, pieces: Pieces, per: int, activation: Activation,
@@ -227,7 +244,7 @@ def products(size: int, rows: int, vectors: int, odd: bool) -> Entry[...]:
             if per > 0:
                 for block in range(ins):
                     plane, place = x.inner + block * x.plane, source + block * a_in
-                    _read(size, 0, plane, x, tiles, beyond, place, bottoms, chunk, count)
+                    read(plane, x, tiles, beyond, place, bottoms, chunk, count)
             for item in range(first, last):
                 point, run = item // runs, item % runs
                 down = parts - 1 if pieces.short and point // side == side - 1 else parts  # what is left is 0
@@ -246,7 +263,7 @@ def products(size: int, rows: int, vectors: int, odd: bool) -> Entry[...]:
                 for block in range(outs):
                     plane, shift = y.inner + block * y.plane, bias + block * 64 if bias else 0
                     below = code(activation, block * 64)
-                    _write(size, target + block * c_out, results, plane, y, tiles, chunk, count, shift, more, below)
+                    write(target + block * c_out, results, plane, y, tiles, chunk, count, shift, more, below)
             unit += here
 
     @body.touches
