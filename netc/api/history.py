@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from netc.api.jobs import load_job
 from netc.errors import Code, Diagnostic, NetError
 from netc.files import read_regular
 from netc.report.curves import Chart, Curve, svg
@@ -21,6 +22,7 @@ NO_RUN = Code(
     fix="netc plot digits.metrics.jsonl",
 )
 ENDING = ".metrics.jsonl"
+NETS = (".net", ".prototxt")
 _MOST_BYTES = 1 << 30
 
 
@@ -82,9 +84,8 @@ class Plot:
 
 
 def find(path: Path) -> Path:
-    """The metrics file that a path stands for: itself, `PATH.metrics.jsonl`, or the only one in a folder.
-
-    Raises NetError(RUN056).
+    """The metrics file that a path stands for, whether it is there or not: itself, that of a prefix, of the training of
+    a net's or a solver's file, or the only one in a folder. Raises NetError(RUN056).
     """
     if path.is_dir():
         inside = sorted(path.glob(f"*{ENDING}"))
@@ -94,8 +95,17 @@ def find(path: Path) -> Path:
         names = ", ".join(p.name for p in inside[:6])
         raise NetError(Diagnostic(NO_RUN, message, help=f"name one: {names}" if inside else NO_RUN.fix))
     beside = path.with_name(f"{path.name}{ENDING}")
-    net = path.with_name(f"{path.stem}{ENDING}") if path.suffix in (".net", ".prototxt") else path
-    return next((p for p in (beside, net) if p.is_file()), path)
+    if path.suffix in NETS and not beside.is_file():
+        return Path(f"{_prefix(path)}{ENDING}")
+    return path if path.is_file() or path.name.endswith(ENDING) else beside
+
+
+def _prefix(net: Path) -> str:
+    """Where the training of a net or a solver writes; beside the file, if that cannot be read."""
+    try:
+        return load_job(net).prefix
+    except NetError:
+        return str(net.with_suffix(""))
 
 
 def read(path: Path) -> History:
