@@ -11,7 +11,6 @@ block each time.
 
 from __future__ import annotations
 
-import math
 from hashlib import blake2b
 from typing import Any
 
@@ -29,7 +28,6 @@ _M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _W0, _W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 _LOW, _HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
 _UNIT = 2.0**-24
-_TURN = 2.0 * math.pi * 2.0**-32
 
 
 @kernel
@@ -73,17 +71,6 @@ def uniform(seed: int, stream: int, iteration: int, index: int) -> float:
     """A uniform number in [0, 1), a multiple of 2^-24."""
     value: float = unit(bits(seed, stream, iteration, index))
     return value
-
-
-@kernel
-def gaussian(seed: int, stream: int, iteration: int, index: int) -> float:
-    """A number of the normal distribution with mean 0 and standard deviation 1 (Box & Muller 1958).
-
-    Draw `index` uses words 2 (index % 2) and 2 (index % 2) + 1 of block index // 2.
-    """
-    w0, w1, w2, w3 = block(seed, stream, iteration, index // 2)
-    radius, angle = (w0, w1) if index % 2 == 0 else (w2, w3)
-    return math.sqrt(-2.0 * math.log((float(radius) + 0.5) * 2.0**-32)) * math.cos(_TURN * float(angle))
 
 
 @kernel

@@ -65,12 +65,6 @@ class SolverState:
     iter_last_event: int = 0
 
 
-def read_weights(path: FilePath) -> Weights:
-    """The weights in a `.caffemodel` file. Raises NetError (SNP001 to SNP004)."""
-    data = read_file(path)
-    return parse_weights(data, str(path))
-
-
 def parse_weights(data: bytes, path: str = UNNAMED) -> Weights:
     """The weights in the bytes of a NetParameter message; `path` is the name diagnostics show."""
     name, layers = "", []
@@ -87,12 +81,6 @@ def parse_weights(data: bytes, path: str = UNNAMED) -> Weights:
         if not layers:
             raise WireError("it holds no layers", 0)
     return Weights(name, tuple(layers))
-
-
-def read_solver_state(path: FilePath) -> SolverState:
-    """The state in a `.solverstate` file. Raises NetError (SNP001 to SNP004)."""
-    data = read_file(path)
-    return parse_solver_state(data, str(path))
 
 
 def parse_solver_state(data: bytes, path: str = UNNAMED) -> SolverState:

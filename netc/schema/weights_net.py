@@ -8,7 +8,7 @@ from netc.errors import Report
 from netc.schema.record import Record, Schema
 from netc.schema.scan import BYTES, VARINT, encode_bytes, encode_key, encode_varint, scan
 from netc.schema.upgrade import upgrade_net
-from netc.schema.weights import FilePath, Reading, read_file
+from netc.schema.weights import Reading
 from netc.schema.wire import decode
 
 # What to leave out of a message, by field number: None the field, a table what is inside it.
@@ -16,16 +16,12 @@ _Cut = Mapping[int, "_Cut | None"]
 _BLOBS: _Cut = {100: {7: None}, 2: {6: None, 1: {50: None}}}
 
 
-def read_model(path: FilePath, schema: Schema, report: Report) -> Record:
-    """The NetParameter in a `.caffemodel` file, in today's form and without parameters; it has no spans.
-
-    Raises NetError (SNP001 to SNP004) for the file; old forms without equivalent are reported (SCH02x).
-    """
-    return parse_model(read_file(path), schema, report, str(path))
-
-
 def parse_model(data: bytes, schema: Schema, report: Report, path: str = "<bytes>") -> Record:
-    """As `read_model`, from bytes; `path` is the name diagnostics show."""
+    """The NetParameter in the bytes of a `.caffemodel`, in today's form and without parameters; it has no spans.
+
+    path: the name that diagnostics show. Raises NetError (SNP001 to SNP004) for the file; old forms without equivalent
+    are reported (SCH02x).
+    """
     with Reading(path, data, "a weight file (.caffemodel)"):
         record = decode(_without(data, 0, len(data), _BLOBS), schema.message("NetParameter"))
     return upgrade_net(record, report)

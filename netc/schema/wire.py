@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-from netc.schema.record import FieldType, MessageType, Record, Schema
+from netc.schema.record import FieldType, MessageType, Record
 from netc.schema.scan import (
     BYTES,
     FIXED32,
@@ -49,16 +49,6 @@ def decode(data: bytes, type: MessageType) -> Record:
     """The record in protobuf bytes; as in protobuf, fields the schema does not have, or has with another wire type, are
     left out. Raises WireError."""
     return _decode(data, 0, len(data), type, 0)
-
-
-def to_message(record: Record) -> Any:
-    """The record as a protobuf message of the schema's dynamic class."""
-    return record.message_type.schema.message_class(record.message_type.name).FromString(encode(record))
-
-
-def from_message(message: Any, schema: Schema) -> Record:
-    """A protobuf message as a record of the schema's message of the same name."""
-    return decode(message.SerializePartialToString(), schema.message(message.DESCRIPTOR.name))
 
 
 def _wire(field: FieldType) -> int:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from netc.schema.weights import read_weights
+from netc.solve import read_weights
 from tests.cli.conftest import ROOT, Run
 
 

@@ -12,8 +12,9 @@ from netc.convert import files
 from netc.convert.model import Options
 from netc.errors import NetError
 from netc.schema.scan import encode_bytes, encode_key, scan
-from netc.schema.weights import LayerWeights, read_weights
+from netc.schema.weights import LayerWeights
 from netc.schema.weights_write import dump_weights
+from netc.solve import read_weights
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 HALF, FULL = GOLDEN / "opencv" / "half.caffemodel", GOLDEN / "interop" / "sgd_fixed_iter_5.caffemodel"

@@ -13,7 +13,7 @@ from netc import caffe
 from netc.cli import main
 from netc.convert import files
 from netc.schema.names import as_distinct_utf8, as_utf8, json_in_utf8
-from netc.schema.weights import read_weights
+from netc.solve import read_weights
 
 GBK, LATIN, UTF = "卷积".encode("gbk"), "caf\xe9".encode("latin-1"), "Ebene ä".encode()
 NET = b"""name: "%b"

@@ -1,4 +1,4 @@
-"""IDXData and ArrayData: IDX, NPZ and CSV files; MemoryData."""
+"""IDXData and ArrayData: IDX, NPZ and CSV files."""
 
 import gzip
 import struct
@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from netc.data import has_source, open_source, probe
+from netc.data import open_source, probe
 from netc.data.idx import read_idx
-from netc.data.memory_data import Memory
 from tests.data.common import batches, images, layer, read, refused, same
 
 CODES = {"u1": 8, "i1": 9, ">i2": 11, ">i4": 12, ">f4": 13, ">f8": 14}
@@ -157,22 +156,3 @@ def test_bad_npz(tmp_path: Path) -> None:
 
 
 # ---------------------------------------------------------------- memory
-
-
-def test_arrays_that_a_program_hands_over() -> None:
-    memory = Memory(((2, 3), (2,)))
-    out = [np.empty((2, 3), np.float32), np.empty(2, np.float32)]
-    assert refused(memory.next, out).code.id == "DAT013"
-    rows = np.arange(12, dtype=np.float32).reshape(4, 3, 1)
-    memory.set(rows, np.arange(4))
-    seen = []
-    for _ in range(3):
-        memory.next(out)
-        seen.append(out[1].tolist())
-    assert seen == [[0, 1], [2, 3], [0, 1]]
-    np.testing.assert_array_equal(out[0], rows[:2, :, 0])
-    assert memory.state() == {"position": 2}
-    memory.restore({"position": 0})
-    assert refused(memory.set, rows[:3], np.arange(3)).code.id == "DAT014"
-    assert refused(memory.set, np.zeros((4, 2)), np.arange(4)).code.id == "DAT014"
-    assert not has_source("MemoryData")

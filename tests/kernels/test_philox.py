@@ -54,7 +54,3 @@ def test_moments() -> None:
     assert 0 <= out.min() < out.max() < 1
     assert abs(out.mean() - 0.5) < 0.01
     assert abs(out.std() - 12**-0.5) < 0.01
-    normal = np.array([philox.gaussian(1, 2, 3, i) for i in range(20_000)])
-    assert abs(normal.mean()) < 0.03
-    assert abs(normal.std() - 1) < 0.03
-    assert abs((normal**3).mean()) < 0.1

@@ -17,8 +17,8 @@ from netc.catalogue import catalogue
 from netc.errors import Report
 from netc.plan.counts import count_net
 from netc.schema.upgrade import upgrade_net
-from netc.schema.wire import from_message, to_message
 from tests.nets.views import DEPLOY, NETS, TEST, TRAIN
+from tests.schema.common import from_message, to_message
 
 FILES = sorted(NETS.glob("*.net"))
 ALL = (TRAIN, TEST, DEPLOY)

@@ -14,8 +14,9 @@ from netc.errors import NetError
 from netc.run import load_weights, weights_of
 from netc.run.weights import load_own
 from netc.schema.names import Keys, paired
-from netc.schema.weights import LayerWeights, Weights, read_weights
+from netc.schema.weights import LayerWeights, Weights
 from netc.schema.weights_write import dump_weights
+from netc.solve import read_weights
 from tests.run.common import make
 
 CONV = "convolution_param { num_output: 1 kernel_size: 1 bias_term: false weight_filler { type: 'xavier' } }"

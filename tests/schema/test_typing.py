@@ -14,8 +14,7 @@ from netc.schema.confusions import FIELDS
 from netc.schema.registry import base_schema
 from netc.schema.typing import type_document
 from netc.schema.values import single
-from netc.schema.wire import to_message
-from tests.schema.common import SCHEMA, covered, found, net, solver, typed
+from tests.schema.common import SCHEMA, covered, found, net, solver, to_message, typed
 
 LAYER = 'layer { name: "a" type: "Convolution" bottom: "x" top: "y" %s }'
 

@@ -20,12 +20,11 @@ from netc.schema.weights import (
     parse_solver_state,
     parse_weights,
     read_blob,
-    read_solver_state,
-    read_weights,
 )
 from netc.schema.weights_net import parse_model
 from netc.schema.weights_write import dump_weights, write_blob, write_solver_state, write_weights
-from netc.schema.wire import from_message
+from netc.solve import read_weights
+from tests.schema.common import from_message
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "interop"
 SCHEMA = base_schema()
@@ -71,7 +70,7 @@ def test_writing_gives_the_bytes_that_caffe_wrote(run: str) -> None:
 
 
 def test_solver_state() -> None:
-    state = read_solver_state(GOLDEN / "adam_iter_5.solverstate")
+    state = parse_solver_state((GOLDEN / "adam_iter_5.solverstate").read_bytes())
     assert state.iter == 5
     assert state.learned_net.endswith("adam_iter_5.caffemodel")
     assert [h.shape for h in state.history] == 2 * [(4, 2, 3, 3), (4,), (3, 16), (3,)]
@@ -231,7 +230,6 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     assert code_of(read_weights, tmp_path / "none.caffemodel") == "SNP004"
     assert code_of(read_weights, tmp_path) == "SNP004"
     assert code_of(read_weights, "a\0b") == "SNP004"
-    assert code_of(read_solver_state, tmp_path) == "SNP004"
     assert code_of(parse_solver_state, encode_bytes(2, b"\xfex")) == "SNP002"
 
 

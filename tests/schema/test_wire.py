@@ -18,7 +18,8 @@ from netc.schema.registry import base_schema
 from netc.schema.scan import WireError
 from netc.schema.text import number, to_text
 from netc.schema.typing import type_document
-from netc.schema.wire import decode, encode, from_message, to_message
+from netc.schema.wire import decode, encode
+from tests.schema.common import from_message, to_message
 
 SCHEMA = base_schema()
 _INTEGERS = {"int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1), "uint32": (0, 2**32 - 1)}

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from netc.errors import NetError
-from netc.schema.weights import LayerWeights, read_solver_state, read_weights
-from netc.solve import Solver
-from netc.solve import read_weights as read_weight_file
+from netc.schema.weights import LayerWeights, parse_solver_state
+from netc.solve import Solver, read_weights
 from netc.solve.hdf5 import write_weights as write_hdf5
 from tests.run.common import make, solver_record
 from tests.solve.common import GOLDEN, bits, solver_for
@@ -65,8 +64,8 @@ def test_files_are_caffes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     solver, _ = solver_for("adam")
     solver.step(5)
     solver.snapshot()
-    ours = read_solver_state(tmp_path / "adam_iter_5.solverstate")
-    theirs = read_solver_state(GOLDEN / "interop" / "adam_iter_5.solverstate")
+    ours = parse_solver_state((tmp_path / "adam_iter_5.solverstate").read_bytes())
+    theirs = parse_solver_state((GOLDEN / "interop" / "adam_iter_5.solverstate").read_bytes())
     assert (ours.iter, ours.current_step) == (theirs.iter, theirs.current_step)
     assert [h.shape for h in ours.history] == [h.shape for h in theirs.history]
     for a, b in zip(ours.history, theirs.history, strict=True):
@@ -197,7 +196,7 @@ def test_hdf5_layers_inside_layers(tmp_path: Path) -> None:
     layers = [LayerWeights(n, "", (np.full((2, i + 1), i, np.float32),) * (n != "relu")) for i, n in enumerate(names)]
     with (tmp_path / "a.h5").open("wb+") as file:
         write_hdf5(file, layers)
-    found = {layer.name: layer for layer in read_weight_file(tmp_path / "a.h5").layers}
+    found = {layer.name: layer for layer in read_weights(tmp_path / "a.h5").layers}
     assert set(found) == {*names, "block"}
     for layer in layers:
         assert [b.tolist() for b in found[layer.name].blobs] == [b.tolist() for b in layer.blobs]
@@ -248,7 +247,7 @@ def test_hostile_hdf5_is_refused(tmp_path: Path) -> None:
     words = ("is declared with 8,589,934,592 bytes", "is a link to something else", "it has no data")
     for path, said in zip((bomb, link, other), words, strict=True):
         with pytest.raises(NetError) as caught:
-            read_weight_file(path)
+            read_weights(path)
         assert [d.code.id for d in caught.value.diagnostics] == ["SNP026"]
         assert said in str(caught.value)
 

@@ -36,7 +36,7 @@ from netc.catalogue import Catalogue, catalogue
 from netc.errors import Report
 from netc.graph import State
 from netc.schema.typing import type_document
-from netc.schema.wire import to_message
+from netc.schema.wire import encode
 
 ROOT = Path(__file__).resolve().parents[2]
 GALLERY = ROOT / "nets" / "resnet152.net"
@@ -58,7 +58,7 @@ def contender(name: str, path: Path) -> Callable[[], object]:
     report = Report()
     record = type_document(document.block, schema.message("NetParameter"), report)
     report.finish()
-    if to_message(record) != text_format.Parse(text, message()):
+    if message.FromString(encode(record)) != text_format.Parse(text, message()):
         raise SystemExit(f"protobuf reads {path} differently")
     return lambda: text_format.Parse(text, message())
 
