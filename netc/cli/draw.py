@@ -13,7 +13,7 @@ from netc.cli._options import OUTPUT, file_argument, net_options
 from netc.language import Setting
 from netc.layer import Phase, Shape
 from netc.report import rendering
-from netc.report.boxes import Style
+from netc.report.diagram import Style
 from netc.report.draw import draw
 
 

@@ -13,7 +13,7 @@ from netc.layer import LayerType, format_shape
 from netc.plan.counts import batch_size, count_layer
 from netc.plan.model import Field, Plan
 from netc.plan.usage import Usage, readable
-from netc.report.boxes import Boxes
+from netc.report.diagram import Boxes
 from netc.report.diff import flat_fields, written
 from netc.report.explain import sections
 from netc.report.fold import runs

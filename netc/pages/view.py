@@ -11,7 +11,7 @@ from netc.api.memory import Planned
 from netc.errors import visible
 from netc.pages import html, net_data, svg
 from netc.pages.weight_data import weights_data
-from netc.report.boxes import Boxes, Style, boxes
+from netc.report.diagram import Boxes, Style, boxes
 from netc.report.draw import draw
 from netc.report.rendering import picture
 from netc.run import Net

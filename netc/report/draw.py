@@ -11,8 +11,8 @@ from netc.layer import format_shape
 from netc.plan.counts import count_layer
 from netc.plan.model import Plan
 from netc.plan.usage import readable
-from netc.report.boxes import Box, Boxes, Style, boxes
 from netc.report.columns import short_count
+from netc.report.diagram import Box, Boxes, Style, boxes
 from netc.role import Family
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import netc
 from netc.convert import files
 from netc.convert.check import check, random_inputs
 from netc.convert.model import Options
-from netc.convert.torch import Model, export
+from netc.convert.torch import TorchModel, export
 from netc.convert.torch.phases import views
 from netc.convert.torch.runner import imported, load
 from netc.errors import NetError
@@ -38,7 +38,7 @@ def draws(layer_type: LayerType, example: Example) -> bool:
     return (layer_type.name in DRAWS or "STOCHASTIC" in example.fields) and random
 
 
-def tops_of(model: Model, net: Net, training: bool) -> tuple[Any, list[Any], list[Any]]:
+def tops_of(model: TorchModel, net: Net, training: bool) -> tuple[Any, list[Any], list[Any]]:
     """The module, its inputs and what it makes of them."""
     module = load(model).train(training)
     given = [torch.tensor(net.inputs[name].copy(), requires_grad=True) for name in model.inputs]
@@ -68,7 +68,7 @@ def test_every_example_gives_the_same_numbers(layer_type: LayerType, example: Ex
 
 
 def back(
-    layer_type: LayerType, example: Example, net: Net, model: Model, module: Any, given: list[Any], top: Any
+    layer_type: LayerType, example: Example, net: Net, model: TorchModel, module: Any, given: list[Any], top: Any
 ) -> None:
     """Gradients of parameters and bottoms."""
     node, setup = net.graph.nodes[-1], net.plan.layers[-1].setup

@@ -8,7 +8,7 @@ import netc
 from netc.api.planning import plan_state
 from netc.catalogue import catalogue
 from netc.convert.predicting import Predicting
-from netc.convert.torch import Model, View, export
+from netc.convert.torch import TorchModel, View, export
 from netc.graph import State
 from netc.layer import Example, LayerType
 from netc.report.explain import example_text
@@ -34,6 +34,6 @@ def build(layer_type: LayerType, example: Example) -> Net:
     return net
 
 
-def written(net: Net) -> Model:
+def written(net: Net) -> TorchModel:
     """The model that gives every top of the net's last layer."""
     return export([View("forward", Predicting.of(net), net.graph.nodes[-1].tops)], "example.net")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import netc
-from netc.report.boxes import Boxes, boxes
+from netc.report.diagram import Boxes, boxes
 from netc.report.draw import COLOURS, draw
 from netc.report.rendering import picture
 from netc.role import Family

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from netc.convert.onnx.boxes import part
 from netc.convert.onnx.found import Search, found, nothing_found
 from netc.convert.onnx.runtime import Dim
+from netc.convert.onnx.suppression import part
 from netc.convert.onnx.writer import LayerWriter, Tops, Write, product
 from netc.kernels.detections import DetectionGeometry
 from netc.kernels.pooling import LOWEST

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from netc.convert.onnx.boxes import best, column, marked, moved, offsets, suppressed
 from netc.convert.onnx.runtime import Dim
+from netc.convert.onnx.suppression import best, column, marked, moved, offsets, suppressed
 from netc.convert.onnx.writer import LayerWriter
 from netc.kernels.pooling import LOWEST
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from netc.convert.onnx.boxes import part
 from netc.convert.onnx.found import Search, found, nothing_found
 from netc.convert.onnx.runtime import Dim
+from netc.convert.onnx.suppression import part
 from netc.convert.onnx.writer import LayerWriter, Tops, Write
 from netc.kernels.grid import MOST_LOG, GridMap
 from netc.layer import Array, LayerType

@@ -6,8 +6,8 @@ from math import prod
 
 import numpy as np
 
-from netc.convert.onnx.boxes import best, part, suppressed
 from netc.convert.onnx.runtime import Dim
+from netc.convert.onnx.suppression import best, part, suppressed
 from netc.convert.onnx.writer import LayerWriter, Tops, Write, product
 from netc.kernels.pooling import LOWEST
 from netc.layer import LayerType

@@ -11,10 +11,9 @@ from functools import partial
 
 from netc.convert import safetensors
 from netc.convert.counterparts import writer_of
-from netc.convert.model import Checkable, Format, Made, Options
-from netc.convert.model import Model as Source
+from netc.convert.model import Checkable, Format, Made, Model, Options
 from netc.convert.torch import channels, detection, losses, pointwise, sequences, shaping, windows
-from netc.convert.torch.model import Learned, Model, Writing
+from netc.convert.torch.module import Learned, TorchModel, Writing
 from netc.convert.torch.phases import views
 from netc.convert.torch.runner import PyTorch
 from netc.convert.torch.views import Layer, Union, View
@@ -33,10 +32,10 @@ WRITERS: dict[LayerType, Write] = {
     **detection.WRITERS,
 }
 
-__all__ = ["FORMAT", "WRITERS", "Learned", "Model", "View", "export", "written"]
+__all__ = ["FORMAT", "WRITERS", "Learned", "TorchModel", "View", "export", "written"]
 
 
-def export(of: Sequence[View], source: str) -> Model:
+def export(of: Sequence[View], source: str) -> TorchModel:
     """What `model.py` says, and the parameters that go with it. source: what the net was made from, for its docstring.
 
     Raises NetError: CNV010 and CNV011 for every layer that nothing is written for.
@@ -71,7 +70,7 @@ def _modes(of: Sequence[View]) -> Mapping[tuple[str, str], Record]:
     return made
 
 
-def written(of: Sequence[View], source: str) -> tuple[Model, tuple[str, ...]]:
+def written(of: Sequence[View], source: str) -> tuple[TorchModel, tuple[str, ...]]:
     """As `export`; but a net that predicts is not lost for a loss or a measure that nothing is written for: the method
     that has it is left out, and the notes say why.
     """
@@ -92,7 +91,7 @@ def written(of: Sequence[View], source: str) -> tuple[Model, tuple[str, ...]]:
     return export(kept, source), tuple(notes)
 
 
-def _write(model: Source, options: Options) -> Made:
+def _write(model: Model, options: Options) -> Made:
     found, notes = views(model, options)
     made, more = written(found, model.path.name)
     notes, first = (*notes, *more), found[0]

@@ -14,12 +14,12 @@ import numpy as np
 
 from netc.convert.codes import MISSING_PACKAGE
 from netc.convert.predicting import Predicting
-from netc.convert.torch.model import Model
+from netc.convert.torch.module import TorchModel
 from netc.convert.torch.views import View
 from netc.errors import Diagnostic, NetError
 from netc.layer import Array
 
-Export = Callable[[Sequence[View], str], Model]
+Export = Callable[[Sequence[View], str], TorchModel]
 
 
 class PyTorch:
@@ -60,7 +60,7 @@ class _Run:
         return {value: tensor.numpy() for value, tensor in zip(self.values, found, strict=True)}
 
 
-def load(model: Model) -> Any:
+def load(model: TorchModel) -> Any:
     """The written model as an `nn.Module`, with its parameters. Raises NetError (CNV003) without the package."""
     torch = _torch()
     net = getattr(imported(model), model.name)()
@@ -68,7 +68,7 @@ def load(model: Model) -> Any:
     return net
 
 
-def imported(model: Model) -> ModuleType:
+def imported(model: TorchModel) -> ModuleType:
     """The written file as a module, as whoever uses it imports it.
 
     netc wrote its code: names of the net are in it as names of Python, in small letters, and as quoted strings.

@@ -34,7 +34,7 @@ class Learned:
 
 
 @dataclass(frozen=True)
-class Model:
+class TorchModel:
     """A model in PyTorch: the text of `model.py`, and its parameters and buffers by name.
 
     name: of its class. inputs: the blobs that its first method takes, in order.
@@ -55,7 +55,7 @@ class Writing:
     source: str
     items: dict[str, Item] = field(default_factory=dict)
 
-    def write(self, writer_of: Mapping[str, Write]) -> Model:
+    def write(self, writer_of: Mapping[str, Write]) -> TorchModel:
         """The model. writer_of: by the layer's key. Raises NetError (CNV031) with all that cannot be written."""
         self._items(writer_of)
         segments, wanted = self._segments()
@@ -69,7 +69,7 @@ class Writing:
         state = _state(segments, attributes)
         text = self._text(root, made.classes, segments, attributes, state, brought)
         first = next(iter(self.union.inputs.values()))
-        return Model(text, state, root, tuple(value.name for value in first))
+        return TorchModel(text, state, root, tuple(value.name for value in first))
 
     def _items(self, writer_of: Mapping[str, Write]) -> None:
         report = Report()
