@@ -214,7 +214,7 @@ def test_files_of_another_kind(data: bytes, code: str, said: str, tmp_path: Path
     path = tmp_path / "w.caffemodel"
     path.write_bytes(data)
     with pytest.raises(NetError, match=r"w\.caffemodel") as caught:
-        read_weights(path)
+        parse_weights(path.read_bytes(), str(path))
     (diagnostic,) = caught.value.diagnostics
     assert diagnostic.code.id == code
     assert said in diagnostic.message
