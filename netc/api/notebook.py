@@ -13,7 +13,7 @@ from netc.api.predict import Prediction, Predictor
 from netc.layer import Phase
 from netc.plan.model import Plan
 from netc.report import rendering, weights
-from netc.report.boxes import Style
+from netc.report.diagram import Style
 from netc.report.draw import draw as drawn
 from netc.report.notebook import WIDTH, Summary, of_plan
 from netc.solve import read_weights
