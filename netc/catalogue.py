@@ -7,6 +7,7 @@ import importlib
 import importlib.util
 import os
 import pkgutil
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -33,6 +34,10 @@ NOT_A_LAYER_FILE = Code(
 _MOST_BYTES = 1 << 23  # of a layer file
 
 
+_AXES = re.compile(r"(?<=[a-z])[123]d(?=transpose$|$)")
+"""What others write behind a type for the number of its axes: MaxPool2d, Conv2DTranspose."""
+
+
 @dataclass(frozen=True)
 class Catalogue:
     """The layer types that are known, by name (aliases too)."""
@@ -50,7 +55,9 @@ class Catalogue:
 
     def usually(self, name: str) -> str | None:
         """What netc writes for what others call so: `"Pooling" with ...`, or `"Concat" or "Eltwise"`."""
-        alias = name.lower().replace("_", "")
+        alias = _AXES.sub("", name.lower().replace("_", ""))
+        if alias != name.lower() and (same := next((t for t in self.types if t.lower() == alias), None)):
+            return f'"{same}"'
         known = {t.name: t.role.called[alias] for t in self.types.values() if alias in t.role.called}
         written = [f'"{type}" {how}'.rstrip() for type, how in known.items()]
         return " or ".join(filter(None, (", ".join(written[:-1]), *written[-1:]))) or None

@@ -24,6 +24,7 @@ from netc.schema.record import Record
 
 SIDE = 8
 TEST_IMAGES = 400
+SPLITS = ("train", "test", "all")
 
 
 class Digits:
@@ -77,4 +78,8 @@ def split(name: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     return pixels[part].reshape(-1, 1, 8, 8).astype(np.float32), labels[part].astype(np.float32)
 
 
-DIGITS = SourceType("Digits", Digits, _shapes, transform=PIXELS)
+def _probe(record: Record, phase: Phase) -> tuple[Shape, ...] | None:
+    return _shapes(record, phase) if record.digits_param.split in SPLITS else None  # the layer says what is wrong
+
+
+DIGITS = SourceType("Digits", Digits, _probe, transform=PIXELS)

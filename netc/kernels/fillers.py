@@ -63,7 +63,8 @@ def check(filler: Any, shape: tuple[int, ...], files: bool = True) -> Diagnostic
         field, message = "type", "image fills parameters only; read images by a data layer (ImageData)"
     if not message:
         return None
-    close = suggest(filler.type, FILLERS) if field == "type" else None
+    other = OTHER_NAMES.get(filler.type.lower().replace("_", "")) if field == "type" else None
+    close = other or (suggest(filler.type, FILLERS) if field == "type" else None)
     help = f'did you mean "{close}"?' if close and close != filler.type else None
     return Diagnostic(BAD_FILLER, message, filler.span_of(field), (), help)
 
@@ -209,3 +210,11 @@ FILLERS: dict[str, Callable[[Array, tuple[int, ...], Any, Draws], None]] = {
     "bilinear": _bilinear,
     "image": _image,
 }
+OTHER_NAMES: dict[str, str] = {
+    **dict.fromkeys(("he", "henormal", "heuniform", "kaiming", "kaimingnormal", "kaiminguniform"), "msra"),
+    **dict.fromkeys(("glorot", "glorotnormal", "glorotuniform", "xaviernormal", "xavieruniform"), "xavier"),
+    **dict.fromkeys(("normal", "randomnormal", "truncatednormal"), "gaussian"),
+    **dict.fromkeys(("ones", "one", "zeros", "zero"), "constant"),
+    "randomuniform": "uniform",
+}
+"""What others call fillers, in lower case and without `_`."""

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from netc.errors import NetError, Source
+from netc.errors import NetError, Source, suggest
 from netc.language import codes
 from netc.language.evaluate import value_of
 from netc.language.limits import MAX_FILES, Failed
@@ -71,6 +71,16 @@ class Imports:
         return loaded
 
 
+def _beside(path: str) -> str | None:
+    """Which file of the same folder was meant by one that is not there."""
+    try:
+        names = sorted(p.name for p in Path(path).parent.iterdir() if p.suffix in (".net", ".prototxt"))
+    except OSError:
+        return None
+    close = suggest(Path(path).name, names) if not Path(path).exists() else None
+    return f"did you mean {close}?" if close else None
+
+
 def _read(path: str, name: str, item: Import, at: Context) -> Document:
     if is_odd(Path(path)):
         raise at.fail(codes.UNREADABLE, f"{name} cannot be read: it is no regular file", item.path.span)
@@ -78,7 +88,7 @@ def _read(path: str, name: str, item: Import, at: Context) -> Document:
         text = read_text(path, name)
     except NetError as error:
         (why,) = error.diagnostics
-        raise at.fail(why.code, why.message, item.path.span, why.help) from None
+        raise at.fail(why.code, why.message, item.path.span, why.help or _beside(path)) from None
     at.step(len(text) // CHARACTERS_OF_AN_IMPORT, item.span)
     try:
         return parse(text, name)

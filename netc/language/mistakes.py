@@ -351,6 +351,8 @@ def _after_value(m: Mistake, kind: str, report: Report) -> Repair:
     hint = None
     if top == "NAME" and kind == "MINUS":
         hint = "write a string in quotes"
+    elif kind == "COMMA" and "LPAREN" in m.symbols[m.entry :]:
+        hint = f"several values stand in square brackets: `{name}: [..., ...]`"
     elif kind in ("NUMBER", "MINUS") and top == "NUMBER":
         hint = f"repeat the field for each value, or write `{name}: [..., ...]`"
     report.error(codes.UNEXPECTED, f"`{m.written}` cannot follow the value of `{name}`", m.span, help=hint)

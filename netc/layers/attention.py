@@ -141,7 +141,7 @@ ATTENTION = LayerType(
     origin="netc",
     bottoms=Arity(3, 4),
     differentiable=(True, True, True, False),
-    role=Role("product"),
+    role=Role("product", called={"multiheadattention": "with `attention_param { num_heads: ... }`"}),
     examples=(
         Example("attention_param { num_heads: 2 }", inputs=_BOTTOMS),
         Example("attention_param { causal: true scale: 0.7 }", inputs=(Input((2, 4, 3)),) * 3),

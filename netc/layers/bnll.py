@@ -40,6 +40,6 @@ BNLL = LayerType(
     setup,
     forward,
     backward,
-    role=Role("activation", bends=True, space="same"),
+    role=Role("activation", bends=True, space="same", called={"softplus": ""}),
     examples=(Example(), Example(inputs=(Input((4,), "values", values=(-200, -3, 3, 200)),))),
 )

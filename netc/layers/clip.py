@@ -45,7 +45,7 @@ CLIP = LayerType(
     forward,
     backward,
     param="clip_param",
-    role=Role("activation", space="same"),
+    role=Role("activation", space="same", called={"hardtanh": "with `clip_param { min: -1 max: 1 }`"}),
     examples=(Example("clip_param { min: -0.5 max: 1 }", inputs=(Input((2, 3, 4), "distinct"),)),),
     refuses=(Refused(BAD_FIELD, "clip_param { min: 1 max: 0 }"),),
 )

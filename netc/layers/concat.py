@@ -74,7 +74,7 @@ CONCAT = LayerType(
     backward,
     param="concat_param",
     bottoms=ANY,
-    role=Role("shape", joins=True, called={"cat": "", "merge": ""}),
+    role=Role("shape", joins=True, called={"cat": "", "concatenate": "", "merge": ""}),
     examples=(
         Example(inputs=(Input((2, 3, 4, 5)), Input((2, 1, 4, 5)), Input((2, 2, 4, 5)))),
         Example("concat_param { axis: 0 }", inputs=(Input((2, 3)), Input((1, 3)))),

@@ -150,7 +150,12 @@ CONVOLUTION = LayerType(
     role=Role(
         "convolution",
         space="window",
-        called={"conv": "", "conv2d": "", "depthwise": "with `convolution_param { group: ... }`"},
+        called={
+            "conv": "",
+            "depthwise": "with `convolution_param { group: ... }`",
+            "depthwiseconv": "with `convolution_param { group: ... }`",
+            "separableconv": "twice: with `convolution_param { group: ... }`, then with kernel_size: 1",
+        },
     ),
     examples=(
         _example("num_output: 3 kernel_size: 3 stride: 2 pad: 1"),

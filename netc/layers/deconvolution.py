@@ -116,7 +116,7 @@ DECONVOLUTION = LayerType(
     role=Role(
         "convolution",
         space="transposed",
-        called={"convtranspose": "", "deconv": "", "transposedconvolution": "", "upsampling": ""},
+        called=dict.fromkeys(("convtranspose", "deconv", "transposedconvolution", "upsampling"), ""),
     ),
     examples=(
         _example("num_output: 3 kernel_size: 3 stride: 2 pad: 1"),

@@ -70,7 +70,7 @@ EMBED = LayerType(
     param="embed_param",
     differentiable=False,
     codes=(INDEX_OUT_OF_RANGE,),
-    role=Role("product"),
+    role=Role("product", called={"embedding": ""}),
     examples=(
         Example(
             f"embed_param {{ num_output: 5 input_dim: 11 {_FILLER} bias_filler {{ value: 0.5 }} }}",

@@ -72,7 +72,8 @@ def setup(site: Site) -> Setup:
     image = image_shape(site.record.transform_param, resize=resize, gray=not p.is_color)
     if image is None:
         message = f'the folder "{p.source}" is not there, and no crop_size or new_height says how large its images are'
-        help = f"give the shape with --input {site.record.top[0]}={p.batch_size}x3xHEIGHTxWIDTH"
+        shape = f"--input {site.record.top[0]}={p.batch_size}x3xHEIGHTxWIDTH"
+        help = f"put it there, or correct the path; or give the shape with {shape}"
         site.refuse(SHAPE_UNKNOWN, message, "source", help=help)
     return Setup(tops=((p.batch_size, *image), (p.batch_size,))[: site.top_count], reads=())
 

@@ -177,7 +177,7 @@ INTERP = LayerType(
     origin=ORIGIN,
     bottoms=Arity(1, 2),
     differentiable=(True, False),
-    role=Role("pooling", called={"upsampling": ""}),
+    role=Role("pooling", called={"resize": "", "upsampling": ""}),
     examples=(
         Example("interp_param { height: 7 width: 6 }"),
         Example("interp_param { zoom_factor: 2 }"),

@@ -113,7 +113,7 @@ LAYER_NORM = LayerType(
     param="layer_norm_param",
     own=OWN,
     origin="netc",
-    role=Role("normalization"),
+    role=Role("normalization", called={"layernormalization": ""}),
     examples=(
         Example(inputs=(Input((2, 3, 5)),)),
         Example("layer_norm_param { axis: 1 affine: false eps: 0.01 }", inputs=(Input((3, 2, 2, 2)),)),

@@ -108,7 +108,7 @@ LSTM = LayerType(
     bottoms=Arity(2, 5),
     tops=Arity(1, 3),
     differentiable=(True, False, True),
-    role=Role("recurrent", sequence=True),
+    role=Role("recurrent", sequence=True, called={"lstmcell": ""}),
     examples=(
         *recurrent.examples(2),
         Example(

@@ -77,7 +77,7 @@ MVN = LayerType(
     forward,
     backward,
     param="mvn_param",
-    role=Role("normalization", space="same", called={"norm": ""}),
+    role=Role("normalization", space="same", called={"instancenorm": "", "norm": ""}),
     examples=(
         Example(),
         Example("mvn_param { normalize_variance: false }"),

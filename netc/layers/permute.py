@@ -58,7 +58,7 @@ PERMUTE = LayerType(
     param="permute_param",
     own=Param(optional("permute_param", 202, "PermuteParameter", origin=ORIGIN), (PARAMETER,)),
     origin=ORIGIN,
-    role=Role("shape"),
+    role=Role("shape", called={"transpose": ""}),
     examples=(
         Example("permute_param { order: 0 order: 2 order: 3 order: 1 }"),
         Example("permute_param { order: 2 }", inputs=(Input((2, 3, 4)),)),

@@ -215,9 +215,12 @@ POOLING = LayerType(
         "pooling",
         space="window",
         called={
+            "adaptiveavgpool": "with `pooling_param { pool: AVE global_pooling: true }`",
             "averagepooling": "with `pooling_param { pool: AVE }`",
             "avgpool": "with `pooling_param { pool: AVE }`",
             "avgpooling": "with `pooling_param { pool: AVE }`",
+            "globalaveragepooling": "with `pooling_param { pool: AVE global_pooling: true }`",
+            "globalmaxpooling": "with `pooling_param { global_pooling: true }`",
             "globalpooling": "with `pooling_param { global_pooling: true }`",
             "maxpool": "(pool: MAX is its default)",
             "maxpooling": "(pool: MAX is its default)",

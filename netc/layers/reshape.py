@@ -101,7 +101,7 @@ RESHAPE = LayerType(
     forward,
     backward,
     param="reshape_param",
-    role=Role("shape"),
+    role=Role("shape", called={"squeeze": "", "unsqueeze": "", "view": ""}),
     examples=(
         Example("reshape_param { shape { dim: 0 dim: -1 dim: 10 } }"),
         Example("reshape_param { shape { dim: 6 dim: 20 } }"),

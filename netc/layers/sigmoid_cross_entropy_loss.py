@@ -101,6 +101,7 @@ def backward(call: Call) -> None:
     dx[...] = np.where(counts, slope, 0).reshape(dx.shape)
 
 
+_OTHER_NAMES = ("bce", "bceloss", "bcewithlogitsloss", "binarycrossentropy")
 _TARGETS = (Input((6, 7)), Input((6, 7), "binary"))
 
 
@@ -124,7 +125,12 @@ SIGMOID_CROSS_ENTROPY_LOSS = LayerType(
     differentiable=(True, False),
     loss=True,
     auto_tops=True,
-    role=Role("loss", judges="Sigmoid", guess=_guess, called={"bce": "", "bceloss": ""}),
+    role=Role(
+        "loss",
+        judges="Sigmoid",
+        guess=_guess,
+        called=dict.fromkeys(_OTHER_NAMES, ""),
+    ),
     examples=(
         Example(inputs=_TARGETS),
         Example("loss_param { normalization: FULL }", inputs=(Input((2, 3, 2)), Input((2, 6), "uniform"))),

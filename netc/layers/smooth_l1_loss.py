@@ -100,7 +100,7 @@ SMOOTH_L1_LOSS = LayerType(
     differentiable=(True, True, False),
     loss=True,
     auto_tops=True,
-    role=Role("loss"),
+    role=Role("loss", called={"huber": "", "huberloss": ""}),
     examples=(
         Example("smooth_l1_loss_param { sigma: 3 }", inputs=_bottoms(4)),
         Example(inputs=_bottoms(2)),

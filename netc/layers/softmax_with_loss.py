@@ -166,7 +166,9 @@ SOFTMAX_WITH_LOSS = LayerType(
         judges="Softmax",
         guess=_guess,
         called={
+            "categoricalcrossentropy": "",
             "crossentropy": "",
+            "sparsecategoricalcrossentropy": "",
             "crossentropyloss": "",
             "softmaxcrossentropy": "",
             "softmaxcrossentropyloss": "",

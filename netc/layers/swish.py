@@ -48,6 +48,6 @@ SWISH = LayerType(
     forward,
     backward,
     param="swish_param",
-    role=Role("activation", bends=True, space="same"),
+    role=Role("activation", bends=True, space="same", called={"silu": ""}),
     examples=(Example("swish_param { beta: 1.5 }"), Example()),
 )

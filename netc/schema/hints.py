@@ -35,6 +35,8 @@ def as_block(value: Value, field: FieldType) -> str:
     text = value.span.source.text[value.span.start : value.span.end]
     kind = value.kind if isinstance(value, Scalar) else "list"
     meant = {"list": "dim", "string": "type", "identifier": "phase"}.get(kind, "dim")
+    if kind == "identifier" and meant not in message.fields:
+        meant, text = "type", f'"{text}"'
     inner = f"{meant}: {text}" if meant in message.fields and len(text) < 80 else "..."
     return f"write `{field.name} {{ {inner} }}`"
 
