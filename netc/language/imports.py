@@ -74,11 +74,11 @@ class Imports:
 def _beside(path: str) -> str | None:
     """Which file of the same folder was meant by one that is not there."""
     try:
-        names = sorted(p.name for p in Path(path).parent.iterdir() if p.suffix in (".net", ".prototxt"))
+        files = {p.stem: p.name for p in sorted(Path(path).parent.iterdir()) if p.suffix in (".net", ".prototxt")}
     except OSError:
         return None
-    close = suggest(Path(path).name, names) if not Path(path).exists() else None
-    return f"did you mean {close}?" if close else None
+    close = suggest(Path(path).stem, files) if not Path(path).exists() else None
+    return f"did you mean {files[close]}?" if close else None
 
 
 def _read(path: str, name: str, item: Import, at: Context) -> Document:
