@@ -1,7 +1,7 @@
 """Mistakes of newcomers, each in a net that is right otherwise, and what it is told.
 
-`says` is how the help begins, or the message where there is none; `code` is empty where netc takes what is written as it
-was meant. docs/mistakes.md shows them; `pytest --update tests/cli/test_mistakes.py` writes its table anew.
+`says` is how the help begins, or the message where there is none; `code` is empty where netc takes what is written as
+it was meant. docs/mistakes.md shows them; `pytest --update tests/cli/test_mistakes.py` writes its table anew.
 """
 
 from __future__ import annotations
