@@ -124,10 +124,14 @@ class Confusion:
 
     def add(self) -> None:
         """Count the batch that has just gone through the net."""
+        self.count(*self.blobs())
+
+    def blobs(self) -> tuple[Array, Array]:
+        """Scores and labels of the batch that has just gone through the net."""
         scores, labels = (self.net.executor.value(v) for v in (self._scores, self._labels))
         assert scores is not None
         assert labels is not None
-        self.count(scores, labels)
+        return scores, labels
 
     def count(self, scores: Array, labels: Array) -> None:
         """Count samples; the class is that of the largest score, the first of equal ones."""

@@ -12,14 +12,15 @@ import click
 import numpy as np
 from rich.table import Table
 
-from netc.api import planning
+from netc.api import history, planning
 from netc.api.confusion import Classes, Confusion, as_csv
 from netc.api.definition import Definition
 from netc.api.metrics import finite
 from netc.api.preprocess import class_names_of
 from netc.api.session import Net
+from netc.api.wrong import Mistakes
 from netc.cli import _output
-from netc.cli._files import read_lines, write_text
+from netc.cli._files import read_lines, say_written, write_bytes, write_text
 from netc.cli._options import OUTPUT, bad_record_option, executor_options, file_argument, net_options, writes_option
 from netc.cli._records import show_left_out
 from netc.cli._weights import chosen_weights, loading_options, show_loaded, weights_option
@@ -27,6 +28,7 @@ from netc.errors import Code, Diagnostic, NetError
 from netc.kernels.average_precision import VERSIONS
 from netc.language import Setting
 from netc.layer import Phase, Shape
+from netc.pages.tested import result_page
 from netc.plan.model import Plan
 from netc.solve.averages import Averages
 
@@ -76,6 +78,9 @@ BAD_NAMES = Code(
 @bad_record_option
 @writes_option
 @executor_options
+@click.option(
+    "--html", type=OUTPUT, help="Write a page: classes, what is taken for what, the images it is surest of and wrong."
+)
 @click.option("--json", "as_json", is_flag=True, help="The averages as one line of JSON.")
 def command(
     file: Path,
@@ -95,6 +100,7 @@ def command(
     class_names: Path | None,
     confusion: Path | None,
     ap_version: str,
+    html: Path | None,
     as_json: bool,
     **run_options: Any,
 ) -> None:
@@ -107,7 +113,8 @@ def command(
     """
     if (scores is None) != (labels is None):
         raise click.UsageError("--scores and --labels go together")
-    keep = scores is not None or run_options.get("executor") == "fast"  # else it is observed, which takes no memory
+    fast = run_options.get("executor") == "fast"
+    keep = fast or scores is not None or html is not None  # else it is observed, which takes no memory
     definition = planning.load(file, layers=layers, settings=settings)
     files = chosen_weights(weights, definition)
     net = Net(
@@ -134,8 +141,13 @@ def command(
         raise NetError(Diagnostic(NO_CONFUSION, f'net "{net.graph.name}" compares no classes with labels'))
     shown = _names(class_names, len(compared.matrix), net.plan, files) if compared else []
     iterations = iterations or _batches(definition)
-    means = _run(net, iterations, compared, keep, ap_version)
+    mistakes = Mistakes(net, compared) if compared and html else None
+    means = _run(net, iterations, compared, keep, ap_version, mistakes)
     show_left_out([net])
+    if html is not None:
+        about = f"{iterations} batches of phase {phase}, weights {', '.join(path.name for path in files)}"
+        write_bytes(html, _page(net, about, means, compared, shown, mistakes))
+        say_written(html)
     if confusion and compared:
         write_text(confusion, as_csv(compared.classes, shown))
     if as_json:
@@ -149,13 +161,29 @@ def command(
             _output.say(f"{compared.outside} labels are no class of the net and were not counted", "yellow")
 
 
-def _run(net: Net, iterations: int, compared: Confusion | None, kept: bool, ap_version: str) -> dict[str, Any]:
+def _page(
+    net: Net, about: str, means: dict[str, Any], compared: Confusion | None, names: list[str], mistakes: Mistakes | None
+) -> bytes:
+    """The page of --html, with the curves of the net's run, if its metrics are there."""
+    try:
+        curves = history.read(net.definition.path).plot().svg
+    except NetError:
+        curves = ""
+    classes, wrong = compared.classes if compared else None, mistakes.found if mistakes else []
+    return result_page(net.graph.name or "net", about, means, classes, names, wrong, curves)
+
+
+def _run(
+    net: Net, iterations: int, compared: Confusion | None, kept: bool, ap_version: str, mistakes: Mistakes | None
+) -> dict[str, Any]:
     averages = Averages(net, ap_version, per_class=True)
     with np.errstate(all="ignore"), net.observed(compared) if compared and not kept else nullcontext():
         for _ in range(iterations):
             averages.add(net.forward())
             if compared and kept:
                 compared.add()
+            if mistakes:
+                mistakes.add()
     return averages.means()
 
 
