@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 Family = Literal[
     "activation",
@@ -70,6 +70,33 @@ class Guess:
     classes: int
 
 
+class Statistics(Protocol):
+    """What a layer gathers of the data, pass by pass."""
+
+    def begin(self, blobs: Sequence[Any]) -> None:
+        """Before a pass: the layer's parameter blobs, which may be set for it."""
+
+    def add(self, blobs: Sequence[Any], bottom: Any) -> None:
+        """After a pass: the parameter blobs, and of a layer that is chained the items of its bottom that count."""
+
+    def blobs(self) -> tuple[Any, ...]:
+        """What the first of the layer's parameter blobs become."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How a layer's statistics are estimated from the data, in one pass that changes nothing else.
+
+    start: from the type's own record and the layer's setup. missing: from the layer's parameter blobs, whether it has
+    no statistics yet; then they are estimated before training. chained: from the setup, whether what it gives depends
+    on them: then they are of its bottom, and layers after it wait. Else its own passes leave them in its blobs.
+    """
+
+    start: Callable[[Any, Any], Statistics]
+    missing: Callable[[Sequence[Any]], bool] = lambda blobs: False
+    chained: Callable[[Any], bool] = lambda setup: True
+
+
 @dataclass(frozen=True, slots=True)
 class Role:
     """What a layer type is to the rest of netc.
@@ -98,6 +125,7 @@ class Role:
     advice: what usually helps when its top stops being finite.
     guess: for a loss: from the layer's record and its bottoms' shapes, the loss of a guess, if that can be told.
     writes: the field that names the file that the layer writes, if it writes one.
+    fit: how its statistics are estimated from the data, if it has some.
     doubt: from parameter blobs that were loaded, what makes them unlikely to be what training left, or "".
     current: from the parameter blobs of a file, these as the type has them now: older programs wrote others.
     misfit: from how many parameter blobs the layer has, and a file's layer, what to write so that they fit, or "".
@@ -124,6 +152,7 @@ class Role:
     space: Literal["", "same", "window", "transposed", "crop"] = ""
     advice: str = ""
     guess: Callable[[Any, Sequence[tuple[int, ...]]], Guess | None] | None = None
+    fit: Fit | None = None
     doubt: Callable[[Sequence[Any]], str] | None = None
     current: Callable[[tuple[Any, ...]], tuple[Any, ...]] | None = None
     misfit: Callable[[int, int], str] | None = None

@@ -12,7 +12,7 @@ from netc.errors import Diagnostic
 from netc.layer import Array
 from netc.plan.counts import batch_size
 from netc.run import Feed, Net
-from netc.solve.events import Events, Step, TestResult
+from netc.solve.events import Events, Fitted, Step, TestResult
 from netc.solve.inspect import Size
 
 Clock = Callable[[], float]
@@ -109,6 +109,10 @@ class Several(Events):
     def started(self, iteration: int, last: int) -> None:
         for listener in self.listeners:
             listener.started(iteration, last)
+
+    def fitted(self, fitted: Fitted) -> None:
+        for listener in self.listeners:
+            listener.fitted(fitted)
 
     def staged(self, stage: int, stages: int, iteration: int, reason: str | None) -> None:
         for listener in self.listeners:

@@ -243,6 +243,7 @@ def _fit(
 
 
 _ONE_BATCH: dict[str, Any] = {
+    "fit_iter": 1,
     "early_stop": None,
     "snapshot": 0,
     "snapshot_after_train": False,

@@ -14,7 +14,7 @@ from netc import jit
 from netc.api.meter import Meter, Rates
 from netc.cli import _output
 from netc.errors import Diagnostic
-from netc.solve.events import Events, Step, TestResult
+from netc.solve.events import Events, Fitted, Step, TestResult
 from netc.solve.inspect import Size
 
 EVERY = 10.0
@@ -84,6 +84,9 @@ class Progress(Events):
     def started(self, iteration: int, last: int) -> None:
         self._bars.start_task(self._task)
         self._bars.update(self._task, total=last, completed=iteration)
+
+    def fitted(self, fitted: Fitted) -> None:
+        self._say(f"{fitted.layer}: statistics of {fitted.items:,} items")
 
     def staged(self, stage: int, stages: int, iteration: int, reason: str | None) -> None:
         self._say(f"iteration {iteration}: stage {stage + 1} of {stages}" + (f": {reason}" if reason else ""))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Set
+from dataclasses import replace
 
 from netc.api.definition import Definition
 from netc.convert.model import Format, Made, Model, Options, definition_of
@@ -38,7 +39,7 @@ def _caffemodel(model: Model, options: Options) -> Made:
     found = model.weights.layers if model.weights else ()
     record = definition.record.replace(layer=None, solver=None)
     record = record.replace(layer=tuple(_snapshot_layers(definition, {w.name for w in found if w.blobs})))
-    made, lost = paired(record.layer, found)
+    made, lost = paired(record.layer, tuple(replace(layer, sparse=frozenset()) for layer in found))
     notes = (f"left out, not in the net: {', '.join(lost)}",) if lost else ()
     return Made(weights_parts(record.name, made, record), notes)
 

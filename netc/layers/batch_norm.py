@@ -32,6 +32,7 @@ from netc.errors import Code
 from netc.jit import kernel
 from netc.kernels.channels import channel_dots, channel_sums
 from netc.kernels.geometry import BatchNormGeometry, Folded
+from netc.kernels.moments import Moments
 from netc.layer import (
     BAD_BOTTOM_SHAPE,
     Array,
@@ -46,7 +47,7 @@ from netc.layer import (
     Shape,
     Site,
 )
-from netc.role import Role
+from netc.role import Fit, Role
 
 STATISTICS_NOT_LEARNED = Code(
     "LAY102",
@@ -223,6 +224,34 @@ def _x_hat(call: Call) -> Array:
     return x_hat
 
 
+class _Estimate:
+    """The statistics of all that the layer sees in some passes.
+
+    While training a pass leaves those of its batch in the blobs, if these were 0 before.
+    """
+
+    def __init__(self, p: Any, setup: Setup) -> None:
+        g = setup.known(BatchNormGeometry)
+        self.view, self.stored = g.view, g.stored
+        self.moments = Moments(self.view.middle)
+
+    def begin(self, blobs: Sequence[Any]) -> None:
+        for blob in () if self.stored else blobs[:3]:
+            blob[...] = 0
+
+    def add(self, blobs: Sequence[Any], bottom: Any) -> None:
+        if self.stored:
+            x = bottom.reshape(-1, *self.view[1:])
+            self.moments.add(np.moveaxis(x, 1, 2).reshape(-1, self.view.middle))
+            return
+        rows = self.view.outer * self.view.inner
+        mean, variance = (blob.astype(np.float64) for blob in blobs[:2])
+        self.moments.join(rows, mean, variance * (rows - 1 if rows > 1 else 1))
+
+    def blobs(self) -> tuple[Array, ...]:
+        return self.moments.mean, self.moments.variance, np.ones(1)
+
+
 def _empty(blobs: Sequence[Array]) -> str:
     """Statistics whose factor is zero were never gathered."""
     return "" if blobs[2].any() else "BatchNorm statistics with factor 0"
@@ -266,6 +295,7 @@ BATCH_NORM = LayerType(
         "normalization",
         space="same",
         advice="a variance is zero or overflows: look at `eps`, at the batch size, and at dead layers before it",
+        fit=Fit(_Estimate, chained=lambda setup: setup.known(BatchNormGeometry).stored),
         doubt=_empty,
         current=_current,
         misfit=_misfit,

@@ -367,6 +367,11 @@ class Net:
             self._reach.lose()
 
     @property
+    def executor_name(self) -> str:
+        """How it is run: "reference" or "fast"."""
+        return self._how[0]
+
+    @property
     def is_observed(self) -> bool:
         """Whether an observer sees each layer's arrays now."""
         return self._observer is not None

@@ -68,6 +68,24 @@ NO_BEST = Code(
     fix="Keep that file beside the snapshots, until the run has ended.",
 )
 
+HOW_MUCH = Code(
+    "SOL032",
+    "statistics of data of which nobody knows how much there is",
+    why="A layer's statistics (Whiten's, BatchNorm's) are estimated in one pass over the data. What a program or a "
+    "filler gives has no end, so the number of batches must be said.",
+    example='net_param { layer { name: "x" type: "DummyData" top: "x" dummy_data_param { shape { dim: [4, 6] } } }\n'
+    'layer { name: "w" type: "Whiten" bottom: "x" top: "w" }\n'
+    'layer { name: "s" type: "Silence" bottom: "w" } }\n'
+    'base_lr: 0.1 lr_policy: "fixed" max_iter: 1',
+    fix="Write `fit_iter: 100` in the solver, or `netc fit FILE --iterations 100`.",
+)
+TOO_FEW = Code(
+    "SOL033",
+    "statistics of fewer than two items",
+    why="A variance is of at least two items; those that were asked for are fewer.",
+    fix="Give a larger fit_iter, or more data.",
+)
+
 NOT_WRITTEN = Code(
     "SNP020",
     "a snapshot cannot be written",

@@ -39,11 +39,23 @@ class TestResult:
     loss: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A layer whose statistics have been estimated, of so many items, and its blobs before."""
+
+    layer: str
+    items: int
+    before: tuple[Array, ...]
+
+
 class Events:
     """Override what you want to hear of."""
 
     def started(self, iteration: int, last: int) -> None:
         """Training starts at an iteration, to run until `last`."""
+
+    def fitted(self, fitted: Fitted) -> None:
+        """A layer's statistics have been estimated from the data."""
 
     def staged(self, stage: int, stages: int, iteration: int, reason: str | None) -> None:
         """A stage begins, counted from 0, of so many; why the one before has ended early, if it has."""

@@ -117,6 +117,7 @@ RANGES: Mapping[str, Range] = {
     "min_lr": FROM_0,
     "stagelr": _START,
     "stageiter": FROM_0,
+    "fit_iter": FROM_0,
     "sparsity": SHARE,
     "sparsity_iter": FROM_0,
     "sparsity_interval": FROM_1,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from netc.errors import Diagnostic, NetError, Report
+from netc.graph import Node
 from netc.layer import Array
 from netc.run import Net
 from netc.run.weights import load_own
@@ -17,7 +18,8 @@ from netc.schema.record import Record
 from netc.solve import checks, resume, snapshots
 from netc.solve.averages import Averages
 from netc.solve.codes import NO_BEST
-from netc.solve.events import Events, TestResult
+from netc.solve.events import Events, Fitted, TestResult
+from netc.solve.fit import able, fit, missing
 from netc.solve.learning import AbandonedError, Learning
 from netc.solve.locks import Claim
 from netc.solve.resume import DataChanged
@@ -155,6 +157,7 @@ class Solver(Learning):
     def _run(self, stop: int | None, early_stop: bool) -> None:
         """Iterate until this iteration, or the last one."""
         self._ended, self._stopped = None, False
+        self.fit(missing(self.net))
         while not self._ended and self.iteration < (self.last if stop is None else stop):
             at, p = self.iteration, self.p
             if p.test_interval and at % p.test_interval == 0 and (at > 0 or p.test_initialization):
@@ -177,6 +180,18 @@ class Solver(Learning):
                 self._try_snapshot()
             if wanted == "stop":
                 self._stop()
+
+    def fit(self, nodes: Collection[Node] | None = None) -> list[Fitted]:
+        """Estimate the statistics of layers that have some (Whiten, BatchNorm), in one pass over the training data.
+
+        nodes: those of the train net's graph; all by default. Where training is goes on as if nothing had been read.
+        Before the first iteration it is done for layers that have none yet. Raises NetError(SOL032, SOL033).
+        """
+        with self._whole.alone():
+            found = fit(self.net, able(self.net) if nodes is None else nodes, self.record.fit_iter)
+        for fitted in found:
+            self.events.fitted(fitted)
+        return found
 
     @property
     def _has_next(self) -> bool:

@@ -186,6 +186,8 @@ def test_what_is_not_folded_into_a_product(tmp_path: Path, text: str, kept: list
         ("ncnn", "b = Upsample(data) { scale: 2 }", ["Deconvolution"]),
         ("tpu-mlir", "b = Convolution(data) { num_output: 3 kernel_size: [1, 3] weight_filler: g }", ["Convolution"]),
         ("ncnn", "b = Bias(data)", ["Scale"]),
+        ("ncnn", "b = Whiten(data) { method: PCA keep: 3 }", ["InnerProduct"]),
+        ("ncnn", "b = Whiten(data) { method: ZCA }", ["InnerProduct", "Reshape"]),
         ("tpu-mlir", "b = Concat(data, data) { axis: -3 }", ["Concat"]),
         ("openvino", "b = Reshape(data) { axis: 1 num_axes: 1 shape { dim: [2, 2] } }", ["Reshape"]),
     ],

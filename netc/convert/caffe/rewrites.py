@@ -276,6 +276,28 @@ def plain(draft: Draft) -> None:
     ]
 
 
+def whiten(draft: Draft, layer: Layer, setup: Setup) -> list[Layer] | None:
+    """W (x - m) as W x + b, with b = -W m: an InnerProduct, or value by value a Scale."""
+    if len(layer.blobs) != 3:
+        return None
+    mean, matrix = (blob.astype(np.float64) for blob in layer.blobs[:2])
+    bottom, top = draft.shapes[layer.bottoms[0]], draft.shapes[layer.tops[0]]
+    if matrix.ndim == 1:
+        blobs = tuple(blob.astype(np.float32).reshape(bottom[1:]) for blob in (matrix, -matrix * mean))
+        fields = {"scale_param": {"axis": 1, "num_axes": -1, "bias_term": True}}
+        return [replace(layer, type="Scale", messages=fields, blobs=blobs)]
+    blobs = matrix.astype(np.float32), (-matrix @ mean).astype(np.float32)
+    product = replace(
+        layer, type="InnerProduct", messages={"inner_product_param": {"num_output": len(matrix)}}, blobs=blobs
+    )
+    if len(top) == 2:
+        return [product]
+    flat = draft.blob(f"{layer.name}/product", (top[0], len(matrix)))
+    dims = draft.schema.message("BlobShape").make(dim=(0, *top[1:]))
+    last = Layer(layer.name, "Reshape", (flat,), layer.tops, layer.node, {"reshape_param": {"shape": dims}})
+    return [replace(product, name=f"{layer.name}/product", tops=(flat,)), last]
+
+
 REWRITES: Mapping[str, Rewrite] = {
     "Axpy": axpy,
     "BN": as_scale,
@@ -298,5 +320,6 @@ REWRITES: Mapping[str, Rewrite] = {
     "Softmax": positive_axis("softmax_param"),
     "Swish": swish,
     "Upsample": upsample,
+    "Whiten": whiten,
 }
 """By the type of netc's layer."""

@@ -15,6 +15,7 @@ from netc.layers.maxout import MAXOUT
 from netc.layers.parameter import PARAMETER
 from netc.layers.reduction import REDUCTION
 from netc.layers.softmax import SOFTMAX
+from netc.layers.whiten import WHITEN, WhitenGeometry
 
 
 def inner_product(layer: LayerWriter) -> Tops:
@@ -103,7 +104,16 @@ def arg_max(layer: LayerWriter) -> Tops:
     return layer.reshape(made, (*outer, *top[1:])) if rank > 0 else layer.reshape(made, top)
 
 
+def whiten(layer: LayerWriter) -> Tops:
+    g = layer.setup.known(WhitenGeometry)
+    rows = layer.op("Flatten", layer.x, axis=1) if len(layer.shape) != 2 else layer.x
+    apart = layer.op("Sub", rows, layer.param(0))
+    made = layer.op("Gemm", apart, layer.param(1), transB=1) if g.matrix else layer.op("Mul", apart, layer.param(1))
+    return made if layer.p.method == "PCA" or len(layer.shape) == 2 else layer.reshape(made, layer.shape)
+
+
 WRITERS: dict[LayerType, Write] = {
+    WHITEN: whiten,
     INNER_PRODUCT: inner_product,
     MAT_MUL: mat_mul,
     GRAM: gram,

@@ -27,6 +27,7 @@ from netc.layers.mvn import MVN
 from netc.layers.normalize import NORMALIZE
 from netc.layers.reduction import REDUCTION
 from netc.layers.scale import SCALE
+from netc.layers.whiten import WHITEN, WhitenGeometry
 from netc.schema.record import Record
 
 SETTLED = 1e-3
@@ -261,7 +262,16 @@ def attention(layer: LayerWriter) -> Written:
     return made(call("attention", *layer.bottoms[:3], literal(g.heads), literal(g.scale), **options))
 
 
+def whiten(layer: LayerWriter) -> Written:
+    g = layer.setup.known(WhitenGeometry)
+    sizes = [Argument("size", g.inputs), *([Argument("keep", g.outputs)] if g.matrix else [])]
+    state = {"mean": State(layer.params[0], 0), "matrix": State(layer.params[1], 1)}
+    options = [] if layer.p.method == "PCA" else [Argument("as_it_was", True, False)]
+    return module("Whiten", *sizes, options=options, state=state)
+
+
 WRITERS: dict[LayerType, Write] = {
+    WHITEN: whiten,
     BATCH_NORM: batch_norm,
     BN: bn,
     SCALE: scale,

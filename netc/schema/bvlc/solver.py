@@ -64,6 +64,7 @@ _NETC = (
     optional("weight_decay_l1", 1004, "float", 0.0, "Strength of L1 in regularization_type L1L2.", origin="netc"),
     optional("clip_gradients_value", 1005, "float", -1.0, "Largest absolute value of a gradient.", origin="netc"),
     optional("early_stop", 1006, "EarlyStop", doc="Stop when a test output gets no better.", origin="netc"),
+    optional("fit_iter", 1007, "int32", 0, "Batches that layers' statistics are of; 0: the data once.", origin="netc"),
     repeated("learn", 1010, "string", "Patterns of the layers that learn; without, all do.", origin="netc"),
     repeated("loss", 1011, "string", "Patterns of the losses that count; without, all do.", origin="netc"),
     repeated("turn", 1012, "Turn", "What learns from which loss, one turn after the other.", origin="netc"),

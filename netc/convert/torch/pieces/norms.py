@@ -140,3 +140,20 @@ class UnscaledDropout(nn.Module):
         if not self.training:
             return (1 - self.p) * x
         return x * (torch.rand_like(x) >= self.p)
+
+
+class Whiten(nn.Module):
+    """Each item, taken as one vector, moved by a mean and turned by a matrix (without
+    `keep`: scaled value by value). They are statistics of the data, not learned."""
+
+    def __init__(self, size: int, keep: int | None = None, as_it_was: bool = False):
+        super().__init__()
+        self.as_it_was = as_it_was
+        self.register_buffer("mean", torch.zeros(size))
+        shape = (size,) if keep is None else (keep, size)
+        self.register_buffer("matrix", torch.zeros(shape))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = x.flatten(1) - self.mean
+        y = y * self.matrix if self.matrix.dim() == 1 else y @ self.matrix.T
+        return y.reshape(x.shape) if self.as_it_was else y
