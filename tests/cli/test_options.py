@@ -29,6 +29,7 @@ PLANNING = (
     "deploy",
     "diff",
     "draw",
+    "fit",
     "gradcheck",
     "predict",
     "prune",
@@ -36,10 +37,12 @@ PLANNING = (
     "test",
     "time",
     "train",
+    "view",
+    "warm",
 )
-RUNNING = ("predict", "summary", "test", "time", "train")
-READING = ("data boxes", "data images", "gradcheck", "test", "train")
-LOADING = ("test", "train")
+RUNNING = ("fit", "predict", "summary", "test", "time", "train")
+READING = ("data boxes", "data images", "fit", "gradcheck", "test", "train")
+LOADING = ("fit", "test", "train")
 MEANT = {
     "--check": ("convert",),
     "--dynamic": ("convert",),
