@@ -73,10 +73,7 @@ HOW_MUCH = Code(
     "statistics of data of which nobody knows how much there is",
     why="A layer's statistics (Whiten's, BatchNorm's) are estimated in one pass over the data. What a program or a "
     "filler gives has no end, so the number of batches must be said.",
-    example='net_param { layer { name: "x" type: "DummyData" top: "x" dummy_data_param { shape { dim: [4, 6] } } }\n'
-    'layer { name: "w" type: "Whiten" bottom: "x" top: "w" }\n'
-    'layer { name: "s" type: "Silence" bottom: "w" } }\n'
-    'base_lr: 0.1 lr_policy: "fixed" max_iter: 1',
+    example="netc train noise.net  # whose Whiten layer reads what DummyData gives",
     fix="Write `fit_iter: 100` in the solver, or `netc fit FILE --iterations 100`.",
 )
 TOO_FEW = Code(
