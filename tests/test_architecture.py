@@ -36,6 +36,7 @@ MAY_IMPORT = {
     "fast": {"plan", "graph", "layer", "kernels", "jit", "schema", "errors"},
     "run": {"data", "fast", "plan", "graph", "layer", "kernels", "jit", "schema", "errors", "writes"},
     "solve": {
+        "role",
         "untrusted",
         "run",
         "fast",

@@ -267,7 +267,7 @@ def whiten(layer: LayerWriter) -> Written:
     sizes = [Argument("size", g.inputs), *([Argument("keep", g.outputs)] if g.matrix else [])]
     state = {"mean": State(layer.params[0], 0), "matrix": State(layer.params[1], 1)}
     options = [] if layer.p.method == "PCA" else [Argument("as_it_was", True, False)]
-    return module("Whiten", *sizes, options=options, state=state)
+    return module("Whitening", *sizes, options=options, state=state)
 
 
 WRITERS: dict[LayerType, Write] = {

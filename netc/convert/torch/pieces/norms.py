@@ -142,7 +142,7 @@ class UnscaledDropout(nn.Module):
         return x * (torch.rand_like(x) >= self.p)
 
 
-class Whiten(nn.Module):
+class Whitening(nn.Module):
     """Each item, taken as one vector, moved by a mean and turned by a matrix (without
     `keep`: scaled value by value). They are statistics of the data, not learned."""
 
