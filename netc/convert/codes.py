@@ -107,7 +107,7 @@ NOT_CHECKED = Code(
     "CNV014",
     "there is nothing to check",
     why="`--check` runs what was made. Text and parameters alone do not run, and nodes that a program has for itself "
-    "(`--domain opencv`) run in that program only.",
+    "(those of `netc convert --domain opencv`) run there only.",
     example="netc convert net.prototxt net.net --check",
     fix="Leave --check out, or convert to a format that holds a net that runs.",
 )
