@@ -48,9 +48,9 @@ def _check(p: Record, report: Report) -> None:
 def check_length(p: Record, report: Report) -> None:
     """Report that a solver does not say how long it trains (SOL011), which only `step` need not know."""
     for stage in stages.stages_of(p):
-        if not stage.has("max_iter") and not any(
-            d.code is MISSING and "max_iter" in d.message for d in report.diagnostics
-        ):
+        policy = policies.POLICIES.get(stage.lr_policy)
+        asked = policy is not None and "max_iter" in policy.needs  # then `check` has said so
+        if not stage.has("max_iter") and not asked:
             help = "add `max_iter: N`, or say `netc train --iterations N`; a script that calls `step(N)` needs neither"
             report.error(MISSING, "max_iter, the number of iterations, is missing", stage.span, help=help)
 

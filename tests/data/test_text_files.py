@@ -141,6 +141,7 @@ OWN = {
     "api/gallery.py": "netc's own nets",
     "language/tables.py": "netc's own grammar",
     "pages/html.py": "netc's own pages",
+    "api/history.py": "metrics that netc wrote",
 }
 
 
