@@ -75,9 +75,10 @@ def _beside(path: str) -> str | None:
     """Which file of the same folder was meant by one that is not there."""
     try:
         files = {p.stem: p.name for p in sorted(Path(path).parent.iterdir()) if p.suffix in (".net", ".prototxt")}
+        is_there = Path(path).exists()
     except OSError:
         return None
-    close = suggest(Path(path).stem, files) if not Path(path).exists() else None
+    close = suggest(Path(path).stem, files) if not is_there else None
     return f"did you mean {files[close]}?" if close else None
 
 
