@@ -290,7 +290,8 @@ class _Judge:
                 read = parse_weights(dump_weights("net", weights_of(one).layers))
             else:
                 format = {"hdf5": hdf5, "safetensors": safetensors}[kind]
-                path.write_bytes(format.dump(weights_of(one), text))
+                made = format.dump(weights_of(one), text)
+                path.write_bytes(made if isinstance(made, bytes) else b"".join(made))
                 read, _ = format.load(path)
             load_weights(other, read)
         for a, b in zip(one.parameters.all, other.parameters.all, strict=True):
