@@ -215,6 +215,9 @@ MAY_WRITE = {
     "kernel_files.py": {"folder.mkdir", "folder.parent.mkdir", "os.fdopen", "os.link", "os.open", "os.replace"},
     "api/metrics.py": {"os.replace", "directory.mkdir"},  # the file of the run before; TensorBoard's folder
     "layers/hdf5_output.py": {"h5py.File"},  # adds rows to the file that it made
+    "api/history.py": {"made.save"},  # a Plot's, which the one writer writes
+    "api/notebook.py": {"made.save"},  # a Drawing's, so too
+    "cli/new.py": {"path.parent.mkdir"},  # folders of what a net imports
     "data/writing.py": {"library.open", "os.replace"},  # LMDB writes its own pages
     "solve/snapshots.py": {"mkdtemp"},  # where the last snapshot goes if its place is full
     "solve/hdf5.py": {"_h5py().File"},  # into the file that the one writer gives

@@ -10,7 +10,7 @@ from typing import Any
 
 from netc.api.jobs import load_job
 from netc.errors import Code, Diagnostic, NetError
-from netc.files import read_regular
+from netc.files import read_regular, write_bytes
 from netc.report.curves import Chart, Curve, svg
 
 NO_RUN = Code(
@@ -74,7 +74,7 @@ class Plot:
 
     def save(self, path: str | Path) -> None:
         """Write the picture."""
-        Path(path).write_text(self.svg, encoding="utf-8")
+        write_bytes(path, self.svg.encode())
 
     def _repr_svg_(self) -> str:
         return self.svg

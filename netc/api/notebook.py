@@ -10,6 +10,7 @@ from netc.api.definition import Definition, PathLike
 from netc.api.newest import newest_weights
 from netc.api.planning import load, plan
 from netc.api.predict import Prediction, Predictor
+from netc.files import write_bytes
 from netc.layer import Phase
 from netc.plan.model import Plan
 from netc.report import rendering, weights
@@ -38,7 +39,7 @@ class Drawing:
     def save(self, path: PathLike) -> None:
         """Write a file of the kind that its ending says: .svg, .png, .dot. Raises NetError(CLI001)."""
         path = Path(path)
-        path.write_bytes(rendering.picture(self.dot, path.suffix.lstrip(".").lower() or "svg"))
+        write_bytes(path, rendering.picture(self.dot, path.suffix.lstrip(".").lower() or "svg"))
 
     def _repr_svg_(self) -> str | None:
         return self.svg if rendering.there() else None

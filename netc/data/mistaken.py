@@ -33,7 +33,7 @@ def not_this(path: Path, wanted: str, otherwise: str, where: Path | None = None)
     otherwise: the message if nobody can tell what it is. where: the path that the message names, if that is another.
     """
     found = _what_is(path)
-    if found is None or found.what == wanted:
+    if found is None or found.what == wanted or (found.what == _FOLDER and wanted.startswith(_FOLDER)):
         return NetError(Diagnostic(NOT_DATA, otherwise))
     return NetError(Diagnostic(NOT_DATA, f"{where or path} is {found.what}, not {wanted}", help=found.use))
 
@@ -63,6 +63,8 @@ def _what_is(path: Path) -> Found | None:
 
 # ---------------------------------------------------------------- folders
 
+_FOLDER = "a folder"  # of which no more can be said
+
 
 def _folder(path: Path) -> Found:
     if is_lmdb(path):
@@ -79,7 +81,7 @@ def _folder(path: Path) -> Found:
     if any(_is_image(image) for folder in folders for image in _some(folder)):
         use = "an ImageFolder layer reads it, or make a database of it: `netc data images FOLDER LMDB`"
         return Found("a folder with folders of images", use)
-    return Found("a folder", "give the path of the file, or of the database, in it" if inner else "it is empty")
+    return Found(_FOLDER, "give the path of the file, or of the database, in it" if inner else "it is empty")
 
 
 def _some(folder: Path) -> Iterator[Path]:

@@ -22,7 +22,7 @@ Ints = NDArray[np.int64]
 
 ALIGNMENT = 64
 CLOSE_ENOUGH = 1.01  # of the lower bound; then no other order is tried
-WORK = 1000  # blocks placed while looking for a better order
+WORK = 2000  # blocks placed while looking for a better order
 TOO_MUCH = 1.04  # of the lower bound: then four times that work is done
 HOT = (0.8, 0.5, 0.0)  # of the lower bound: while so much lives, places have to be found with care
 Order = Callable[["Block"], tuple[int, ...]]

@@ -32,7 +32,9 @@ def unread(draft: Draft) -> None:
         for name in unread_messages(node):
             own = f"it reads `{node.type.param}`" if node.type.param else "it has no message of its own"
             message = f'layer "{node.name}" ({node.type.name}): does not read `{name}`; {own}'
-            refused = node.type.origin == "netc" or (node.type.role.family == "source" and name == TRANSFORM)
+            role = node.type.role
+            untransformed = role.family == "source" and role.fed != "fillers" and name == TRANSFORM
+            refused = node.type.origin == "netc" or untransformed
             say = draft.report.error if refused else draft.report.warning
             say(UNREAD, message, node.record.span_of(name))
 

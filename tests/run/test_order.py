@@ -26,7 +26,7 @@ a = Convolution(x) { num_output: 16 kernel_size: 1 }
 b = Convolution(x) { num_output: 32 kernel_size: 3 pad: 1 }
 c = Pooling(x) { pool: MAX kernel_size: 3 stride: 1 pad: 1 }
 d = Concat(a, b, c)
-e = Convolution(d) { num_output: 5 kernel_size: 1 }
+e = Convolution(d) { num_output: 40 kernel_size: 1 }
 """
 
 
