@@ -83,9 +83,12 @@ def clip(layer: LayerWriter) -> Tops:
 
 
 def dropout(layer: LayerWriter) -> Tops:
-    if layer.p.sample_weights_test:
-        layer.refuse("values are dropped at random even at test", "sample_weights_test")
-    return layer.times(layer.x, layer.setup.known(DropoutGeometry).factor)
+    """At test nothing is dropped, unless the layer asks for it: ONNX's own Dropout never does before version 12."""
+    g, x = layer.setup.known(DropoutGeometry), layer.x
+    if g.threshold:
+        drawn = layer.op("RandomUniformLike", x, low=0.0, high=1.0)
+        x = layer.op("Mul", x, layer.to_float(layer.op("Less", drawn, layer.numbers(1 - layer.p.dropout_ratio))))
+    return layer.times(x, g.factor)
 
 
 def eltwise(layer: LayerWriter) -> Tops:

@@ -42,6 +42,7 @@ def _session(content: bytes) -> Any:
     except ImportError:
         help = "pip install 'netc[onnx]'"
         raise NetError(Diagnostic(MISSING_PACKAGE, "onnxruntime is not installed", help=help)) from None
+    onnxruntime.set_seed(1)  # both sessions draw the same where a layer draws at random
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
