@@ -14,6 +14,7 @@ ROOT = Path(__file__).parent.parent
 
 RECORDS = {  # fields of a message are read as attributes, and which there are the schema says, not a class
     "netc.data.pictures": {"picture"},
+    "netc.api.fitting": {"fit"},
     "netc.errors": {"Diagnostic.of_layer"},
     "netc.kernels.fillers": {"fill", "check"},
     "netc.kernels.image_shape": {"image_shape"},
@@ -23,7 +24,7 @@ RECORDS = {  # fields of a message are read as attributes, and which there are t
     "netc.kernels.text_shapes": {"TextForm.shapes", "samples"},
     "netc.kernels.windows": {"per_axis", "convolution_axes", "padding_of"},
     "netc.layer": {"Site.p", "Call.p"},
-    "netc.role": {"Role.guess", "Role.samples"},
+    "netc.role": {"Role.guess", "Role.samples", "Fit.start", "Fit.missing", "Fit.chained"},
     "netc.schema.record": {
         "MessageType.default",
         "MessageType.make",
@@ -35,7 +36,7 @@ RECORDS = {  # fields of a message are read as attributes, and which there are t
     "netc.writes": {"refused"},
 }
 COMPILED = {  # numba takes functions and numbers of any type, and keeps what it likes
-    "netc.fast.machine.addresses": {"floats"},
+    "netc.fast.machine.addresses": {"bytes_at", "floats"},
     "netc.fast.machine.emit": {"tile"},
     "netc.jit.kernels": {
         "Kernel.__init__",
@@ -53,7 +54,15 @@ FOREIGN = {  # objects of other programs: numpy's dtype, Pillow's image, protobu
     "netc.kernels.tally": {"counting"},
     "netc.layer": {"Call.memory", "LayerType.onnx", "LayerType.torch"},
     "netc.layers.python": {"instance"},
-    "netc.role": {"Role.doubt", "Role.current"},
+    "netc.pages.tested": {"result_page"},
+    "netc.report.weights": {"data"},
+    "netc.role": {
+        "Role.doubt",
+        "Role.current",
+        "Statistics.add",
+        "Statistics.begin",
+        "Statistics.blobs",
+    },
     "netc.run.executor": {"Executor.memory", "Storage.dtype"},
     "netc.run.parameters": {"Parameters.__init__"},
     "netc.schema.record": {"Schema.message_class"},

@@ -11,6 +11,9 @@ from netc.errors import Code, Diagnostic, NetError
 
 Array = NDArray[Any]
 
+SWAPPED = "its bottoms seem to be swapped: what the net gives comes first, then what it should be"
+"""What to say of a loss whose labels look like scores."""
+
 LABEL_OUT_OF_RANGE = Code(
     "LAY100",
     "a label is not a class",

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from netc.kernels.geometry import SoftmaxLossGeometry
-from netc.kernels.labels import LABEL_OUT_OF_RANGE, class_labels
+from netc.kernels.labels import LABEL_OUT_OF_RANGE, SWAPPED, class_labels
 from netc.kernels.softmax import (
     cross_entropy,
     cross_entropy_gradient,
@@ -62,7 +62,8 @@ def setup(site: Site) -> Setup:
     axis = site.record.softmax_param.axis
     if not -len(scores) <= axis < len(scores):
         message = f"softmax_param {{ axis: {axis} }} is out of range for scores of shape {format_shape(scores)}"
-        site.refuse(AXIS_OUT_OF_RANGE, message, "softmax_param")
+        swapped = SWAPPED if len(labels) > len(scores) else None
+        site.refuse(AXIS_OUT_OF_RANGE, message, "softmax_param", help=swapped)
     axis %= len(scores)
     positions = prod(scores) // scores[axis]
     if prod(labels) != positions:

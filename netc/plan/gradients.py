@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from netc.errors import Note
 from netc.graph import Node
+from netc.kernels.labels import SWAPPED
 from netc.plan.codes import LABEL_GRADIENT, NO_GRADIENT
 from netc.plan.draft import Draft
 
@@ -97,5 +98,5 @@ def _check(draft: Draft, node: Node, wanted: tuple[bool, ...]) -> None:
             down = " ".join(f"propagate_down: {str(node.type.gives_gradient(i)).lower()}" for i in range(len(wanted)))
             help = f"`{down}` stops the gradient there"
             if index and not wanted[0] and node.type.gives_gradient(0):
-                help = "its bottoms seem to be swapped: what the net gives comes first, then what it should be"
+                help = SWAPPED
             draft.report.error(LABEL_GRADIENT, message, span, notes=notes, help=help)

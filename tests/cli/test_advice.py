@@ -177,7 +177,7 @@ def test_swapped_inputs_of_a_loss_are_told_to_be_swapped(folder: Path) -> None:
     with pytest.raises(NetError) as refused:
         check("a.prototxt")
     helps = {d.code.id: d.help or "" for d in refused.value.diagnostics}
-    assert "its bottoms seem to be swapped" in helps["PLN007"]
+    assert "its bottoms seem to be swapped" in helps["LAY003"]
 
 
 @pytest.mark.parametrize(

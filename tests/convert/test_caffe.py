@@ -32,7 +32,7 @@ TYPES = {t.name: t for t in catalogue().types.values()}
 CASES = [
     (t, e) for t in TYPES.values() for e in t.examples if e.tops and not t.source and not t.loss and t.name != "Python"
 ]
-DRAWN = ("sample_weights_test: true", 'data_filler { type: "')
+DRAWN = ("sample_weights_test: true", 'data_filler { type: "', "anchor_target_param", "proposal_target_param")
 """Of fields with which values are drawn anew in every run."""
 
 

@@ -57,4 +57,5 @@ def test_its_examples_give_the_numbers_of_its_own_kernels(layer_type: LayerType)
         assert wanted.keys() == given.keys()
         for name, array in wanted.items():
             scale = float(np.abs(array).max(initial=1e-3))
-            np.testing.assert_allclose(given[name], array, rtol=0, atol=2e-5 * scale, err_msg=f"{example}: {name}")
+            error = max(2e-5 * scale, 1e-7)  # 1 - tanh^2 of what saturates has float32's last digit of 1
+            np.testing.assert_allclose(given[name], array, rtol=0, atol=error, err_msg=f"{example}: {name}")
