@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from itertools import chain
+from types import SimpleNamespace
 from typing import Any
 
+from netc.data.choosing import ordered
 from netc.data.content import digest
-from netc.data.order import Order
 from netc.data.paths import find
 from netc.data.reading import check_content
 from netc.data.source import Opening, SourceType
@@ -46,13 +47,15 @@ class TextSource:
         self._known = FORMS[opening.record.text_param.form]
         self._batch = int(opening.record.text_param.batch_size)
         self._make(self._batch)
-        check_some(self._corpus, self._form.count)
         self.bad = self._corpus.bad
 
     def _make(self, batch: int) -> None:
         p, opening = self.layer.text_param, self._opening
         self._form = _MAKERS[p.form](self._corpus, batch, opening.stream)
-        self.order = Order(self._form.count, shuffle=p.shuffle, seed=opening.seed, stream=opening.stream)
+        check_some(self._corpus, self._form.count)
+        chosen = SimpleNamespace(first=0, count=0, classes=p.classes, per_class=p.per_class, together=p.together)
+        labels, stream = (lambda: self._form.labels), opening.stream
+        self.order = ordered(opening, chosen, self._form.count, labels, shuffle=p.shuffle, stream=stream)
 
     def shapes(self) -> tuple[Shape, ...]:
         return _shapes(self.layer)

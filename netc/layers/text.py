@@ -29,7 +29,9 @@ Caffe notes:
 from netc.kernels.text_shapes import FORMS, TextForm, samples
 from netc.layer import BAD_FIELD, MISSING_FIELD, NONE, Arity, Example, LayerType, Param, Refused, Setup, Site
 from netc.role import Role
+from netc.schema.choosing import CLASSES, PART
 from netc.schema.declare import Enum, Message, optional
+from netc.setups.choosing import check_choice
 
 _UNITS = {"CHAR": 0, "WORD": 1, "BPE": 2}
 PARAMETER = Message(
@@ -46,11 +48,11 @@ PARAMETER = Message(
         optional("target_unit", 9, "TextParameter.Unit", "CHAR", "That of the second column; `unit` if unset."),
         optional("lower", 10, "bool", False, "In small letters.", origin="netc"),
         optional("marks", 11, "bool", False, "Of words: marks stand alone.", origin="netc"),
-        optional("first", 12, "uint32", 0, "Lines to leave out at the beginning.", origin="netc"),
-        optional("count", 13, "uint32", 0, "Lines to take; 0: all from there on.", origin="netc"),
-        optional("shuffle", 14, "bool", False, "Another order in every epoch.", origin="netc"),
-        optional("window", 15, "uint32", 5, "How far away neighbours are, at most.", origin="netc"),
-        optional("subsample", 16, "float", 0.0, "Words above this share of the text are thinned.", origin="netc"),
+        optional("shuffle", 12, "bool", False, "Another order in every epoch.", origin="netc"),
+        optional("window", 13, "uint32", 5, "How far away neighbours are, at most.", origin="netc"),
+        optional("subsample", 14, "float", 0.0, "Words above this share of the text are thinned.", origin="netc"),
+        *PART,
+        *CLASSES,
     ),
     (
         Enum("Form", {name: number for number, name in enumerate(FORMS)}, "What the tops of a Text layer hold."),
@@ -82,6 +84,8 @@ def _check(site: Site, form: TextForm) -> None:
         if p.has(field) and name not in forms:
             known = " and ".join(filter(None, (", ".join(forms[:-1]), forms[-1])))
             site.refuse(BAD_FIELD, f"{field} is for form: {known}, not for {name}", field)
+    if name == "LABELS":
+        check_choice(site)
     if "window" in _of(name) and not p.window:
         site.refuse(BAD_FIELD, "window: 0 leaves no neighbours", "window")
     if not 0 <= p.subsample < 1:
@@ -99,6 +103,9 @@ _ONLY = {
     "target_unit": ("PAIRS",),
     "window": _WORDS,
     "subsample": _WORDS,
+    "classes": ("LABELS",),
+    "per_class": ("LABELS",),
+    "together": ("LABELS",),
 }
 """Fields that only some forms have."""
 

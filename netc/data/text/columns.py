@@ -19,10 +19,13 @@ from netc.layer import Array
 class _Rows:
     """Records as rows of numbers, one array a top. upright: the tops hold steps x records, not records x steps."""
 
-    def __init__(self, corpus: Corpus, made: Iterator[tuple[Ids, ...]], tops: int, upright: bool) -> None:
+    def __init__(
+        self, corpus: Corpus, made: Iterator[tuple[Ids, ...]], tops: int, upright: bool, labelled: bool = False
+    ) -> None:
         rows = list(made)
         self._tops = [np.array([row[top] for row in rows]) for top in range(tops)]
         self._upright = upright
+        self.labels = self._tops[-1] if labelled else None
         self.count = len(rows)
 
     def fill(self, records: Numbers, out: Sequence[Array]) -> None:
@@ -82,7 +85,7 @@ def labels(corpus: Corpus) -> _Rows:
         _fits("steps", given, steps)
         return padded(given, steps, tokens.number(PAD), front=False), np.array(known.number(column(line, 1)), np.int32)
 
-    return _Rows(corpus, corpus.each(made), 2, upright=False)
+    return _Rows(corpus, corpus.each(made), 2, upright=False, labelled=True)
 
 
 class _Classes:

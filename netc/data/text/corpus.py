@@ -13,6 +13,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from netc.data.choosing import part
 from netc.data.codes import BAD_TEXT, BAD_VOCABULARY
 from netc.data.lists import read_text
 from netc.data.paths import find
@@ -87,7 +88,9 @@ class Corpus:
             raise missing(self.record, f'there is no "{self.p.source}"', self.p.source)
         with blamed(self.record):
             source = read_text(path)
-        return Lines(source, self.p.first, self.p.count or source.text.count("\n") + 1)
+        whole = Lines(source, 0, source.text.count("\n") + 1)
+        chosen = part(self.record, self.p, sum(1 for _ in whole.all()))
+        return Lines(source, chosen.start, chosen.stop - chosen.start)
 
     # ------------------------------------------------------------ vocabularies
 

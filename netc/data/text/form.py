@@ -14,9 +14,10 @@ Numbers = NDArray[np.intp]
 
 
 class Form(Protocol):
-    """The records of a text in one form; `count` is how many there are."""
+    """The records of a text in one form. count: how many there are. labels: of each its class, if it has one."""
 
     count: int
+    labels: Array | None
 
     def fill(self, records: Numbers, out: Sequence[Array]) -> None:
         """Fill as many tops as there are with the records of these numbers."""

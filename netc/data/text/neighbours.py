@@ -46,6 +46,8 @@ def _thinned(ids: Ids, starts: Places, share: float, stream: int) -> tuple[Ids, 
 class SkipGram:
     """A record is a word with one of its neighbours, from left to right."""
 
+    labels: Array | None = None
+
     def __init__(self, corpus: Corpus, stream: int) -> None:
         self._words = words = _Words(corpus, stream)
         self._ends = np.cumsum(words.before + words.behind)
@@ -66,6 +68,8 @@ class SkipGram:
 
 class Bag:
     """A record is a word with all of its neighbours, <pad> where the line has ended. Words without any are left out."""
+
+    labels: Array | None = None
 
     def __init__(self, corpus: Corpus, stream: int) -> None:
         corpus.need(corpus.coder, PAD)
@@ -92,6 +96,8 @@ class Cooccurrence:
 
     Pairs come by the first word, then the second; each stands there both ways (Pennington et al. 2014).
     """
+
+    labels: Array | None = None
 
     def __init__(self, corpus: Corpus, stream: int) -> None:
         words = _Words(corpus, stream)

@@ -18,6 +18,8 @@ class Running:
     left out.
     """
 
+    labels: Array | None = None
+
     def __init__(self, corpus: Corpus, streams: int) -> None:
         self._ids = corpus.running()
         self.count = max(0, (len(self._ids) - 1) // streams)

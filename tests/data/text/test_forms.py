@@ -236,3 +236,18 @@ def test_shuffled_epochs_hold_the_same_records(form: str, tmp_path: Path) -> Non
     taken = found.order.take(2 * count).tolist()
     assert sorted(taken[:count]) == sorted(taken[count:]) == list(range(count))
     assert taken[:count] != taken[count:]
+
+
+def test_classes_are_chosen(tmp_path: Path) -> None:
+    path = written(tmp_path, "a\tx\nb\ty\nc\tx\nd\tz\ne\ty\n")
+    fields = "unit: CHAR steps: 1 batch_size: 3 first: 1 classes: [0, 1] per_class: 1"
+    found = source(path, fields.replace("batch_size: 3", "batch_size: 2"), "LABELS")
+    tokens, label = batch(found)
+    assert (found.order.count, tokens[:, 0].tolist(), label.tolist()) == (2, [5, 6], [1, 0])
+
+
+def test_lines_that_are_not_there_cannot_be_chosen(tmp_path: Path) -> None:
+    for fields in ("first: 9", "count: 9"):
+        with pytest.raises(NetError) as raised:
+            source(written(tmp_path, "ab\n" * 8), f"steps: 2 batch_size: 1 {fields}")
+        assert [d.code.id for d in raised.value.diagnostics] == ["DAT030"]
