@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import prod
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from netc.errors import Code, Diagnostic, NetError, suggest
 from netc.graph import Graph, Node
+from netc.kernels.confusion import Classes, matrix_of
 from netc.layer import Array, Call, flat, format_shape
 from netc.plan.model import Plan
 from netc.run import Net
@@ -26,56 +23,6 @@ NO_SCORES = Code(
     example="netc test lenet.net --weights lenet.caffemodel --scores ip2 --labels labels  # the blob is called label",
     fix="Name two blobs of the net; `netc summary` shows them with their shapes.",
 )
-
-
-@dataclass(frozen=True)
-class Classes:
-    """`matrix[label, class]`: how often a sample with this label was given this class."""
-
-    matrix: NDArray[np.int64]
-
-    @property
-    def counts(self) -> NDArray[np.int64]:
-        """Samples of each label."""
-        return np.asarray(self.matrix.sum(axis=1))
-
-    @property
-    def accuracy(self) -> float:
-        """The share of right samples; NaN without samples."""
-        return _share(np.trace(self.matrix), self.matrix.sum())
-
-    @property
-    def precision(self) -> list[float]:
-        """Of the samples given a class, the share that is of it; NaN for a class that was never given."""
-        given = self.matrix.sum(axis=0)
-        return [_share(self.matrix[i, i], given[i]) for i in range(len(self.matrix))]
-
-    @property
-    def recall(self) -> list[float]:
-        """Of the samples of a class, the share that was given it; NaN for a class without samples."""
-        return [_share(self.matrix[i, i], self.counts[i]) for i in range(len(self.matrix))]
-
-    @property
-    def f1(self) -> list[float]:
-        """The harmonic mean of precision and recall; NaN where either is."""
-        pairs = zip(self.precision, self.recall, strict=True)
-        return [2 * p * r / (p + r) if p + r else (0.0 if p + r == 0 else float("nan")) for p, r in pairs]
-
-    @property
-    def iou(self) -> list[float]:
-        """Intersection over union of each class: right, of what has the label or was given it; NaN without any."""
-        right, union = self.matrix.diagonal(), self.matrix.sum(axis=0) + self.counts - self.matrix.diagonal()
-        return [_share(r, u) for r, u in zip(right, union, strict=True)]
-
-    @property
-    def mean_iou(self) -> float:
-        """The mean of `iou` over the classes that have one."""
-        known = [share for share in self.iou if not math.isnan(share)]
-        return _share(sum(known), len(known))
-
-
-def _share(part: Any, whole: Any) -> float:
-    return float(part) / float(whole) if whole else float("nan")
 
 
 class Confusion:
@@ -141,8 +88,7 @@ class Confusion:
         counted = np.ones(wanted.shape, np.bool_) if self.ignore is None else wanted != self.ignore
         known = counted & (wanted >= 0) & (wanted < classes)
         self.outside += int((counted & ~known).sum())
-        pairs = wanted[known] * classes + given[known]
-        self.matrix += np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
+        self.matrix += matrix_of(given, np.where(known, wanted, -1), classes)
 
     @property
     def classes(self) -> Classes:

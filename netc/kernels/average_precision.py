@@ -92,3 +92,22 @@ class Detections(Tally):
         precisions = self.precisions(asked.ap_version)
         mean = sum(precisions.values()) / max(len(precisions), 1)
         return {"": mean, **({f"/{label}": p for label, p in precisions.items()} if asked.per_class else {})}
+
+
+@dataclass(frozen=True, slots=True)
+class ClassPrecisions(Tally):
+    """As `Detections`, whose figures are the mean average precision and that of each of so many classes."""
+
+    parts: tuple[Array, ...]
+    version: str
+    classes: int
+
+    def plus(self, other: ClassPrecisions) -> ClassPrecisions:
+        return ClassPrecisions(self.parts + other.parts, self.version, self.classes)
+
+    def figures(self) -> tuple[float, Array]:
+        found = Detections(self.parts).precisions(self.version)
+        each = np.zeros(self.classes)
+        for label, precision in found.items():
+            each[label] = precision
+        return sum(found.values()) / max(len(found), 1), each

@@ -26,20 +26,16 @@ from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 
-import numpy as np
-
-from netc.errors import Code, Diagnostic, NetError
+from netc.errors import Code
 from netc.files import near, read_regular, text_of
 from netc.kernels.average_precision import Detections
-from netc.kernels.boxes import by_score
-from netc.kernels.sized_boxes import jaccard, output_boxes
+from netc.kernels.judged_boxes import BAD_DETECTION, Judge
 from netc.kernels.tally import TALLY
 from netc.layer import (
     BAD_BOTTOM_SHAPE,
     BAD_FIELD,
     MISSING_FIELD,
     Arity,
-    Array,
     Buffer,
     Call,
     Example,
@@ -68,14 +64,6 @@ PARAMETER = Message(
     ),
     doc="Compares detections with true boxes.",
     origin=SSD,
-)
-BAD_DETECTION = Code(
-    "RUN324",
-    "a row of DetectionEvaluate cannot be used",
-    why="Detections and true boxes are of a class other than the background; each row names its class.",
-    example="detection: (0, 0, 0.9, 0.1, 0.1, 0.4, 0.4), where class 0 is the background",
-    fix="Give DetectionOutput and DetectionEvaluate the same num_classes and background_label_id, and number the "
-    "classes of the true boxes from 1.",
 )
 NO_SIZES = Code(
     "LAY330",
@@ -138,46 +126,21 @@ def _sizes(site: Site) -> tuple[tuple[int, int], ...]:
         site.refuse(BAD_FIELD, f'a line of "{name}" is not a name, a height and a width', "name_size_file")
 
 
-Boxes = dict[int, dict[int, Array]]  # rows by image and class
-
-
 def forward(call: Call) -> None:
     p = call.p
-    found = _grouped(call, call.bottoms[0].reshape(-1, 7), 7)
-    truth = _grouped(call, call.bottoms[1].reshape(-1, 8), 8)
-    rows: list[tuple[float, ...]] = []
-    for label in range(p.num_classes):
-        if label != p.background_label_id:
-            counted = [boxes[label] for boxes in truth.values() if label in boxes]
-            count = sum(int(np.count_nonzero(p.evaluate_difficult_gt | (b[:, 7] == 0))) for b in counted)
-            rows.append((-1, label, count, -1, -1))
-    for image, by_label in found.items():
-        size = _next_size(call)
-        for label, boxes in by_label.items():
-            if label != -1:
-                rows += _rows(call, (image, label), boxes, truth.get(image, {}).get(label), size)
+    judge = Judge(
+        call.record,
+        p.num_classes,
+        p.background_label_id,
+        p.overlap_threshold,
+        p.evaluate_difficult_gt,
+        lambda: _next_size(call),
+        p.resize_param if p.has("resize_param") else None,
+    )
+    rows = judge.rows(*call.bottoms)
     top = call.resize_top(0, (1, 1, len(rows), 5))
     top[0, 0] = rows
     call.memory[TALLY] = Detections((top.copy(),))
-
-
-def _grouped(call: Call, rows: Array, width: int) -> Boxes:
-    """Rows by image and class, both ascending. Raises NetError(RUN324)."""
-    p, used = call.p, np.flatnonzero(rows[:, 0] != -1)
-    rows = rows[used]
-    known = (rows[:, 1] >= 0) & (rows[:, 1] < p.num_classes) & (np.trunc(rows[:, 1]) != p.background_label_id)
-    known |= (rows[:, 1] == -1) & (width == 7)  # nothing was found in an image
-    bad = np.flatnonzero(~(known & np.isfinite(rows[:, 0])))
-    if len(bad):
-        what = "detection" if width == 7 else "true box"
-        values = ", ".join(f"{value:g}" for value in rows[bad[0]])
-        raise NetError(Diagnostic.of_layer(call.record, BAD_DETECTION, f"{what} {used[bad[0]]} is ({values})"))
-    image, label = rows[:, 0].astype(np.int64), rows[:, 1].astype(np.int64)
-    groups: Boxes = {}
-    for i in np.unique(image).tolist():
-        own = image == i
-        groups[i] = {c: rows[own & (label == c)] for c in np.unique(label[own]).tolist()}
-    return groups
 
 
 def _next_size(call: Call) -> tuple[int, int] | None:
@@ -190,32 +153,6 @@ def _next_size(call: Call) -> tuple[int, int] | None:
     place[0] = (at + 1) % len(sizes)
     size: tuple[int, int] = sizes[at]
     return size
-
-
-def _rows(
-    call: Call, name: tuple[int, int], found: Array, truth: Array | None, size: tuple[int, int] | None
-) -> list[tuple[float, ...]]:
-    """A row for each detection of a class in an image."""
-    p = call.p
-    if truth is None:
-        return [(*name, score, 0, 1) for score in found[:, 2]]
-    found = found[by_score(found[:, 2])]
-    boxes, true = found[:, 3:7], truth[:, 3:7]
-    if size is not None:
-        resize = p.resize_param if p.has("resize_param") else None
-        boxes, true = output_boxes(boxes, size, resize), output_boxes(true, size, resize)
-    taken = np.zeros(len(truth), np.bool_)
-    rows: list[tuple[float, ...]] = []
-    for score, overlaps in zip(found[:, 2], jaccard(boxes, true, pixels=size is not None), strict=True):
-        best = int(overlaps.argmax())
-        if not overlaps[best] >= overlaps.dtype.type(p.overlap_threshold):
-            rows.append((*name, score, 0, 1))
-        elif truth[best, 7] and not p.evaluate_difficult_gt:
-            rows.append((*name, score, 0, 0))
-        else:
-            rows.append((*name, score, 0, 1) if taken[best] else (*name, score, 1, 0))
-            taken[best] = True
-    return rows
 
 
 # Image 0: two of class 1 (one difficult), one of class 2. Image 1: one of class 1.
