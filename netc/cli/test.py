@@ -13,7 +13,7 @@ import numpy as np
 from rich.table import Table
 
 from netc.api import history, planning
-from netc.api.confusion import Classes, Confusion, as_csv
+from netc.api.confusion import Confusion, as_csv
 from netc.api.definition import Definition
 from netc.api.metrics import finite
 from netc.api.preprocess import class_names_of
@@ -26,6 +26,7 @@ from netc.cli._records import show_left_out
 from netc.cli._weights import chosen_weights, loading_options, show_loaded, weights_option
 from netc.errors import Code, Diagnostic, NetError
 from netc.kernels.average_precision import VERSIONS
+from netc.kernels.confusion import Classes
 from netc.language import Setting
 from netc.layer import Phase, Shape
 from netc.pages.tested import result_page

@@ -5,10 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from netc.api.confusion import Classes, Confusion, as_csv
+from netc.api.confusion import Confusion, as_csv
 from netc.api.definition import loads
 from netc.api.session import Net
 from netc.errors import NetError
+from netc.kernels.confusion import Classes
 
 NET = """
 layer { name: "in" type: "Input" top: "x" top: "label" input_param { shape { dim: 4 dim: 3 } shape { dim: 4 } } }
