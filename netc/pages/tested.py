@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from netc.api.confusion import Classes
 from netc.api.wrong import Mistake
+from netc.kernels.confusion import Classes
 from netc.layer import Array
 from netc.pages import html
 

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 import netc
-from netc.api.confusion import Classes, Confusion
+from netc.api.confusion import Confusion
 from netc.api.wrong import Mistake, Mistakes, probabilities
+from netc.kernels.confusion import Classes
 from netc.pages.tested import result_page
 from tests.cli.conftest import COMMAND, SMALL, environment
 from tests.pages.browser import needs_browser, told
