@@ -18,8 +18,8 @@ RECORDS = {  # fields of a message are read as attributes, and which there are t
     "netc.errors": {"Diagnostic.of_layer"},
     "netc.kernels.fillers": {"fill", "check"},
     "netc.kernels.image_shape": {"image_shape"},
+    "netc.kernels.judged_boxes": {"Judge.record", "Judge.resize"},
     "netc.kernels.labels": {"class_labels", "indices", "bad_value"},
-    "netc.kernels.sized_boxes": {"output_boxes"},
     "netc.kernels.softmax": {"guess_of_classes", "normalization"},
     "netc.kernels.text_shapes": {"TextForm.shapes", "samples"},
     "netc.kernels.windows": {"per_axis", "convolution_axes", "padding_of"},
@@ -32,6 +32,7 @@ RECORDS = {  # fields of a message are read as attributes, and which there are t
         "Record.values",
         "Record.replace",
     },
+    "netc.setups.labelled": {"confused"},
     "netc.solve.policies": {"Policy.rate"},
     "netc.writes": {"refused"},
 }
@@ -51,6 +52,7 @@ COMPILED = {  # numba takes functions and numbers of any type, and keeps what it
 }
 FOREIGN = {  # objects of other programs: numpy's dtype, Pillow's image, protobuf's class, a user's; what stands above
     "netc.data.images": {"opened"},
+    "netc.kernels.confusion": {"Confused.made", "Confused.figures"},
     "netc.kernels.tally": {"counting"},
     "netc.layer": {"Call.memory", "LayerType.onnx", "LayerType.torch"},
     "netc.layers.python": {"instance"},

@@ -29,6 +29,7 @@ PLANNING = (
     "deploy",
     "diff",
     "draw",
+    "embed",
     "fit",
     "gradcheck",
     "predict",
@@ -75,6 +76,8 @@ MEANT = {
     "--snapshot": ("train",),
     "--threads": RUNNING,
     "--for": ("convert",),
+    "--table": ("embed",),
+    "--blob": ("embed",),
     "--weights": ("convert", "predict", "test", "train"),
 }
 """Which commands give the messages that name an option, and so must have it."""

@@ -22,12 +22,18 @@ NETS = HERE.parents[1] / "nets"
 UNWRITTEN = {
     "AnchorTarget",
     "DetectionEvaluate",
+    "Dice",
     "GridTarget",
+    "MeanAveragePrecision",
+    "MeanIoU",
     "MultiBoxLoss",
     "NegativeSamplingLoss",
+    "NgramBLEU",
+    "PrecisionRecall",
     "ProposalTarget",
     "Python",
     "RegionOutput",
+    "Verification",
 }
 UNWRITTEN_FIELDS = {  # what fields of examples ask for that nothing is written for
     "BN": ("bn_param { scale_filler",),
