@@ -57,7 +57,7 @@ class Catalogue:
         """What netc writes for what others call so: `"Pooling" with ...`, or `"Concat" or "Eltwise"`."""
         alias = _AXES.sub("", name.lower().replace("_", ""))
         if alias != name.lower() and (same := next((t for t in self.types if t.lower() == alias), None)):
-            return f'"{same}"'
+            return f'"{self.types[same].name}"'
         known = {t.name: t.role.called[alias] for t in self.types.values() if alias in t.role.called}
         written = [f'"{type}" {how}'.rstrip() for type, how in known.items()]
         return " or ".join(filter(None, (", ".join(written[:-1]), *written[-1:]))) or None

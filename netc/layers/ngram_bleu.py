@@ -39,9 +39,10 @@ from netc.layer import (
     Site,
     format_shape,
 )
-from netc.role import Role
+from netc.role import Role, whole
 from netc.schema.declare import Message, optional
 
+TOKENS = 8  # kinds of tokens in made-up texts: few, so that texts have some in common
 PARAMETER = Message(
     "NgramBLEUParameter",
     (
@@ -63,7 +64,7 @@ def setup(site: Site) -> Setup:
         shapes = " and ".join(map(format_shape, site.bottoms))
         message = f"needs steps x texts, as many texts as references, but has {shapes}"
         site.refuse(BAD_BOTTOM_SHAPE, message, "bottom", "axis", index=flat.index(False) if False in flat else 1)
-    return Setup(tops=((),), reads=())
+    return Setup(tops=((),), reads=(), holds=(whole(TOKENS),) * 2)
 
 
 def count(call: Call) -> Bleu:

@@ -1,7 +1,6 @@
 """Messages of a layer that its type does not read: convolution_param in a Pooling layer, transform_param in DummyData.
 
-Caffe reads such a message and forgets it, so for its types this is a warning; netc's own types refuse it, and data
-layers a transform_param: the data would not be what the file says.
+Caffe reads such a message and forgets it, so for its types this is a warning; netc's own types refuse it.
 """
 
 from __future__ import annotations
@@ -11,13 +10,12 @@ from netc.graph import Node
 from netc.plan.draft import Draft
 from netc.schema.record import Record
 
-TRANSFORM = "transform_param"
 UNREAD = Code(
     "PLN021",
     "a layer has a message that its type does not read",
     why="Each layer type reads its own message, and a few read another one (transform_param, loss_param). What stands "
     "in a message that the type does not read changes nothing: Caffe goes on without a word. For types that only netc "
-    "has it is an error, as is a transform_param in a data layer that transforms nothing.",
+    "has it is an error.",
     example='layer { name: "x" type: "Input" top: "x" input_param { shape { dim: [2, 3, 8, 8] } } }\n'
     'layer { name: "pool1" type: "Pooling" bottom: "x" top: "pool1"\n'
     "  pooling_param { kernel_size: 2 } convolution_param { stride: 2 } }",
@@ -32,10 +30,7 @@ def unread(draft: Draft) -> None:
         for name in unread_messages(node):
             own = f"it reads `{node.type.param}`" if node.type.param else "it has no message of its own"
             message = f'layer "{node.name}" ({node.type.name}): does not read `{name}`; {own}'
-            role = node.type.role
-            untransformed = role.family == "source" and role.fed != "fillers" and name == TRANSFORM
-            refused = node.type.origin == "netc" or untransformed
-            say = draft.report.error if refused else draft.report.warning
+            say = draft.report.error if node.type.origin == "netc" else draft.report.warning
             say(UNREAD, message, node.record.span_of(name))
 
 

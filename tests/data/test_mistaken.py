@@ -136,11 +136,15 @@ def test_nothing_is_said_of_what_nobody_knows(there: Path, type: str) -> None:
 
 
 def test_commands_name_it_as_well(there: Path) -> None:
-    for name, what in (("photos", "a folder of images"), ("other", "a folder"), ("utf16.txt", "text in UTF-16")):
+    said = {
+        "photos": "is a folder of images, not a folder with folders of images",
+        "other": "has no folders; it needs one for each class, with its images",
+        "empty": "has no folders; it needs one for each class, with its images",
+    }
+    for name, what in said.items():
         with pytest.raises(NetError) as caught:
             open_dataset(there / name, decode=False)
-        assert [d.code.id for d in caught.value.diagnostics] == ["DAT012"]
-        assert what in caught.value.diagnostics[0].message or name == "utf16.txt"
+        assert [(d.code.id, d.message) for d in caught.value.diagnostics] == [("DAT012", f"{there / name} {what}")]
 
 
 def test_packed_idx_is_read(there: Path, tmp_path: Path) -> None:

@@ -136,8 +136,7 @@ def test_other_values_are_not_made_elsewhere(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.name != "posix", reason="this system has no signals as POSIX has")
 def test_an_interrupt_ends_all(tmp_path: Path) -> None:
     """Ctrl-C goes to all processes of the terminal; who has started others sees to their end."""
-    before = "import signal, time; units_make = units.Unit.make\n"
-    before += "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background jobs ignore it
+    before = "import time; units_make = units.Unit.make\n"
     before += "units.Unit.make = lambda unit: (time.sleep(2), units_make(unit))[1]"
     process = subprocess.Popen(
         command(tmp_path, before), env=environment(tmp_path, "2"), stdout=subprocess.PIPE, stderr=subprocess.PIPE,

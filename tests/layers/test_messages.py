@@ -84,19 +84,17 @@ def test_another_types_message_is_warned_of() -> None:
     layer { name: "p" type: "Pooling" bottom: "x" top: "p"
       convolution_param { stride: 2 } pooling_param { kernel_size: 2 } }
     layer { name: "r" type: "Flatten" bottom: "p" top: "r" transform_param { } }
+    layer { name: "d" type: "DummyData" top: "d" dummy_data_param { shape { dim: 2 } } transform_param { scale: 2 } }
     """
-    message = 'layer "p" (Pooling): does not read `convolution_param`; it reads `pooling_param`'
-    assert warnings(text) == [("PLN021", "warning", message)]
+    messages = (
+        'layer "p" (Pooling): does not read `convolution_param`; it reads `pooling_param`',
+        'layer "d" (DummyData): does not read `transform_param`; it reads `dummy_data_param`',
+    )
+    assert warnings(text) == [("PLN021", "warning", message) for message in messages]
 
 
-@pytest.mark.parametrize(
-    "layer",
-    [
-        'type: "OneHot" bottom: "a" top: "x" one_hot_param { num_classes: 2 } transform_param { mirror: true }',
-        'type: "DummyData" top: "x" dummy_data_param { shape { dim: 2 } } transform_param { scale: 2 }',
-    ],
-)
-def test_netcs_own_types_and_data_layers_refuse_it(layer: str) -> None:
+def test_netcs_own_types_refuse_it() -> None:
+    layer = 'type: "OneHot" bottom: "a" top: "x" one_hot_param { num_classes: 2 } transform_param { mirror: true }'
     bottom = 'layer { name: "a" type: "Input" top: "a" input_param { shape { dim: 2 } } }'
     with pytest.raises(NetError) as caught:
         planned(f'{bottom} layer {{ name: "x" {layer} }}')
