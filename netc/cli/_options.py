@@ -62,7 +62,7 @@ OUTPUT_OR_FOLDER = OutputPath(folder=True)
 file_argument = click.argument("file", type=click.Path(path_type=Path))
 
 
-def _compose(*options: Callable[[F], F]) -> Callable[[F], F]:
+def compose(*options: Callable[[F], F]) -> Callable[[F], F]:
     """One decorator for several options, which help shows in this order."""
 
     def decorate(function: F) -> F:
@@ -89,7 +89,7 @@ layers_option = click.option(
     multiple=True,
     help="A Python file with layer types of your own; its code runs.",
 )
-code_options = _compose(
+code_options = compose(
     layers_option,
     click.option(
         "--allow-python",
@@ -114,27 +114,11 @@ settings_option = click.option(
     multiple=True,
     help="A value for a constant of the file (width=64) or a field (solver.base_lr=0.01); may be repeated.",
 )
-planning_options = _compose(settings_option, input_option, code_options)
+planning_options = compose(settings_option, input_option, code_options)
 """--set, --input, --layers and --allow-python: what every command that plans a net may be told."""
 
 
-def net_options(default_phase: str | None, phase_help: str = "") -> Callable[[F], F]:
-    """--phase, --level, --stage, --batch, and `planning_options`: which net a file means."""
-    return _compose(
-        click.option(
-            "--phase",
-            type=click.Choice(["TRAIN", "TEST"], case_sensitive=False),
-            default=default_phase,
-            show_default=default_phase is not None,
-            help=f"Which of the file's nets.{phase_help}",
-        ),
-        state_options,
-        click.option("--batch", type=click.IntRange(min=1), help="Batch size instead of the file's."),
-        planning_options,
-    )
-
-
-state_options = _compose(
+state_options = compose(
     click.option("--level", type=int, default=0, help="Level of the net's state, for min_level/max_level rules."),
     click.option("--stage", "stages", multiple=True, help="A stage of the net's state; may be repeated."),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import click
@@ -12,11 +12,9 @@ from rich.text import Text
 from netc.api import planning
 from netc.api.metrics import finite
 from netc.cli import _output
-from netc.cli._options import net_options
+from netc.cli._which import Which, net_options
 from netc.convert.files import is_text, read
 from netc.convert.model import Model, definition_of
-from netc.language import Setting
-from netc.layer import Phase, Shape
 from netc.plan.model import Plan
 from netc.report import diff, weights
 
@@ -31,13 +29,7 @@ COLOURS = {"-": "red", "+": "green", "~": "yellow"}
 def command(
     a: Path,
     b: Path,
-    phase: Phase,
-    level: int,
-    stages: tuple[str, ...],
-    batch: int | None,
-    inputs: tuple[tuple[str, Shape], ...],
-    settings: tuple[Setting, ...],
-    layers: tuple[Path, ...],
+    which: Which,
     as_json: bool,
 ) -> int:
     """Layers removed, added and changed from net A to net B, and what follows: shapes, counts, memory.
@@ -47,7 +39,7 @@ def command(
     phase TEST is compared as it trains. Exit code 1 if the nets or the parameters differ, 0 if they are the same.
     """
 
-    models = [read(path, layers, settings if is_text(path) else ()) for path in (a, b)]
+    models = [read(path, which.layers, which.settings if is_text(path) else ()) for path in (a, b)]
     changes = _changed(*models)
     if changes is not None and not any(model.definition for model in models):
         _say(None, changes, as_json)
@@ -56,8 +48,8 @@ def command(
     def plan(model: Model) -> Plan:
         definition = definition_of(model)
         phases = {state.phase for state in planning.states(definition)}
-        there: Phase = "TRAIN" if phases == {"TRAIN"} else phase
-        planned = planning.plan(definition, there, level=level, stages=stages, batch=batch, inputs=dict(inputs))
+        there = replace(which, phase="TRAIN") if phases == {"TRAIN"} else which
+        planned = there.plan(definition)
         _output.show(planned.warnings)
         return planned
 

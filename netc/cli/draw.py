@@ -6,12 +6,10 @@ from pathlib import Path
 
 import click
 
-from netc.api import planning
 from netc.cli import _output
 from netc.cli._files import STDOUT, say_written, write_bytes
-from netc.cli._options import OUTPUT, file_argument, net_options
-from netc.language import Setting
-from netc.layer import Phase, Shape
+from netc.cli._options import OUTPUT, file_argument
+from netc.cli._which import Which, net_options
 from netc.report import rendering
 from netc.report.diagram import Style
 from netc.report.draw import draw
@@ -38,20 +36,14 @@ from netc.report.draw import draw
 @click.option("--direction", type=click.Choice(["TB", "LR", "BT", "RL"]), default="TB", show_default=True)
 def command(
     file: Path,
-    phase: Phase,
-    level: int,
-    stages: tuple[str, ...],
-    batch: int | None,
-    inputs: tuple[tuple[str, Shape], ...],
-    settings: tuple[Setting, ...],
-    layers: tuple[Path, ...],
+    which: Which,
     output: Path,
     style: Style,
     direction: str,
 ) -> None:
     """Draw FILE: layers as boxes, blobs with their shapes as arrows."""
-    definition = planning.load(file, layers=layers, settings=settings)
-    plan = planning.plan(definition, phase, level=level, stages=stages, batch=batch, inputs=dict(inputs))
+    definition = which.load(file)
+    plan = which.plan(definition)
     _output.show((*definition.warnings, *plan.warnings))
     source = draw(plan, direction, style).source
     kind = output.suffix.lstrip(".").lower() or ("dot" if output == STDOUT else "svg")

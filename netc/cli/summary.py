@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
-from click.core import ParameterSource
 
-from netc.api import memory, planning
+from netc.api import memory
 from netc.api.metrics import finite
 from netc.cli import _output
-from netc.cli._options import budget_option, executor_options, file_argument, net_options
+from netc.cli._options import budget_option, executor_options, file_argument
+from netc.cli._which import Which, net_options
 from netc.convert.files import is_text, read
 from netc.convert.model import Model
 from netc.errors import NetError
-from netc.language import Setting
-from netc.layer import Phase, Shape
 from netc.plan.budget import Fit, Make
 from netc.plan.model import Plan
 from netc.plan.usage import fixed, readable
@@ -39,17 +38,9 @@ from netc.schema.weights import Weights
 @click.option("--json", "as_json", is_flag=True, help="The summary as one line of JSON.")
 @click.option("--csv", "form", flag_value="csv", help="Every layer as a line of comma-separated values.")
 @click.option("--markdown", "form", flag_value="markdown", help="The table in Markdown.")
-@click.pass_context
 def command(
-    context: click.Context,
     file: Path,
-    phase: Phase,
-    level: int,
-    stages: tuple[str, ...],
-    batch: int | None,
-    inputs: tuple[tuple[str, Shape], ...],
-    settings: tuple[Setting, ...],
-    layers: tuple[Path, ...],
+    which: Which,
     with_memory: bool,
     budget: str | None,
     executor: str,
@@ -70,16 +61,15 @@ def command(
     The JSON's memory.reference_arena is the arena that the reference executor would take, whichever will run.
     """
     with_memory = with_memory or budget is not None
-    if with_memory and context.get_parameter_source("phase") is ParameterSource.DEFAULT:
-        phase = "TRAIN"
+    if with_memory and not which.chosen:
+        which = replace(which, phase="TRAIN")
     if not is_text(file):
-        _weights(read(file, layers, settings), as_json)
+        _weights(read(file, which.layers, which.settings), as_json)
         return
-    definition = planning.load(file, layers=layers, settings=settings)
-    options: dict[str, Any] = {"level": level, "stages": stages, "batch": batch, "inputs": dict(inputs)}
+    definition = which.load(file)
 
     def make(again: Collection[int] = ()) -> Plan:
-        return planning.plan(definition, phase, recompute=again, **options)
+        return which.plan(definition, recompute=again)
 
     plan = make()
     _output.show((*definition.warnings, *plan.warnings))
@@ -98,7 +88,7 @@ def command(
         return
     for node in plan.graph.nodes:
         blobs = [plan.graph.values[v].name for v in node.tops]
-        if node.key in plan.assumed and not any(name in blobs for name, _ in inputs):
+        if node.key in plan.assumed and not any(name in blobs for name in which.options["inputs"]):
             said = f"its source is not there, its shape is assumed; --input {blobs[0]}=SHAPE sets it"
             _output.say(f"data layer {node.name}: {said}")
 

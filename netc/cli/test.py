@@ -12,7 +12,7 @@ import click
 import numpy as np
 from rich.table import Table
 
-from netc.api import history, planning
+from netc.api import history
 from netc.api.confusion import Confusion, as_csv
 from netc.api.definition import Definition
 from netc.api.metrics import finite
@@ -21,14 +21,13 @@ from netc.api.session import Net
 from netc.api.wrong import Mistakes
 from netc.cli import _output
 from netc.cli._files import read_lines, say_written, write_bytes, write_text
-from netc.cli._options import OUTPUT, bad_record_option, executor_options, file_argument, net_options, writes_option
+from netc.cli._options import OUTPUT, bad_record_option, executor_options, file_argument, writes_option
 from netc.cli._records import show_left_out
 from netc.cli._weights import chosen_weights, loading_options, show_loaded, weights_option
+from netc.cli._which import Which, net_options
 from netc.errors import Code, Diagnostic, NetError
 from netc.kernels.average_precision import VERSIONS
 from netc.kernels.confusion import Classes
-from netc.language import Setting
-from netc.layer import Phase, Shape
 from netc.pages.tested import result_page
 from netc.plan.model import Plan
 from netc.solve.averages import Averages
@@ -85,13 +84,7 @@ BAD_NAMES = Code(
 @click.option("--json", "as_json", is_flag=True, help="The averages as one line of JSON.")
 def command(
     file: Path,
-    phase: Phase,
-    level: int,
-    stages: tuple[str, ...],
-    batch: int | None,
-    inputs: tuple[tuple[str, Shape], ...],
-    settings: tuple[Setting, ...],
-    layers: tuple[Path, ...],
+    which: Which,
     weights: str | None,
     reshape: bool,
     names: tuple[tuple[str, str], ...],
@@ -116,21 +109,18 @@ def command(
         raise click.UsageError("--scores and --labels go together")
     fast = run_options.get("executor") == "fast"
     keep = fast or scores is not None or html is not None  # else it is observed, which takes no memory
-    definition = planning.load(file, layers=layers, settings=settings)
+    definition = which.load(file)
     files = chosen_weights(weights, definition)
     net = Net(
         definition,
-        phase,
-        level=level,
-        stages=stages,
-        batch=batch,
-        inputs=dict(inputs),
+        which.phase,
         weights=files,
         reshape=reshape,
         names=dict(names),
         training=False,
         need_data=True,
         keep=keep,
+        **which.options,
         **run_options,
     )
     _output.show((*net.definition.warnings, *net.plan.warnings))
@@ -146,7 +136,7 @@ def command(
     means = _run(net, iterations, compared, keep, ap_version, mistakes)
     show_left_out([net])
     if html is not None:
-        about = f"{iterations} batches of phase {phase}, weights {', '.join(path.name for path in files)}"
+        about = f"{iterations} batches of phase {which.phase}, weights {', '.join(path.name for path in files)}"
         write_bytes(html, _page(net, about, means, compared, shown, mistakes))
         say_written(html)
     if confusion and compared:

@@ -13,19 +13,18 @@ import click
 import numpy as np
 
 from netc.api.definition import Definition
-from netc.api.planning import load, plan
 from netc.api.session import Net, time_updater
 from netc.cli import _output
-from netc.cli._options import budget_option, executor_options, file_argument, net_options
-from netc.language import Setting
-from netc.layer import Phase, Shape
+from netc.cli._options import budget_option, executor_options, file_argument
+from netc.cli._which import Which, net_options
+from netc.layer import Phase
 from netc.plan.usage import readable
 from netc.solve.update import Updater
 
 
 @click.command("time")
 @file_argument
-@net_options(None, "  [default: TRAIN, or TEST for a net without a loss]")
+@net_options("TRAIN", "TRAIN, or TEST for a net without a loss")
 @click.option("--iterations", type=click.IntRange(min=1), default=10, show_default=True, help="Counted passes.")
 @executor_options
 @budget_option
@@ -33,13 +32,7 @@ from netc.solve.update import Updater
 @click.option("--json", "as_json", is_flag=True, help="The medians as one line of JSON.")
 def command(
     file: Path,
-    phase: Phase | None,
-    level: int,
-    stages: tuple[str, ...],
-    batch: int | None,
-    inputs: tuple[tuple[str, Shape], ...],
-    settings: tuple[Setting, ...],
-    layers: tuple[Path, ...],
+    which: Which,
     iterations: int,
     explain: bool,
     as_json: bool,
@@ -49,9 +42,9 @@ def command(
 
     Phase TRAIN times forward, backward and one SGD update; phase TEST times forward alone.
     """
-    definition = load(file, layers=layers, settings=settings)
-    state: dict[str, Any] = {"level": level, "stages": stages, "batch": batch, "inputs": dict(inputs)}
-    net = Net(definition, phase or _phase(definition, state), **state, synthetic=True, **run_options)
+    definition = which.load(file)
+    phase = which.phase if which.chosen else _phase(definition, which)
+    net = Net(definition, phase, **which.options, synthetic=True, **run_options)
     _output.show((*net.definition.warnings, *net.plan.warnings))
     updater = time_updater(net) if net.plan.backward_planned else None
     times = _times(net, updater, iterations)
@@ -74,9 +67,9 @@ def command(
     _output.out.print(f"memory    {readable(peak_bytes(net, updater)):>10}   (blobs, parameters and gradients)")
 
 
-def _phase(definition: Definition, state: dict[str, Any]) -> Phase:
+def _phase(definition: Definition, which: Which) -> Phase:
     """TRAIN, but TEST for a net that has nothing to learn from: a deploy net as it is used."""
-    training = plan(definition, "TRAIN", **state, training=False)
+    training = which.plan(definition, training=False)
     return "TRAIN" if any(any(node.loss_weights) for node in training.graph.nodes) else "TEST"
 
 

@@ -6,14 +6,12 @@ from pathlib import Path
 
 import click
 
-from netc.api import planning
 from netc.api.session import Net
 from netc.cli import _output
 from netc.cli._files import say_written, write_bytes
-from netc.cli._options import OUTPUT, file_argument, net_options
+from netc.cli._options import OUTPUT, file_argument
 from netc.cli._weights import show_loaded
-from netc.language import Setting
-from netc.layer import Phase, Shape
+from netc.cli._which import Which, net_options
 from netc.pages.view import view_page
 
 
@@ -24,13 +22,7 @@ from netc.pages.view import view_page
 @click.option("-o", "--output", type=OUTPUT, help="The page to write (default: FILE with the ending .html).")
 def command(
     file: Path,
-    phase: Phase,
-    level: int,
-    stages: tuple[str, ...],
-    batch: int | None,
-    inputs: tuple[tuple[str, Shape], ...],
-    layers: tuple[Path, ...],
-    settings: tuple[Setting, ...],
+    which: Which,
     weights: str | None,
     output: Path | None,
 ) -> None:
@@ -41,13 +33,12 @@ def command(
 
     The page holds all that it needs: it opens from the file, and asks no network.
     """
-    definition = planning.load(file, layers=layers, settings=settings)
-    plan = planning.plan(definition, phase, level=level, stages=stages, batch=batch, inputs=dict(inputs))
+    definition = which.load(file)
+    plan = which.plan(definition)
     _output.show((*definition.warnings, *plan.warnings))
     net = None
     if weights:
-        options = {"level": level, "stages": stages, "batch": batch, "inputs": dict(inputs), "training": False}
-        net = Net(definition, phase, weights=weights.split(","), **options)  # type: ignore[arg-type]
+        net = Net(definition, which.phase, weights=weights.split(","), training=False, **which.options)
         show_loaded(net.loaded)
     path = output or Path(f"{file.stem}.html")
     write_bytes(path, view_page(definition, plan, net))
