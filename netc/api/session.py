@@ -16,6 +16,7 @@ from netc.api.definition import Definition, PathLike
 from netc.api.fed import read_from_data
 from netc.api.generation.generator import Generated, Generator
 from netc.api.jobs import Job, load_job
+from netc.api.loading import UNTRAINED, load_files, untrained
 from netc.api.made_up import fill_inputs
 from netc.api.memory import within
 from netc.api.planner import Planner, Plans
@@ -24,7 +25,7 @@ from netc.api.preprocess import stored
 from netc.api.settings import Given
 from netc.api.sized import SizedNet, Varying
 from netc.api.whole_tests import too_many_batches
-from netc.errors import Code, Diagnostic, NetError, Report, suggest, warn
+from netc.errors import Diagnostic, NetError
 from netc.files import near
 from netc.graph import Graph, Node, State
 from netc.layer import Array, Phase, Shape, format_shape
@@ -39,15 +40,6 @@ from netc.solve.snapshot_files import probe
 from netc.solve.stages import changed
 from netc.solve.update import Updater
 from netc.writes import Where
-
-UNKNOWN_NAME = Code(
-    "SNP012",
-    "the name map names a layer that is not there",
-    why="`--map OLD=NEW` gives the weights of layer OLD of the file to layer NEW of the net. A mistyped name would "
-    "silently leave the layer untrained.",
-    example="netc train new.prototxt --weights old.caffemodel --map fc8=fc8_flicker",
-    fix="Use names that `netc summary` shows for the net, and that the report of loaded weights shows for the file.",
-)
 
 
 class Net(SizedNet):
@@ -211,14 +203,16 @@ class Solver(solve.Solver):
             lock=lock,
         )  # fmt: skip
         self.job = job
-        self.loaded = load_files(net, tuple(weights) or _weights(job, record), reshape=reshape, names=names)
+        files, judges = tuple(weights) or _weights(job, record), [test.net for test in tests]
+        self.loaded = load_files(net, files, reshape=reshape, names=names, tests=judges)
+        warnings += untrained(net, judges, self.loaded.values())
         self._warnings: tuple[Diagnostic, ...] = tuple(dict.fromkeys(warnings))
 
     @property
     def warnings(self) -> tuple[Diagnostic, ...]:
-        """What is dubious about the net and the solver; not that weights start as zeros, once others were loaded."""
-        goes_on = bool(self.loaded or self.iteration)
-        return tuple(w for w in self._warnings if not (goes_on and w.code is ZEROS))
+        """What is dubious about the net and the solver; not what other weights have settled."""
+        settled = {ZEROS: self.loaded or self.iteration, UNTRAINED: self.iteration}
+        return tuple(w for w in self._warnings if not settled.get(w.code))
 
     def check_snapshots(self) -> None:
         """Raise NetError(SNP020) if the run will write snapshots and cannot: better now than after hours."""
@@ -288,30 +282,6 @@ class FirstBatch:
 def first_batches(feeds: Mapping[str, run.Feed]) -> dict[str, run.Feed]:
     """Feeds that give the first batch of these, again and again."""
     return {name: FirstBatch(feed) for name, feed in feeds.items()}
-
-
-def load_files(
-    net: run.Net, files: Iterable[PathLike], *, reshape: bool = False, names: Mapping[str, str] | None = None
-) -> dict[Path, run.Loaded]:
-    """Load weight files one after the other, by layer name; says what became of the layers of each."""
-    read = {path: solve.read_weights(path) for path in map(Path, files)}
-    _check_names(net, {layer.name for weights in read.values() for layer in weights.layers}, names or {})
-    options: dict[str, Any] = {"reshape": reshape, "names": names}
-    loaded = {path: run.load_weights(net, weights, source=str(path), **options) for path, weights in read.items()}
-    warn((warning for found in loaded.values() for warning in found.warnings), stacklevel=2)
-    return loaded
-
-
-def _check_names(net: run.Net, in_files: set[str], names: Mapping[str, str]) -> None:
-    report = Report()
-    in_net = {node.name for node in net.graph.nodes if net.parameters.plan.layers[node.index].params}
-    for old, new in names.items():
-        for name, known, where in ((old, in_files, "no weight file has a"), (new, in_net, "the net has no")):
-            if name not in known:
-                close = suggest(name, known)
-                help = f'did you mean "{close}"?' if close else None
-                report.error(UNKNOWN_NAME, f'{old}={new}: {where} layer "{name}" with parameters', help=help)
-    report.finish()
 
 
 def open_feeds(

@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 from netc import solve
 from netc.api.definition import PathLike
 from netc.api.jobs import Job, load_job
-from netc.api.session import load_files, open_feeds
+from netc.api.loading import load_files
+from netc.api.session import open_feeds
 from netc.caffe import modes
 from netc.caffe.engine import Engine
 from netc.caffe.errors import as_pycaffe_raises
@@ -174,7 +175,8 @@ def _loop(job: Job, record: Record, lock: bool) -> _Loop:
         for t in job.tests
     ]
     if record.has("weights"):
-        load_files(net, [file for files in record.weights for file in files.split(",")])
+        named = [file for files in record.weights for file in files.split(",")]
+        load_files(net, named, tests=[test.net for test in tests])
     log = _Log()
     log.watch(net.graph.name, record.lr_policy, net.graph, [test.net.graph for test in tests])
     loop = _Loop(record, net, tests, events=log, snapshot_prefix=job.prefix, lock=lock)

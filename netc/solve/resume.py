@@ -14,6 +14,7 @@ import numpy as np
 from netc.errors import Diagnostic, NetError, Report
 from netc.layer import Array, format_shape
 from netc.run import Net
+from netc.run.apart import load_apart
 from netc.run.weights import fits, load_own, load_weights
 from netc.schema.record import Record
 from netc.schema.weights import SolverState
@@ -51,6 +52,8 @@ def restore(solver: Learning, path: Path, data_changed: DataChanged = "stop") ->
             if training is not None and training.weights_crc != checksum(weights.layers):
                 message = f"{found} does not hold the weights that {path} was written with"
                 raise NetError(Diagnostic(INCOMPLETE, message))
+            weights, apart = load_apart((t.net for t in solver.tests), solver.net, weights, source=str(found))
+            said += [warning for loaded in apart for warning in loaded.warnings]
             if training is None:
                 said += load_weights(solver.net, weights, source=str(found)).warnings
             else:

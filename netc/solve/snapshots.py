@@ -21,6 +21,7 @@ import numpy as np
 from netc.errors import Diagnostic, NetError, Report
 from netc.layer import Array
 from netc.run import Net
+from netc.run.apart import layers_apart
 from netc.run.weights import weights_of
 from netc.schema.record import MessageType, Record
 from netc.schema.registry import base_schema
@@ -80,7 +81,7 @@ def write(solver: Training) -> Paths:
     """Write weights, then state; each is whole or not there. Raises NetError(SNP005, SNP020)."""
     assert solver.prefix is not None
     at, net = paths(solver.prefix, solver.iteration, solver.p.snapshot_format), solver.net
-    layers = weights_of(net, bool(solver.p.snapshot_diff), solver.updater.masks).layers
+    layers = _layers(solver, diffs=bool(solver.p.snapshot_diff))
     plateau = solver.updater.plateau
     minimum = (plateau.minimum, plateau.since) if solver.p.lr_policy == "plateau" else (None, 0)
     state = SolverState(solver.iteration, str(at.weights), _current_step(solver), tuple(_history(solver)), *minimum)
@@ -104,12 +105,18 @@ def write_best(solver: Training) -> Path:
     assert solver.prefix is not None
     net, hdf5_format = solver.net, solver.p.snapshot_format == "HDF5"
     path = Path(f"{solver.prefix}_best.caffemodel{'.h5' if hdf5_format else ''}")
-    layers = weights_of(net, sparse=solver.updater.masks).layers
+    layers = _layers(solver)
     if hdf5_format:
         write_whole(path, lambda file: hdf5.write_weights(file, layers))
     else:
         write_message(path, lambda file: write_weights(file, net.graph.name, layers, _definition(net)))
     return path
+
+
+def _layers(solver: Training, diffs: bool = False) -> tuple[LayerWeights, ...]:
+    """The train net's layers, then those that only its test nets have."""
+    layers = weights_of(solver.net, diffs, solver.updater.masks).layers
+    return layers + layers_apart((test.net for test in solver.tests), solver.net)
 
 
 def _definition(net: Net) -> Record:

@@ -24,6 +24,7 @@ UNWRITTEN = {
     "DetectionEvaluate",
     "Dice",
     "GridTarget",
+    "InceptionScore",
     "MeanAveragePrecision",
     "MeanIoU",
     "MultiBoxLoss",

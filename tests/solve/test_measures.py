@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
 
+from netc.errors import NetError
 from netc.kernels.bleu import Bleu, bleu_of
 from netc.solve.averages import Averages
 from tests.run.common import make
@@ -16,21 +17,22 @@ Array = np.ndarray
 Batches = list[tuple[Array, Array]]
 
 
-def measured(layer: str, tops: int, batches: Batches, executor: str = "reference") -> list[float | list[float]]:
+def measured(
+    layer: str, tops: int, batches: Sequence[tuple[Array, ...]], executor: str = "reference"
+) -> list[float | list[float]]:
     """The figures of a test of these batches: bottoms of one layer."""
     shapes = [" ".join(f"dim: {size}" for size in array.shape) for array in batches[0]]
     inputs = "".join(
         f'layer {{ name: "{n}" type: "Input" top: "{n}" input_param {{ shape {{ {shape} }} }} }}\n'
-        for n, shape in zip("ab", shapes, strict=True)
+        for n, shape in zip("ab", shapes, strict=False)
     )
+    bottoms = " ".join(f'bottom: "{n}"' for n, _ in zip("ab", shapes, strict=False))
     names = " ".join(f'top: "t{i}"' for i in range(tops))
-    net = make(
-        f'{inputs}layer {{ name: "m" {layer} bottom: "a" bottom: "b" {names} }}', phase="TEST", executor=executor
-    )
+    net = make(f'{inputs}layer {{ name: "m" {layer} {bottoms} {names} }}', phase="TEST", executor=executor)
     averages = Averages(net)
-    for one, other in batches:
-        net.set_input("a", one)
-        net.set_input("b", other)
+    for batch in batches:
+        for name, values in zip("ab", batch, strict=False):
+            net.set_input(name, values)
         averages.add(net.forward())
     return [value.tolist() for value in averages.means().values()]
 
@@ -159,6 +161,36 @@ def test_bleu_of_texts() -> None:
     assert measured(f'type: "NgramBLEU" {fields % ""}', 1, batches) == pytest.approx([total.bleu])
     turned = [(a.T, b.T) for a, b in batches]
     assert measured(f'type: "NgramBLEU" {fields % "axis: 1"}', 1, turned) == pytest.approx([total.bleu])
+
+
+@pytest.mark.parametrize("executor", ["reference", "fast"])
+def test_inception_score(executor: str) -> None:
+    """exp E KL(p(y|x) || p(y)) of all images; class 3 is never said; it is no mean of the batches'."""
+    rng = np.random.default_rng(6)
+    batches = [rng.dirichlet([0.2] * 5, 8).astype(np.float32) for _ in range(3)]
+    for p in batches:
+        p[:, 4] += p[:, 3]
+        p[:, 3] = 0
+    every = np.concatenate(batches).astype(np.float64)
+    mean = every.mean(axis=0)
+    with np.errstate(all="ignore"):
+        kl = np.nansum(every * (np.log(every) - np.log(mean)), axis=1)
+    score, said = measured('type: "InceptionScore"', 2, [(p,) for p in batches], executor)
+    assert score == pytest.approx(math.exp(kl.mean()), rel=1e-5)
+    assert said == pytest.approx(mean, abs=1e-6)
+    alone = [measured('type: "InceptionScore"', 2, [(p,)])[0] for p in batches]
+    assert math.log(score) > np.mean(np.log(alone)) + 0.01
+    sure = [(np.eye(4, dtype=np.float32),), (np.full((4, 4), 0.25, np.float32),)]
+    assert measured('type: "InceptionScore"', 1, sure[:1]) == pytest.approx([4])
+    assert measured('type: "InceptionScore"', 1, sure[1:]) == pytest.approx([1])
+
+
+def test_inception_score_of_scores() -> None:
+    with pytest.raises(NetError) as caught:
+        measured('type: "InceptionScore"', 1, [(np.array([[0.5, 0.5], [0.5, 2]], np.float32),)])
+    found = caught.value.diagnostics[0]
+    assert found.code.id == "LAY116"
+    assert "item 1 adds up to 2.5" in found.message
 
 
 def test_mean_average_precision() -> None:
