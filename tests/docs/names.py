@@ -35,6 +35,8 @@ IMPORT = re.compile(r"(?:from ([\w.]+) )?import ([\w.]+(?: as \w+)?(?:, [\w.]+(?
 DOTTED = re.compile(r"\$?([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+)")
 PLACEHOLDER = re.compile(r"<[^<>]+>|(?<!\w)[A-Z]{2,}(?:_(?=[a-z])|(?!\w))|_[A-Z]\b")
 """What the reader puts in, as the pages write it: `FILE`, `PREFIX_iter_N`, `<16 digits>`."""
+VARIABLES = re.compile(r"(?:[A-Z][A-Z_]*=\S* )+(?=netc |python -m |make )")
+"""Variables of the environment that a command line sets for itself."""
 CONSTANT = re.compile(r"^\.?([\w.-]+)$")
 """A string that is one word: a key, a choice, an ending, a variable of the environment."""
 ENDINGS = {"caffemodel", "solverstate", "npy", "jsonl", "part", "lock"}
@@ -46,6 +48,9 @@ def unknown(text: str, page: str, path: Path) -> Iterator[str]:
     """What nobody knows in a text in backticks. page: what the blocks of the page at `path` hold."""
     if text in page or text in foreign():
         return
+    if set_here := VARIABLES.match(text):
+        yield from _variables(set_here[0])
+        text = text[set_here.end() :]
     if text.startswith(("netc ", "python -m ", "make ", "pip ")):
         yield from _command(text)
     elif found := IMPORT.match(text):
@@ -58,8 +63,15 @@ def unknown(text: str, page: str, path: Path) -> Iterator[str]:
 
 def unknown_in_command(line: str) -> Iterator[str]:
     """What nobody knows in a line of a shell, if it calls netc, one of its tools or make."""
+    if set_here := VARIABLES.match(line):
+        yield from _variables(set_here[0])
+        line = line[set_here.end() :]
     if line.startswith(("netc ", "python -m ", "make ")):
         yield from _command(line)
+
+
+def _variables(text: str) -> Iterator[str]:
+    yield from (name for name in re.findall(r"([A-Z_]+)=", text) if name not in words())
 
 
 def _words(text: str, page: str, name: str) -> Iterator[str]:

@@ -165,6 +165,7 @@ def page_of(tmp_path: Path, text: str) -> Path:
     [
         ("```sh\nnetc check nets/digits.net --no-such\n```", "ends with 2"),
         ("```sh\nnetc check not_there.net\n```", "ends with 1"),
+        ("```sh\nNETC_THREADS=none netc time nets/digits.net\n```", "ends with 1"),
         ("```sh\nnetc check nets/digits.net | grep -q 7 errors\n```", "ends with"),
         ("```\nnetc check nets/digits.net\n```", "neither run nor marked"),
         ("```python\nimport netc\nnetc.no_such\n```", "AttributeError"),
@@ -187,6 +188,8 @@ def test_a_block_that_does_not_do_what_is_shown_is_found(text: str, why: str, re
     [
         ("`netc chekc x.net`", "netc chekc x.net"),
         ("`netc check x.net --no-such`", "netc check x.net --no-such: --no-such"),
+        ("`NETC_NO_SUCH=1 netc check x.net`", "NETC_NO_SUCH"),
+        ("`NETC_THREADS=1 netc check x.net --no-such`", "netc check x.net --no-such: --no-such"),
         ("`--no-such`", "--no-such"),
         ("`netc.Solverr`", "netc.Solverr"),
         ("`net.no_such()`", "net.no_such"),
