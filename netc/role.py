@@ -124,6 +124,8 @@ class Role:
     space: how its top's positions relate to its bottom's: "same", "window", "transposed", "crop"; "" if they do not.
     advice: what usually helps when its top stops being finite.
     guess: for a loss: from the layer's record and its bottoms' shapes, the loss of a guess, if that can be told.
+    running: from the type's own record and the layer's setup, of the blobs that forward writes, by position, which part
+        f of them it keeps: S = f S + what it has seen. None of a type that writes none.
     writes: the field that names the file that the layer writes, if it writes one.
     fit: how its statistics are estimated from the data, if it has some.
     doubt: from parameter blobs that were loaded, what makes them unlikely to be what training left, or "".
@@ -156,6 +158,7 @@ class Role:
     doubt: Callable[[Sequence[Any]], str] | None = None
     current: Callable[[tuple[Any, ...]], tuple[Any, ...]] | None = None
     misfit: Callable[[int, int], str] | None = None
+    running: Callable[[Any, Any], Mapping[int, float]] | None = None
     writes: str = ""
 
 

@@ -24,7 +24,7 @@ RECORDS = {  # fields of a message are read as attributes, and which there are t
     "netc.kernels.text_shapes": {"TextForm.shapes", "samples"},
     "netc.kernels.windows": {"per_axis", "convolution_axes", "padding_of"},
     "netc.layer": {"Site.p", "Call.p"},
-    "netc.role": {"Role.guess", "Role.samples", "Fit.start", "Fit.missing", "Fit.chained"},
+    "netc.role": {"Role.guess", "Role.samples", "Role.running", "Fit.start", "Fit.missing", "Fit.chained"},
     "netc.schema.record": {
         "MessageType.default",
         "MessageType.make",

@@ -36,6 +36,7 @@ from netc.report import notebook
 from netc.run.codes import INPUT_SHAPE
 from netc.schema.record import Record
 from netc.solve.events import Events
+from netc.solve.ranks import ALONE, Ranks
 from netc.solve.snapshot_files import probe
 from netc.solve.stages import changed
 from netc.solve.update import Updater
@@ -149,7 +150,7 @@ class Solver(solve.Solver):
     on_bad_record: "stop" or "skip" a record of the data that cannot be used. keep_gradients: leave gradients in
     `net.param_diffs`; without, updates are made in backward (see `netc.solve.Solver`). budget: as in `Net`, with the
     solver's memory; the test nets come on top. allow_writes: as in `Net`. lock: refuse a snapshot_prefix with which
-    another process trains. Raises NetError.
+    another process trains. ranks, mixed: the processes that train together; see `netc.solve.Solver`. Raises NetError.
     """
 
     def __init__(
@@ -171,6 +172,8 @@ class Solver(solve.Solver):
         lock: bool = True,
         allow_writes: bool = False,
         settings: Given = None,
+        ranks: Ranks = ALONE,
+        mixed: bool = False,
         **run_options: Unpack[run.RunOptions],
     ) -> None:
         writes: Where = "nowhere" if overfit else "anywhere" if allow_writes else "here"
@@ -200,7 +203,7 @@ class Solver(solve.Solver):
         prefix = replace(job, record=record).prefix
         super().__init__(
             record, net, tests, events=events, snapshot_prefix=prefix, on_nan=on_nan, keep_gradients=keep_gradients,
-            lock=lock,
+            lock=lock, ranks=ranks, mixed=mixed,
         )  # fmt: skip
         self.job = job
         files, judges = tuple(weights) or _weights(job, record), [test.net for test in tests]
@@ -217,7 +220,7 @@ class Solver(solve.Solver):
     def check_snapshots(self) -> None:
         """Raise NetError(SNP020) if the run will write snapshots and cannot: better now than after hours."""
         wanted = self.prefix and (self.p.snapshot or self.p.snapshot_after_train)
-        if wanted and (problem := probe(Path(f"{self.prefix}_iter_0"))):
+        if wanted and self.leads and (problem := probe(Path(f"{self.prefix}_iter_0"))):
             span = self.p.span_of("snapshot_prefix") if self.p.has("snapshot_prefix") else None
             raise NetError(replace(problem, span=span))
 

@@ -115,6 +115,11 @@ def content(data: str | bytes) -> None:
         sys.stdout.flush()
 
 
+def quiet(still: bool = True) -> None:
+    """Whether nothing is printed any more; content is, all the same."""
+    out.quiet = err.quiet = still
+
+
 def say(message: str, style: str = "") -> None:
     """A message for the person, on stderr."""
     err.print(message, style=style)

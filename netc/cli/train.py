@@ -29,6 +29,7 @@ from netc.cli._options import (
     writes_option,
 )
 from netc.cli._progress import Progress
+from netc.cli._ranks import ranks_options, together
 from netc.cli._records import show_left_out
 from netc.cli._signals import Signals
 from netc.cli._weights import loading_options, show_loaded
@@ -37,6 +38,7 @@ from netc.language import Setting
 from netc.layer import Shape
 from netc.solve import Events, Step
 from netc.solve.caffe_log import CaffeLog, glog
+from netc.solve.ranks.cores import own_threads
 
 OVERFIT_ITERATIONS = 200
 
@@ -93,6 +95,7 @@ NOT_FED = Code(
 @planning_options
 @executor_options
 @budget_option
+@ranks_options
 @click.option(
     "--log",
     type=click.Choice(["netc", "caffe"]),
@@ -120,6 +123,9 @@ def command(
     inputs: tuple[tuple[str, Shape], ...],
     settings: tuple[Setting, ...],
     layers: tuple[Path, ...],
+    mpi: str,
+    mpi_timeout: float,
+    allow_mixed: bool,
     log: str,
     as_json: bool,
     **run_options: Any,
@@ -127,7 +133,7 @@ def command(
     """Train FILE: a net with a solver block, or a solver file.
 
     Ctrl-C stops after the running iteration, writes a snapshot and exits with 130; a second Ctrl-C stops at once.
-    SIGHUP writes a snapshot and goes on.
+    SIGHUP writes a snapshot and goes on. Started by mpirun or srun, the ranks share the batches of an iteration.
     """
     if snapshot and weights:
         raise click.UsageError("--snapshot holds the weights already; give one of --snapshot and --weights")
@@ -140,7 +146,8 @@ def command(
     changes = {"max_iter": iterations, "random_seed": seed, "weights": () if snapshot else None}
     start = time.perf_counter()
     with ExitStack() as stack:
-        progress = stack.enter_context(Progress(quiet=log == "caffe"))
+        ranks = stack.enter_context(together(mpi, mpi_timeout))
+        progress = stack.enter_context(Progress(quiet=log == "caffe" or ranks.rank > 0))
         events = Several(progress)
         solver = Solver(
             file,
@@ -156,7 +163,9 @@ def command(
             overfit=overfit_batch,
             keep_gradients=False,
             lock=not ignore_lock,
-            **_observing(run_options, inspect),
+            ranks=ranks,
+            mixed=allow_mixed,
+            **_observing({**run_options, "threads": run_options["threads"] or own_threads(ranks)}, inspect),
         )
         _refuse_inputs(solver)
         progress.silent = not solver.p.display
@@ -170,9 +179,9 @@ def command(
         listeners = _Listeners(solver, events, progress, fresh=not solver.loaded)
         if log == "caffe":
             listeners.caffe_log()
-        if not overfit_batch or metrics:
+        if solver.leads and (not overfit_batch or metrics):
             listeners.metrics(metrics)
-        if tensorboard:
+        if solver.leads and tensorboard:
             stack.enter_context(listeners.tensorboard(tensorboard))
         if inspect:
             stack.enter_context(listeners.inspector())
@@ -180,16 +189,17 @@ def command(
         stack.enter_context(np.errstate(all="ignore"))  # what is not finite is said by name, once
         stack.enter_context(Signals(solver, progress))
         solver.solve()
+        interrupted = solver.on_any(progress.interrupted)
     show_left_out((solver.net, *(test.net for test in solver.tests)))
     seconds = time.perf_counter() - start
-    if as_json:
+    if as_json and solver.leads:
         _output.print_json(_result(solver, progress, seconds))
-    else:
+    elif not as_json:
         _show_results(solver, progress, seconds)
     listeners.show_lost(metrics)
-    if overfit_batch and not progress.interrupted:
+    if overfit_batch and not interrupted:
         return _verdict(overfit_batch, first.loss, solver)
-    return 130 if progress.interrupted else 0
+    return 130 if interrupted else 0
 
 
 def _refuse_inputs(solver: Solver) -> None:

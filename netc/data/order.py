@@ -55,6 +55,9 @@ class Order:
 
     of_epoch: another order instead: the record numbers of an epoch, from (seed, epoch). start: position to start at.
     chosen: tells the records of a source that are walked over from others; "" if they are all.
+    dealt: of how many batches this walk takes which, counted from 0: (0, 1) takes all of them. A walk that is dealt
+    passes over the others', so after each batch it stands where all have had theirs. even: whether every batch takes as
+    many records; where it takes others for bad ones, a walk cannot know where the next batch begins.
     """
 
     def __init__(
@@ -75,6 +78,8 @@ class Order:
         self.chosen = chosen
         self.epoch = 0
         self.position = start % count if count else 0
+        self.dealt = (0, 1)
+        self.even = True
         self._of_epoch = of_epoch or self._plain
         self._records = self._of_epoch(seed, 0)
 
@@ -92,6 +97,16 @@ class Order:
 
     def _parts(self, size: int) -> Iterator[tuple[NDArray[np.intp], int, int]]:
         """The next `size` records' numbers, those of each epoch with its number and their first position in it."""
+        turn, turns = self.dealt
+        self._pass(size * turn)
+        yield from self._next(size)
+        self._pass(size * (turns - 1 - turn))
+
+    def _pass(self, size: int) -> None:
+        for _ in self._next(size):
+            pass
+
+    def _next(self, size: int) -> Iterator[tuple[NDArray[np.intp], int, int]]:
         while size > 0:
             epoch, first = self.epoch, self.position
             part = self._records[first : first + size]

@@ -108,6 +108,7 @@ class Reading:
         self._batch = batch
         self.layer = opening.record
         self._skip = opening.on_bad_record == "skip"
+        order.even = not self._skip
         self._state = order.state()
         self._ready: deque[Future[Batch]] = deque()
         self._free: deque[list[Array]] = deque()

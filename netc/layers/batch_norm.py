@@ -283,6 +283,10 @@ def _misfit(own: int, others: int) -> str:
 _OTHER_TYPE = 'four blobs (slope, bias, mean, variance) are those of a layer of `type: "BN"`'
 
 
+def _kept(p: Any) -> dict[int, float]:
+    return dict.fromkeys(range(3), float(p.moving_average_fraction))
+
+
 BATCH_NORM = LayerType(
     "BatchNorm",
     __doc__,
@@ -299,6 +303,7 @@ BATCH_NORM = LayerType(
         doubt=_empty,
         current=_current,
         misfit=_misfit,
+        running=lambda p, setup: {} if setup.known(BatchNormGeometry).stored else _kept(p),
         called={
             "batchnormalization": '(with a "Scale" after it)',
             "batchnorm2d": '(with a "Scale" after it)',

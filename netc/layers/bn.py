@@ -24,6 +24,8 @@ Caffe notes:
     dx is the formula of training all the same, as there.
 """
 
+from typing import Any
+
 import numpy as np
 
 from netc.kernels.geometry import BnGeometry
@@ -163,6 +165,11 @@ def _column(blob: Array) -> Array:
     return blob.reshape(-1, 1)
 
 
+def _kept(p: Any, setup: Setup) -> dict[int, float]:
+    momentum = setup.known(BnGeometry).momentum
+    return {} if momentum is None else {2: momentum, 3: momentum}
+
+
 _FILL = 'scale_filler { type: "uniform" min: 0.5 max: 1.5 } shift_filler { type: "gaussian" }'
 _SLOPE = 'slope_filler { type: "uniform" min: 0.5 max: 1.5 } bias_filler { type: "gaussian" }'
 
@@ -176,7 +183,7 @@ BN = LayerType(
     own=Param(optional("bn_param", 2137, "BNParameter", origin=ORIGIN), (PARAMETER,)),
     origin=ORIGIN,
     tops=Arity(1, 3),
-    role=Role("normalization", space="same"),
+    role=Role("normalization", space="same", running=_kept),
     examples=(
         Example(f"bn_param {{ {_FILL} }}"),
         Example(f"bn_param {{ bn_mode: INFERENCE {_FILL} }}"),

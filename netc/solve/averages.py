@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,6 +16,22 @@ from netc.schema.record import Record
 from netc.solve.codes import UNKNOWN_NAME
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What one batch of a test gives: its outputs, what its measures have counted, by layer, and its loss."""
+
+    outputs: Mapping[str, Array]
+    tallies: Mapping[int, Tally]
+    loss: float
+
+
+def measured(net: Net, outputs: Mapping[str, Array]) -> Measured:
+    """The outputs of a pass, and what it has left in the net, right after it."""
+    counting = [node.index for node in net.graph.nodes if node.type.role.tallies]
+    tallies = {layer: net.executor.memory(layer).get(TALLY) for layer in counting}
+    return Measured(outputs, {layer: tally for layer, tally in tallies.items() if tally is not None}, net.loss)
+
+
 class Averages:
     """Averages a test net's outputs, and adds up what its measures count (`netc.kernels.tally`).
 
@@ -24,22 +41,24 @@ class Averages:
 
     def __init__(self, net: Net, version: str = "Integral", *, per_class: bool = False) -> None:
         graph = net.graph
-        self._net = net
         self._asked = Asked(version, per_class)
         self._counting = {n.index: [graph.values[v].name for v in n.tops] for n in graph.nodes if n.type.role.tallies}
+        self._net = net
         self._tallies: dict[int, Tally] = {}
         self._sums: dict[str, Array | None] = {}
         self._count = 0
 
     def add(self, outputs: Mapping[str, Array]) -> None:
-        """The outputs of one batch, right after its pass."""
+        """The outputs of the net's next batch, right after its pass."""
+        self.take(measured(self._net, outputs))
+
+    def take(self, batch: Measured) -> None:
+        """What the next batch gives, which may have gone through a net like this one elsewhere."""
         self._count += 1
-        for layer in self._counting:
-            tally = self._net.executor.memory(layer).get(TALLY)
-            if tally is not None:
-                self._tallies[layer] = self._tallies[layer].plus(tally) if layer in self._tallies else tally
+        for layer, tally in batch.tallies.items():
+            self._tallies[layer] = self._tallies[layer].plus(tally) if layer in self._tallies else tally
         counted = {name for names in self._counting.values() for name in names}
-        for name, value in outputs.items():
+        for name, value in batch.outputs.items():
             before = self._sums.get(name, np.zeros(value.shape))
             same = before is not None and before.shape == value.shape and name not in counted
             self._sums[name] = before + value.astype(np.float64) if same and before is not None else None

@@ -9,6 +9,7 @@ import numpy as np
 
 from netc.layer import Array, Call
 from netc.run import Net
+from netc.solve.ranks import Ranks
 
 Kind = Literal["forward", "backward", "parameter", "gradient", "update"]
 
@@ -46,6 +47,18 @@ class Sizes:
             return
         bottoms = enumerate(zip(node.bottoms, call.bottom_diffs, strict=False))
         self.found += [_size(kind, node.name, values[v].name, i, a) for i, (v, a) in bottoms if a is not None]
+
+    def together(self, ranks: Ranks, rounds: int) -> list[Size]:
+        """What has passed on all ranks, batch by batch in their order, then the parameters. For all ranks at once.
+
+        rounds: how many batches each of them had.
+        """
+        if ranks.size == 1:
+            return self.found
+        passes = sum(size.kind in ("forward", "backward") for size in self.found)
+        each = passes // rounds
+        every = ranks.gather([self.found[at : at + each] for at in range(0, passes, each)])
+        return [size for turn in zip(*every, strict=True) for batch in turn for size in batch] + self.found[passes:]
 
     def parameters(self, kind: Kind) -> None:
         """Add the parameters' values ("parameter") or gradients (any other kind; after the update these hold it)."""

@@ -13,15 +13,17 @@ from netc.graph import Graph
 from netc.layer import Array
 from netc.run import Net
 from netc.schema.record import Record
-from netc.solve import snapshots
+from netc.solve import carried, dealing, snapshots
 from netc.solve.codes import NOT_FINITE
 from netc.solve.events import Events, Step
 from netc.solve.inspect import Sizes, first_not_finite
+from netc.solve.ranks import Ranks
 from netc.solve.sparsity import due
+from netc.solve.statistics import Statistics
 from netc.solve.training import Test, Training
 from netc.solve.turns import turns_of
 from netc.solve.update import Updater
-from netc.solve.whole import Whole
+from netc.solve.whole import Position, Whole
 
 MOST_SKIPPED = 10
 Outputs = dict[str, Array]
@@ -53,6 +55,9 @@ class _Start:
 class Learning(Training):
     """Iterates: batches forward and backward, and an update, once, or in each turn of an iteration.
 
+    The batches of an iteration are dealt to the ranks, one each, until all `iter_size` are done: rounds. What several
+    batches give (losses, gradients, statistics) is put together in their order, so it has the same bits for any number
+    of ranks, also for one.
     on_nan: what to do when the loss is not finite: raise NetError(SOL013), or leave out the update.
     """
 
@@ -65,9 +70,12 @@ class Learning(Training):
         tests: Sequence[Test],
         events: Events,
         prefix: str | None,
-        keep_gradients: bool = True,
+        keep_gradients: bool,
+        ranks: Ranks,
     ) -> None:
         super().__init__(record, net, tests, events, prefix)
+        self.ranks = ranks
+        self._statistics = Statistics(net)
         self._update_in_backward = not keep_gradients
         self._whole = Whole()
         self._request: Literal["stop", "snapshot"] | None = None
@@ -78,7 +86,7 @@ class Learning(Training):
         self.losses, self.skipped = [], 0
         self.best, self.best_iteration, self.best_weights, self.waited = math.nan, None, None, 0
         self.net.take_turn(turns_of(self.p)[0])
-        self.updater = Updater(self.p, self.net, update_in_backward=self._update_in_backward)
+        self.updater = Updater(self.p, self.net, update_in_backward=self._update_in_backward, ranks=self.ranks)
 
     def _iterate(self) -> None:
         p, skipped = self.p, self.skipped
@@ -106,12 +114,13 @@ class Learning(Training):
             learned = self.skipped == skipped
             if learned:
                 self._learned(losses)
+            carried.settle(self.net, self.ranks)
             self.iteration += 1
             self._whole.end()
         if not learned:
             return
         for sizes in looked:
-            self.events.sized(sizes.found)
+            self.events.sized(sizes.together(self.ranks, p.iter_size // self.ranks.size))
         self.events.stepped(Step(self.iteration, sum(losses), self.loss, rate, outputs, display, counted))
 
     def _prune(self) -> None:
@@ -130,16 +139,17 @@ class Learning(Training):
     def _learn(self, update: int, sizes: Sizes | None) -> tuple[Outputs, float | None, float]:
         """The batches of a turn, and its update: outputs, loss (None: skipped) and learning rate."""
         if self.updater.updates_in_backward and not sizes:
-            outputs, loss = self._forward()
+            outputs, losses = self._forward()
+            loss = losses[0] if losses else None
             made = self.updater.backward
         else:
-            self.net.zero_param_diffs()
             with self.net.observed(sizes) if sizes else nullcontext():
                 outputs, loss = self._gradients()
             made = self.updater.apply
         if loss is None:
             return outputs, None, 0.0
         if sizes:
+            self.updater.parts.spread()
             sizes.parameters("parameter")
             sizes.parameters("gradient")
         if len(self.updater.turns) == 1:
@@ -147,6 +157,7 @@ class Learning(Training):
         self._whole.torn = self.iteration
         rate = made(self.in_stage, update)
         if sizes:
+            self.updater.parts.spread()
             sizes.parameters("update")
         return outputs, loss, rate
 
@@ -157,38 +168,69 @@ class Learning(Training):
             self.updater.plateau.look(self.in_stage, sum(recent) / len(recent), self.p.plateau_winsize)
 
     def _gradients(self) -> tuple[Outputs, float | None]:
-        """Forward and backward over iter_size batches: the last outputs and the mean loss, None for "skip"."""
+        """Forward and backward over iter_size batches: the last outputs and the mean loss, None for "skip".
+
+        Gradients are then the sum over all batches (of several ranks, each has that of its part).
+        """
         loss, outputs = 0.0, Outputs()
-        start = _Start(self.net) if self.p.iter_size > 1 and self._whole.torn is None else None
-        for batch in range(self.p.iter_size):
-            if batch and self._request == "stop" and start is not None:
+        count, ranks, parts = self.p.iter_size, self.ranks, self.updater.parts
+        start = _Start(self.net) if count > 1 and self._whole.torn is None else None
+        for first in range(0, count, ranks.size):
+            if first and start is not None and self._is_stop_asked():
                 start.go_back()
                 raise AbandonedError
-            outputs, found = self._forward()
-            if found is None:
+            self.net.zero_param_diffs()
+            outputs, losses = self._forward()
+            if losses is None:
                 return outputs, None
-            loss += found / self.p.iter_size
+            for found in losses:
+                loss += found / count
             self.net.backward()
-        return outputs, loss
+            if count > 1:
+                parts.add(first == 0)
+        if count > 1:
+            parts.finish()
+        return ranks.broadcast(outputs, ranks.size - 1), loss
 
-    def _forward(self) -> tuple[Outputs, float | None]:
-        """The outputs and the loss of the next batch, None if it is not finite and the batch is to be skipped."""
-        states = snapshots.source_states(self.net)
+    def _is_stop_asked(self) -> bool:
+        """Whether any rank has been asked to stop."""
+        return any(self.ranks.gather(self._request == "stop"))
+
+    def _forward(self) -> tuple[Outputs, list[float] | None]:
+        """A round: the outputs of this rank's batch, and the losses of every rank's.
+
+        None instead of the losses if one is not finite, and the update is to be skipped.
+        """
+        ranks, apart = self.ranks, self.p.iter_size > 1
+        states, before = snapshots.source_states(self.net), self.net.iteration
+        if apart:
+            self._statistics.begin()
+        self.net.iteration = before + ranks.rank
         outputs = self.net.forward()
-        if not math.isfinite(self.net.loss):
-            self._not_finite(states)
-            return outputs, None
-        return outputs, self.net.loss
+        losses = ranks.gather(self.net.loss)
+        bad = next((rank for rank, loss in enumerate(losses) if not math.isfinite(loss)), None)
+        if apart:
+            self._statistics.merge(ranks, len(losses) if bad is None else bad + 1)
+        if bad is None:
+            self.net.iteration = before + ranks.size
+            return outputs, losses
+        self._not_finite(states, before, bad, losses[bad])
+        return outputs, None
 
-    def _not_finite(self, states: Mapping[str, Mapping[str, Any]]) -> None:
-        """Say where it comes from (the same batch goes through the net again); raise, or skip the update."""
-        message = f"the loss is {self.net.loss} in iteration {self.iteration}"
-        after = snapshots.source_states(self.net)
-        snapshots.restore_sources(self.net, states)
-        self.net.iteration -= 1
-        with self.net.without_writing():
-            cause = first_not_finite(self.net)
-        snapshots.restore_sources(self.net, after)
+    def _not_finite(self, states: Mapping[str, Mapping[str, Any]], before: int, bad: int, loss: float) -> None:
+        """Say where it comes from (the same batch goes through the net again); raise, or skip the update.
+
+        states, before: where sources and the counter of passes were before the round. bad: which of its batches it is;
+        those after it have not been, for any rank.
+        """
+        message = f"the loss is {loss} in iteration {self.iteration}"
+        statistics, dealt = Position(self.net), (self.ranks.rank, self.ranks.size)
+        with dealing.dealt(self.net, bad, bad + 1, dealt):
+            snapshots.restore_sources(self.net, states)
+            self.net.iteration = before + bad
+            with self.net.without_writing():
+                cause = first_not_finite(self.net)
+        statistics.restore_arrays()
         diagnostic = Diagnostic(NOT_FINITE, f"{message}: {cause.where}", help=cause.help)
         self.skipped += 1
         if self.on_nan == "stop" or self.skipped > MOST_SKIPPED:

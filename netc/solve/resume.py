@@ -65,9 +65,7 @@ def restore(solver: Learning, path: Path, data_changed: DataChanged = "stop") ->
         mask[...] = masks.get(index, 1)
     if state.minimum_loss is not None:
         solver.updater.plateau = Plateau(state.minimum_loss, state.iter_last_event, state.current_step)
-    for blobs, arrays in zip(solver.updater.history, history, strict=True):
-        for index, blob in blobs.items():
-            blob[...] = arrays[index].reshape(blob.shape)
+    solver.updater.recall(history)
     for diagnostic in said:
         solver.events.warned(diagnostic)
     if training is not None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from netc.errors import Diagnostic, NetError, Report
 from netc.graph import Node
@@ -15,16 +15,21 @@ from netc.layer import Array
 from netc.run import Net
 from netc.run.weights import load_own
 from netc.schema.record import Record
-from netc.solve import checks, resume, snapshots
-from netc.solve.averages import Averages
+from netc.solve import carried, checks, dealing, resume, snapshots, testing
 from netc.solve.codes import NO_BEST
 from netc.solve.events import Events, Fitted, TestResult
 from netc.solve.fit import able, fit, missing
 from netc.solve.learning import AbandonedError, Learning
 from netc.solve.locks import Claim
+from netc.solve.ranks import ALONE, Ranks
+from netc.solve.ranks.codes import NOT_SPLIT
 from netc.solve.resume import DataChanged
+from netc.solve.same import refuse_others
+from netc.solve.stages import of_all_ranks
 from netc.solve.training import Test
 from netc.solve.whole import Position
+
+T = TypeVar("T")
 
 
 class Solver(Learning):
@@ -36,6 +41,9 @@ class Solver(Learning):
     keep_gradients: leave the parameters' gradients (then the updates) in `Net.param_diffs` after each iteration. Else
     updates are made in backward where they can be, which saves the gradients' memory and time; the bits are the same.
     lock: refuse to write snapshots under a prefix that another run uses; see `claim`.
+    ranks: the processes that train the net together, one batch of an iteration each: `iter_size` of the fields is how
+    many batches each of them has, of the solver (`p`) how many all of them have. Every method is then for all ranks at
+    once; rank 0 writes. mixed: whether their processors may round differently.
     Raises NetError with everything that is wrong with the fields (SOL010..SOL014, SNP...).
     """
 
@@ -50,16 +58,20 @@ class Solver(Learning):
         on_nan: Literal["stop", "skip"] = "stop",
         keep_gradients: bool = True,
         lock: bool = True,
+        ranks: Ranks = ALONE,
+        mixed: bool = False,
     ) -> None:
-        prefix = snapshot_prefix or p.snapshot_prefix or None
-        super().__init__(p, net, tests, events or Events(), prefix, keep_gradients)
+        prefix, p = snapshot_prefix or p.snapshot_prefix or None, of_all_ranks(p, ranks.size)
+        super().__init__(p, net, tests, events or Events(), prefix, keep_gradients, ranks)
         self.on_nan = on_nan
         self._check()
+        self._deal()
         self.enter(0, 0)
         self.results: list[TestResult] = []
         self._best_values: list[Array] = []
         self.last_snapshot: snapshots.Paths | None = None
-        self._lock = lock
+        self._mixed = mixed
+        self._lock = lock and ranks.rank == 0
         self._claim: Claim | None = None
         self._ended: str | None = None
         self._stopped = False
@@ -68,12 +80,30 @@ class Solver(Learning):
         report = Report()
         checks.check(self.record, report)
         checks.check_net(self.record, self.net.plan, report)
-        snapshots.check(self.record, self.prefix, report, self.net)
+        if self.leads:
+            snapshots.check(self.record, self.prefix, report, self.net)
+        if self.ranks.size > 1 and (node := dealing.keeps(self.net)):
+            report.add_new(carried.refused(node, "may carry something from one batch to the next").diagnostics)
         checks.check_early_stop(self.record, [self.net_outputs(t.net) for t in self.tests], report)
         for diagnostic in report.diagnostics:
             if diagnostic.severity == "warning":
                 self.events.warned(diagnostic)
         report.finish()
+
+    def _deal(self) -> None:
+        """Give each rank its batches of the data."""
+        self._undivided: set[int] = set()  # test nets that rank 0 evaluates
+        if self.ranks.size == 1:
+            return
+        carried.watch(self.net)
+        dealing.deal(self.net, self.ranks.rank, self.ranks.size)
+        for index, test in enumerate(self.tests):
+            if node := testing.undivided(test.net):
+                self._undivided.add(index)
+                message = f'test net {index} is evaluated on rank 0 alone, because of layer "{node.name}"'
+                self.events.warned(Diagnostic(NOT_SPLIT, f"{message} ({node.type.name})", severity="warning"))
+            else:
+                dealing.deal(test.net, self.ranks.rank, self.ranks.size)
 
     @staticmethod
     def net_outputs(net: Net) -> list[str]:
@@ -96,6 +126,15 @@ class Solver(Learning):
         """
         if self._request is None:
             self._request = "snapshot"
+
+    def on_any(self, mine: bool) -> bool:
+        """Whether something is true of any rank. For all ranks at once."""
+        return any(self.ranks.gather(mine))
+
+    @property
+    def leads(self) -> bool:
+        """Whether this is the rank that prints and writes."""
+        return self.ranks.rank == 0
 
     @property
     def ended(self) -> str | None:
@@ -157,6 +196,7 @@ class Solver(Learning):
     def _run(self, stop: int | None, early_stop: bool) -> None:
         """Iterate until this iteration, or the last one."""
         self._ended, self._stopped = None, False
+        refuse_others(self.ranks, self, self._mixed)
         self.fit(missing(self.net))
         while not self._ended and self.iteration < (self.last if stop is None else stop):
             at, p = self.iteration, self.p
@@ -175,7 +215,7 @@ class Solver(Learning):
                 self._request = None
                 self._stop()
                 break
-            wanted, self._request = self._request, None
+            wanted = self._wanted()
             if (p.snapshot and self.prefix and self.iteration % p.snapshot == 0) or wanted == "snapshot":
                 self._try_snapshot()
             if wanted == "stop":
@@ -187,7 +227,8 @@ class Solver(Learning):
         nodes: those of the train net's graph; all by default. Where training is goes on as if nothing had been read.
         Before the first iteration it is done for layers that have none yet. Raises NetError(SOL032, SOL033).
         """
-        with self._whole.alone():
+        mine = self.ranks.rank, self.ranks.size
+        with self._whole.alone(), dealing.dealt(self.net, 0, 1, mine):  # every rank sees all data
             found = fit(self.net, able(self.net) if nodes is None else nodes, self.record.fit_iter)
         for fitted in found:
             self.events.fitted(fitted)
@@ -202,6 +243,12 @@ class Solver(Learning):
         self._go_back()
         self.enter(self.stage + 1, self.iteration)
         self.events.staged(self.stage, len(self.stages), self.iteration, self._ended)
+
+    def _wanted(self) -> Literal["stop", "snapshot"] | None:
+        """What has been requested, of any rank."""
+        mine, self._request = self._request, None
+        wanted = set(self.ranks.gather(mine))
+        return "stop" if "stop" in wanted else "snapshot" if "snapshot" in wanted else None
 
     def _stop(self) -> None:
         self._ended, self._stopped = "a stop was requested", True
@@ -244,18 +291,26 @@ class Solver(Learning):
 
     def test(self, index: int = 0) -> TestResult | None:
         """Average a test net's outputs over its batches, detections by `Averages`; None if a stop was requested."""
-        test, loss = self.tests[index], 0.0
-        averages = Averages(test.net, self.p.ap_version, per_class=self.p.show_per_class_result)
-        for batch in range(test.iterations):
-            if self._request == "stop":
-                self._request = None
-                return None
-            averages.add(test.net.forward())
-            loss += test.net.loss
-            self.events.test_batch(index, batch + 1, test.iterations)
-        wanted = self.p.test_compute_loss
+        test = self.tests[index]
+        if index in self._undivided:
+            found = self._evaluated(index, ALONE) if self.leads else None
+            found = self.ranks.broadcast(found)
+        else:
+            found = self._evaluated(index, self.ranks)
+        if found is None:
+            self._request = None
+            return None
+        means, loss = found
         mean = loss / test.iterations if test.iterations else math.nan
-        return TestResult(self.iteration, index, averages.means(), mean if wanted else None)
+        return TestResult(self.iteration, index, means, mean if self.p.test_compute_loss else None)
+
+    def _evaluated(self, index: int, ranks: Ranks) -> testing.Evaluated | None:
+        def goes_on(done: int) -> bool:
+            if done:
+                self.events.test_batch(index, done, self.tests[index].iterations)
+            return not any(ranks.gather(self._request == "stop"))
+
+        return testing.evaluate(self.tests[index], self.p, ranks, goes_on)
 
     def _consider_stopping(self, result: TestResult) -> None:
         p = self.p.early_stop
@@ -305,9 +360,24 @@ class Solver(Learning):
         with self._whole.alone():
             self._whole.check()
             self.claim()
-            self.last_snapshot = snapshots.write(self)
+            self.last_snapshot = self._written(snapshots.write)
             self.events.snapshot(*self.last_snapshot)
             return self.last_snapshot
+
+    def _written(self, write: Callable[[Learning], T]) -> T:
+        """What rank 0 writes, for all ranks at once; they raise what it raises."""
+        self.updater.collect()
+        found: T | None = None
+        problems: tuple[Diagnostic, ...] = ()
+        if self.leads:
+            try:
+                found = write(self)
+            except NetError as error:
+                problems = tuple(error.diagnostics)
+        found, problems = self.ranks.broadcast((found, problems))
+        if problems:
+            raise NetError(problems)
+        return found  # type: ignore[return-value]
 
     def _keep_best(self) -> None:
         """Write the weights of the best test so far, where snapshots are written; a full disk is a warning."""
@@ -319,7 +389,7 @@ class Solver(Learning):
             with self._whole.alone():
                 self._whole.check()
                 self.claim()
-                self.best_weights = snapshots.write_best(self)
+                self.best_weights = self._written(snapshots.write_best)
         except NetError as error:
             self._warn(error)
         else:
@@ -359,7 +429,7 @@ class Solver(Learning):
         try:
             self.snapshot()
         except NetError as error:
-            rescued = snapshots.rescue(self)
+            rescued = self._written(snapshots.rescue)
             if rescued is None:
                 raise
             help = f"it is in {rescued.state.parent} instead: copy both files, or go on with --snapshot {rescued.state}"

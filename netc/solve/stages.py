@@ -40,6 +40,15 @@ def changed(record: Record, changes: Mapping[str, object]) -> Record:
     return record.replace(**changes, **({"stage": tuple(stages)} if record.stage else {}))
 
 
+def of_all_ranks(record: Record, ranks: int) -> Record:
+    """The solver of all ranks together: as many batches an iteration as they have, `iter_size` each."""
+    if ranks == 1:
+        return record
+    stages = (s.replace(iter_size=s.iter_size * ranks) if "iter_size" in s.values else s for s in record.stage)
+    changes = {"stage": tuple(stages)} if record.stage else {}
+    return record.replace(iter_size=record.iter_size * ranks, **changes)
+
+
 def check(record: Record, report: Report) -> None:
     """Report fields of a run that stand in a stage (SOL030)."""
     for stage in record.stage:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +14,16 @@ import numpy as np
 from netc.errors import Report, Span, suggest
 from netc.jit import kernel
 from netc.layer import Array
-from netc.plan.turns import Turn, users
+from netc.plan.turns import users
 from netc.run import Net, Parameter
 from netc.schema.record import Record
 from netc.solve import sparsity
 from netc.solve.codes import UNKNOWN_NAME
+from netc.solve.parts import Chunk, Parts
 from netc.solve.plateau import Plateau
 from netc.solve.policies import learning_rate
 from netc.solve.prepare import PREPARED, prepare
+from netc.solve.ranks import ALONE, Ranks
 from netc.solve.rule import Moment, Rule
 from netc.solve.rules import rules
 from netc.solve.turns import turns_of
@@ -66,17 +67,6 @@ CHUNK = 1 << 18
 call."""
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """A piece of one parameter, its gradient, its memory and its mask, as flat arrays, and the parameter's numbers."""
-
-    data: Array
-    diff: Array
-    history: tuple[Array, ...]
-    numbers: Array
-    mask: Array | None = None
-
-
 def needs_all_gradients(p: Record) -> bool:
     """Whether a solver needs all gradients at once, so that none can be updated before the end of backward."""
     return bool(p.clip_gradients >= 0 or p.iter_size > 1 or p.snapshot_diff)
@@ -88,13 +78,15 @@ class Updater:
     turns: those of the updates of an iteration, in order. An update changes what learns in its turn.
     masks: where weights become sparse, which are in (1; uint8, flat), by index; the others stay zero.
     Every value is updated by itself, so neither the number of threads nor the moment of the update changes a bit.
+    parts: what several ranks do together; each updates its part, and has the memory of that part only, which
+    `collect` gives to rank 0.
 
     update_in_backward: apply updates while backward runs, as soon as a gradient is complete, so that gradients need
     no memory of their own (`Net.param_diffs` is gone then). Where clipping by the norm, iter_size or snapshot_diff
     need all gradients at once, or the net runs on the reference executor, they are kept all the same.
     """
 
-    def __init__(self, p: Record, net: Net, *, update_in_backward: bool = False) -> None:
+    def __init__(self, p: Record, net: Net, *, update_in_backward: bool = False, ranks: Ranks = ALONE) -> None:
         self.p: Any = p
         self.net = net
         self.rule: Rule = rules()[rule_name(p)]
@@ -112,7 +104,9 @@ class Updater:
         self.masks = self._masks(every.values()) if p.sparsity else {}
         self._in_backward = update_in_backward and not needs_all_gradients(p) and net.update_in_backward(self._launches)
         self._pool: ThreadPoolExecutor | None = None
-        self._chunks: dict[Turn | None, list[Chunk]] = {}
+        self._every = [chunk for _, blob in sorted(every.items()) for chunk in self._split(blob)]
+        self._chunks = {turn: self._of(blobs) for turn, blobs in self._learned.items()}
+        self.parts = Parts(self._every, net.parameters.gradient, ranks)
         self.plateau = Plateau()
 
     @property
@@ -127,7 +121,26 @@ class Updater:
         for start in range(0, blob.array.size, CHUNK):
             data, diff, *history = (a[start : start + CHUNK] for a in arrays)
             mask = self.masks[index][start : start + CHUNK] if index in self.masks else None
-            yield Chunk(data, diff, tuple(history), self._numbers[index], mask)
+            at = (diff.ctypes.data - self.net.parameters.gradient.ctypes.data) // diff.itemsize
+            yield Chunk(index, start, at, data, diff, tuple(history), self._numbers[index], mask)
+
+    def _of(self, blobs: Iterable[Parameter]) -> list[Chunk]:
+        indices = {blob.param.index for blob in blobs}
+        return [chunk for chunk in self._every if chunk.index in indices]
+
+    # ------------------------------------------------------------ memory
+
+    def collect(self) -> None:
+        """Before a snapshot, on all ranks at once: rank 0 gets the memory of all parts, and updates where kept."""
+        self.parts.collect(self._every)
+        if self.p.snapshot_diff and self.parts.ranks.size > 1:
+            self.parts.spread()
+
+    def recall(self, history: Sequence[Sequence[Array]]) -> None:
+        """Set the memory, of this rank's part, to what a snapshot has: arrays by blob of the rule and by parameter."""
+        for chunk in filter(self.parts.is_own, self._every):
+            for own, arrays in zip(chunk.history, history, strict=True):
+                own[...] = arrays[chunk.index].reshape(-1)[chunk.start : chunk.start + own.size]
 
     # ------------------------------------------------------------ sparse weights
 
@@ -152,12 +165,11 @@ class Updater:
     def apply(self, iteration: int, update: int = 0) -> float:
         """Update what learns in the turn by its gradient; returns the learning rate. Gradients become the updates.
 
-        update: which of the iteration's updates it is; the net is in its turn.
+        update: which of the iteration's updates it is; the net is in its turn. Of several ranks each needs the
+        gradients of its part, and has the updates of that part and all parameters afterwards.
         """
-        turn = self.turns[update]
-        if turn not in self._chunks:
-            self._chunks[turn] = [chunk for blob in self._learned[turn] for chunk in self._split(blob)]
-        chunks = self._chunks[turn]
+        every = self._chunks[self.turns[update]]
+        chunks = list(filter(self.parts.is_own, every))
         for chunk in chunks:
             if chunk.mask is not None:
                 sparsity.keep(chunk.diff, chunk.mask)
@@ -169,6 +181,7 @@ class Updater:
             else:
                 self._pool = self._pool or ThreadPoolExecutor(threads)
                 list(self._pool.map(self._update, (chunks[t::threads] for t in range(threads))))
+            self.parts.spread_data(every)
         finally:
             self.net.touch()
         return rate
@@ -191,7 +204,8 @@ class Updater:
         limit = self.p.clip_gradients
         if limit < 0:
             return 1.0
-        norm = math.sqrt(sum(_square_sum(c.diff) for c in chunks))
+        squares = self.parts.ranks.gather([_square_sum(c.diff) for c in chunks])
+        norm = math.sqrt(sum(square for part in squares for square in part))
         return limit / norm if norm > limit else 1.0
 
     # ------------------------------------------------------------ in backward

@@ -32,6 +32,10 @@ class Position:
         """Put everything back."""
         snapshots.restore_sources(self.net, self.sources)
         self.net.iteration = self.iteration
+        self.restore_arrays()
+
+    def restore_arrays(self) -> None:
+        """Put back what layers write and keep; sources and counter stay."""
         for array, values in self.arrays:
             array[...] = values
 

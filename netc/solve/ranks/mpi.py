@@ -1,0 +1,138 @@
+"""Ranks that are processes of an MPI launcher. The only module that imports mpi4py; importing it starts MPI.
+
+Nothing here waits within MPI. Its blocking calls keep a core busy, which a rank beside this one may need for
+computing, and hold Python's signal handlers up. So requests are begun, and asked until they are done.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+from mpi4py import MPI
+
+from netc.layer import Array
+from netc.solve.ranks.pulse import Pulse
+
+T = TypeVar("T")
+EAGER = 100  # times that a request is asked before the core is given to others: some tens of microseconds
+LONGEST_SLEEP = 1e-3
+INLINE = 248  # bytes of a value that travel with its length
+LARGEST_MESSAGE = 1 << 26  # bytes: implementations differ in how well they take larger ones
+
+
+class Mpi:
+    """The `Ranks` of MPI's world.
+
+    timeout: seconds after which all ranks end if one has not been heard of; see `Pulse`.
+    """
+
+    def __init__(self, timeout: float) -> None:
+        self._world = MPI.COMM_WORLD.Dup()
+        self.rank: int = self._world.rank
+        self.size: int = self._world.size
+        self.library = str(MPI.Get_library_version()).split("\n")[0]
+        self._line = _Line(self._world.Dup())
+        threaded = MPI.Query_thread() == MPI.THREAD_MULTIPLE
+        self._pulse = Pulse(self._line, timeout, self.abort) if threaded and self.size > 1 else None
+
+    # ------------------------------------------------------------ values
+
+    def broadcast(self, value: T, root: int = 0) -> T:
+        data = pickle.dumps(value) if self.rank == root else b""
+        size = np.array([len(data)], np.int64)
+        self._wait([self._world.Ibcast(size, root)])
+        buffer = np.frombuffer(data, np.uint8) if self.rank == root else np.empty(int(size[0]), np.uint8)
+        self._wait([self._world.Ibcast(buffer, root)])
+        return value if self.rank == root else _loaded(buffer)
+
+    def gather(self, value: T) -> list[T]:
+        data = np.frombuffer(pickle.dumps(value), np.uint8)
+        mine, heads = np.zeros(8 + INLINE, np.uint8), np.empty((self.size, 8 + INLINE), np.uint8)
+        mine[:8] = np.frombuffer(np.int64(data.size).tobytes(), np.uint8)
+        mine[8 : 8 + data.size] = data[:INLINE]
+        self._wait([self._world.Iallgather(mine, heads)])
+        sizes = [int(np.frombuffer(head[:8].tobytes(), np.int64)[0]) for head in heads]
+        if max(sizes) <= INLINE:  # everybody sees the same sizes, and so goes the same way
+            return [_loaded(head[8 : 8 + size]) for head, size in zip(heads, sizes, strict=True)]
+        every = np.empty(sum(sizes), np.uint8)
+        self._wait([self._world.Iallgatherv(data, [every, sizes])])
+        return [_loaded(part) for part in np.split(every, np.cumsum(sizes)[:-1])]
+
+    # ------------------------------------------------------------ arrays
+
+    def exchange(self, sent: Sequence[Array], received: Sequence[Array]) -> None:
+        requests = []
+        for turn in range(1, self.size):  # each rank begins with its next one, so that no rank gets all at once
+            to, source = (self.rank + turn) % self.size, (self.rank - turn) % self.size
+            requests += [self._world.Irecv(piece, source) for piece in _pieces(received[source])]
+            requests += [self._world.Isend(piece, to) for piece in _pieces(sent[to])]
+        if received[self.rank] is not sent[self.rank]:
+            received[self.rank][...] = sent[self.rank]
+        self._wait(requests)
+
+    def barrier(self) -> None:
+        self._wait([self._world.Ibarrier()])
+
+    def close(self) -> None:
+        if self._pulse is not None:
+            self.barrier()
+            self._pulse.stop()
+            self.barrier()  # from now on nobody sends
+            self._line.drain()
+
+    def abort(self, code: int) -> None:
+        MPI.COMM_WORLD.Abort(code)
+        os._exit(code)  # some implementations come back, and end the process from outside a moment later
+
+    def _wait(self, requests: list[Any]) -> None:
+        asked = 0
+        while not MPI.Request.Testall(requests):
+            asked += 1
+            if asked > EAGER:
+                time.sleep(min(LONGEST_SLEEP, 1e-5 * (asked - EAGER)))
+
+
+class _Line:
+    """How the pulses of ranks reach each other: by empty messages between rank 0 and each other one."""
+
+    def __init__(self, world: Any) -> None:
+        self.rank: int = world.rank
+        self.others: Iterable[int] = range(1, world.size) if world.rank == 0 else (0,)
+        self._world = world
+        self._sent: dict[int, Any] = {}
+
+    def send(self, rank: int) -> None:
+        """Say to a rank that this one is there, unless it has not yet taken what was said before."""
+        if rank not in self._sent or self._sent[rank].Test():
+            self._sent[rank] = self._world.Isend(np.empty(0, np.uint8), rank)
+
+    def heard(self, rank: int) -> bool:
+        """Whether a rank has said something since this was asked."""
+        found = False
+        while self._world.Iprobe(rank):
+            self._world.Recv(np.empty(0, np.uint8), rank)
+            found = True
+        return found
+
+    def drain(self) -> None:
+        """Take what is still under way; nobody may be sending."""
+        for rank in self.others:
+            self.heard(rank)
+        MPI.Request.Waitall(list(self._sent.values()))
+
+
+def _pieces(array: Array) -> list[Array]:
+    """An array as messages, none for an empty one."""
+    flat = array.reshape(-1)
+    step = LARGEST_MESSAGE // max(flat.itemsize, 1)
+    return [flat[at : at + step] for at in range(0, flat.size, step)]
+
+
+def _loaded(data: Array) -> Any:
+    """A value that a rank of this run has sent: the same program, started by the same launcher."""
+    return pickle.loads(data.tobytes())

@@ -1,0 +1,137 @@
+"""Ranks that are processes of a real launcher: the bits of one process. `tests/attack/test_ranks.py` kills some."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+import netc
+from netc.solve.ranks import ALONE, Ranks, ranks_of_launcher
+from tools.attack.ranks import descendants, launcher
+
+RULES = ("SGD", "Adam", "AdaGrad")
+LAUNCHER = launcher()
+MISSING = "mpi4py is not installed" if find_spec("mpi4py") is None else "there is no mpiexec" if not LAUNCHER else ""
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=MISSING)
+
+NET = """
+train { data, label = Digits() { split: "train" batch_size: 8 shuffle: true } }
+test { data, label = Digits() { split: "test" batch_size: 20 } }
+h = Convolution(data) { num_output: 4 kernel_size: 3 weight_filler { type: "msra" } }
+h = BatchNorm(h)
+h = Scale(h) { bias_term: true }
+h = ReLU(h)
+h = Dropout(h) { dropout_ratio: 0.3 }
+h as ip = InnerProduct(h) { num_output: 10 weight_filler { type: "xavier" } }
+test { accuracy = Accuracy(h, label) }
+loss = SoftmaxWithLoss(h, label)
+solver { base_lr: 0.05 lr_policy: "fixed" test_iter: 3 random_seed: 5 snapshot_prefix: "net"
+         SETTINGS }
+"""
+LONG = "snapshot: 5 max_iter: 100000 display: 0"
+
+
+class Run:
+    """`mpiexec -n SIZE netc train`, in a folder; its lines on stderr are in `said`."""
+
+    def __init__(self, folder: Path, size: int, settings: str, *options: str) -> None:
+        folder.mkdir(exist_ok=True)
+        (folder / "net.net").write_text(NET.replace("SETTINGS", settings))
+        self.folder, self._said = folder, folder / "said"
+        command = [sys.executable, "-m", "netc", "train", "net.net", "--threads", "1", *options]
+        mpi = [str(LAUNCHER), "-n", str(size)]
+        with self._said.open("wb") as said:
+            self.process = subprocess.Popen([*mpi, *command], cwd=folder, stdout=said, stderr=said)
+
+    @property
+    def said(self) -> str:
+        return self._said.read_text(errors="replace")
+
+    def ended(self, timeout: float = 120) -> int:
+        """The exit code."""
+        return self.process.wait(timeout)
+
+
+@pytest.fixture
+def started() -> Iterator[list[Run]]:
+    """Runs that are ended with the test, whatever becomes of it."""
+    runs: list[Run] = []
+    yield runs
+    for run in runs:
+        if run.process.poll() is None:
+            for pid in [*descendants(run.process.pid), run.process.pid]:
+                os.kill(pid, signal.SIGKILL)
+            run.process.wait()
+
+
+@pytest.mark.parametrize("size", [2, 4])
+def test_ranks_give_the_bits_of_one_process(tmp_path: Path, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one launch, since starting takes longer than training: three rules, and the bits of this process."""
+    alone, several = tmp_path / "alone", tmp_path / "several"
+    alone.mkdir()
+    several.mkdir()
+    monkeypatch.chdir(alone)  # snapshots name their own place
+    train_all(1, ALONE)
+    driver = "from tests.solve.test_mpi import drive; drive()"
+    command = [str(LAUNCHER), "-n", str(size), sys.executable, "-c", driver, str(several), str(size)]
+    root = Path(__file__).parents[2]
+    done = subprocess.run(command, cwd=root, capture_output=True, timeout=200, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    found, wanted = ({path.name: path.read_bytes() for path in folder.iterdir()} for folder in (several, alone))
+    assert len(wanted) == 2 * 2 * len(RULES) + 1
+    assert found == wanted
+
+
+def drive() -> None:
+    """What each rank runs."""
+    folder, size = sys.argv[1:]
+    ranks = ranks_of_launcher(30)
+    assert ranks.size == int(size)
+    os.chdir(folder)
+    train_all(ranks.size, ranks)
+    ranks.close()
+
+
+def train_all(size: int, ranks: Ranks) -> None:
+    """Train with each rule; in the working folder are then snapshots, and the tests' results."""
+    results = []
+    for rule in RULES:
+        text = NET.replace(
+            "SETTINGS", f'type: "{rule}" max_iter: 6 snapshot: 3 test_interval: 4 display: 1 iter_size: {4 // size}'
+        )
+        path = Path(f"../{size}-{ranks.rank}.net")
+        path.write_text(text)
+        solver = netc.Solver(path, ranks=ranks, threads=1, keep_gradients=False, changes={"snapshot_prefix": rule})
+        solver.solve()
+        results += [{name: float(value) for name, value in r.outputs.items()} for r in solver.results]
+    if ranks.rank == 0:
+        Path("results").write_text(json.dumps(results))
+
+
+def test_sigterm_to_the_launcher_snapshots(tmp_path: Path, started: list[Run]) -> None:
+    run = Run(tmp_path, 2, LONG.replace("snapshot: 5", "snapshot: 1000000"))
+    started.append(run)
+    end = time.monotonic() + 100
+    while "metrics.jsonl" not in str(list(tmp_path.iterdir())):
+        assert time.monotonic() < end, run.said
+        time.sleep(0.05)
+    time.sleep(1)
+    run.process.send_signal(signal.SIGTERM)
+    assert run.ended(60) == 130
+    assert len(list(tmp_path.glob("net_iter_*"))) == 2
+
+
+def test_what_all_ranks_find_is_said_once(tmp_path: Path) -> None:
+    run = Run(tmp_path, 2, "max_iter: 2 base_lr: 3")
+    assert run.ended(60) == 1
+    assert run.said.count("SCH006") == 1
+    assert "Traceback" not in run.said

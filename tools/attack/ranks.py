@@ -1,0 +1,172 @@
+"""Kill or stop ranks of a training run at random moments, go on with another number of ranks, and compare.
+
+A run in one process goes through first. Then `mpiexec` starts the same batches on 1, 2 or 4 ranks, going on from the
+newest state file; after a random time one rank is killed (SIGKILL) or stopped (SIGSTOP: it hangs), or the launcher is
+asked to end (SIGTERM). All processes must be gone within a minute, and all snapshots written since must be, byte for
+byte, those of the run in one process. Needs mpi4py and an mpiexec; Linux only.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tools.attack import Tally
+
+WHAT = ("kill", "stop", "kill", "end", "kill")
+ITERATIONS, BATCHES = 40, 4  # of a whole run; of an iteration, of all ranks together
+LONGEST = 60.0  # seconds from what is done to a rank to the end of all
+TIMEOUT = 5  # seconds after which a rank that hangs is missed
+NET = """
+train { data, label = Digits() { split: "train" batch_size: 8 shuffle: true } }
+test { data, label = Digits() { split: "test" batch_size: 20 } }
+h = Convolution(data) { num_output: 8 kernel_size: 3 weight_filler { type: "msra" } }
+h = BatchNorm(h)
+h = Scale(h) { bias_term: true }
+h = ReLU(h)
+h = Dropout(h) { dropout_ratio: 0.3 }
+h as ip = InnerProduct(h) { num_output: 10 weight_filler { type: "xavier" } }
+test { accuracy = Accuracy(h, label) }
+loss = SoftmaxWithLoss(h, label)
+solver { type: "Adam" base_lr: 0.002 lr_policy: "step" gamma: 0.9 stepsize: 20 max_iter: ITERATIONS display: 0
+         test_iter: 3 test_interval: 10 snapshot: 2 random_seed: 5 snapshot_prefix: "run" iter_size: SIZE }
+"""
+
+
+def launcher() -> str | None:
+    """The mpiexec beside this Python, or the first on the path."""
+    return shutil.which("mpiexec", path=os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", ""))))
+
+
+def descendants(pid: int) -> list[int]:
+    """The processes that a process has started, and theirs; none if it has ended."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return []
+    return [found for child in map(int, children) for found in (child, *descendants(child))]
+
+
+def ranks_of(pid: int) -> list[int]:
+    """The processes of a launcher that train."""
+    found = []
+    for child in descendants(pid):
+        try:
+            command = Path(f"/proc/{child}/cmdline").read_bytes()
+        except OSError:
+            continue
+        found += [child] if b"netc" in command and b"train" in command else []
+    return found
+
+
+class Campaign:
+    """The folder of the runs, the snapshots that must come out, and what has been seen."""
+
+    def __init__(self, base: Path, chance: random.Random, tally: Tally) -> None:
+        self.base, self.chance, self.tally = base, chance, tally
+        self.folder = base / "killed"
+        self.folder.mkdir()
+        whole = base / "whole"
+        whole.mkdir()
+        self.start(whole, 1).wait()
+        self.wanted = {path.name: path.read_bytes() for path in whole.glob("run_iter_*")}
+        self.seen: set[str] = set()
+        self.slowest = 0.0
+
+    def start(self, folder: Path, size: int) -> subprocess.Popen[bytes]:
+        """Start a run, or go on with it, on so many ranks."""
+        text = NET.replace("ITERATIONS", str(ITERATIONS)).replace("SIZE", str(BATCHES // size))
+        (folder / "net.net").write_text(text)
+        command = [sys.executable, "-c", "from netc.cli import main; main()", "train", "net.net", "--threads", "1"]
+        command += ["--mpi-timeout", str(TIMEOUT)]
+        states = sorted(folder.glob("run_iter_*.solverstate"), key=lambda path: int(path.stem.split("_")[-1]))
+        command += ["--snapshot", states[-1].name] if states else []
+        mpi = [str(launcher()), "-n", str(size)] if size > 1 else []
+        with (folder / "log").open("wb") as log:
+            return subprocess.Popen([*mpi, *command], cwd=folder, stdout=log, stderr=log)
+
+    def once(self, what: str, seconds: float) -> None:
+        """Start on some ranks, do something to one of them at some moment, and look at what is left."""
+        if f"run_iter_{ITERATIONS}.solverstate" in self.seen:
+            shutil.rmtree(self.folder)
+            self.folder.mkdir()
+            self.seen = set()
+        size = self.chance.choice((2, 4))
+        process = self.start(self.folder, size)
+        try:
+            process.wait(self.chance.uniform(0, seconds))
+        except subprocess.TimeoutExpired:
+            self.do(what, process)
+        self.end(process, f"{what}, {size} ranks")
+        self.compare(f"{what}, {size} ranks")
+
+    def do(self, what: str, process: subprocess.Popen[bytes]) -> None:
+        ranks = ranks_of(process.pid)
+        if what == "end" or not ranks:
+            process.send_signal(signal.SIGTERM)
+            self.tally.add("launchers asked to end")
+        else:
+            os.kill(self.chance.choice(ranks), signal.SIGSTOP if what == "stop" else signal.SIGKILL)
+            self.tally.add("ranks stopped" if what == "stop" else "ranks killed")
+
+    def end(self, process: subprocess.Popen[bytes], what: str) -> None:
+        """Wait until all processes are gone; what is left after a minute is a failure, and is killed."""
+        own, began = descendants(process.pid), time.monotonic()
+        try:
+            process.wait(LONGEST)
+        except subprocess.TimeoutExpired:
+            self.fail(f"{what}: not ended after {LONGEST:g} s")
+        left = [pid for pid in [*own, *descendants(process.pid)] if _is_alive(pid)]
+        while left and time.monotonic() - began < LONGEST:
+            time.sleep(0.1)
+            left = [pid for pid in left if _is_alive(pid)]
+        if left:
+            self.fail(f"{what}: {len(left)} processes are left")
+        for pid in (*left, process.pid):
+            if _is_alive(pid):
+                os.kill(pid, signal.SIGKILL)
+        process.wait()
+        self.slowest = max(self.slowest, time.monotonic() - began)
+
+    def compare(self, what: str) -> None:
+        new = {path.name for path in self.folder.glob("run_iter_*")} - self.seen
+        self.seen |= new
+        self.tally.add("snapshot files compared", len(new))
+        for name in sorted(new):
+            if name in self.wanted and (self.folder / name).read_bytes() != self.wanted[name]:
+                self.fail(f"{what}: {name} differs from that of one process")
+
+    def fail(self, message: str) -> None:
+        self.tally.fail(f"{message}\n{(self.folder / 'log').read_text(errors='replace')[-2000:]}")
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def run(count: int, seed: int) -> Tally:
+    """Do something to a rank, or to the launcher, `count` times."""
+    tally = Tally()
+    if launcher() is None:
+        tally.fail("there is no mpiexec")
+        return tally
+    with tempfile.TemporaryDirectory() as name:
+        began = time.monotonic()
+        campaign = Campaign(Path(name), random.Random(seed), tally)
+        seconds = time.monotonic() - began
+        for number in range(count):
+            tally.add("launches")
+            campaign.once(WHAT[number % len(WHAT)], seconds)
+        tally.add("seconds until all had ended, at most", math.ceil(campaign.slowest))
+    return tally
