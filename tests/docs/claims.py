@@ -155,6 +155,13 @@ CLAIMS: dict[str, dict[str, Holds]] = {
         "the programs of the last 8 sizes": lambda: sized.MOST_PROGRAMS == 8,
         "from 64 threads": lambda: serving.CLIENTS == 64,
     },
+    "docs/cluster.md": {
+        "the exit code is 130": "solve/test_mpi.py::test_sigterm_to_the_launcher_snapshots",
+        "the first rank snapshots, exit code 130": "solve/test_mpi.py::test_sigterm_to_the_launcher_snapshots",
+        "the exit code is not 0": "attack/test_ranks.py::test_ranks",
+        "all end with exit code 1": "solve/test_mpi.py::test_what_all_ranks_find_is_said_once",
+        "after `--mpi-timeout` seconds (30)": has("netc/cli/_ranks.py", "default=30.0"),
+    },
     "docs/performance.md": {
         "Channels lie in blocks of 16": lambda: emit.LANES == 16,
         "up to 32 of them": lambda: groups.MOST == 32,
