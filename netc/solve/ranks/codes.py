@@ -19,8 +19,7 @@ OTHER_MPI = Code(
     why="The launcher says that there are several ranks, and the MPI library that mpi4py has loaded knows another "
     "number: as a rule one, because it is not the launcher's. Each process would train on its own.",
     example="/opt/openmpi/bin/mpirun -n 4 netc train solver.prototxt  # mpi4py has loaded MPICH",
-    fix="Start with the mpirun of the MPI that mpi4py uses (`python -m mpi4py --mpi-library`), or install mpi4py for "
-    "the launcher's (docs/cluster.md).",
+    fix="Start with the mpirun of the MPI that mpi4py uses, or install mpi4py for the launcher's (docs/cluster.md).",
 )
 DIFFERENT = Code(
     "SOL042",
