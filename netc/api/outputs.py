@@ -104,9 +104,11 @@ class _Outputs:
             return False
         if node.type.source:
             return len(shape) > 3
-        below = [self.plan.shapes[v] for v in node.bottoms if self.positions[v]]
         if window is not None and window.whole:
             return False
+        if role.family == "convolution" and len(shape) == 4 and self.whose[value][0] == "sample":
+            return True  # even of what is no image yet: a generator's values
+        below = [self.plan.shapes[v] for v in node.bottoms if self.positions[v]]
         moved = role.space or window is not None or role.family in ("convolution", "pooling")
         return any(len(s) == len(shape) and (bool(moved) or s[2:] == shape[2:]) for s in below)
 

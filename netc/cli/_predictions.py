@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from netc.api.outputs import class_map
+from netc.api.outputs import Output, class_map
 from netc.api.predict import Prediction
 from netc.cli._files import CANNOT_WRITE, write_bytes
 from netc.data.extras import h5py
@@ -110,8 +110,24 @@ def _map(prediction: Prediction, name: str, top: int, names: Names, files: Files
 # ---------------------------------------------------------------- files
 
 
+def picture_of(output: Output, array: Array) -> Array | None:
+    """A map as pixels (height x width x 1 or 3, uint8), or None where no picture shows it.
+
+    Maps that tell classes: the class at each position, if none is above 255. Others of one channel, or of three (blue
+    first): from black, the least of all values, to white, the largest; without values that are not finite.
+    """
+    classes = class_map(output, array)
+    if classes is not None:
+        return classes.astype(np.uint8)[:, :, None] if classes.max() < 256 else None
+    if array.ndim != 3 or len(array) not in (1, 3) or not np.isfinite(array).all():
+        return None
+    least, largest = float(array.min()), float(array.max())
+    shown = (array.astype(np.float64) - least) * (255 / (largest - least or 1))
+    return np.asarray(shown.round().astype(np.uint8).transpose(1, 2, 0))
+
+
 class MapFiles:
-    """Writes the maps of predictions to a folder: `<image>.<blob>.npy`, and `.png` of the class at each position."""
+    """Writes the maps of predictions to a folder: `<image>.<blob>.npy`, and `.png` where a picture shows them."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -132,10 +148,10 @@ class MapFiles:
             data = io.BytesIO()
             np.save(data, array)
             write_bytes(found[name][0], data.getvalue())
-            classes = class_map(prediction.kinds[name], array)
-            if classes is not None and classes.max() < 256:
+            pixels = picture_of(prediction.kinds[name], array)
+            if pixels is not None:
                 picture = path.with_name(f"{path.name}.png")
-                write_bytes(picture, encode_image(classes.astype(np.uint8)[:, :, None], "png"))
+                write_bytes(picture, encode_image(pixels, "png"))
                 found[name].append(picture)
         return found
 

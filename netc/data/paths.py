@@ -51,8 +51,8 @@ def _folder_of(record: Record) -> Path | None:
 
 
 def beside(path: str, folder: Path) -> Path:
-    """A path that stands in a list file: from the current directory, or else from the list's own."""
-    plain = Path(path)
+    """A path that stands in a list file: from the current directory, or else from the list's own; or a sample image."""
+    plain = (_sample(path.removeprefix(SAMPLES)) if path.startswith(SAMPLES) else None) or Path(path)
     if plain.is_absolute() or _exists(plain):
         return plain
     return folder / plain if _exists(folder / plain) else plain

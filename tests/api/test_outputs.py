@@ -26,6 +26,9 @@ POOL = """layer { name: "pool" type: "ROIPooling" bottom: "data" bottom: "rois" 
 layer { name: "fc" type: "InnerProduct" bottom: "pool" top: "fc" inner_product_param { num_output: 3 } }
 """
 LEARNED = 'layer { name: "w" type: "Parameter" top: "w" parameter_param { shape { dim: [4, 7] } } }\n'
+GENERATED = """layer { name: "made" type: "Deconvolution" bottom: "r" top: "made"
+  convolution_param { num_output: 1 kernel_size: 2 stride: 2 } }
+"""
 PICK = 'layer { name: "best" type: "ArgMax" bottom: "conv" top: "best" argmax_param { axis: 1 } }\n'
 DETECT = """
 layer { name: "loc" type: "InnerProduct" bottom: "data" top: "loc" inner_product_param { num_output: 12 } }
@@ -53,6 +56,7 @@ def kinds(text: str) -> Mapping[str, Output]:
         (CONV % ONE + SOFTMAX % "conv" + FLAT % "prob", "flat", "values", "sample"),
         (CONV % "kernel_size: 6", "conv", "values", "sample"),
         (CONV % ONE + PICK, "best", "map", "sample"),
+        (FC % 8 + RESHAPE % ("fc", "dim: [0, 2, 2, 2]") + GENERATED, "made", "map", "sample"),
         (FC % 6 + RESHAPE % ("fc", "dim: [-1, 3]") + SOFTMAX % "r", "prob", "values", "sample"),
         (FC % 6 + RESHAPE % ("fc", "dim: [1, -1]"), "r", "values", "mixed"),
         (CONV % ONE + PRIORS, "p", "values", "shared"),

@@ -11,7 +11,7 @@ from netc import caffe
 from netc.api.outputs import Output
 from netc.api.predict import Prediction
 from netc.cli import cli
-from netc.cli._predictions import MapFiles, as_data, lines, together
+from netc.cli._predictions import MapFiles, as_data, lines, picture_of, together
 
 Image = pytest.importorskip("PIL.Image", reason="the extra data is not installed")
 
@@ -63,6 +63,22 @@ def test_maps_are_files(tmp_path: Path) -> None:
     assert shown[1] == "  map 2x2x4, values 0.1 to 0.6"
     assert shown[2:4] == ["   62.50% of it is class 0  background", "   37.50% of it is class 1  dog"]
     assert as_data(segmented("a.png"), 5, None, one)["prob"]["files"] == [str(p) for p in one["prob"]]
+
+
+def test_maps_of_one_channel_or_three_are_pictures(tmp_path: Path) -> None:
+    files, kind = MapFiles(tmp_path), Output("map", "sample")
+    values = np.array([[[-2.0, 0.0]], [[-1.0, 0.0]], [[3.0, 2.0]]])
+    made = Prediction(
+        "a.png",
+        {"fake": values, "grey": values[:1], "two": values[:2]},
+        kinds=dict.fromkeys(("fake", "grey", "two"), kind),
+    )
+    found = files.write(made)
+    assert [len(found[name]) for name in ("fake", "grey", "two")] == [2, 2, 1]
+    np.testing.assert_array_equal(np.asarray(Image.open(found["fake"][1])), [[[255, 51, 0], [204, 102, 102]]])
+    np.testing.assert_array_equal(np.asarray(Image.open(found["grey"][1])), [[0, 255]])
+    assert picture_of(kind, np.full((1, 2, 2), np.inf)) is None
+    assert picture_of(kind, np.full((1, 2, 2), 7.0)).max() == 0
 
 
 def test_a_vector_is_scores_if_its_values_have_names() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 import netc
 from netc.data.images import encode_image, read_image
-from netc.data.paths import samples
+from netc.data.paths import beside, samples
 from netc.data.resize import resize
 from netc.errors import Diagnostic, NetError
 
@@ -54,6 +54,13 @@ def test_sample_images_of_scikit_learn_have_names_of_their_own(tmp_path: Path) -
     assert folder is not None
     wanted = resize(read_image(folder / "flower.jpg", "color"), 8, 8).transpose(2, 0, 1)
     np.testing.assert_array_equal(started(tmp_path, [1, 3, 8, 8], 'source: "sklearn:flower.jpg"')[0], wanted)
+
+
+def test_lists_of_images_name_sample_images_too(tmp_path: Path) -> None:
+    folder = samples()
+    assert folder is not None
+    assert beside("sklearn:china.jpg", tmp_path) == folder / "china.jpg"
+    assert beside("sklearn:b.png", tmp_path) == Path("sklearn:b.png")
 
 
 @pytest.mark.parametrize(
