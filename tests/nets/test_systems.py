@@ -31,9 +31,11 @@ def test_each_has_a_section() -> None:
 
 
 ITERATIONS = {
+    "autoencoder": 40,
     "cbow": 150,
     "charlm": 30,
     "dates": 60,
+    "dsd": 30,
     "glove": 250,
     "skipgram": 300,
     "ssd_digits": 20,
@@ -41,6 +43,7 @@ ITERATIONS = {
     "textcnn": 250,
     "translate": 60,
     "unet_digits": 20,
+    "whiten": 20,
 }
 """After which the loss has fallen by a quarter, with the file's seed."""
 
