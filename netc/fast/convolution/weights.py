@@ -14,10 +14,12 @@ from netc.fast.machine.emit import (
     VECTOR_BYTES,
     at,
     constant,
-    lanes_below,
     load,
     load_masked,
+    load_rows,
     pointers,
+    present_rows,
+    spaced_rows,
     store,
     store_masked,
     transpose,
@@ -173,11 +175,7 @@ def spread_block(
         scale = variable(b, constant(1))
         with b.if_then(b.icmp_signed("!=", factor, none)):
             b.store(load(b, b.inttoptr(factor, POINTER)), scale)
-        found = []
-        for i in range(LANES):
-            present = b.icmp_signed("<", ir.Constant(I64, i), rows)
-            mask = lanes_below(b, b.select(present, columns, none))
-            found.append(load_masked(b, at(b, matrix, b.mul(step, ir.Constant(I64, i))), mask))
+        found = load_rows(b, spaced_rows(b, matrix, step), rows, columns)
         for i, vector in enumerate(transpose(b, found)):
             with b.if_then(b.icmp_signed("<", ir.Constant(I64, i), columns)):
                 scaled = b.fmul(vector, b.load(scale, typ=VECTOR))
@@ -198,16 +196,11 @@ def collect_block(
         start, matrix = pointers(b, (arguments[0], arguments[5]))
         first, cells, cell_step, lane_step = arguments[1:5]
         step, rows, columns = arguments[6:]
-        none = ir.Constant(I64, 0)
-        found = []
-        for i in range(LANES):
-            present = b.icmp_signed("<", ir.Constant(I64, i), columns)
-            mask = lanes_below(b, b.select(present, ir.Constant(I64, LANES), none))
-            found.append(load_masked(b, _place(b, start, first, i, cells, cell_step, lane_step), mask))
-        for i, vector in enumerate(transpose(b, found)):
-            present = b.icmp_signed("<", ir.Constant(I64, i), rows)
-            mask = lanes_below(b, b.select(present, columns, none))
-            place = at(b, matrix, b.mul(step, ir.Constant(I64, i)))
+        places = [_place(b, start, first, i, cells, cell_step, lane_step) for i in range(LANES)]
+        sums = transpose(b, load_rows(b, places, columns, ir.Constant(I64, LANES)))
+        for vector, (place, mask) in zip(
+            sums, present_rows(b, spaced_rows(b, matrix, step), rows, columns), strict=True
+        ):
             store_masked(b, b.fadd(load_masked(b, place, mask), vector), place, mask)
         return context.get_dummy_value()
 

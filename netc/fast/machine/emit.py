@@ -6,7 +6,7 @@ registers, so tiles are smaller there (`tile_budget`). LLVM's own vectoriser rea
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from netc.jit import cgutils, features, intrinsic, ir
@@ -303,13 +303,54 @@ def store_masked(b: Any, vector: Any, pointer: Any, mask: Any) -> None:
     b.call(function, [vector, pointer, ir.Constant(I32, 4), mask])
 
 
+def somewhere(b: Any, pointer: Any, present: Any, spare: Any) -> Any:
+    """The pointer, or that to a spare vector where nothing of what it points to is present.
+
+    What is not present may lie on no page. Masks that are all false do not make that harmless: processors take long over
+    it, and AMD's manual of VMASKMOVPS leaves open whether they fault.
+    """
+    return b.select(present, pointer, spare)
+
+
+def spaced_rows(b: Any, start: Any, step: Any) -> list[Any]:
+    """Where 16 rows are that lie `step` bytes apart."""
+    return [at(b, start, b.mul(step, ir.Constant(I64, i))) for i in range(LANES)]
+
+
+def present_rows(b: Any, places: Sequence[Any], count: Any, width: Any) -> Iterator[tuple[Any, Any]]:
+    """For each row its place, and the mask of its first `width` lanes: of the first `count`; the others are not there
+    (`somewhere`)."""
+    spare, none = variable(b, constant(0)), ir.Constant(I64, 0)
+    for i, pointer in enumerate(places):
+        present = b.icmp_signed("<", ir.Constant(I64, i), count)
+        yield somewhere(b, pointer, present, spare), lanes_below(b, b.select(present, width, none))
+
+
+def load_rows(b: Any, places: Sequence[Any], count: Any, width: Any) -> list[Any]:
+    """Vectors: of the first `count` rows the first `width` floats, zeros behind them and in the other rows."""
+    return [load_masked(b, pointer, mask) for pointer, mask in present_rows(b, places, count, width)]
+
+
+def store_rows(b: Any, vectors: Sequence[Any], places: Sequence[Any], count: Any, width: Any) -> None:
+    """The first `width` lanes of the first `count` vectors, as rows."""
+    for vector, (pointer, mask) in zip(vectors, present_rows(b, places, count, width), strict=True):
+        store_masked(b, vector, pointer, mask)
+
+
+def _ends(b: Any, addresses: Sequence[Any], counts: Sequence[Any]) -> list[Any]:
+    """Pointers to addresses, from each of which on so many floats are present."""
+    spare, none = variable(b, constant(0)), ir.Constant(I64, 0)
+    found = zip(pointers(b, addresses), counts, strict=True)
+    return [somewhere(b, pointer, b.icmp_signed(">", count, none), spare) for pointer, count in found]
+
+
 @intrinsic
 def copy_lanes(_context: Any, source: Any, target: Any, given: Any, lanes: Any) -> Any:
     """The first `lanes` floats of the target (at most 16) = the first `given` of the source, then zeros."""
 
     def codegen(context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
-        start, end = pointers(b, arguments[:2])
         given, lanes = arguments[2:]
+        start, end = _ends(b, arguments[:2], arguments[2:])
         store_masked(b, load_masked(b, start, lanes_below(b, given)), end, lanes_below(b, lanes))
         return context.get_dummy_value()
 
@@ -321,7 +362,7 @@ def add_lanes(_context: Any, source: Any, target: Any, lanes: Any) -> Any:
     """The first `lanes` floats of the target (at most 16) += those of the source."""
 
     def codegen(context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
-        start, end = pointers(b, arguments[:2])
+        start, end = _ends(b, arguments[:2], [arguments[2]] * 2)
         mask = lanes_below(b, arguments[2])
         store_masked(b, b.fadd(load_masked(b, end, mask), load_masked(b, start, mask)), end, mask)
         return context.get_dummy_value()
@@ -339,23 +380,10 @@ def transpose_block(
     """
 
     def codegen(context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
-        _emit_transpose(b, *arguments)
+        source, source_step, target, target_step, rows, columns, lanes = arguments
+        lines = spaced_rows(b, b.inttoptr(source, POINTER), source_step)
+        made = spaced_rows(b, b.inttoptr(target, POINTER), target_step)
+        store_rows(b, transpose(b, load_rows(b, lines, rows, columns)), made, columns, lanes)
         return context.get_dummy_value()
 
     return types.void(*[types.intp] * 7), codegen
-
-
-def _emit_transpose(
-    b: Any, source: Any, source_step: Any, target: Any, target_step: Any, rows: Any, columns: Any, lanes: Any
-) -> None:
-    source, target = pointers(b, (source, target))
-    none = ir.Constant(I64, 0)
-    found = []
-    for i in range(LANES):
-        present = b.icmp_signed("<", ir.Constant(I64, i), rows)
-        pointer = at(b, source, b.mul(source_step, ir.Constant(I64, i)))
-        found.append(load_masked(b, pointer, lanes_below(b, b.select(present, columns, none))))
-    for i, vector in enumerate(transpose(b, found)):
-        present = b.icmp_signed("<", ir.Constant(I64, i), columns)
-        pointer = at(b, target, b.mul(target_step, ir.Constant(I64, i)))
-        store_masked(b, vector, pointer, lanes_below(b, b.select(present, lanes, none)))

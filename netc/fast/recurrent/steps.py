@@ -22,8 +22,10 @@ from netc.fast.machine.emit import (
     copy_lanes,
     lanes_below,
     load_masked,
+    load_rows,
     pointers,
-    store_masked,
+    spaced_rows,
+    store_rows,
     tile_budget,
     transpose,
     variable,
@@ -103,17 +105,10 @@ def _turned_block(
         source, factors, target = pointers(b, (arguments[0], arguments[2], arguments[3]))
         step = arguments[1]
         target_step, rows, columns = arguments[4:]
-        none, all_lanes = ir.Constant(I64, 0), ir.Constant(I64, LANES)
-        found = []
-        for i in range(LANES):  # a row that is not there lies nowhere: to load none of its lanes is slow all the same
-            there = b.icmp_signed("<", ir.Constant(I64, i), rows)
-            pointer = at(b, source, b.select(there, b.mul(step, ir.Constant(I64, i)), none))
-            found.append(load_masked(b, pointer, lanes_below(b, b.select(there, columns, none))))
         scale = load_masked(b, factors, lanes_below(b, rows))
-        for i, vector in enumerate(transpose(b, found)):
-            there = b.icmp_signed("<", ir.Constant(I64, i), columns)
-            place = at(b, target, b.select(there, b.mul(target_step, ir.Constant(I64, i)), none))
-            store_masked(b, b.fmul(vector, scale), place, lanes_below(b, b.select(there, all_lanes, none)))
+        found = load_rows(b, spaced_rows(b, source, step), rows, columns)
+        made = [b.fmul(vector, scale) for vector in transpose(b, found)]
+        store_rows(b, made, spaced_rows(b, target, target_step), columns, ir.Constant(I64, LANES))
         return context.get_dummy_value()
 
     return types.void(*[types.intp] * 7), codegen
