@@ -1,7 +1,8 @@
 """Moves blocks at the edge of memory as a processor may that touches what masks hide: `python -m tests.fast.nowhere`.
 
 Blocks lie between pages that nobody may touch. Masked loads and stores are made plain ones here, which is what AMD's
-manual of VMASKMOVPS permits; rows that are not there must not be looked for where they would lie. A fault ends the process.
+manual of VMASKMOVPS permits; rows that are not there must not be looked for where they would lie. A fault ends the
+process.
 """
 
 from __future__ import annotations

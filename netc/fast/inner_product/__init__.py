@@ -1,14 +1,16 @@
-"""Inner product of plain matrices: by the tile, of a very small batch by dot products."""
+"""Inner product of plain matrices: by the tile, of a very small batch by dots, of many rows as large products."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from netc.fast import batch_norm, dropout, relu
 from netc.fast.activation import activation, is_activation
 from netc.fast.batch_norm.affine import Affine
-from netc.fast.inner_product import dots, tiles
+from netc.fast.inner_product import dots, many, tiles
 from netc.fast.inner_product.ends import Ends
 from netc.fast.inner_product.tiles import Sizes
-from netc.fast.machine.launch import NOTHING, Region
+from netc.fast.machine.launch import NOTHING, Launch, Region
 from netc.fast.program.builder import Builder
 from netc.fast.program.family import Family
 from netc.fast.program.fuse import absorb_chain
@@ -37,6 +39,8 @@ def forward(b: Builder, layer: int) -> None:
     y = b.write_plain(b.top(b.last_of(layer))).flat
     if dots.supported(sizes.m, sizes.k):
         b.emit(dots.forward(x=x, w=w, ends=ends, y=y, sizes=sizes), "dot products")
+    elif many.supported(sizes.m):
+        many.forward(b, x, w, ends, y, sizes)
     else:
         b.emit(tiles.forward(x, w, ends, y, sizes, _workspace(b, layer)), "inner product")
 
@@ -74,31 +78,50 @@ def backward(b: Builder, step: Step) -> None:
     layer, sizes = step.layer, _sizes(b, step.layer)
     dy = b.read_plain(step.top_diffs[0]).flat
     if (target := step.bottom_diffs[0]) is not None:  # before the weights may be updated
-        dx = b.write_plain(target).flat
-        b.emit(tiles.data_gradient(dy, b.param(layer, 0), dx, sizes, _workspace(b, layer)), "product data gradient")
+        dx, w = b.write_plain(target).flat, b.param(layer, 0)
+        by_many = many.supported(sizes.m)
+        make = many.data_gradient(b, dy, w, dx, sizes) if by_many else _data_gradient(b, layer, dy, dx)
+        b.emit(make, "product data gradient")
     if len(b.planned(layer).params) > 1 and (db := b.param_gradient(layer, 1)) is not None:
         b.emit(tiles.bias_gradient(dy=dy, db=db, m=sizes.m, n=sizes.n), "bias gradient")
     if (dw := b.param_gradient(layer, 0)) is not None:
         _weight_gradient(b, layer, dy, dw)
 
 
+def _data_gradient(b: Builder, layer: int, dy: Region, dx: Region) -> list[Launch]:
+    return tiles.data_gradient(dy, b.param(layer, 0), dx, _sizes(b, layer), _workspace(b, layer))
+
+
 def _weight_gradient(b: Builder, layer: int, dy: Region, dw: Region) -> None:
     """Where the weights may be updated on the way, part by part: most of a net's memory may be one layer's weights."""
-    x, sizes, workspace = b.read_plain(b.bottom(layer)).flat, _sizes(b, layer), _workspace(b, layer)
-    label = "product weight gradient"
+    sizes, label = _sizes(b, layer), "product weight gradient"
+    part = _parts_of_gradient(b, layer, dy, label)
     if not b.in_parts(layer, 0):
-        b.emit(tiles.weight_gradient(x, dy, dw, sizes, workspace), label)
+        b.emit(part(dw, (0, sizes.n), True), label)
         return
-    b.emit(tiles.packed_bottom(x, sizes, workspace), label)
     with b.in_variant("accumulating"):
-        b.emit(tiles.weight_part(dy, dw, sizes, workspace, (0, sizes.n), True), label)
+        b.emit(part(dw, (0, sizes.n), True), label)
     index, parts = b.planned(layer).params[0], tiles.parts(sizes)
     place = b.new("part of a gradient", 4 * sizes.k * max(count for _, count in parts))
     for first, count in parts:
-        part, _ = place.cut(4 * sizes.k * count)
+        own, _ = place.cut(4 * sizes.k * count)
         with b.in_variant("updating"):
-            b.emit(tiles.weight_part(dy, part, sizes, workspace, (first, count), False), label)
-        b.update(index, part, first * sizes.k, count * sizes.k)
+            b.emit(part(own, (first, count), False), label)
+        b.update(index, own, first * sizes.k, count * sizes.k)
+
+
+def _parts_of_gradient(
+    b: Builder, layer: int, dy: Region, label: str
+) -> Callable[[Region, tuple[int, int], bool], Launch]:
+    """Emits what all parts of a weight gradient need, and makes the launches of parts: (dw, (first, count), add)."""
+    x, sizes = b.read_plain(b.bottom(layer)).flat, _sizes(b, layer)
+    if many.supported(sizes.m):
+        panels = b.new("packed bottom", many.panel_bytes(sizes))
+        b.emit(many.packed_bottom(x, panels, sizes), label)
+        return lambda dw, part, add: many.weight_part(b, dy, dw, panels, sizes, part, add)
+    workspace = _workspace(b, layer)
+    b.emit(tiles.packed_bottom(x, sizes, workspace), label)
+    return lambda dw, part, add: tiles.weight_part(dy, dw, sizes, workspace, part, add)
 
 
 FAMILY = Family(("InnerProduct",), accepts, forward, backward, absorb)

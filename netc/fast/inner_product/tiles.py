@@ -52,7 +52,7 @@ def forward(x: Region, w: Region, ends: Ends, y: Region, sizes: Sizes, workspace
     return [
         _transpose(source=x, target=turned, rows=m, columns=k),
         _forward(rows)(x=turned, w=w, result=result, panels=panels, sizes=sizes, tiles=tiles),
-        _finish(result=result, ends=ends, y=y, m=m, n=n),
+        finished(result=result, ends=ends, y=y, m=m, n=n),
     ]
 
 
@@ -166,7 +166,8 @@ def _forward(rows: int) -> Entry[...]:
 
 
 @entry
-def _finish(tid: int, nth: int, result: Read[Region], ends: Ends, y: Write[Region], m: int, n: int) -> None:
+def finished(tid: int, nth: int, result: Read[Region], ends: Ends, y: Write[Region], m: int, n: int) -> None:
+    """y = what `ends` says of the sums, which lie in rows of whole vectors."""
     wide = (n + 15) // 16 * 16
     for line in share(m, tid, nth):
         a, b = floats(result + line * wide * 4, n), floats(y + line * n * 4, n)
@@ -175,7 +176,7 @@ def _finish(tid: int, nth: int, result: Read[Region], ends: Ends, y: Write[Regio
         finish(y + line * n * 4, 0, n, ends)
 
 
-@_finish.touches
+@finished.touches
 def _(o: Any) -> Iterator[Access]:
     yield from (of("read", o.result), of("write", o.y))
     yield from o.ends.touched()

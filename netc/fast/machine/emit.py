@@ -306,8 +306,8 @@ def store_masked(b: Any, vector: Any, pointer: Any, mask: Any) -> None:
 def somewhere(b: Any, pointer: Any, present: Any, spare: Any) -> Any:
     """The pointer, or that to a spare vector where nothing of what it points to is present.
 
-    What is not present may lie on no page. Masks that are all false do not make that harmless: processors take long over
-    it, and AMD's manual of VMASKMOVPS leaves open whether they fault.
+    What is not present may lie on no page. Masks that are all false do not make that harmless: processors take long
+    over it, and AMD's manual of VMASKMOVPS leaves open whether they fault.
     """
     return b.select(present, pointer, spare)
 
@@ -328,13 +328,32 @@ def present_rows(b: Any, places: Sequence[Any], count: Any, width: Any) -> Itera
 
 def load_rows(b: Any, places: Sequence[Any], count: Any, width: Any) -> list[Any]:
     """Vectors: of the first `count` rows the first `width` floats, zeros behind them and in the other rows."""
-    return [load_masked(b, pointer, mask) for pointer, mask in present_rows(b, places, count, width)]
+    slots = [variable(b, constant(0)) for _ in places]
+    with b.if_else(_whole(b, len(places), count, width)) as (whole, cut):
+        with whole:
+            for slot, place in zip(slots, places, strict=True):
+                b.store(load(b, place), slot)
+        with cut:
+            for slot, (pointer, mask) in zip(slots, present_rows(b, places, count, width), strict=True):
+                b.store(load_masked(b, pointer, mask), slot)
+    return [b.load(slot, typ=VECTOR) for slot in slots]
 
 
 def store_rows(b: Any, vectors: Sequence[Any], places: Sequence[Any], count: Any, width: Any) -> None:
     """The first `width` lanes of the first `count` vectors, as rows."""
-    for vector, (pointer, mask) in zip(vectors, present_rows(b, places, count, width), strict=True):
-        store_masked(b, vector, pointer, mask)
+    with b.if_else(_whole(b, len(places), count, width)) as (whole, cut):
+        with whole:
+            for vector, place in zip(vectors, places, strict=True):
+                store(b, vector, place)
+        with cut:
+            for vector, (pointer, mask) in zip(vectors, present_rows(b, places, count, width), strict=True):
+                store_masked(b, vector, pointer, mask)
+
+
+def _whole(b: Any, rows: int, count: Any, width: Any) -> Any:
+    """Whether all rows and lanes are there. Then no mask is needed, which AVX2's stores take ten times as long with."""
+    all_rows = b.icmp_signed(">=", count, ir.Constant(I64, rows))
+    return b.and_(all_rows, b.icmp_signed(">=", width, ir.Constant(I64, LANES)))
 
 
 def _ends(b: Any, addresses: Sequence[Any], counts: Sequence[Any]) -> list[Any]:
@@ -355,6 +374,18 @@ def copy_lanes(_context: Any, source: Any, target: Any, given: Any, lanes: Any) 
         return context.get_dummy_value()
 
     return types.void(*[types.intp] * 4), codegen
+
+
+@intrinsic
+def copy_ahead(_context: Any, source: Any, target: Any, given: Any) -> Any:
+    """16 floats of the target = the first `given` of the source (at most 16), then zeros."""
+
+    def codegen(context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
+        start, end = _ends(b, arguments[:2], [arguments[2], ir.Constant(I64, LANES)])
+        store(b, load_masked(b, start, lanes_below(b, arguments[2])), end)
+        return context.get_dummy_value()
+
+    return types.void(*[types.intp] * 3), codegen
 
 
 @intrinsic
@@ -387,3 +418,26 @@ def transpose_block(
         return context.get_dummy_value()
 
     return types.void(*[types.intp] * 7), codegen
+
+
+@intrinsic
+def transpose_ahead(
+    _context: Any, tile_rows: Any, source: Any, source_step: Any, target: Any, rows: Any, columns: Any
+) -> Any:
+    """Transpose `rows` x `columns` floats (at most `tile_rows`, a literal, x 16) to lines of `tile_rows`, side by side.
+
+    Writes 16 lines of 16 floats, each over what it does not need of the one before: 64 bytes more than 16 lines take.
+    What is not there is 0.
+    """
+    count = tile_rows.literal_value
+
+    def codegen(context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
+        source, step, target, rows, columns = arguments[1:]
+        lines = spaced_rows(b, b.inttoptr(source, POINTER), step)[:count]
+        found = load_rows(b, lines, rows, columns)
+        place = b.inttoptr(target, POINTER)
+        for i, vector in enumerate(transpose(b, found + [constant(0)] * (LANES - count))):
+            store(b, vector, place, 4 * count * i)
+        return context.get_dummy_value()
+
+    return types.void(types.IntegerLiteral(count), *[types.intp] * 5), codegen

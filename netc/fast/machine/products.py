@@ -12,10 +12,21 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from netc.fast.machine.access import Access, box, of
-from netc.fast.machine.emit import LANES, add_lanes, copy_lanes, copy_vectors, tile, tile_budget, transpose_block
+from netc.fast.machine.activation import IDENTITY, Activation, code
+from netc.fast.machine.emit import (
+    LANES,
+    copy_ahead,
+    copy_lanes,
+    copy_vectors,
+    tile,
+    tile_budget,
+    transpose_ahead,
+    transpose_block,
+)
 from netc.fast.machine.launch import NOTHING, Launch, Ref, Region
 from netc.fast.machine.lines import share
-from netc.fast.machine.operands import Entry, Read, Write, entry
+from netc.fast.machine.operands import Entry, Read, Write, entry, entry_with
+from netc.jit import Kernel, kernel
 
 WIDTH = 32  # columns of a panel
 PANEL_ROW = 4 * WIDTH
@@ -23,6 +34,7 @@ DEPTH = 256  # values of K at a time: a panel's are 32 KiB, which stay in the fi
 BLOCK = 16  # tiles of A that a thread packs at a time: 224 KiB, in the second-level cache
 KINDS = (14, 8, 4, 1)  # rows of a tile; each has machine code of its own
 EDGE_BYTES = LANES * PANEL_ROW
+AHEAD_BYTES = LANES * KINDS[0] * 4 + 4 * LANES  # what packing may write behind the last tile
 
 
 class Sizes(NamedTuple):
@@ -59,11 +71,12 @@ def packed_bytes(n: int, k: int) -> int:
 
 def room_bytes(threads: int) -> int:
     """The workspace that a product needs."""
-    return threads * _thread_bytes(KINDS[0])
+    return threads * thread_bytes(KINDS[0])
 
 
-def _thread_bytes(rows: int) -> int:
-    return BLOCK * rows * DEPTH * 4 + EDGE_BYTES
+def thread_bytes(rows: int) -> int:
+    """What one thread needs of it with tiles of so many rows."""
+    return BLOCK * rows * DEPTH * 4 + AHEAD_BYTES + EDGE_BYTES
 
 
 def vectors() -> int:
@@ -146,81 +159,117 @@ def _(o: Any) -> Iterator[Access]:
 # ---------------------------------------------------------------- the product
 
 
+def multiply(*operands: object) -> None:
+    """In an entry, a kernel that `multiplier` makes: compiled once for all that call it."""
+
+
+@kernel
+def _to_edge(c: int, c_step: int, edge: int, lines: int, columns: int) -> None:
+    """What there is of a tile of C, at most 32 columns, to rows of 32."""
+    for line in range(lines):
+        for half in range(2):
+            copy_ahead(c + line * c_step + half * 64, edge + line * PANEL_ROW + half * 64, columns - half * 16)
+
+
+@kernel
+def _from_edge(edge: int, c: int, c_step: int, lines: int, columns: int) -> None:
+    """Back to where it belongs."""
+    for line in range(lines):
+        for half in range(2):
+            lanes = columns - half * 16
+            copy_lanes(edge + line * PANEL_ROW + half * 64, c + line * c_step + half * 64, lanes, lanes)
+
+
+@functools.cache
+def multiplier(rows: int, vectors: int) -> Kernel:
+    """C = A B + bias, of the tiles first..last-1 of C's rows; afterwards what `below` says, as `Below` takes it.
+
+    room: `thread_bytes`. Tiles that go beyond C are made there.
+    """
+    tile_bytes = rows * DEPTH * 4
+
+    @kernel
+    def multiply(
+        a: int, a_step: int, turned: int, b: int, c: int, c_step: int, bias: int, below: int, add: int, room: int,
+        sizes: Sizes, first: int, last: int,
+    ) -> None:  # fmt: skip
+        m, n, k = sizes.m, sizes.n, sizes.k
+        edge = room + BLOCK * tile_bytes + AHEAD_BYTES
+        for start in range(0, k, DEPTH):
+            depth = min(DEPTH, k - start)
+            adds = add or start > 0
+            for block in range(first, last, BLOCK):
+                count = min(BLOCK, last - block)
+                for t in range(count):
+                    row, place = (block + t) * rows, room + t * tile_bytes
+                    here = min(rows, m - row)
+                    if rows == 1 and not turned:  # it lies as it is packed
+                        for i in range(0, depth, 16):
+                            copy_ahead(a + row * a_step + (start + i) * 4, place + i * 4, min(16, depth - i))
+                    elif turned:
+                        for i in range(depth):
+                            copy_ahead(a + (start + i) * a_step + row * 4, place + i * rows * 4, here)
+                    else:
+                        for i in range(0, depth, 16):
+                            transpose_ahead(
+                                rows, a + row * a_step + (start + i) * 4, a_step, place + i * rows * 4, here,
+                                min(16, depth - i),
+                            )  # fmt: skip
+                for panel in range((n + 31) // 32):
+                    w, left = b + (panel * k + start) * PANEL_ROW, n - panel * 32
+                    shift = bias + panel * PANEL_ROW if bias and start == 0 else 0
+                    change = 0 if start + depth < k else below + panel * PANEL_ROW if below > 1 else below
+                    for t in range(count):
+                        row = (block + t) * rows
+                        out = c + row * c_step + panel * PANEL_ROW
+                        here = min(rows, m - row)
+                        whole = here == rows and left >= 32
+                        to, step = (out, c_step) if whole else (edge, PANEL_ROW)
+                        if adds and not whole:
+                            _to_edge(out, c_step, edge, here, left)
+                        for half in range(0, 2, vectors):
+                            tile(
+                                rows, vectors, 1, 4, room + t * tile_bytes, w + half * 64, to + half * 64,
+                                shift + half * 64 if shift else 0, 0 if adds else -1,
+                                change + half * 64 if change > 1 else change, step, 64, 64,
+                                1, 0, 0, 1, 0, 0, depth, rows * 4, PANEL_ROW,
+                            )  # fmt: skip
+                        if not whole:
+                            _from_edge(edge, out, c_step, here, left)
+
+    return multiply
+
+
 def product(
     a: Ref, a_lines: Lines, b: Region, c: Ref, c_step: int, sizes: Sizes, room: Region, *,
-    add: bool = False, bias: Region = NOTHING,
+    add: bool = False, bias: Region = NOTHING, activation: Activation = IDENTITY,
 ) -> Launch:  # fmt: skip
     """C = A B + bias. b: B, packed; c_step: bytes between rows of C; room: `room_bytes`; add: to what C holds.
 
-    bias: one float for each column, to the end of the last panel.
+    bias: one float for each column, to the end of the last panel; so are slopes of the activation.
     """
     kernel = _product(rows_of(sizes.m), vectors())
     return kernel(
-        a=a, a_step=a_lines.step, turned=a_lines.turned, b=b, c=c, c_step=c_step, bias=bias, add=add, room=room,
-        sizes=sizes,
+        a=a, a_step=a_lines.step, turned=a_lines.turned, b=b, c=c, c_step=c_step, bias=bias, activation=activation,
+        add=add, room=room, sizes=sizes,
     )  # fmt: skip
 
 
 @functools.cache
 def _product(rows: int, vectors: int) -> Entry[...]:
-    """Threads share the tiles' rows. Tiles that go beyond C are made beside it."""
-    tile_bytes = rows * DEPTH * 4
-    room_of = _thread_bytes(rows)
+    """Threads share the tiles' rows."""
+    room_of = thread_bytes(rows)
 
-    @entry
+    @entry_with(multiply=multiplier(rows, vectors))
     def body(
         tid: int, nth: int, a: Ref, a_step: int, turned: bool, b: Read[Region], c: Ref, c_step: int, bias: Region,
-        add: bool, room: Region, sizes: Sizes,
+        activation: Activation, add: bool, room: Region, sizes: Sizes,
     ) -> None:  # fmt: skip
-        m, n, k = sizes.m, sizes.n, sizes.k
-        mine = room + tid * room_of
-        edge = mine + BLOCK * tile_bytes
-        tiles = (m + rows - 1) // rows
-        last = tiles * (tid + 1) // nth
-        for start in range(0, k, DEPTH):
-            depth = min(DEPTH, k - start)
-            adds = add or start > 0
-            for block in range(tiles * tid // nth, last, BLOCK):
-                count = min(BLOCK, last - block)
-                for t in range(count):
-                    row, place = (block + t) * rows, mine + t * tile_bytes
-                    here = min(rows, m - row)
-                    if rows == 1 and not turned:  # it lies as it is packed
-                        for i in range(0, depth, 16):
-                            lanes = min(16, depth - i)
-                            copy_lanes(a + row * a_step + (start + i) * 4, place + i * 4, lanes, lanes)
-                    elif turned:
-                        for i in range(depth):
-                            copy_lanes(a + (start + i) * a_step + row * 4, place + i * rows * 4, here, rows)
-                    else:
-                        for i in range(0, depth, 16):
-                            transpose_block(
-                                a + row * a_step + (start + i) * 4, a_step, place + i * rows * 4, rows * 4, here,
-                                min(16, depth - i), rows,
-                            )  # fmt: skip
-                for panel in range((n + 31) // 32):
-                    w, left = b + (panel * k + start) * PANEL_ROW, n - panel * 32
-                    shift = bias + panel * PANEL_ROW if bias and start == 0 else 0
-                    for t in range(count):
-                        row = (block + t) * rows
-                        out = c + row * c_step + panel * PANEL_ROW
-                        whole = row + rows <= m and left >= 32
-                        to, step = (out, c_step) if whole else (edge, PANEL_ROW)
-                        for half in range(0, 2, vectors):
-                            tile(
-                                rows, vectors, 1, 4, mine + t * tile_bytes, w + half * 64, to + half * 64,
-                                shift + half * 64 if shift else 0, 0 if whole and adds else -1, 0, step, 64, 64,
-                                1, 0, 0, 1, 0, 0, depth, rows * 4, PANEL_ROW,
-                            )  # fmt: skip
-                        if not whole:
-                            for line in range(min(rows, m - row)):
-                                for half in range(2):
-                                    lanes = max(0, min(16, left - half * 16))
-                                    found, place = edge + line * PANEL_ROW + half * 64, out + line * c_step + half * 64
-                                    if adds:
-                                        add_lanes(found, place, lanes)
-                                    else:
-                                        copy_lanes(found, place, lanes, lanes)
+        tiles = (sizes.m + rows - 1) // rows
+        multiply(
+            a, a_step, turned, b, c, c_step, bias, code(activation, 0), add, room + tid * room_of, sizes,
+            tiles * tid // nth, tiles * (tid + 1) // nth,
+        )  # fmt: skip
 
     @body.touches
     def _(o: Any) -> Iterator[Access]:
@@ -229,6 +278,7 @@ def _product(rows: int, vectors: int) -> Entry[...]:
         yield box("read", o.a, width * 4, (count, o.a_step))
         yield of("read", o.b)
         yield of("read", o.bias)
+        yield of("read", o.activation.slopes)
         yield box("update" if o.add else "write", o.c, n * 4, (m, o.c_step))
         yield of("scratch", o.room)
 
