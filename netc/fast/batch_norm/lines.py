@@ -20,10 +20,9 @@ from netc.fast.machine.emit import (
     variable,
 )
 from netc.fast.machine.layout import PIXEL
-from netc.jit import cgutils, intrinsic, ir
+from netc.fast.machine.vectors import DOUBLES, add_doubles
+from netc.jit import intrinsic, ir
 from netc.jit import numba_types as types
-
-DOUBLES = ir.VectorType(ir.DoubleType(), LANES)
 
 
 def _masked(b: Any, given: Any, x_hat: Any, factor: Any, shift: Any, relu: int) -> Any:
@@ -32,15 +31,6 @@ def _masked(b: Any, given: Any, x_hat: Any, factor: Any, shift: Any, relu: int) 
         return given
     passed = b.fcmp_ordered(">", b.fadd(b.fmul(x_hat, factor), shift), constant(0))
     return b.select(passed, given, constant(0))
-
-
-def _accumulate(b: Any, slots: list[Any], first: Any, second: Any) -> None:
-    """slots[0] += first, slots[1] += first * second, in float64."""
-    wide, other = b.fpext(first, DOUBLES), b.fpext(second, DOUBLES)
-    kind = ir.FunctionType(DOUBLES, [DOUBLES] * 3)
-    fused = cgutils.get_or_insert_function(b.module, kind, f"llvm.fmuladd.v{LANES}f64")
-    b.store(b.fadd(b.load(slots[0], typ=DOUBLES), wide), slots[0])
-    b.store(b.call(fused, [wide, other, b.load(slots[1], typ=DOUBLES)]), slots[1])
 
 
 def _double_slots(b: Any, sums: Any) -> tuple[list[Any], list[Any]]:
@@ -69,7 +59,7 @@ def add_moments(_context: Any, x: Any, pixels: Any, sums: Any) -> Any:
         slot = variable(b, source)
         with Loop(b, arguments[1], [slot], [PIXEL]):
             value = load(b, b.load(slot, typ=POINTER))
-            _accumulate(b, slots, value, value)
+            add_doubles(b, slots, value, value)
         _keep(b, places, slots)
         return context.get_dummy_value()
 
@@ -90,7 +80,7 @@ def add_gradients(
         hats, diffs = variable(b, hat), variable(b, given)
         with Loop(b, arguments[3], [hats, diffs], [PIXEL, PIXEL]):
             value = load(b, b.load(hats, typ=POINTER))
-            _accumulate(b, slots, _masked(b, load(b, b.load(diffs, typ=POINTER)), value, scale, bias, literal), value)
+            add_doubles(b, slots, _masked(b, load(b, b.load(diffs, typ=POINTER)), value, scale, bias, literal), value)
         _keep(b, places, slots)
         return context.get_dummy_value()
 

@@ -10,18 +10,17 @@ from netc.fast.machine.emit import (
     POINTER,
     constant,
     load,
-    load_masked,
     multiply_add,
     pointers,
     splat,
     store,
-    store_masked,
     tile,
 )
 from netc.fast.machine.launch import Region
 from netc.fast.machine.maths import hyperbolic_tangent, logistic
 from netc.fast.machine.operands import Entry, Read, Scratch, Update, Write, entry
 from netc.fast.machine.products import vectors
+from netc.fast.machine.vectors import load_some, over, store_some
 from netc.fast.program.builder import Builder
 from netc.fast.program.family import Family
 from netc.fast.recurrent.layer import Recurrent, absorb, accepts
@@ -33,7 +32,6 @@ from netc.fast.recurrent.steps import (
     in_panels,
     lanes,
     lanes_of,
-    over,
     padded,
     panelled,
     rows_of,
@@ -67,13 +65,13 @@ def _reset(_context: Any, gates: Any, sums: Any, before: Any, reset: Any, part: 
     def codegen(context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
         part = arguments[4]
 
-        def one(places: list[Any], mask: Any) -> None:
+        def one(places: list[Any], left: Any) -> None:
             gates, sums, before, reset = places
             x = (b.fadd(load(b, gate(b, gates, part, k)), load(b, gate(b, sums, part, k))) for k in range(2))
             r, z = (logistic(b, value) for value in x)
             store(b, r, gates)
             store(b, z, gate(b, gates, part, 1))
-            store(b, b.fmul(r, load_masked(b, before, mask)), reset)
+            store(b, b.fmul(r, load_some(b, before, left)), reset)
 
         over(b, arguments[5], pointers(b, arguments[:4]), one)
         return context.get_dummy_value()
@@ -88,13 +86,13 @@ def _state(_context: Any, gates: Any, sums: Any, cont: Any, before: Any, h: Any,
     def codegen(context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
         part, kept = arguments[5], _flag(b, arguments[2])
 
-        def one(places: list[Any], mask: Any) -> None:
+        def one(places: list[Any], left: Any) -> None:
             gates, sums, before, h = places
             place, z = gate(b, gates, part, 2), load(b, gate(b, gates, part, 1))
             n = hyperbolic_tangent(b, b.fadd(load(b, place), load(b, gate(b, sums, part, 2))))
             store(b, n, place)
-            s = b.fmul(kept, load_masked(b, before, mask))
-            store_masked(b, multiply_add(b, z, s, b.fmul(_rest(b, z), n)), h, mask)
+            s = b.fmul(kept, load_some(b, before, left))
+            store_some(b, multiply_add(b, z, s, b.fmul(_rest(b, z), n)), h, left)
 
         over(b, arguments[6], pointers(b, (*arguments[:2], *arguments[3:5])), one)
         return context.get_dummy_value()
@@ -111,10 +109,10 @@ def _state_gradient(
     def codegen(context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
         part, kept = arguments[6], _flag(b, arguments[1])
 
-        def one(places: list[Any], mask: Any) -> None:
+        def one(places: list[Any], left: Any) -> None:
             gates, before, dh, after, dgates = places
             z, n = (load(b, gate(b, gates, part, k)) for k in (1, 2))
-            s, given = b.fmul(kept, load_masked(b, before, mask)), b.fadd(load_masked(b, dh, mask), load(b, after))
+            s, given = b.fmul(kept, load_some(b, before, left)), b.fadd(load_some(b, dh, left), load(b, after))
             dz = b.fmul(b.fmul(b.fmul(given, b.fsub(s, n)), z), _rest(b, z))
             dn = b.fmul(b.fmul(given, _rest(b, z)), _rest(b, b.fmul(n, n)))
             store(b, dz, gate(b, dgates, part, 1))
@@ -132,10 +130,10 @@ def _reset_gradient(_context: Any, gates: Any, before: Any, reset: Any, after: A
     """Of r; reset: the gradient of r times the state before, times cont. Its part of the state goes to `after`."""
 
     def codegen(context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
-        def one(places: list[Any], mask: Any) -> None:
+        def one(places: list[Any], left: Any) -> None:
             gates, before, reset, after, dgates = places
             r, given = load(b, gates), load(b, reset)
-            store(b, b.fmul(b.fmul(b.fmul(given, load_masked(b, before, mask)), r), _rest(b, r)), dgates)
+            store(b, b.fmul(b.fmul(b.fmul(given, load_some(b, before, left)), r), _rest(b, r)), dgates)
             store(b, multiply_add(b, given, r, load(b, after)), after)
 
         over(b, arguments[5], pointers(b, arguments[:5]), one)

@@ -10,18 +10,17 @@ from netc.fast.machine.emit import (
     POINTER,
     constant,
     load,
-    load_masked,
     multiply_add,
     pointers,
     splat,
     store,
-    store_masked,
     tile,
 )
 from netc.fast.machine.launch import Region
 from netc.fast.machine.maths import hyperbolic_tangent, logistic
 from netc.fast.machine.operands import Entry, Read, Scratch, Update, Write, entry
 from netc.fast.machine.products import vectors
+from netc.fast.machine.vectors import load_some, over, store_some
 from netc.fast.program.builder import Builder
 from netc.fast.program.family import Family
 from netc.fast.recurrent.layer import Recurrent, absorb, accepts
@@ -33,7 +32,6 @@ from netc.fast.recurrent.steps import (
     in_panels,
     lanes,
     lanes_of,
-    over,
     padded,
     panelled,
     rows_of,
@@ -62,7 +60,7 @@ def _cell(
         kept = splat(b, flag)
         begins = b.fcmp_ordered("==", kept, constant(0))
 
-        def one(places: list[Any], mask: Any) -> None:
+        def one(places: list[Any], left: Any) -> None:
             gates, sums, before, c, h = places
             x = [b.fadd(load(b, gate(b, gates, part, k)), load(b, gate(b, sums, part, k))) for k in range(GATES)]
             i, f, o = (logistic(b, value) for value in x[:3])
@@ -71,7 +69,7 @@ def _cell(
                 store(b, value, gate(b, gates, part, k))
             cell = multiply_add(b, f, load(b, before), b.fmul(i, g))
             store(b, cell, c)
-            store_masked(b, b.fmul(o, hyperbolic_tangent(b, cell)), h, mask)
+            store_some(b, b.fmul(o, hyperbolic_tangent(b, cell)), h, left)
 
         starts = pointers(b, (*arguments[:2], *arguments[3:6]))
         over(b, arguments[7], starts, one)
@@ -92,10 +90,10 @@ def _cell_gradient(
         def rest(value: Any) -> Any:
             return b.fsub(constant(1), value)
 
-        def one(places: list[Any], mask: Any) -> None:
+        def one(places: list[Any], left: Any) -> None:
             gates, before, c, dh, after, dc, dgates = places
             i, f, o, g = (load(b, gate(b, gates, part, k)) for k in range(GATES))
-            squashed, given = hyperbolic_tangent(b, load(b, c)), b.fadd(load_masked(b, dh, mask), load(b, after))
+            squashed, given = hyperbolic_tangent(b, load(b, c)), b.fadd(load_some(b, dh, left), load(b, after))
             slope = b.fmul(b.fmul(given, o), rest(b.fmul(squashed, squashed)))
             through = b.fadd(load(b, dc), slope)
             found = (

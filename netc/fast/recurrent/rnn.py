@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from netc.fast.machine.emit import constant, load, load_masked, pointers, store, store_masked, tile
+from netc.fast.machine.emit import constant, load, pointers, store, tile
 from netc.fast.machine.launch import Region
 from netc.fast.machine.lines import share
 from netc.fast.machine.maths import hyperbolic_tangent
 from netc.fast.machine.operands import Entry, Read, Scratch, Update, Write, entry
 from netc.fast.machine.products import Lines, packed, packed_bytes, product, room_bytes, vectors
 from netc.fast.machine.products import Sizes as Product
+from netc.fast.machine.vectors import load_some, over, store_some
 from netc.fast.program.builder import Builder
 from netc.fast.program.family import Family
 from netc.fast.recurrent.layer import Recurrent, absorb, accepts
@@ -22,7 +23,6 @@ from netc.fast.recurrent.steps import (
     in_panels,
     lanes,
     lanes_of,
-    over,
     padded,
     panelled,
     rows_of,
@@ -45,7 +45,7 @@ def _tangent(_context: Any, x: Any, sums: Any, y: Any, size: Any) -> Any:
     """y = tanh(x + sums), in whole vectors of which only y may be cut; without sums tanh(x) of x, cut like y."""
 
     def codegen(context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
-        def one(places: list[Any], mask: Any) -> None:
+        def one(places: list[Any], left: Any) -> None:
             x, sums, y = places
             store(b, hyperbolic_tangent(b, b.fadd(load(b, x), load(b, sums))), y)
 
@@ -60,8 +60,8 @@ def _output(_context: Any, y: Any, size: Any) -> Any:
     """y = tanh(y)."""
 
     def codegen(context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
-        def one(places: list[Any], mask: Any) -> None:
-            store_masked(b, hyperbolic_tangent(b, load_masked(b, places[0], mask)), places[0], mask)
+        def one(places: list[Any], left: Any) -> None:
+            store_some(b, hyperbolic_tangent(b, load_some(b, places[0], left)), places[0], left)
 
         over(b, arguments[1], pointers(b, arguments[:1]), one)
         return context.get_dummy_value()
@@ -75,10 +75,10 @@ def _slope(_context: Any, y: Any, dy: Any, more: Any, dx: Any, size: Any, cut: A
     is_cut = cut.literal_value
 
     def codegen(context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
-        def one(places: list[Any], mask: Any) -> None:
+        def one(places: list[Any], left: Any) -> None:
             y, dy, more, dx = places
             if is_cut:
-                made, given = load_masked(b, y, mask), load_masked(b, dy, mask)
+                made, given = load_some(b, y, left), load_some(b, dy, left)
             else:
                 made, given = load(b, y), b.fadd(load(b, dy), load(b, more))
             store(b, b.fmul(given, b.fsub(constant(1), b.fmul(made, made))), dx)

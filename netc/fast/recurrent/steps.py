@@ -8,16 +8,12 @@ are the same whoever has it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from netc.fast.machine.addresses import floats, zero
 from netc.fast.machine.emit import (
     I64,
     LANES,
-    POINTER,
-    VECTOR_BYTES,
-    Loop,
     at,
     copy_lanes,
     lanes_below,
@@ -28,7 +24,6 @@ from netc.fast.machine.emit import (
     store_rows,
     tile_budget,
     transpose,
-    variable,
 )
 from netc.fast.machine.launch import Region
 from netc.fast.machine.lines import share
@@ -136,16 +131,6 @@ def turn(source: int, step: int, factors: int, target: int, streams: int, size: 
 
 
 # ---------------------------------------------------------------- what is done value by value
-
-
-def over(b: Any, size: Any, starts: list[Any], body: Callable[[list[Any], Any], None]) -> None:
-    """body(pointers, mask) for each vector of `size` floats, at `starts`; the mask is of those that there are."""
-    slots, left = [variable(b, start) for start in starts], variable(b, size)
-    trips = b.sdiv(b.add(size, ir.Constant(I64, LANES - 1)), ir.Constant(I64, LANES))
-    with Loop(b, trips, slots, [VECTOR_BYTES] * len(slots)):
-        here = b.load(left, typ=I64)
-        body([b.load(slot, typ=POINTER) for slot in slots], lanes_below(b, here))
-        b.store(b.sub(here, ir.Constant(I64, LANES)), left)
 
 
 def gate(b: Any, pointer: Any, part: Any, number: int) -> Any:
