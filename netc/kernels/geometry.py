@@ -49,6 +49,14 @@ class AccuracyGeometry:
 
 
 @dataclass(frozen=True, slots=True)
+class AttentionGeometry:
+    """Number of heads, and the factor of the products."""
+
+    heads: int
+    scale: float
+
+
+@dataclass(frozen=True, slots=True)
 class BatchNormGeometry:
     """The bottom seen as (num, channels, inner); whether stored statistics are used, and scale and bias there."""
 

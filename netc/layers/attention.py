@@ -18,11 +18,11 @@ Caffe notes:
     that sees nothing gives 0.
 """
 
-from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
 
+from netc.kernels.geometry import AttentionGeometry
 from netc.layer import (
     BAD_BOTTOM_SHAPE,
     BAD_FIELD,
@@ -57,14 +57,6 @@ OWN = Param(
         ),
     ),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class AttentionGeometry:
-    """Number of heads, and the factor of the products."""
-
-    heads: int
-    scale: float
 
 
 def setup(site: Site) -> Setup:

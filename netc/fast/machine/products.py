@@ -107,6 +107,40 @@ def packed(source: Ref, lines: Lines, target: Region, n: int, k: int, groups: Gr
     return _straight(source=source, step=lines.step, target=target, n=n, k=k, groups=groups or Groups(k, k))
 
 
+@kernel
+def _columns(line: int, step: int, place: int, here: int, k: int) -> None:
+    """16 columns of a panel, of which `here` are there, from rows of K values."""
+    for i in range(0, k, 16):
+        transpose_block(line + i * 4, step, place + i * PANEL_ROW, PANEL_ROW, here, min(16, k - i), 16)
+
+
+@kernel
+def _row(start: int, place: int, n: int, k: int, there: int) -> None:
+    """A row of all panels, of K rows each; zeros if it is not there."""
+    for panel in range((n + 31) // 32):
+        left, source, target = n - panel * 32 if there else 0, start + panel * PANEL_ROW, place + panel * k * PANEL_ROW
+        if left >= 32:
+            copy_vectors(source, target, 2)
+        else:
+            copy_ahead(source, target, left)
+            copy_ahead(source + 64, target + 64, left - 16)
+
+
+@kernel
+def pack_columns(source: int, step: int, target: int, n: int, k: int) -> None:
+    """B in panels, by one thread: its N columns lie as rows of K values, `step` bytes apart."""
+    for item in range((n + 31) // 32 * 2):
+        place = target + item // 2 * k * PANEL_ROW + item % 2 * 64
+        _columns(source + item * 16 * step, step, place, n - item * 16, k)
+
+
+@kernel
+def pack_rows(source: int, step: int, target: int, n: int, k: int) -> None:
+    """The same of K rows of N values."""
+    for row in range(k):
+        _row(source + row * step, target + row * PANEL_ROW, n, k, 1)
+
+
 @entry
 def _turned(
     tid: int, nth: int, source: Ref, step: int, target: Write[Region], n: int, k: int, groups: Groups
@@ -118,8 +152,7 @@ def _turned(
         here = max(0, min(16, groups.size - first)) if item * 16 < n else 0
         line = source + (group * groups.size + first) * step
         place = target + item // 2 * k * PANEL_ROW + item % 2 * 64
-        for i in range(0, k, 16):
-            transpose_block(line + i * 4, step, place + i * PANEL_ROW, PANEL_ROW, here, min(16, k - i), 16)
+        _columns(line, step, place, here, k)
 
 
 @_turned.touches
@@ -134,19 +167,10 @@ def _straight(
     tid: int, nth: int, source: Ref, step: int, target: Write[Region], n: int, k: int, groups: Groups
 ) -> None:  # fmt: skip
     """Of K rows of N values."""
-    panels = (n + 31) // 32
     for row in share(k, tid, nth):
         group, line = row // groups.room, row % groups.room
-        there = line < groups.size
         start = source + (group * groups.size + line) * step
-        for panel in range(panels):
-            place = target + (panel * k + row) * PANEL_ROW
-            left = n - panel * 32 if there else 0
-            if left >= 32:
-                copy_vectors(start + panel * PANEL_ROW, place, 2)
-            else:
-                copy_lanes(start + panel * PANEL_ROW, place, min(16, left), 16)
-                copy_lanes(start + panel * PANEL_ROW + 64, place + 64, max(0, left - 16), 16)
+        _row(start, target + row * PANEL_ROW, n, k, line < groups.size)
 
 
 @_straight.touches
