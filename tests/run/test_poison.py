@@ -158,6 +158,21 @@ loss = WeightedSoftmaxWithLoss(ip, label, label_weights) {
 accuracy, each = Accuracy(ip, label) { axis: 2 }
 loss2 = Reduction(h) { loss_weight: 1 }
 """,
+    "attention": """
+words = Input() { shape { dim: [3, 90, 20] } }
+shown = Input() { shape { dim: [3, 90] } }
+q = InnerProduct(words) { num_output: 24 axis: 2 }
+q = ReLU(q)
+k = InnerProduct(words) { num_output: 24 axis: 2 bias_term: false }
+v = InnerProduct(words) { num_output: 30 axis: 2 }
+v = ReLU(v) { negative_slope: 0.25 }
+seen = Attention(q, k, v, shown) { num_heads: 3 causal: true }
+all = Attention(q, q, v) { num_heads: 2 }
+x = Eltwise(seen, all)
+x = LayerNorm(x)
+x = LayerNorm(x) { axis: 1 affine: false }
+loss = Reduction(x) { loss_weight: 1 }
+""",
 }
 FROZEN = """
 data = Input() { shape { dim: [2, 20, 8, 8] } }

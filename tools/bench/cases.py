@@ -50,6 +50,7 @@ CASES = (
     Case("MobileNet-v2", GALLERY / "mobilenet_v2.net", 8, False),
     Case("LSTM", HERE / "nets/lstm.prototxt", 32, True, words=True),
     Case("GRU", HERE / "nets/gru.prototxt", 32, True, words=True),
+    Case("Encoder", HERE / "nets/encoder.net", 32, True, words=True),
 )
 
 
@@ -71,7 +72,7 @@ def draw(net: Net, rng: np.random.Generator) -> None:
             values = (0.1 * rng.normal(size=blobs[0].shape), rng.uniform(0.5, 1.5, blobs[1].shape), np.ones(1))
         elif node.type.name == "Scale":
             values = (rng.uniform(0.1, 0.4, blobs[0].shape), np.zeros(blobs[-1].shape), np.zeros(0))
-        elif node.type.name in ("PReLU", "Normalize", "Embed", "LSTM", "GRU"):
+        elif node.type.name in ("PReLU", "Normalize", "Embed", "LSTM", "GRU", "LayerNorm"):
             continue  # as the file says
         elif blobs:
             spread = np.sqrt(2 / np.prod(blobs[0].shape[1:]))

@@ -121,6 +121,27 @@ class Steps(torch.nn.Module):  # type: ignore[misc]
         return self.layer(x)[0]
 
 
+class Encoder(torch.nn.Module):  # type: ignore[misc]
+    """`nets/encoder.net` as torch has it, with weights of its own: queries, keys and values are one product there."""
+
+    def __init__(self, net: Net, train: bool) -> None:
+        super().__init__()
+        tokens, width = net.params["e"][0].shape
+        hidden = net.params["a/h"][0].shape[0]
+        layer = torch.nn.TransformerEncoderLayer(width, 4, hidden, dropout=0.0, batch_first=True)
+        self.words = torch.nn.Embedding(tokens, width)
+        self.layers = torch.nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+        self.last = torch.nn.Linear(width, tokens)
+        self.train(train)
+
+    def forward(self, x: Any, label: Any) -> Any:
+        scores = self.last(self.layers(self.words(x.long())))
+        return functional.cross_entropy(scores.flatten(0, 1), label.long().flatten())
+
+
+WHOLE = {"Encoder": Encoder}  # nets that are not made layer by layer
+
+
 class Scale(torch.nn.Module):  # type: ignore[misc]
     """Caffe's Scale: a factor and perhaps a bias for each channel."""
 
@@ -160,7 +181,7 @@ def torch_call(case: Case, net: Net, threads: int, layout: str) -> Callable[[], 
     """What is timed, in a memory format: nchw or channels_last."""
     torch.set_num_threads(threads)
     memory_format = torch.channels_last if layout == "channels_last" else torch.contiguous_format
-    module = Module(net, case.train).to(memory_format=memory_format)
+    module = WHOLE.get(case.name, Module)(net, case.train).to(memory_format=memory_format)
     image, label = _tensors(net)
     image = image.contiguous(memory_format=memory_format)
     return _step(module, image, label) if case.train else _forward(module, image)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from netc.fast.inner_product.ends import Ends, finish
-from netc.fast.machine.access import Access, of
+from netc.fast.machine.access import Access, box, of
 from netc.fast.machine.addresses import floats
 from netc.fast.machine.emit import LANES, add_lanes, copy_lanes, copy_vectors, tile, transpose_block
 from netc.fast.machine.launch import Launch, Region
@@ -178,7 +178,7 @@ def finished(tid: int, nth: int, result: Read[Region], ends: Ends, y: Write[Regi
 
 @finished.touches
 def _(o: Any) -> Iterator[Access]:
-    yield from (of("read", o.result), of("write", o.y))
+    yield from (box("read", o.result, 4 * o.n, (o.m, 4 * up(o.n))), of("write", o.y))
     yield from o.ends.touched()
 
 

@@ -34,7 +34,6 @@ DEPTH = 256  # values of K at a time: a panel's are 32 KiB, which stay in the fi
 BLOCK = 16  # tiles of A that a thread packs at a time: 224 KiB, in the second-level cache
 KINDS = (14, 8, 4, 1)  # rows of a tile; each has machine code of its own
 EDGE_BYTES = LANES * PANEL_ROW
-AHEAD_BYTES = LANES * KINDS[0] * 4 + 4 * LANES  # what packing may write behind the last tile
 
 
 class Sizes(NamedTuple):
@@ -76,7 +75,12 @@ def room_bytes(threads: int) -> int:
 
 def thread_bytes(rows: int) -> int:
     """What one thread needs of it with tiles of so many rows."""
-    return BLOCK * rows * DEPTH * 4 + AHEAD_BYTES + EDGE_BYTES
+    return BLOCK * packed_tile_bytes(rows) + EDGE_BYTES
+
+
+def packed_tile_bytes(rows: int) -> int:
+    """What a packed tile of A takes, with what is written behind it on the way."""
+    return rows * DEPTH * 4 + LANES * rows * 4 + 4 * LANES
 
 
 def vectors() -> int:
@@ -210,7 +214,7 @@ def multiplier(rows: int, vectors: int) -> Kernel:
 
     room: `thread_bytes`. Tiles that go beyond C are made there.
     """
-    tile_bytes = rows * DEPTH * 4
+    tile_bytes = packed_tile_bytes(rows)
 
     @kernel
     def multiply(
@@ -218,27 +222,28 @@ def multiplier(rows: int, vectors: int) -> Kernel:
         sizes: Sizes, first: int, last: int,
     ) -> None:  # fmt: skip
         m, n, k = sizes.m, sizes.n, sizes.k
-        edge = room + BLOCK * tile_bytes + AHEAD_BYTES
+        edge = room + BLOCK * tile_bytes
         for start in range(0, k, DEPTH):
             depth = min(DEPTH, k - start)
             adds = add or start > 0
             for block in range(first, last, BLOCK):
                 count = min(BLOCK, last - block)
-                for t in range(count):
-                    row, place = (block + t) * rows, room + t * tile_bytes
-                    here = min(rows, m - row)
-                    if rows == 1 and not turned:  # it lies as it is packed
+                if turned:  # line by line of what lies in memory, for all tiles
+                    for i in range(depth):
+                        for t in range(count):
+                            row, place = (block + t) * rows, room + t * tile_bytes
+                            source = a + (start + i) * a_step + row * 4
+                            copy_ahead(source, place + i * rows * 4, min(rows, m - row))
+                else:
+                    for t in range(count):
+                        row, place = (block + t) * rows, room + t * tile_bytes
+                        line, here = a + row * a_step + start * 4, min(rows, m - row)
                         for i in range(0, depth, 16):
-                            copy_ahead(a + row * a_step + (start + i) * 4, place + i * 4, min(16, depth - i))
-                    elif turned:
-                        for i in range(depth):
-                            copy_ahead(a + (start + i) * a_step + row * 4, place + i * rows * 4, here)
-                    else:
-                        for i in range(0, depth, 16):
-                            transpose_ahead(
-                                rows, a + row * a_step + (start + i) * 4, a_step, place + i * rows * 4, here,
-                                min(16, depth - i),
-                            )  # fmt: skip
+                            lanes = min(16, depth - i)
+                            if rows == 1:  # it lies as it is packed
+                                copy_ahead(line + i * 4, place + i * 4, lanes)
+                            else:
+                                transpose_ahead(rows, line + i * 4, a_step, place + i * rows * 4, here, lanes)
                 for panel in range((n + 31) // 32):
                     w, left = b + (panel * k + start) * PANEL_ROW, n - panel * 32
                     shift = bias + panel * PANEL_ROW if bias and start == 0 else 0
