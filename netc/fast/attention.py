@@ -5,20 +5,17 @@ caches. Sums of a product run over its values in ascending blocks; threads share
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from netc.fast.machine.addresses import floats
 from netc.fast.machine.emit import (
     I8,
     I64,
-    LANES,
     VECTOR,
     constant,
     lanes_below,
     multiply_add,
     pointers,
-    shuffle,
     splat,
     variable,
 )
@@ -37,7 +34,7 @@ from netc.fast.machine.products import (
     thread_bytes,
     vectors,
 )
-from netc.fast.machine.vectors import load_some, over, store_some
+from netc.fast.machine.vectors import across, load_some, over, store_some
 from netc.fast.program.builder import Builder
 from netc.fast.program.family import Family
 from netc.fast.program.lowered import Layout
@@ -71,13 +68,6 @@ class Room(NamedTuple):
 # ---------------------------------------------------------------- the scores of one query
 
 
-def _across(b: Any, vector: Any, join: Callable[[Any, Any], Any]) -> Any:
-    """All lanes joined, in every lane."""
-    for half in (8, 4, 2, 1):
-        vector = join(vector, shuffle(b, vector, vector, [lane ^ half for lane in range(LANES)]))
-    return vector
-
-
 @intrinsic
 def _weights(_context: Any, scores: Any, marks: Any, seen: Any, keys: Any, scale: Any) -> Any:
     """Scores become weights: e^(scale x) of the first `seen` whose marks are not 0, by their sum; the others 0."""
@@ -98,7 +88,7 @@ def _weights(_context: Any, scores: Any, marks: Any, seen: Any, keys: Any, scale
             store_some(b, value, places[0], left)
 
         over(b, seen, [scores, marks], scaled)
-        top = _across(b, b.load(most, typ=VECTOR), larger)
+        top = across(b, b.load(most, typ=VECTOR), larger)
 
         def power(places: list[Any], left: Any) -> None:
             value = exponential_of_any(b, b.fsub(load_some(b, places[0], left, float("-inf")), top))
@@ -106,7 +96,7 @@ def _weights(_context: Any, scores: Any, marks: Any, seen: Any, keys: Any, scale
             store_some(b, value, places[0], left)
 
         over(b, seen, [scores], power)
-        whole = _across(b, b.load(total, typ=VECTOR), b.fadd)
+        whole = across(b, b.load(total, typ=VECTOR), b.fadd)
         whole = b.select(b.fcmp_ordered("==", whole, constant(0)), constant(1), whole)
 
         def part(places: list[Any], left: Any) -> None:
@@ -133,7 +123,7 @@ def _slopes(_context: Any, weights: Any, slopes: Any, keys: Any, scale: Any) -> 
             b.store(multiply_add(b, p, d, b.load(total, typ=VECTOR)), total)
 
         over(b, keys, starts, add)
-        mean = _across(b, b.load(total, typ=VECTOR), b.fadd)
+        mean = across(b, b.load(total, typ=VECTOR), b.fadd)
 
         def slope(places: list[Any], left: Any) -> None:
             p, d = (load_some(b, place, left) for place in places)

@@ -27,7 +27,6 @@ from netc.fast.machine.emit import (
     load_masked,
     multiply_add,
     pointers,
-    shuffle,
     store,
     store_masked,
     transpose_block,
@@ -38,6 +37,7 @@ from netc.fast.machine.layout import Blocked, Halo, blocks
 from netc.fast.machine.lines import line_at, share
 from netc.fast.machine.maths import exponential_of_any
 from netc.fast.machine.operands import Entry, Read, Scratch, Write, entry
+from netc.fast.machine.vectors import across
 from netc.fast.program.builder import Builder
 from netc.fast.program.family import Family
 from netc.fast.program.lowered import Layout
@@ -52,13 +52,6 @@ FEW = 64  # classes: turned they are 4 KiB, which stay in the first-level cache
 
 
 # ---------------------------------------------------------------- one position
-
-
-def _across(b: Any, vector: Any, join: Any) -> Any:
-    """All lanes joined, in every lane."""
-    for half in (8, 4, 2, 1):
-        vector = join(vector, shuffle(b, vector, vector, [lane ^ half for lane in range(LANES)]))
-    return vector
 
 
 def _larger(b: Any, x: Any, y: Any) -> Any:
@@ -104,7 +97,7 @@ def _emit_forward(b: Any, classes: _Classes, places: list[Any], steps: list[Any]
         b.store(_larger(b, b.load(most, typ=VECTOR), value), most)
 
     classes.over([x], [x_step], largest)
-    top = _across(b, b.load(most, typ=VECTOR), lambda p, q: _larger(b, p, q))
+    top = across(b, b.load(most, typ=VECTOR), lambda p, q: _larger(b, p, q))
 
     def powers(at: list[Any], last: bool) -> None:
         power = exponential_of_any(b, b.fsub(classes.read(at[0], last), top))
@@ -114,7 +107,7 @@ def _emit_forward(b: Any, classes: _Classes, places: list[Any], steps: list[Any]
         classes.write(power, at[1], last)
 
     classes.over([x, y], [x_step, y_step], powers)
-    whole = _across(b, b.load(total, typ=VECTOR), b.fadd)
+    whole = across(b, b.load(total, typ=VECTOR), b.fadd)
 
     def shares(at: list[Any], last: bool) -> None:
         classes.write(b.fdiv(classes.read(at[0], last), whole), at[0], last)
@@ -130,7 +123,7 @@ def _emit_gradient(b: Any, classes: _Classes, places: list[Any], steps: list[Any
         b.store(multiply_add(b, y, dy, b.load(total, typ=VECTOR)), total)
 
     classes.over(places[:2], steps[:2], products)
-    mean = _across(b, b.load(total, typ=VECTOR), b.fadd)
+    mean = across(b, b.load(total, typ=VECTOR), b.fadd)
 
     def slopes(at: list[Any], last: bool) -> None:
         y, dy = (classes.read(pointer, last) for pointer in at[:2])

@@ -12,10 +12,10 @@ import numpy as np
 
 from netc.convert.onnx.runtime import Dim
 from netc.convert.onnx.writer import LayerWriter, Operation, State, Tops, Write
-from netc.kernels.geometry import Along
+from netc.kernels.geometry import Along, AttentionGeometry
 from netc.kernels.recurrent import Layout
 from netc.layer import LayerType
-from netc.layers.attention import ATTENTION, AttentionGeometry
+from netc.layers.attention import ATTENTION
 from netc.layers.gru import GRU
 from netc.layers.lstm import LSTM
 from netc.layers.lstm_unit import LSTM_UNIT

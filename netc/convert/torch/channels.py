@@ -8,10 +8,10 @@ import numpy as np
 
 from netc.convert.torch.code import Bottom, Expression, call, literal, raw
 from netc.convert.torch.writer import OWN, Argument, LayerWriter, State, Write, Written, X, made, module
-from netc.kernels.geometry import Along, BatchNormGeometry, BnGeometry, InnerProductGeometry
+from netc.kernels.geometry import Along, AttentionGeometry, BatchNormGeometry, BnGeometry, InnerProductGeometry
 from netc.layer import Array, LayerType, Shape
 from netc.layers.arg_max import ARG_MAX
-from netc.layers.attention import ATTENTION, AttentionGeometry
+from netc.layers.attention import ATTENTION
 from netc.layers.batch_norm import BATCH_NORM
 from netc.layers.bias import BIAS
 from netc.layers.bn import BN

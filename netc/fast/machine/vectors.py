@@ -18,6 +18,7 @@ from netc.fast.machine.emit import (
     lanes_below,
     load,
     load_masked,
+    shuffle,
     store,
     store_masked,
     variable,
@@ -61,6 +62,13 @@ def store_some(b: Any, vector: Any, pointer: Any, left: Any) -> None:
             store(b, vector, pointer)
         with cut:
             store_masked(b, vector, pointer, lanes_below(b, left))
+
+
+def across(b: Any, vector: Any, join: Callable[[Any, Any], Any]) -> Any:
+    """All lanes joined, halves with halves, in every lane."""
+    for half in (8, 4, 2, 1):
+        vector = join(vector, shuffle(b, vector, vector, [lane ^ half for lane in range(LANES)]))
+    return vector
 
 
 # ---------------------------------------------------------------- sums of float64s
