@@ -160,18 +160,24 @@ loss2 = Reduction(h) { loss_weight: 1 }
 """,
     "attention": """
 words = Input() { shape { dim: [3, 90, 20] } }
-shown = Input() { shape { dim: [3, 90] } }
+label_shown = Input() { shape { dim: [3, 90] } }
+table = Input() { shape { dim: [20, 24] } }
 q = InnerProduct(words) { num_output: 24 axis: 2 }
 q = ReLU(q)
 k = InnerProduct(words) { num_output: 24 axis: 2 bias_term: false }
 v = InnerProduct(words) { num_output: 30 axis: 2 }
 v = ReLU(v) { negative_slope: 0.25 }
-seen = Attention(q, k, v, shown) { num_heads: 3 causal: true }
+seen = Attention(q, k, v, label_shown) { num_heads: 3 causal: true }
 all = Attention(q, q, v) { num_heads: 2 }
 x = Eltwise(seen, all)
 x = LayerNorm(x)
+x = Reverse(x, label_shown) { axis: 1 }
+x = Reverse(x)
 x = LayerNorm(x) { axis: 1 affine: false }
 loss = Reduction(x) { loss_weight: 1 }
+keys = MatMul(words, table)
+score = MatMul(q, keys) { transpose_b: true }
+loss2 = Reduction(score) { loss_weight: 1 }
 """,
 }
 FROZEN = """
