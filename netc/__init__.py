@@ -22,6 +22,7 @@ __all__ = [
     "loads",
     "plan",
     "predict",
+    "search",
     "summary",
 ]
 
@@ -37,6 +38,7 @@ _HOME = {
     "load": "netc.api.planning",
     "loads": "netc.api.definition",
     "predict": "netc.api.notebook",
+    "search": "netc.api.search.searching",
     "summary": "netc.api.notebook",
 }
 

@@ -7,6 +7,7 @@ from netc.api.planning import check as check
 from netc.api.planning import load as load
 from netc.api.planning import plan as plan
 from netc.api.pool import Pool as Pool
+from netc.api.search.searching import search as search
 from netc.api.session import Net as Net
 from netc.api.session import Solver as Solver
 from netc.errors import NetError as NetError

@@ -108,7 +108,8 @@ def all_choices() -> dict[str, Mapping[str, Choice]]:
 
 def choices(field: Field) -> Mapping[str, str]:
     """What a field may name, with each one's meaning in a line; empty for fields that may be anything."""
-    return {name: choice.meaning for name, choice in CHOICES[field.names]().items()} if field.names else {}
+    known = CHOICES.get(field.names)
+    return {name: choice.meaning for name, choice in known().items()} if known else {}
 
 
 def described(field: Field) -> list[str]:

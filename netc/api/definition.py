@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from netc import language
+from netc.api.search.names import spelled
 from netc.api.settings import Given, set_fields, settings_of
 from netc.api.vocabulary import LayerVocabulary
 from netc.catalogue import Catalogue, catalogue
@@ -83,7 +84,7 @@ def expanded(
     Raises NetError (SYN...). With a `report`, diagnostics go there, and what cannot be carried out is left out.
     """
     vocabulary, collected = LayerVocabulary(types, schema_of(types)), Report() if report is None else report
-    made = language.expand(document, vocabulary, report=collected)
+    made = spelled(language.expand(document, vocabulary, report=collected), vocabulary.schema)
     if document.settings:
         own = "SolverParameter" if is_solver(document) else "NetParameter"
         made = set_fields(made, document, vocabulary, own, collected, lost)

@@ -31,6 +31,7 @@ NO_LOSS = Code(
 
 STEPS = (1e-4, 1e-5, 1e-6)
 """Of central differences. A kink (ReLU, max pooling) within a step gives nonsense, and a smaller step avoids it."""
+_OFF_ZERO = 0.1
 _SMALL = 1e-7  # derivatives below this share of the blob's largest are compared with that share
 
 
@@ -78,8 +79,9 @@ def gradcheck(
     """Check the gradient of each learned blob, at up to `values` of its values drawn at random.
 
     The net runs in float64 on its first batch (of `batch` samples; random numbers where the data is not there);
-    dropout and other draws are the same in every pass. The derivative is (f(x + h) - f(x - h)) / 2h; the error is
-    relative to the larger of the two derivatives, and for tiny ones to a 1e-7th of the largest of the blob.
+    dropout and other draws are the same in every pass. Weights that start as zeros, as word2vec's second table, are
+    moved off zero: through them no gradient reaches what lies before. The derivative is (f(x + h) - f(x - h)) / 2h;
+    the error is relative to the larger of the two derivatives, and for tiny ones to a 1e-7th of the blob's largest.
     inputs, on_bad_record: as in `Net`.
     Raises NetError: RUN054, and what planning the net raises.
     """
@@ -124,6 +126,10 @@ def _net(plan: Plan, seed: int, on_bad_record: OnBadRecord) -> run.Net:
     feeds = first_batches(open_feeds(plan, seed, on_bad_record))
     net = run.Net(plan, dtype=np.float64, seed=seed, feeds=feeds)
     fill_inputs(net, seed)
+    generator = np.random.default_rng(seed)
+    for blob in net.learned:
+        if len(blob.shape) > 1 and not blob.array.any():
+            blob.data[...] = _OFF_ZERO * generator.standard_normal(blob.shape)
     return net
 
 

@@ -11,6 +11,7 @@ from netc.api.definition import Definition, PathLike, is_solver, only_declares, 
 from netc.api.generation import written
 from netc.api.jobs import Job, make_job, own_job, solver_job
 from netc.api.memory import Planned, planned
+from netc.api.search import written as searched
 from netc.api.settings import Given, settings_of
 from netc.api.sources import examine_data, sources_of
 from netc.catalogue import Catalogue, catalogue
@@ -135,6 +136,8 @@ def examine(
             _examine_own_job(definition, report)
     nets = [] if only_declares(document) else [(definition, state) for state in states(definition)]
     plans = _examine_nets(nets, report, inputs or {}, open_data)
+    if definition.record.has("search"):
+        _check_search(document, definition, report)
     if definition.record.has("generate"):
         _check_generate(definition.record.generate, plans, report)
     return plans
@@ -146,6 +149,16 @@ def _check_generate(p: Record, plans: Iterable[Plan], report: Report) -> None:
     report.diagnostics += written.problems(p)
     for plan in (plan for plan in plans if "deploy" in plan.graph.state.stages and not failed):
         report.diagnostics += written.unknown(p, plan.graph)
+
+
+def _check_search(document: language.Document, definition: Definition, report: Report) -> None:
+    """Report what is wrong with the search block (SOL051, SYN051, and values that fields do not take)."""
+    report.diagnostics += searched.problems(definition.record.search)
+    report.add_new(searched.unknown(document, definition))
+    if definition.solver is None:
+        return
+    with suppress(NetError):
+        report.diagnostics += searched.untested(definition.record.search, _outputs(own_job(definition)))
 
 
 def _examine_job(
@@ -184,9 +197,13 @@ def _check_early_stop(job: Job, report: Report) -> None:
     if not any(p.has("early_stop") for p in stages_of(job.record)):
         return
     with suppress(NetError):
-        graphs = [build(t.definition.record, t.definition.types, t.state) for t in job.tests]
-        outputs = [[graph.values[v].name for v in graph.outputs] for graph in graphs]
-        checks.check_early_stop(job.record, outputs, report)
+        checks.check_early_stop(job.record, _outputs(job), report)
+
+
+def _outputs(job: Job) -> list[list[str]]:
+    """The names of the outputs of each test net. Raises NetError for a net that cannot be."""
+    graphs = [build(t.definition.record, t.definition.types, t.state) for t in job.tests]
+    return [[graph.values[v].name for v in graph.outputs] for graph in graphs]
 
 
 def check_solver(record: Record, report: Report) -> None:

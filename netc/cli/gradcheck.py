@@ -18,7 +18,7 @@ from netc.graph import State
 from netc.language import Setting
 from netc.layer import Shape, format_shape
 
-WHY_ZERO = "weights that start as zeros, ReLUs that are zero everywhere, or a batch of one class do this"
+WHY_ZERO = "ReLUs that are zero everywhere, or a batch of one class do this"
 
 
 @click.command("gradcheck")

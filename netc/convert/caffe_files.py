@@ -14,16 +14,22 @@ from netc.schema.record import Record
 from netc.schema.text import to_text
 from netc.schema.weights_write import weights_parts
 
+_LEFT_OUT = {
+    "solver": "the solver, which Caffe reads from a file of its own",
+    "generate": "the generate block, which Caffe does not know",
+    "search": "the search block, which Caffe does not know",
+}
+
 
 def _program(model: Model, options: Options) -> Made:
     return Made((program(definition_of(model)).encode("utf-8", "surrogateescape"),))
 
 
 def _prototxt(model: Model, options: Options) -> Made:
-    """Plain text format; a solver, which Caffe wants in a file of its own, is left out."""
+    """Plain text format; a solver, which Caffe wants in a file of its own, and blocks of netc's are left out."""
     record = definition_of(model).record
-    notes = ("left out: the solver, which Caffe reads from a file of its own",) if record.has("solver") else ()
-    return Made((to_text(record.replace(solver=None)).encode("utf-8", "surrogateescape"),), notes)
+    notes = tuple(f"left out: {said}" for name, said in _LEFT_OUT.items() if record.has(name))
+    return Made((to_text(record.replace(**dict.fromkeys(_LEFT_OUT))).encode("utf-8", "surrogateescape"),), notes)
 
 
 def _caffemodel(model: Model, options: Options) -> Made:
@@ -37,7 +43,7 @@ def _caffemodel(model: Model, options: Options) -> Made:
         return Made(weights_parts(model.weights.name, model.weights.layers), (f"left out: the net, as {reason}",))
     definition = definition_of(model)
     found = model.weights.layers if model.weights else ()
-    record = definition.record.replace(layer=None, solver=None)
+    record = definition.record.replace(layer=None, **dict.fromkeys(_LEFT_OUT))
     record = record.replace(layer=tuple(_snapshot_layers(definition, {w.name for w in found if w.blobs})))
     made, lost = paired(record.layer, tuple(replace(layer, sparse=frozenset()) for layer in found))
     notes = (f"left out, not in the net: {', '.join(lost)}",) if lost else ()

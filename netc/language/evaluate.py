@@ -13,7 +13,7 @@ from netc.errors import Span, suggest
 from netc.language import codes
 from netc.language.limits import MAX_NESTING, MAX_STRING, Failed
 from netc.language.lines import lines
-from netc.language.operators import FUNCTIONS, RefusedError, checked, compute, equal, no_function
+from netc.language.operators import FUNCTIONS, RANGES, RefusedError, checked, compute, ends, equal, no_function
 from netc.language.scope import Blob, Composite, Constant, Context, Scope
 from netc.language.tree import (
     Alias,
@@ -38,6 +38,7 @@ from netc.language.values import (
     Result,
     from_scalar,
     kind_of,
+    ranged,
     size_of,
     sized,
     to_field,
@@ -184,6 +185,8 @@ def _operation(made: Operation, at: Context) -> Result:
         raise at.fail(no.code, no.message, Span(made.span.source, start, start + len(name)), no.help)
     if name == "read":
         return lines(made, values, at)
+    if name in RANGES:
+        return ranged(name, *ends(name, values), at.place(made.span))
     found = compute(name, values)
     return _bounded(found, made.span, at) if name == "+" and isinstance(found, str) else found
 

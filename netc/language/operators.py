@@ -27,7 +27,8 @@ _ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
 }
 _ROUND: dict[str, Callable[[Any], int]] = {"floor": math.floor, "ceil": math.ceil, "round": round}
 _WHOLE = re.compile(r"[-+]?[0-9]{1,30}")
-FUNCTIONS = ("min", "max", "abs", "len", *_ROUND, "number", "read")
+RANGES = ("between", "log")
+FUNCTIONS = ("min", "max", "abs", "len", *_ROUND, "number", "read", *RANGES)
 
 
 class RefusedError(Exception):
@@ -76,6 +77,14 @@ def no_function(name: str) -> RefusedError:
     elif name[:1].isupper():
         hint = f"a layer is made with `=`: `y = {name}(...)`"
     return RefusedError(codes.UNKNOWN_NAME, f"there is no function `{name}`", hint)
+
+
+def ends(name: str, values: list[Result]) -> tuple[int | float, int | float]:
+    """The two numbers of a range. Raises `RefusedError`."""
+    if len(values) == 2 and _numeric(*values):
+        return values[0], values[1]  # type: ignore[return-value]
+    shown = ", ".join(kind_of(value) for value in values)
+    raise RefusedError(codes.OPERANDS, f"`{name}` is a range of two numbers, and does not take {shown}")
 
 
 def _numeric(*values: Result) -> bool:

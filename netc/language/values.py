@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from netc.errors import Span
 from netc.language.limits import CHARACTERS_OF_A_STEP
-from netc.language.tree import Block, ListValue, Scalar
+from netc.language.tree import Block, Field, ListValue, Scalar
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,12 @@ def sized(block: Block) -> BlockValue:
                 inner += [value for value in values if isinstance(value, Block)]
         level = inner
     return BlockValue(block, size, depth)
+
+
+def ranged(kind: str, low: int | float, high: int | float, span: Span) -> BlockValue:
+    """A range of numbers, `between` or `log`: a block whose field of that name holds both ends."""
+    ends = tuple(Scalar("number", to_text(end), span) for end in (low, high))
+    return sized(Block((Field(kind, span, ListValue(ends, span), span),), span))
 
 
 def size_of(value: Result) -> int:

@@ -47,7 +47,7 @@ def complete(analysis: Analysis, last_good: Analysis, offset: int) -> list[Propo
     if context.field is not None:
         return _values(analysis, last_good, context)
     fields = {f.name: f for message in messages_at(analysis, context.blocks) for f in message.fields.values()}
-    proposals = _parameters(last_good, context)
+    proposals = _parameters(last_good, context) + _varying(last_good, context)
     proposals += [_field(field) for field in fields.values() if not field.declaration.deprecated]
     if not context.blocks or context.blocks[-1] in ("def", "for", "if", "else", "train", "test", "deploy"):
         proposals += [Proposal(word, "keyword", word) for word in KEYWORDS]
@@ -88,6 +88,19 @@ def _parameters(analysis: Analysis, context: Context) -> list[Proposal]:
     return [Proposal(name, "field", f"{name}: ", f"parameter of {declared.item.name.text}") for name in names]
 
 
+def _varying(analysis: Analysis, context: Context) -> list[Proposal]:
+    """What a search block may vary: the file's constants, and fields of its solver."""
+    if context.blocks != ("search",):
+        return []
+    lets = [d.item.name.text for d in declarations(analysis).values() if d.own and isinstance(d.item, Let)]
+    numbers = analysis.schema.message("SolverParameter").fields.values()
+    fields = [f for f in numbers if not (f.message or f.repeated or f.declaration.deprecated or f.declaration.ignored)]
+    return [
+        *(Proposal(name, "constant", f"{name}: [$0]") for name in lets),
+        *(Proposal(f.name, "field", f"{f.name}: ", f.declaration.type, describe_field(f)) for f in fields),
+    ]
+
+
 def _word_start(text: str, offset: int) -> int:
     while offset > 0 and (text[offset - 1].isalnum() or text[offset - 1] in "_./-"):
         offset -= 1
@@ -103,6 +116,11 @@ def _values(analysis: Analysis, last_good: Analysis, context: Context) -> list[P
     if in_layer and context.field == "type":
         return [_type(analysis, name, f"{quote}{name}{quote}") for name in sorted(analysis.types.types)]
     field = field_at(analysis, context, context.field)
+    if field is not None and field.declaration.names == "blob":
+        return [Proposal(name, "blob", f"{quote}{name}{quote}") for name in names(last_good)]
+    if field is not None and field.declaration.names == "layer":
+        layers = {node.name for plan in last_good.plans for node in plan.graph.nodes if plan.layers[node.index].params}
+        return [Proposal(name, "value", f"{quote}{name}{quote}") for name in sorted(layers)]
     if field is not None and field.declaration.names:
         known = choices(field.declaration)
         return [Proposal(name, "value", f"{quote}{name}{quote}", meaning) for name, meaning in known.items()]

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from netc.lsp.analysis import Analysis
-from netc.schema.record import FieldType, MessageType
+from netc.schema.record import FieldType, MessageType, Schema
 
 TOKEN = re.compile(
     r"""(?P<comment>\#[^\n]*)
@@ -110,11 +110,17 @@ def messages_at(analysis: Analysis, blocks: tuple[str, ...]) -> tuple[MessageTyp
             found = (own, layer) if own else (layer,)
             continue
         fields = [m.fields[block] for m in found if block in m.fields]
-        inner = fields[0].message if fields else None
+        inner = fields[0].message if fields else _searched(found, schema)
         if inner is None:
             return ()
         found = (inner,)
     return found
+
+
+def _searched(found: tuple[MessageType, ...], schema: Schema) -> MessageType | None:
+    """The message of a block with a name of its own: in a search block that is what varies."""
+    names = {message.name for message in found}
+    return schema.message("SearchRange") if names & {"SearchParameter", "SearchRange"} else None
 
 
 def field_at(analysis: Analysis, context: Context, name: str) -> FieldType | None:

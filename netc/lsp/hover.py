@@ -7,7 +7,7 @@ from netc.language.tree import Define
 from netc.lsp.analysis import Analysis
 from netc.lsp.blobs import describe, mentions_at
 from netc.lsp.context import Context, context_at, field_at, word_at
-from netc.lsp.declarations import describe_file, imported_file, signature
+from netc.lsp.declarations import declarations, describe_file, imported_file, signature
 from netc.lsp.identifiers import Place
 from netc.lsp.rename import blobs_at, maker, named_at
 from netc.report.explain import type_page
@@ -32,11 +32,22 @@ def hover(analysis: Analysis, offset: int) -> str | None:
     if (file := imported_file(analysis, offset)) is not None:
         return describe_file(file)
     rest = text[end : end + 80].lstrip("\"' \t")
+    if context.blocks[-1:] == ("search",) and (varied := _varied(analysis, word)):
+        return varied
     if context.field is None and rest[:1] in (":", "{", "<", "[") and (field := field_at(analysis, context, word)):
         return describe_field(field)
     if word in analysis.types.types and (context.field == "type" or rest[:1] == "("):
         return type_page(analysis.types.types[word], analysis.schema)
     return _enum_value(analysis, context, word) or _identifier(analysis, offset)
+
+
+def _varied(analysis: Analysis, word: str) -> str | None:
+    """What a name that a search varies is: a constant of the file, or a field of its solver."""
+    solver = analysis.schema.message("SolverParameter").fields
+    if word in analysis.schema.message("SearchParameter").fields:
+        return None
+    declared = declarations(analysis).get(word)
+    return declared.describe() if declared is not None else describe_field(solver[word]) if word in solver else None
 
 
 def _identifier(analysis: Analysis, offset: int) -> str | None:

@@ -22,7 +22,8 @@ class Field:
     `default` is None where protobuf's zero value holds; an enum's default is the name of its value. `origin` says who
     has the field: "caffe" (BVLC), "netc", or the fork it comes from. `deprecated` says what to write instead. `ignored`
     says why nobody reads the field (a test asks who reads the others); a fork's is warned of with this reason. `names`:
-    of a string, the kind of thing that it names ("update rule"); `netc/api/choices.py` knows what there is.
+    of a string, the kind of thing that it names: "blob" or "layer" of the net, or a kind that `netc/api/choices.py`
+    knows all of ("update rule").
     """
 
     name: str

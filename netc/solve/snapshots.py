@@ -103,8 +103,13 @@ def write(solver: Training) -> Paths:
 def write_best(solver: Training) -> Path:
     """Write the weights alone, as those of the best test: `PREFIX_best.caffemodel`. Raises NetError(SNP005, SNP020)."""
     assert solver.prefix is not None
+    return write_weights_alone(solver, f"{solver.prefix}_best")
+
+
+def write_weights_alone(solver: Training, stem: str) -> Path:
+    """Write the weights, without a state, to `STEM.caffemodel`. Raises NetError(SNP005, SNP020)."""
     net, hdf5_format = solver.net, solver.p.snapshot_format == "HDF5"
-    path = Path(f"{solver.prefix}_best.caffemodel{'.h5' if hdf5_format else ''}")
+    path = Path(f"{stem}.caffemodel{'.h5' if hdf5_format else ''}")
     layers = _layers(solver)
     if hdf5_format:
         write_whole(path, lambda file: hdf5.write_weights(file, layers))

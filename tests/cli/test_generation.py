@@ -101,8 +101,8 @@ def test_expand_leaves_the_block_out_and_says_so(tmp_path: Path, monkeypatch: py
     (tmp_path / "a.net").write_text(language_model(tmp_path, "most: 3"))
     code, said = in_process(["expand", "a.net"])
     assert code == 0
-    assert "left out: the generate block, which Caffe does not know" in said
-    assert "generate {" not in said
+    assert "warning[CLI017]: `generate` is left out: Caffe has nothing for it" in said
+    assert "\ngenerate {" not in said
 
 
 def test_vocab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

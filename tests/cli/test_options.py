@@ -34,6 +34,7 @@ PLANNING = (
     "gradcheck",
     "predict",
     "prune",
+    "search",
     "summary",
     "test",
     "time",
@@ -41,8 +42,8 @@ PLANNING = (
     "view",
     "warm",
 )
-RUNNING = ("fit", "predict", "summary", "test", "time", "train")
-READING = ("data boxes", "data images", "fit", "gradcheck", "test", "train")
+RUNNING = ("fit", "predict", "search", "summary", "test", "time", "train")
+READING = ("data boxes", "data images", "fit", "gradcheck", "search", "test", "train")
 LOADING = ("fit", "test", "train")
 MEANT = {
     "--check": ("convert",),

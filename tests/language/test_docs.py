@@ -35,7 +35,15 @@ def expanded(text: str) -> str:
 
 
 def test_every_block_of_the_page_is_tried() -> None:
-    assert [part.info for part in BLOCKS] == ["net", "text", "net", "prototxt", "net", "python", "net", "net", "text"]
+    kinds = ["net", "text", "net", "prototxt", "net", "python"]
+    assert [part.info for part in BLOCKS] == [*kinds, "net", "text", "net", "python", "net", "net", "text"]
+
+
+def test_the_searches(tmp_path: Path) -> None:
+    """What varies in the examples, whose trials tests/docs runs."""
+    for block, names in ((BLOCKS[6], ["base_lr", "width", "solver.momentum"]), (BLOCKS[8], ["block1/score.bias_term"])):
+        definition = typed(parse(block.text, "doc.net"), tmp_path / "doc.net", TYPES)
+        assert [vary.name for vary in definition.record.search.vary] == names
 
 
 def test_the_first_example_is_a_net_in_every_phase() -> None:
@@ -127,11 +135,11 @@ def test_the_solver_block(tmp_path: Path) -> None:
 
 def test_the_diagnostic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for part in BLOCKS[6:8]:
+    for part in BLOCKS[10:12]:
         Path(part.marks["file"]).write_text(part.text)
     with pytest.raises(NetError) as raised:
         typed(read("digits.net"), Path("digits.net"), TYPES)
-    assert f"{raised.value}\n" == BLOCKS[8].text
+    assert f"{raised.value}\n" == BLOCKS[12].text
 
 
 # Tables
@@ -161,8 +169,9 @@ def test_limits() -> None:
 def test_words() -> None:
     assert f"(`{' '.join(lexer.KEYWORDS)}`)" in SAID
     functions = ", ".join(f"`{name}`" for name in ("min", "max", "abs", "floor", "ceil", "round"))
-    assert f"Functions: {functions} (half to even), `len`, and two for files" in SAID
-    assert set(evaluate.FUNCTIONS) == {"min", "max", "abs", "floor", "ceil", "round", "len", "read", "number"}
+    assert f"Functions: {functions} (half to even), `len`, the ranges `between(a, b)` and `log(a, b)`" in SAID
+    known = {"min", "max", "abs", "floor", "ceil", "round", "len", "read", "number", "between", "log"}
+    assert set(evaluate.FUNCTIONS) == known
     assert set(PLAIN_SUFFIXES) == {".prototxt", ".pt", ".pbtxt"}
 
 

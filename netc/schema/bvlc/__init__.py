@@ -6,7 +6,21 @@ fields with another origin say so.
 
 from __future__ import annotations
 
-from netc.schema.bvlc import blob, data, generate, layer, legacy, loss, net, pointwise, shaping, solver, ssd, weighted
+from netc.schema.bvlc import (
+    blob,
+    data,
+    generate,
+    layer,
+    legacy,
+    loss,
+    net,
+    pointwise,
+    search,
+    shaping,
+    solver,
+    ssd,
+    weighted,
+)
 from netc.schema.declare import Enum, Message
 
 ENUMS: tuple[Enum, ...] = net.ENUMS
@@ -14,6 +28,7 @@ MESSAGES: tuple[Message, ...] = (
     *blob.MESSAGES,
     *net.MESSAGES,
     *generate.MESSAGES,
+    *search.MESSAGES,
     *solver.MESSAGES,
     *layer.MESSAGES,
     *data.MESSAGES,

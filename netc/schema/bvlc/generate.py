@@ -8,8 +8,15 @@ MESSAGES = (
     Message(
         "GenerateParameter",
         (
-            optional("from", 1, "string", doc="The blob that says how likely each next token is.", origin="netc"),
-            optional("into", 2, "string", doc="The input that takes the tokens so far.", origin="netc"),
+            optional(
+                "from",
+                1,
+                "string",
+                doc="The blob that says how likely each next token is.",
+                origin="netc",
+                names="blob",
+            ),
+            optional("into", 2, "string", doc="The input that takes the tokens so far.", origin="netc", names="blob"),
             optional("method", 3, "GenerateParameter.Method", "SAMPLE", "How the next token is chosen.", origin="netc"),
             optional("most", 4, "uint32", 100, "Tokens of a text, at most.", origin="netc"),
             optional("start", 5, "string", doc="The token that a text begins after.", origin="netc"),

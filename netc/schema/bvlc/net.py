@@ -21,6 +21,7 @@ MESSAGES = (
             repeated("layers", 2, "V1LayerParameter", "Layers in the old form.", deprecated="layer"),
             optional("solver", 1000, "SolverParameter", doc="How to train this net.", origin="netc"),
             optional("generate", 1002, "GenerateParameter", doc="What the net generates.", origin="netc"),
+            optional("search", 1003, "SearchParameter", doc="Which values `netc search` tries.", origin="netc"),
             repeated(
                 "preprocessing", 1001, "Preprocessing", "How images became the inputs in training.", origin="netc"
             ),

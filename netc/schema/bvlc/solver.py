@@ -65,14 +65,20 @@ _NETC = (
     optional("clip_gradients_value", 1005, "float", -1.0, "Largest absolute value of a gradient.", origin="netc"),
     optional("early_stop", 1006, "EarlyStop", doc="Stop when a test output gets no better.", origin="netc"),
     optional("fit_iter", 1007, "int32", 0, "Batches that layers' statistics are of; 0: the data once.", origin="netc"),
-    repeated("learn", 1010, "string", "Patterns of the layers that learn; without, all do.", origin="netc"),
-    repeated("loss", 1011, "string", "Patterns of the losses that count; without, all do.", origin="netc"),
+    repeated(
+        "learn", 1010, "string", "Patterns of the layers that learn; without, all do.", origin="netc", names="layer"
+    ),
+    repeated(
+        "loss", 1011, "string", "Patterns of the losses that count; without, all do.", origin="netc", names="blob"
+    ),
     repeated("turn", 1012, "Turn", "What learns from which loss, one turn after the other.", origin="netc"),
     repeated("stage", 1013, "SolverParameter", "Fields that are other for some iterations, in order.", origin="netc"),
     optional("sparsity", 1014, "float", 0.0, "Share of the weights that are zero.", origin="netc"),
     optional("sparsity_iter", 1015, "int32", 0, "Iterations in which it is reached; 0: at once.", origin="netc"),
     optional("sparsity_interval", 1016, "int32", 1, "Iterations between two steps on the way.", origin="netc"),
-    repeated("sparse", 1017, "string", "Patterns of layers with sparse weights; without, all.", origin="netc"),
+    repeated(
+        "sparse", 1017, "string", "Patterns of layers with sparse weights; without, all.", origin="netc", names="layer"
+    ),
 )
 # The fork's own numbers, 41, 42 and 44, are BVLC's layer_wise_reduce and weights.
 _SSD = (
@@ -126,7 +132,12 @@ MESSAGES = (
         "EarlyStop",
         (
             optional(
-                "output", 1, "string", doc="Name of an output of the test nets (the first that has it).", origin="netc"
+                "output",
+                1,
+                "string",
+                doc="Name of an output of the test nets (the first that has it).",
+                origin="netc",
+                names="blob",
             ),
             optional("patience", 2, "int32", 5, "Tests without a better value before training stops.", origin="netc"),
             optional("mode", 3, "EarlyStop.Mode", "MAX", "Whether larger or smaller is better.", origin="netc"),
@@ -146,8 +157,11 @@ MESSAGES = (
                 "string",
                 "Patterns of layers, or of shared parameters; without: all.",
                 origin="netc",
+                names="layer",
             ),
-            repeated("loss", 2, "string", "Patterns of losses: blobs, or layers; without: all.", origin="netc"),
+            repeated(
+                "loss", 2, "string", "Patterns of losses: blobs, or layers; without: all.", origin="netc", names="blob"
+            ),
             optional("steps", 3, "int32", 1, "Batches and updates of the turn in each iteration.", origin="netc"),
         ),
         doc="A part of an iteration: its own batches, losses and update.",

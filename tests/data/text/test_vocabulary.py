@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netc.data.text.cut import Cut
+import netc
+from netc.data.text.cut import PIECES, SPECIAL, Cut
 from netc.data.text.making import Wanted, vocabulary_of
 from netc.data.text.vocabulary import Coder, Vocabulary, counted, escaped, merged, read_vocabulary, unescaped
 from tests.data.text.common import written
@@ -92,3 +93,58 @@ RANKS = {token: rank for rank, token in enumerate(["l", "o", "w", "e", "r", "er"
 )
 def test_what_is_joined_first(word: str, parts: list[str]) -> None:
     assert merged(word, RANKS) == parts
+
+
+TEXTS = ["the lower, the slower: newer and lowest", "a  wide wider widest 'slow' low-cost newest", "new new\\nlow"] * 4
+
+
+@pytest.mark.parametrize(("most", "lower"), [(30, False), (60, True), (200, False)])
+def test_bpe_is_what_tokenizers_learns_and_cuts(tmp_path: Path, most: int, lower: bool) -> None:
+    """Our vocabulary alone, which lists no pairs, cuts as the library's merges do; and every text comes back."""
+    library = pytest.importorskip("tokenizers", reason="tokenizers is not installed (netc[text])")
+    cut = Cut("BPE", lower=lower)
+    path = tmp_path / "a.txt"
+    path.write_text("\n".join([*TEXTS, "The LOWER ones"]) + "\n")
+    vocabulary = vocabulary_of(path, Wanted(cut, most=most))
+    assert len(vocabulary) <= most
+    assert vocabulary.tokens[:4] == SPECIAL
+    assert vocabulary == vocabulary_of(path, Wanted(cut, most=most))
+    lines = path.read_text().splitlines()
+    learned = [line.lower() for line in lines] if lower else lines
+    model = library.Tokenizer(library.models.BPE())
+    model.pre_tokenizer = library.pre_tokenizers.Split(library.Regex(PIECES), "isolated")
+    trainer = library.trainers.BpeTrainer(vocab_size=most, special_tokens=list(SPECIAL), show_progress=False)
+    model.train_from_iterator(learned, trainer)
+    coder = Coder(cut, vocabulary)
+    for line, text in zip(lines, learned, strict=True):
+        assert coder.tokens(line) == model.encode(text).tokens
+        assert coder.decode(coder.encode(line)) == text
+    assert sum(vocabulary.counts) == sum(len(coder.tokens(line)) for line in lines) + len(lines)
+
+
+def test_a_language_model_of_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """netc data vocab, training, generating, all with unit: BPE."""
+    pytest.importorskip("tokenizers", reason="tokenizers is not installed (netc[text])")
+    monkeypatch.chdir(tmp_path)
+    Path("a.txt").write_text("\n".join(TEXTS) + "\n")
+    text = vocabulary_of(Path("a.txt"), Wanted(Cut("BPE"), most=60)).as_text()
+    Path("a.vocab").write_text(text)
+    assert read_vocabulary(Path("a.vocab")).as_text() == text
+    Path("a.net").write_text(
+        'let tokens = len(read("a.vocab"))\n'
+        "train, test { x, cont, next = Text() {\n"
+        'source: "a.txt" unit: BPE vocabulary: "a.vocab" steps: 6 batch_size: 4 } }\n'
+        "deploy { x = Input() { shape { dim: [1, 1] } } cont = Input() { shape { dim: [1, 1] } } }\n"
+        'e = Embed(x) { input_dim: tokens num_output: 8 weight_filler { type: "gaussian" std: 0.3 } }\n'
+        'h = LSTM(e, cont) { num_output: 16 weight_filler { type: "uniform" min: -0.1 max: 0.1 } }\n'
+        'score = InnerProduct(h) { axis: 2 num_output: tokens weight_filler { type: "xavier" } }\n'
+        "loss = SoftmaxWithLoss(score, next) { softmax_param { axis: 2 } }\n"
+        "deploy { prob = Softmax(score) { axis: 2 } generate { from: prob into: x temperature: 0 most: 30 } }\n"
+        'solver { type: "Adam" base_lr: 0.03 lr_policy: "fixed" max_iter: 80 random_seed: 1 }\n'
+    )
+    solver = netc.Solver("a.net")
+    solver.solve()
+    assert solver.loss < 0.6
+    net = netc.Net("a.net", stages=["deploy"], weights="a_iter_80.caffemodel")
+    made = net.generate("the lower,")[0]
+    assert made.text.strip().startswith("the slower")
