@@ -45,6 +45,7 @@ class ParamBlob:
     `learned` is False for blobs that training must never touch by gradient (BatchNorm's statistics).
     own_gradient: why its diff is the fork's own rule and not a derivative; gradient checks show this instead of a
     mistake. Empty where it is the derivative.
+    rows: of a table, how many rows a pass reads at most, if backward adds to those alone (`Call.placed`); else 0.
     """
 
     name: str
@@ -52,6 +53,7 @@ class ParamBlob:
     filler: Record | float = 0.0
     learned: bool = True
     own_gradient: str = ""
+    rows: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +241,7 @@ class Call:
     bottom_diffs: tuple[Array | None, ...] = ()
     top_diffs: tuple[Array, ...] = ()
     param_diffs: tuple[Array | None, ...] = ()
+    places: tuple[Callable[[Array], Array] | None, ...] = ()  # of parameters that are updated by rows; () if none is
     seed: int = 0
     stream: int = 0
     iteration: int = 0
@@ -249,6 +252,10 @@ class Call:
     def known(self, kind: type[T]) -> T:
         """The geometry that `setup` worked out, which is of this type; raises TypeError if it is of another."""
         return self.setup.known(kind)
+
+    def placed(self, param: int, rows: Array) -> Array:
+        """Where `param_diffs[param]` has these rows of a table (int64): there, or where one that is `lazy` has them."""
+        return place(rows) if self.places and (place := self.places[param]) is not None else rows
 
     def resize_top(self, index: int, shape: Shape) -> Array:
         """For `dynamic` layers: the true shape of a top, at most the planned one; returns the array to fill."""
@@ -281,8 +288,7 @@ class Example:
     """A small layer: the text of its fields (without name, type, bottom and top), its inputs, how many tops.
 
     The generic tests check its gradient, its shapes and that it runs in place like out of place; `netc explain` shows
-    the first. `gradient` False only where the derivative is not defined by the formula (say why in `note`). `given`:
-    the shapes of a data layer's tops, where only its data knows them.
+    the first. `gradient` False only where the formula defines no derivative (why: `note`). given: data's shapes.
     """
 
     fields: str = ""

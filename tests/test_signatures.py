@@ -37,7 +37,7 @@ RECORDS = {  # fields of a message are read as attributes, and which there are t
     "netc.writes": {"refused"},
 }
 COMPILED = {  # numba takes functions and numbers of any type, and keeps what it likes
-    "netc.fast.machine.addresses": {"bytes_at", "floats"},
+    "netc.fast.machine.addresses": {"bytes_at", "floats", "integers"},
     "netc.fast.machine.emit": {"tile"},
     "netc.jit.kernels": {
         "Kernel.__init__",

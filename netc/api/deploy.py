@@ -253,7 +253,7 @@ def _plain(record: Record, keep_fillers: bool) -> Record:
     """A layer without what only training needs; parameters that are shared keep their names."""
     changes: dict[str, Any] = dict.fromkeys(_TRAINING_FIELDS)
     if any(p.has("name") for p in record.param):
-        changes["param"] = tuple(p.replace(lr_mult=None, decay_mult=None) for p in record.param)
+        changes["param"] = tuple(p.replace(lr_mult=None, decay_mult=None, lazy=None) for p in record.param)
     for name, value in record.values.items():
         if isinstance(value, Record) and name not in changes and not keep_fillers:
             fillers = [n for n, v in value.values.items() if _is_filler(v)]

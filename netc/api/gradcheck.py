@@ -94,7 +94,7 @@ def gradcheck(
     generator = np.random.default_rng(seed)
     excuses = _excuses(net.plan)
     for parameter in net.learned:
-        assert parameter.diff is not None
+        assert parameter.gradient is not None
         size = parameter.array.size
         drawn = np.sort(generator.choice(size, min(values, size), replace=False))
         gradient = check.gradients[parameter.param.index].reshape(-1)
@@ -148,11 +148,15 @@ class _Check:
         self.net = net
         self.iteration = net.iteration
         self.state = {key: array.copy() for key, array in net.state.items()}
-        self.blobs = [(p.data, p.data.copy()) for p in net.parameters.all if p.diff is None]  # BatchNorm's statistics
+        self.blobs = [
+            (p.data, p.data.copy()) for p in net.parameters.all if p.gradient is None
+        ]  # BatchNorm's statistics
         net.zero_param_diffs()
         self.loss()
         net.backward()
-        self.gradients: dict[int, Any] = {p.param.index: p.diff.copy() for p in net.learned if p.diff is not None}
+        self.gradients: dict[int, Any] = {
+            p.param.index: diff.copy() for p in net.learned if (diff := p.diff) is not None
+        }
 
     def loss(self) -> float:
         self.net.iteration = self.iteration

@@ -107,8 +107,8 @@ def _updates(rule: Rule) -> Callable[..., Any]:
     """Launches of updates, which are never run."""
     compiled: Any = import_module("netc.solve.compiled")
 
-    def launches(_param: int, data: Any, gradient: Any, _first: int, count: int) -> Any:
-        return compiled.launches(rule, data, gradient, count, 0, [0] * rule.histories)
+    def launches(_param: int, data: Any, gradient: Any, part: Any) -> Any:
+        return compiled.launches(rule, data, gradient, part, 0, [0] * rule.histories)
 
     return launches
 

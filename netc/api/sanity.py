@@ -156,11 +156,11 @@ class Inspector(Events):
                 self._look(node, index, self.net.graph.values[value].name, top)
             return
         for blob in self.net.parameters.of_layer(layer):
-            if blob.diff is not None:
+            if (diff := blob.diff) is not None:
                 name = blob.param.name
                 weight = float(np.linalg.norm(blob.array.astype(np.float64)))
-                self._gradients[name] = Gradient(node.name, name, spread(blob.diff), weight)
-                self._keep(f"gradients/{name}", blob.diff)
+                self._gradients[name] = Gradient(node.name, name, spread(diff), weight)
+                self._keep(f"gradients/{name}", diff)
 
     def _look(self, node: Node, index: int, name: str, top: Array) -> None:
         units, dead = _units(node, top)

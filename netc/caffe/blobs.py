@@ -90,8 +90,8 @@ class ParamBlob(Blob):
         return self._engine.parameters.of_layer(self._layer)[self._position]
 
     def _gradient(self, blob: Parameter) -> Array:
-        if blob.diff is not None:
-            return blob.diff
+        if (diff := blob.diff) is not None:
+            return diff
         if self._zeros is None:
             self._zeros = np.zeros_like(blob.array)
         return self._zeros

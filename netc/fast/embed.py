@@ -13,6 +13,7 @@ from netc.fast.machine.operands import Read, Update, Write, entry
 from netc.fast.program.builder import Builder
 from netc.fast.program.family import Family
 from netc.fast.program.lowered import Layout
+from netc.fast.program.rows import placed
 from netc.kernels.labels import indices
 from netc.layer import Shape
 from netc.plan.model import Step
@@ -77,7 +78,8 @@ def backward(b: Builder, step: Step) -> None:
     dy, size = b.read_plain(step.top_diffs[0]).flat, table_shape(b, layer)[1]
     count = prod(b.shape(b.bottom(layer)))
     if (gradient := b.param_gradient(layer, 0)) is not None:
-        b.emit(rows_gradient(index=found, dy=dy, gradient=gradient, count=count, size=size), "rows' gradient")
+        places = placed(b, layer, 0, found)
+        b.emit(rows_gradient(index=places, dy=dy, gradient=gradient, count=count, size=size), "rows' gradient")
     if len(b.planned(layer).params) > 1 and (db := b.param_gradient(layer, 1)) is not None:
         b.emit(bias_gradient(dy=dy, db=db, m=count, n=size), "bias gradient")
 

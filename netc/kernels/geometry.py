@@ -7,7 +7,11 @@ only a layer's own kernels read stands in the layer's file.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
 
 # ---------------------------------------------------------------- how a blob's axes are taken
 
@@ -136,6 +140,20 @@ class LrnGeometry:
     width: int
     k: float
     alpha: float
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class NegativeSamplingGeometry:
+    """Rows of the batch, classes that each looks at, values of a vector, all classes.
+
+    cumulated: of each class the sum of its weight and of those before it, in float64; None: all classes are alike.
+    """
+
+    rows: int
+    columns: int
+    size: int
+    classes: int
+    cumulated: Array | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ Gradient:
     dW[x] += dy for each index; db = the sum of dy. The indices take none.
 
 Caffe notes:
-    Indices are floats, cut to integers; one outside 0 .. input_dim - 1 (or NaN) is an error.
+    Indices are floats, cut to integers; one outside 0 .. input_dim - 1 (or NaN) is an error. With `param { lazy:
+    true }`, which Caffe does not have, only the rows that a batch reads are updated.
 """
 
 from math import prod
@@ -18,6 +19,7 @@ from math import prod
 import numpy as np
 
 from netc.kernels.labels import INDEX_OUT_OF_RANGE, indices
+from netc.kernels.rows import add_rows
 from netc.layer import MISSING_FIELD, Buffer, Call, Example, Input, LayerType, ParamBlob, Refused, Setup, Site
 from netc.role import Role, whole
 
@@ -28,7 +30,7 @@ def setup(site: Site) -> Setup:
         site.refuse(MISSING_FIELD, "needs num_output, the length of a vector", "num_output")
     if not p.input_dim:
         site.refuse(MISSING_FIELD, "needs input_dim, the number of vectors", "input_dim")
-    params = [ParamBlob("weights", (p.input_dim, p.num_output), p.weight_filler)]
+    params = [ParamBlob("weights", (p.input_dim, p.num_output), p.weight_filler, rows=max(prod(bottom), 1))]
     if p.bias_term:
         params.append(ParamBlob("bias", (p.num_output,), p.bias_filler))
     return Setup(
@@ -54,7 +56,7 @@ def backward(call: Call) -> None:
     found = call.buffers["indices"]
     dy = call.top_diffs[0].reshape(found.size, -1)
     if (dw := call.param_diffs[0]) is not None:
-        np.add.at(dw, found, dy)
+        add_rows(dw, call.placed(0, found), dy)
     if len(call.params) > 1 and (db := call.param_diffs[1]) is not None:
         db += dy.sum(axis=0)
 

@@ -18,13 +18,15 @@ Caffe notes:
     class is an error. NaN makes the loss NaN.
 """
 
+from collections.abc import Sequence
 from math import prod
-from typing import NamedTuple
 
 import numpy as np
 
+from netc.kernels.geometry import NegativeSamplingGeometry
 from netc.kernels.labels import LABEL_OUT_OF_RANGE, class_labels
 from netc.kernels.philox import fill_uniform
+from netc.kernels.rows import add_rows
 from netc.layer import (
     BAD_BOTTOM_SHAPE,
     BAD_FIELD,
@@ -71,14 +73,6 @@ OWN = Param(
 )
 
 
-class Geometry(NamedTuple):
-    """Rows of the batch, classes that each looks at, values of a vector."""
-
-    rows: int
-    columns: int
-    size: int
-
-
 def setup(site: Site) -> Setup:
     p, (rows, labels) = site.p, site.bottoms
     if not p.num_output:
@@ -94,32 +88,35 @@ def setup(site: Site) -> Setup:
     drawn = rows[0] * (p.negative + 1)
     return Setup(
         tops=((),),
-        params=(ParamBlob("vectors", (p.num_output, size), p.weight_filler),),
+        params=(ParamBlob("vectors", (p.num_output, size), p.weight_filler, rows=max(drawn, 1)),),
         buffers=(Buffer("classes", (drawn,), "int32"), Buffer("slope", (drawn,))),
         reads=("x0",),
         random=True,
         macs=drawn * size,
         holds=(ANYTHING, whole(p.num_output)),
-        geometry=Geometry(rows[0], p.negative + 1, size),
+        geometry=NegativeSamplingGeometry(rows[0], p.negative + 1, size, p.num_output, _cumulated(known, p.power)),
     )
+
+
+def _cumulated(frequency: Sequence[float], power: float) -> Array | None:
+    return np.cumsum(np.array(frequency, np.float64) ** power) if frequency else None
 
 
 def _drawn(call: Call, count: int) -> Array:
     """Classes by the frequencies: where a uniform number falls in their cumulated sum."""
-    draws = np.empty(count, np.float64)
+    g, draws = call.known(NegativeSamplingGeometry), np.empty(count, np.float64)
     fill_uniform(draws, call.seed, call.stream, call.iteration)
-    classes = call.p.num_output
-    found: Array = (draws * classes).astype(np.int64)
-    if call.p.frequency:
-        cumulated = np.cumsum(np.array(call.p.frequency, np.float64) ** call.p.power)
-        found = np.searchsorted(cumulated, draws * cumulated[-1], side="right")
-    below: Array = np.minimum(found, classes - 1)
+    found: Array = (draws * g.classes).astype(np.int64)
+    if g.cumulated is not None:
+        found = np.searchsorted(g.cumulated, draws * g.cumulated[-1], side="right")
+    below: Array = np.minimum(found, g.classes - 1)
     return below
 
 
 def forward(call: Call) -> None:
-    rows, columns, size = call.known(Geometry)
-    vectors, h = call.params[0], call.bottoms[0].reshape(rows, size)
+    g = call.known(NegativeSamplingGeometry)
+    rows, columns = g.rows, g.columns
+    vectors, h = call.params[0], call.bottoms[0].reshape(rows, g.size)
     classes = call.buffers["classes"].reshape(rows, columns)
     classes[:, 0] = class_labels(call.record, call.bottoms[1], len(vectors))
     classes[:, 1:] = _drawn(call, rows * (columns - 1)).reshape(rows, columns - 1)
@@ -136,13 +133,15 @@ def forward(call: Call) -> None:
 
 
 def backward(call: Call) -> None:
-    rows, columns, size = call.known(Geometry)
+    g = call.known(NegativeSamplingGeometry)
+    rows, columns, size = g.rows, g.columns, g.size
     classes = call.buffers["classes"].reshape(rows, columns)
     slope = call.buffers["slope"].reshape(rows, columns) * (call.top_diffs[0].item() / rows)
     if (dh := call.bottom_diffs[0]) is not None:
         np.einsum("rc,rcd->rd", slope, call.params[0][classes], out=dh.reshape(rows, size))
     if (dv := call.param_diffs[0]) is not None:
-        np.add.at(dv, classes, slope[:, :, None] * call.bottoms[0].reshape(rows, 1, size))
+        found = call.placed(0, classes.astype(np.int64).ravel())
+        add_rows(dv, found, (slope[:, :, None] * call.bottoms[0].reshape(rows, 1, size)).reshape(-1, size))
 
 
 _FILLER = 'weight_filler { type: "gaussian" std: 0.5 }'

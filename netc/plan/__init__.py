@@ -16,6 +16,7 @@ from netc.plan.params import params
 from netc.plan.placement import place
 from netc.plan.receptive import receptive
 from netc.plan.recompute import recomputable
+from netc.plan.rows import rows
 from netc.plan.schedule import schedule
 from netc.plan.shapes import shapes
 from netc.plan.sharing import sharing
@@ -30,6 +31,7 @@ __all__ = ["CHECKS", "LAYOUT", "Plan", "again", "plan"]
 CHECKS: tuple[Callable[[Draft], None], ...] = (
     shapes,
     params,
+    rows,
     learners,
     gradients,
     idle,

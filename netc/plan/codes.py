@@ -82,3 +82,11 @@ BAD_INPUT_SHAPE = Code(
     example="netc summary net.prototxt --batch 0",
     fix="Give whole numbers of at least 1.",
 )
+NOT_BY_ROWS = Code(
+    "PLN036",
+    "a parameter that cannot be updated by rows",
+    why="`lazy: true` updates only the rows of a table that a batch reads, as an Embed layer does. A layer that reads "
+    "all of a parameter has a gradient for all of it.",
+    example="x = Input() { shape { dim: [2, 8] } }\ny = InnerProduct(x) { num_output: 10 param { lazy: true } }",
+    fix="Take `lazy: true` out, or give the layer that reads all of the table a parameter of its own.",
+)

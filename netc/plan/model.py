@@ -43,6 +43,7 @@ class Param:
     lr_mult: float
     decay_mult: float
     learned: bool  # takes gradient: the blob is learned, lr_mult is not 0 and this is a net with backward
+    rows: int = 0  # if it is updated by rows (`lazy`), how many of them a pass reads at most; 0: it is not
 
     @property
     def shape(self) -> Shape:

@@ -11,7 +11,7 @@ from typing import Literal
 
 from netc.layer import Shape
 from netc.plan.allocate import aligned
-from netc.plan.model import Plan, SlotKind, Step
+from netc.plan.model import Param, Plan, SlotKind, Step
 
 Kind = Literal["blob", "gradient", "buffer", "workspace"]
 KINDS: dict[SlotKind, Kind] = {
@@ -130,8 +130,20 @@ def of_plan(plan: Plan, histories: int = 0, scale: int = 1) -> Usage:
 def fixed(plan: Plan, histories: int, scale: int = 1) -> dict[str, int]:
     """Bytes of parameters, of gradients that live all the time, and of the solver's memory."""
     every = sum(4 * scale * prod(p.shape) for p in plan.params)
-    learned = sum(4 * scale * prod(p.shape) for p in plan.params if p.learned and plan.backward_planned)
-    return {"parameters": every, "gradients": learned, "history": histories * learned}
+    learned = [p for p in plan.params if p.learned and plan.backward_planned]
+    history = histories * sum(4 * scale * prod(p.shape) for p in learned)
+    return {"parameters": every, "gradients": sum(gradient_bytes(p, 4 * scale) for p in learned), "history": history}
+
+
+def gradient_bytes(param: Param, item: int = 4) -> int:
+    """What a parameter's gradient takes, `item` bytes a value.
+
+    Of a table that is updated by rows: those that a pass reads at most, their numbers, a place for each of all rows.
+    """
+    if not param.rows:
+        return item * prod(param.shape)
+    rows = min(param.rows, param.shape[0])
+    return rows * (item * prod(param.shape[1:]) + 8) + 8 * param.shape[0]
 
 
 def label(plan: Plan, step: Step) -> str:

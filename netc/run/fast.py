@@ -340,7 +340,8 @@ class Fast(Steps):
         if memory.external.kind == "clock":
             return int(self._clock.ctypes.data)
         blob = self.storage.parameters.all[memory.external.param]
-        target = blob.array if memory.external.kind == "param" else blob.diff
+        kind = memory.external.kind
+        target = blob.array if kind == "param" else blob.added if kind == "gradient" else getattr(blob.rows, kind)
         assert target is not None
         assert target.flags.c_contiguous
         return int(target.ctypes.data)

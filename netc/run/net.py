@@ -304,7 +304,10 @@ class Net:
 
     @property
     def param_diffs(self) -> dict[str, tuple[Array | None, ...]]:
-        """The gradients of the parameter blobs; None for blobs that are not learned. Raises NetError(RUN025)."""
+        """The gradients of the parameter blobs; None for blobs that are not learned. Raises NetError(RUN025).
+
+        That of a table that is updated by rows (`param { lazy: true }`) is a copy.
+        """
         if self._gradients_gone:
             raise NetError(Diagnostic(RELEASED, "the last updates were made in backward, and kept no gradients"))
         return {key: tuple(b.diff for b in blobs) for key, blobs in self.parameters.by_layer().items()}
@@ -322,7 +325,7 @@ class Net:
     def zero_param_diffs(self) -> None:
         """Set every parameter's gradient to zero; backward adds to it."""
         self._gradients_gone = False
-        self.parameters.gradient[:] = 0
+        self.parameters.clear_gradients()
 
     def _check_writes(self) -> None:
         """Refuse files that layers may not write before anything has run (LAY115)."""

@@ -13,6 +13,7 @@ from netc.data.pictures import picture
 from netc.errors import Report
 from netc.kernels.fillers import fill
 from netc.kernels.philox import stream
+from netc.kernels.rows import RowGradient
 from netc.layer import Array, Shape, format_shape
 from netc.plan.model import Param, Plan
 from netc.run.arena import ALIGNMENT, aligned_bytes
@@ -28,8 +29,23 @@ class Parameter:
     param: Param
     owner: str
     values: Values
-    diff: Array | None
+    gradient: Array | RowGradient | None
     shape: Shape
+
+    @property
+    def rows(self) -> RowGradient | None:
+        """The gradient of a table that is updated by rows."""
+        return self.gradient if isinstance(self.gradient, RowGradient) else None
+
+    @property
+    def added(self) -> Array | None:
+        """What backward adds to, in the shape of the values; of a table that is updated by rows in rows of its own."""
+        return self.gradient.values if isinstance(self.gradient, RowGradient) else self.gradient
+
+    @property
+    def diff(self) -> Array | None:
+        """The gradient, to be read and written; of a table that is updated by rows a copy, to be read."""
+        return self.gradient.whole() if isinstance(self.gradient, RowGradient) else self.gradient
 
     @property
     def data(self) -> Array:
@@ -56,12 +72,14 @@ class Parameters:
         found = _shared(plan, shared)
         fresh = [p for p in plan.params if p.index not in found]
         learned = [p for p in plan.params if p.learned and plan.backward_planned]
-        self.gradient, diffs = _pack(learned, dtype)  # zeros that take no memory until somebody writes there
+        self.gradient, gradients = _gradients(learned, dtype)
         _, arrays = _pack(fresh, dtype)
         for p in fresh:
             fill(arrays[p.index], p.blob.filler, seed, stream(keys[p.layer], p.position), read=picture)
         values = {index: Values(array) for index, array in arrays.items()} | found
-        self.all = tuple(Parameter(p, keys[p.layer], values[p.index], diffs.get(p.index), p.shape) for p in plan.params)
+        self.all = tuple(
+            Parameter(p, keys[p.layer], values[p.index], gradients.get(p.index), p.shape) for p in plan.params
+        )
 
     def of_layer(self, layer: int) -> tuple[Parameter, ...]:
         """The blobs that a layer uses, in the type's order and in its own shapes (PERMISSIVE sharing may reshape)."""
@@ -85,10 +103,17 @@ class Parameters:
     def replica(self) -> Parameters:
         """Parameters of the same values, with own gradients, which take no memory until somebody writes there."""
         twin = copy(self)
-        learned = [blob.param for blob in self.all if blob.diff is not None]
-        twin.gradient, diffs = _pack(learned, self.all[0].array.dtype) if self.all else (self.gradient, {})
-        twin.all = tuple(replace(blob, diff=diffs.get(blob.param.index)) for blob in self.all)
+        learned = [blob.param for blob in self.all if blob.gradient is not None]
+        twin.gradient, gradients = _gradients(learned, self.all[0].array.dtype) if self.all else (self.gradient, {})
+        twin.all = tuple(replace(blob, gradient=gradients.get(blob.param.index)) for blob in self.all)
         return twin
+
+    def clear_gradients(self) -> None:
+        """Set every gradient to zero."""
+        self.gradient[:] = 0
+        for blob in self.all:
+            if blob.rows is not None:
+                blob.rows.clear()
 
     def belonging(self, plan: Plan) -> dict[int, tuple[Parameter, ...]]:
         """The blobs that belong to each of another net's layers with parameters, by index: those of the same names."""
@@ -100,7 +125,8 @@ class Parameters:
 def _shaped(blob: Parameter, shape: Shape) -> Parameter:
     if blob.shape == shape:
         return blob
-    return replace(blob, shape=shape, diff=None if blob.diff is None else blob.diff.reshape(shape))
+    assert blob.rows is None  # the plan sees to it that all users of a table see the same rows
+    return replace(blob, shape=shape, gradient=None if blob.added is None else blob.added.reshape(shape))
 
 
 def _shared(plan: Plan, other: Parameters | None) -> dict[int, Values]:
@@ -118,6 +144,13 @@ def _shared(plan: Plan, other: Parameters | None) -> dict[int, Values]:
         found[p.index] = blob.values
     report.finish()
     return found
+
+
+def _gradients(learned: list[Param], dtype: np.dtype[Any]) -> tuple[Array, dict[int, Array | RowGradient]]:
+    """Zeros that take no memory until somebody writes there: one flat array with a view for each parameter, and beside
+    it the gradients of those that are updated by rows."""
+    flat, views = _pack([p for p in learned if not p.rows], dtype)
+    return flat, {**views, **{p.index: RowGradient.of(p.shape, dtype) for p in learned if p.rows}}
 
 
 def _pack(params: list[Param], dtype: np.dtype[Any]) -> tuple[Array, dict[int, Array]]:

@@ -159,7 +159,7 @@ def weights_of(net: Net, diffs: bool = False, sparse: Container[int] = ()) -> We
     layers = []
     for node in net.graph.nodes:
         own = net.parameters.of_layer(node.index)
-        gradients = tuple(np.zeros_like(b.array) if b.diff is None else b.diff for b in own) if diffs else ()
+        gradients = tuple(np.zeros_like(b.array) if (diff := b.diff) is None else diff for b in own) if diffs else ()
         few = frozenset(i for i, b in enumerate(own) if b.param.index in sparse)
         layers.append(LayerWeights(node.name, node.type.name, tuple(b.data for b in own), gradients, few))
     return Weights(net.graph.name, tuple(layers))

@@ -42,7 +42,7 @@ class _Start:
     def __init__(self, net: Net) -> None:
         self.net = net
         self.iteration, self.sources = net.iteration, snapshots.source_states(net)
-        kept = [*net.state.values(), *(b.data for b in net.parameters.all if b.diff is None)]
+        kept = [*net.state.values(), *(b.data for b in net.parameters.all if b.gradient is None)]
         self.kept = [(array, array.copy()) for array in kept]
 
     def go_back(self) -> None:
@@ -173,7 +173,7 @@ class Learning(Training):
         Gradients are then the sum over all batches (of several ranks, each has that of its part).
         """
         loss, outputs = 0.0, Outputs()
-        count, ranks, parts = self.p.iter_size, self.ranks, self.updater.parts
+        count, ranks = self.p.iter_size, self.ranks
         start = _Start(self.net) if count > 1 and self._whole.torn is None else None
         for first in range(0, count, ranks.size):
             if first and start is not None and self._is_stop_asked():
@@ -187,9 +187,9 @@ class Learning(Training):
                 loss += found / count
             self.net.backward()
             if count > 1:
-                parts.add(first == 0)
+                self.updater.add(first == 0)
         if count > 1:
-            parts.finish()
+            self.updater.finish()
         return ranks.broadcast(outputs, ranks.size - 1), loss
 
     def _is_stop_asked(self) -> bool:

@@ -14,7 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from netc.layer import Array
+from netc.solve import sparsity
+from netc.solve.prepare import PREPARED, prepare
 from netc.solve.ranks import Ranks
+from netc.solve.rule import Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,18 @@ class Chunk:
     history: tuple[Array, ...]
     numbers: Array
     mask: Array | None = None
+
+    def keep(self) -> None:
+        """Put 0 into the gradient where weights are out."""
+        if self.mask is not None:
+            sparsity.keep(self.diff, self.mask)
+
+    def update(self, rule: Rule) -> None:
+        """One update; the gradient becomes it."""
+        prepare(self.data, self.diff, self.numbers)
+        rule.update(self.data, self.diff, *self.history, self.numbers[PREPARED:])
+        if self.mask is not None:
+            sparsity.keep(self.data, self.mask)
 
 
 def divided(chunks: Sequence[Chunk], length: int, parts: int) -> tuple[int, ...]:

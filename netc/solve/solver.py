@@ -22,7 +22,7 @@ from netc.solve.fit import able, fit, missing
 from netc.solve.learning import AbandonedError, Learning
 from netc.solve.locks import Claim
 from netc.solve.ranks import ALONE, Ranks
-from netc.solve.ranks.codes import NOT_SPLIT
+from netc.solve.ranks.codes import NOT_SPLIT, ROWS
 from netc.solve.resume import DataChanged
 from netc.solve.same import refuse_others
 from netc.solve.stages import of_all_ranks
@@ -84,6 +84,10 @@ class Solver(Learning):
             snapshots.check(self.record, self.prefix, report, self.net)
         if self.ranks.size > 1 and (node := dealing.keeps(self.net)):
             report.add_new(carried.refused(node, "may carry something from one batch to the next").diagnostics)
+        for param in self.net.plan.params if self.ranks.size > 1 else ():
+            if param.rows and param.learned:
+                message = f'"{param.name}" is updated by rows, which {self.ranks.size} ranks cannot add up'
+                report.error(ROWS, message, self.net.plan.graph.nodes[param.layer].record.span, help=ROWS.fix)
         checks.check_early_stop(self.record, [self.net_outputs(t.net) for t in self.tests], report)
         for diagnostic in report.diagnostics:
             if diagnostic.severity == "warning":

@@ -22,14 +22,15 @@ from netc.solve.codes import UNKNOWN_NAME
 from netc.solve.parts import Chunk, Parts
 from netc.solve.plateau import Plateau
 from netc.solve.policies import learning_rate
-from netc.solve.prepare import PREPARED, prepare
 from netc.solve.ranks import ALONE, Ranks
+from netc.solve.rows import Table, table_of
 from netc.solve.rule import Moment, Rule
 from netc.solve.rules import rules
 from netc.solve.turns import turns_of
 
 if TYPE_CHECKING:  # costly to import
     from netc.fast.machine.launch import Launch, Ref
+    from netc.fast.program.lowered import Rows, Values
 
 REGULARIZATIONS: dict[str, str] = {
     "L2": "weight_decay times half the sum of squares: each gradient gets weight_decay times its value",
@@ -102,9 +103,12 @@ class Updater:
         )
         self._numbers = {index: np.zeros(16, b.array.dtype) for index, b in every.items()}
         self.masks = self._masks(every.values()) if p.sparsity else {}
-        self._in_backward = update_in_backward and not needs_all_gradients(p) and net.update_in_backward(self._launches)
+        together = needs_all_gradients(p) or any(net.parameters.all[index].rows is not None for index in self.masks)
+        self._in_backward = update_in_backward and not together and net.update_in_backward(self._launches)
         self._pool: ThreadPoolExecutor | None = None
-        self._every = [chunk for _, blob in sorted(every.items()) for chunk in self._split(blob)]
+        blobs = [blob for _, blob in sorted(every.items())]
+        self._every = [chunk for blob in blobs if blob.rows is None for chunk in self._split(blob)]
+        self._tables = [self._table(blob) for blob in blobs if blob.rows is not None]
         self._chunks = {turn: self._of(blobs) for turn, blobs in self._learned.items()}
         self.parts = Parts(self._every, net.parameters.gradient, ranks)
         self.plateau = Plateau()
@@ -115,14 +119,18 @@ class Updater:
         return self._in_backward and not self.net.is_observed
 
     def _split(self, blob: Parameter) -> Iterator[Chunk]:
-        assert blob.diff is not None
+        assert blob.added is not None
         index = blob.param.index
-        arrays = [a.reshape(-1) for a in (blob.array, blob.diff, *(h[index] for h in self.history))]
+        arrays = [a.reshape(-1) for a in (blob.array, blob.added, *(h[index] for h in self.history))]
         for start in range(0, blob.array.size, CHUNK):
             data, diff, *history = (a[start : start + CHUNK] for a in arrays)
             mask = self.masks[index][start : start + CHUNK] if index in self.masks else None
             at = (diff.ctypes.data - self.net.parameters.gradient.ctypes.data) // diff.itemsize
             yield Chunk(index, start, at, data, diff, tuple(history), self._numbers[index], mask)
+
+    def _table(self, blob: Parameter) -> Table:
+        index = blob.param.index
+        return table_of(blob, [h[index] for h in self.history], self._numbers[index], self.masks.get(index))
 
     def _of(self, blobs: Iterable[Parameter]) -> list[Chunk]:
         indices = {blob.param.index for blob in blobs}
@@ -141,6 +149,9 @@ class Updater:
         for chunk in filter(self.parts.is_own, self._every):
             for own, arrays in zip(chunk.history, history, strict=True):
                 own[...] = arrays[chunk.index].reshape(-1)[chunk.start : chunk.start + own.size]
+        for table in self._tables:
+            for own, arrays in zip(table.history, history, strict=True):
+                own[...] = arrays[table.index].reshape(own.shape)
 
     # ------------------------------------------------------------ sparse weights
 
@@ -160,6 +171,20 @@ class Updater:
                 history[index].reshape(-1)[mask == 0] = 0
             blob.values.touch()
 
+    # ------------------------------------------------------------ several batches
+
+    def add(self, first: bool) -> None:
+        """Add the gradients of a batch to the sum over all batches (see `Parts.add`); first: begin a new sum."""
+        self.parts.add(first)
+        for table in self._tables:
+            table.add(first)
+
+    def finish(self) -> None:
+        """Make the sums the gradients."""
+        self.parts.finish()
+        for table in self._tables:
+            table.finish()
+
     # ------------------------------------------------------------ after backward
 
     def apply(self, iteration: int, update: int = 0) -> float:
@@ -169,10 +194,11 @@ class Updater:
         gradients of its part, and has the updates of that part and all parameters afterwards.
         """
         every = self._chunks[self.turns[update]]
-        chunks = list(filter(self.parts.is_own, every))
+        learned = {blob.param.index for blob in self._learned[self.turns[update]]}
+        tables = [table for table in self._tables if table.index in learned]
+        chunks: list[Chunk | Table] = [*filter(self.parts.is_own, every), *tables]
         for chunk in chunks:
-            if chunk.mask is not None:
-                sparsity.keep(chunk.diff, chunk.mask)
+            chunk.keep()
         rate = self._prepare(iteration, update, self._clip(chunks) / self.p.iter_size)
         threads = min(self.net.threads, len(chunks))
         try:
@@ -192,14 +218,11 @@ class Updater:
             self._pool.shutdown()
             self._pool = None
 
-    def _update(self, chunks: list[Chunk]) -> None:
-        for c in chunks:
-            prepare(c.data, c.diff, c.numbers)
-            self.rule.update(c.data, c.diff, *c.history, c.numbers[PREPARED:])
-            if c.mask is not None:
-                sparsity.keep(c.data, c.mask)
+    def _update(self, chunks: list[Chunk | Table]) -> None:
+        for chunk in chunks:
+            chunk.update(self.rule)
 
-    def _clip(self, chunks: list[Chunk]) -> float:
+    def _clip(self, chunks: list[Chunk | Table]) -> float:
         """What the gradients are multiplied by so that their norm over all parameters is at most clip_gradients."""
         limit = self.p.clip_gradients
         if limit < 0:
@@ -216,20 +239,17 @@ class Updater:
         self.net.backward_and_update()
         return rate
 
-    def _launches(self, param: int, data: Ref, gradient: Ref, first: int, count: int) -> list[Launch]:
-        """The launches that update values first..first+count-1 of a parameter.
-
-        data, gradient: references to the first of them, and to its gradient.
-        """
+    def _launches(self, param: int, data: Ref, gradient: Ref, part: Values | Rows) -> list[Launch]:
+        """The launches that update a part of a parameter; data, gradient: see `netc.fast.program.lowered.Updates`."""
         compiled: Any = import_module("netc.solve.compiled")  # costly to import
         if param not in self._numbers:
             return []  # no turn changes it
-        history = [h[param].ctypes.data + 4 * first for h in self.history]
+        history = [h[param].ctypes.data for h in self.history]
         numbers = self._numbers[param].ctypes.data
-        launches: list[Launch] = compiled.launches(self.rule, data, gradient, count, numbers, history)
+        launches: list[Launch] = compiled.launches(self.rule, data, gradient, part, numbers, history)
         if param in self.masks:
-            mask = self.masks[param].ctypes.data + first
-            launches = [compiled.masked(gradient, count, mask), *launches, compiled.masked(data, count, mask)]
+            mask = self.masks[param].ctypes.data
+            launches = [compiled.masked(gradient, part, mask), *launches, compiled.masked(data, part, mask)]
         return launches
 
     # ------------------------------------------------------------ the numbers of an iteration

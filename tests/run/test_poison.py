@@ -179,6 +179,14 @@ keys = MatMul(words, table)
 score = MatMul(q, keys) { transpose_b: true }
 loss2 = Reduction(score) { loss_weight: 1 }
 """,
+    "rows": """
+label = Input() { shape { dim: 12 } }
+x = Embed(label) { input_dim: 9 num_output: 20 param { name: "t" lazy: true } }
+y = Embed(label) { input_dim: 9 num_output: 20 param { name: "t" } }
+z = Eltwise(x, y)
+loss = NegativeSamplingLoss(z, label) {
+  num_output: 4 negative: 3 frequency: [8, 4, 0, 1] param { lazy: true } weight_filler { type: "xavier" } }
+""",
 }
 FROZEN = """
 data = Input() { shape { dim: [2, 20, 8, 8] } }
@@ -205,6 +213,8 @@ j = Convolution(i) { num_output: 3 kernel_size: 1 }
 j = Softmax(j)
 """
 SOLVER = 'base_lr: 0.01 lr_policy: "fixed" momentum: 0.9'
+SOLVERS = (SOLVER, f'{SOLVER} type: "Adam"')
+UPDATED = ("lenet", "rows")
 
 
 def net_of(plan: Plan, threads: int = 2) -> Net:
@@ -251,7 +261,7 @@ def name_of(kernel: Entry) -> str:
 
 def existing() -> set[str]:
     """Every entry of the modules of fast kernels, every function there that makes entries, and updates' templates."""
-    found = {f"{compiled.__name__}.{name}" for name in vars(compiled) if name.startswith("_with_")}
+    found = {f"{compiled.__name__}.{name}" for name in vars(compiled) if "_with_" in name}
     for module in all_modules():
         for name, thing in vars(module).items():
             if isinstance(thing, Entry):
@@ -273,7 +283,8 @@ def all_modules() -> Iterator[ModuleType]:
 
 def test_every_kernel_there_is_runs_here() -> None:
     tested = {name_of(checksum._sum)}
-    for fast in [*map(fast_of, map(case, CASES)), *map(updating, (SOLVER, f'{SOLVER} type: "Adam"'))]:
+    solvers = [(name, solver) for name in UPDATED for solver in SOLVERS]
+    for fast in [*map(fast_of, map(case, CASES)), *(updating(*both) for both in solvers)]:
         tested |= {name_of(launch.kernel) for launch in launches_of(fast)}
     exist = existing()
     assert len(exist) > 50
@@ -292,9 +303,9 @@ def launches_of(fast: Fast) -> Iterator[Launch]:
             yield item.launch
 
 
-def updating(solver: str) -> Fast:
+def updating(name: str, solver: str) -> Fast:
     """A net whose parameters are updated in backward."""
-    made = Solver(solver_record(solver), case("lenet"), keep_gradients=False)
+    made = Solver(solver_record(solver), case(name), keep_gradients=False)
     return fast_of(made.net)
 
 
@@ -316,9 +327,10 @@ def test_so_do_those_of_chunks_that_end_within_an_image(monkeypatch: pytest.Monk
     assert check(fast_of(net)) > 100
 
 
-@pytest.mark.parametrize("solver", [SOLVER, f'{SOLVER} type: "Adam"'])
-def test_so_do_updates_in_backward(solver: str) -> None:
-    made = Solver(solver_record(solver), case("lenet"), keep_gradients=False)
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("name", UPDATED)
+def test_so_do_updates_in_backward(name: str, solver: str) -> None:
+    made = Solver(solver_record(solver), case(name), keep_gradients=False)
     made.step(1)
     assert made.updater.updates_in_backward
     hidden = [array for arrays in made.updater.history for array in arrays.values()]
@@ -372,11 +384,12 @@ def memory_of(fast: Fast) -> Memory:
 
 
 def outside(fast: Fast, external: External) -> Array:
-    """The bytes of a parameter, of its gradient, or of the clock."""
+    """The bytes of a parameter, of its gradient or a part of that, or of the clock."""
     if external.kind == "clock":
         return fast._clock.view(np.uint8)
     blob = fast.storage.parameters.all[external.param]
-    found = blob.data if external.kind == "param" else blob.diff
+    kind = external.kind
+    found = blob.data if kind == "param" else blob.added if kind == "gradient" else getattr(blob.rows, kind)
     assert found is not None
     return found.reshape(-1).view(np.uint8)
 

@@ -23,7 +23,7 @@ from tools.bench.cases import CASES, Case, netc_call, open_net
 
 
 def contenders(case: Case, peers: bool) -> list[str]:
-    if not peers:
+    if not peers or case.alone:
         return ["netc"]
     layouts = ["torch nchw"] if case.words else ["torch nchw", "torch channels_last"]
     return ["netc", *layouts, *([] if case.train else ["onnxruntime"])]
@@ -91,7 +91,7 @@ def row(case: Case, threads: int, seconds: float, peers: bool) -> str:
         middle, half = turns.spread(times)
         cells.append(f"{middle:.1f} ± {half:.1f}" + ("" if name == "netc" else f" ({middle / ours:.2f}x)"))
     cells += ["–"] * (4 - len(cells))
-    memory = [f"{peak_megabytes(case, threads, name):.0f}" for name in (("netc", "torch nchw") if peers else ("netc",))]
+    memory = [f"{peak_megabytes(case, threads, name):.0f}" for name in contenders(case, peers)[:2]]
     return f"| {case.title} | {' | '.join(cells)} | {' / '.join(memory)} |"
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -23,13 +23,18 @@ SOLVER = 'base_lr: 0.0001 lr_policy: "fixed" momentum: 0.9 weight_decay: 0.0005'
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A net, its batch, and whether a whole training step or only forward is timed. words: it reads sequences."""
+    """A net, its batch, and whether a whole training step or only forward is timed.
+
+    words: it reads words, and the batch is what the file says. alone: no peer runs it. settings: the file's constants.
+    """
 
     name: str
     file: Path
     batch: int
     train: bool
     words: bool = False
+    alone: bool = False
+    settings: Mapping[str, bool] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -51,13 +56,15 @@ CASES = (
     Case("LSTM", HERE / "nets/lstm.prototxt", 32, True, words=True),
     Case("GRU", HERE / "nets/gru.prototxt", 32, True, words=True),
     Case("Encoder", HERE / "nets/encoder.net", 32, True, words=True),
+    Case("skip-gram", HERE / "nets/skipgram.net", 128, True, words=True, alone=True),
+    Case("skip-gram, dense", HERE / "nets/skipgram.net", 128, True, words=True, alone=True, settings={"lazy": False}),
 )
 
 
 def open_net(case: Case, threads: int, executor: str = "fast") -> Net:
     """The net with random data and parameters."""
-    batch = None if case.words else case.batch  # of words, it is the second axis: as the file says
-    planned = plan(load(case.file), "TRAIN" if case.train else "TEST", batch=batch)
+    batch = None if case.words else case.batch  # of sequences it is the second axis: as the file says
+    planned = plan(load(case.file, settings=case.settings), "TRAIN" if case.train else "TEST", batch=batch)
     net = Net(planned, seed=1, executor=executor, threads=threads)
     fill_inputs(net, 0)
     draw(net, np.random.default_rng(0))
@@ -72,7 +79,7 @@ def draw(net: Net, rng: np.random.Generator) -> None:
             values = (0.1 * rng.normal(size=blobs[0].shape), rng.uniform(0.5, 1.5, blobs[1].shape), np.ones(1))
         elif node.type.name == "Scale":
             values = (rng.uniform(0.1, 0.4, blobs[0].shape), np.zeros(blobs[-1].shape), np.zeros(0))
-        elif node.type.name in ("PReLU", "Normalize", "Embed", "LSTM", "GRU", "LayerNorm"):
+        elif node.type.name in ("PReLU", "Normalize", "Embed", "NegativeSamplingLoss", "LSTM", "GRU", "LayerNorm"):
             continue  # as the file says
         elif blobs:
             spread = np.sqrt(2 / np.prod(blobs[0].shape[1:]))

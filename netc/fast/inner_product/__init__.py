@@ -14,7 +14,7 @@ from netc.fast.machine.launch import NOTHING, Launch, Region
 from netc.fast.program.builder import Builder
 from netc.fast.program.family import Family
 from netc.fast.program.fuse import absorb_chain
-from netc.fast.program.lowered import Layout
+from netc.fast.program.lowered import Layout, Values
 from netc.kernels.geometry import InnerProductGeometry
 from netc.plan.model import Step
 
@@ -107,7 +107,7 @@ def _weight_gradient(b: Builder, layer: int, dy: Region, dw: Region) -> None:
         own, _ = place.cut(4 * sizes.k * count)
         with b.in_variant("updating"):
             b.emit(part(own, (first, count), False), label)
-        b.update(index, own, first * sizes.k, count * sizes.k)
+        b.update(index, own, Values(first * sizes.k, count * sizes.k))
 
 
 def _parts_of_gradient(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from netc.fast.machine.emit import POINTER
-from netc.jit import carray, intrinsic, kernel
+from netc.fast.machine.emit import I32, POINTER
+from netc.jit import carray, cgutils, intrinsic, ir, kernel
 from netc.jit import numba_types as types
 
 
@@ -62,6 +62,27 @@ def bytes_at(address: Any, count: int) -> Any:
 def integer_matrix(address: Any, rows: int, columns: int) -> Any:
     """rows x columns int64s at an address."""
     return carray(_integer_pointer(address), (rows, columns))
+
+
+@intrinsic
+def _prefetch(_context: Any, address: Any) -> Any:
+    """Ask for the cache line at an address, to be read."""
+
+    def codegen(_context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
+        kind = ir.FunctionType(ir.VoidType(), [POINTER, I32, I32, I32])
+        function = cgutils.get_or_insert_function(b.module, kind, "llvm.prefetch.p0")
+        read, near, data = (ir.Constant(I32, number) for number in (0, 3, 1))
+        b.call(function, [b.inttoptr(arguments[0], POINTER), read, near, data])
+        return _context.get_dummy_value()
+
+    return types.void(types.intp), codegen
+
+
+@kernel(inline="always")
+def prefetch(address: int, size: int) -> None:
+    """Ask for `size` bytes that will be read soon, where no processor can foresee it: rows of a large table."""
+    for offset in range(0, size, 64):
+        _prefetch(address + offset)
 
 
 @kernel

@@ -22,7 +22,9 @@ from netc.fast.program.lowered import (
     Layout,
     Memory,
     Refusal,
+    Rows,
     Updates,
+    Values,
     Variant,
 )
 from netc.layer import Array, Shape
@@ -212,7 +214,7 @@ class Builder:
         """A parameter blob's values, or what stands for them."""
         if (layer, position) in self.weights:
             return self.weights[layer, position]
-        return self._outside(External("param", self.planned(layer).params[position]))
+        return self.outside(External("param", self.planned(layer).params[position]))
 
     def param_gradient(self, layer: int, position: int) -> Region | None:
         """A parameter blob's gradient, None if it takes none."""
@@ -221,19 +223,25 @@ class Builder:
 
     def gradient(self, index: int) -> Region:
         """A parameter blob's gradient, by its index in the plan."""
-        return self._outside(External("gradient", index))
+        return self.outside(External("gradient", index))
 
     def clock(self) -> Region:
         """The seed and the iteration, which random draws depend on."""
-        return self._outside(External("clock"))
+        return self.outside(External("clock"))
 
-    def _outside(self, external: External) -> Region:
+    def outside(self, external: External) -> Region:
+        """Memory that is not in the arena."""
         if external not in self._external:
             self._external[external] = len(self.memory)
-            size = prod(self.plan.params[external.param].shape) * 4 if external.kind != "clock" else CLOCK_BYTES
-            self.memory.append(Memory(f"{external.kind} {external.param}", size, external))
+            self.memory.append(Memory(f"{external.kind} {external.param}", self._bytes(external), external))
         array = self._external[external]
         return Region(array, 0, self.memory[array].nbytes)
+
+    def _bytes(self, external: External) -> int:
+        if external.kind in ("clock", "count"):
+            return CLOCK_BYTES if external.kind == "clock" else 8
+        shape = self.plan.params[external.param].shape
+        return 8 * shape[0] if external.kind in ("rows", "places") else 4 * prod(shape)
 
     def blocked(self, slot: int) -> Blocked:
         """The slot's blocked array."""
@@ -446,14 +454,14 @@ class Builder:
         index = self.planned(layer).params[position]
         return self.updates is not None and sum(index in x.params for x in self.plan.layers) == 1
 
-    def update(self, index: int, gradient: Ref, first: int = 0, count: int | None = None) -> None:
-        """Emit a parameter's update, or that of some of its values; gradient: that of the first."""
+    def update(self, index: int, gradient: Ref, part: Values | Rows) -> None:
+        """Emit the update of a part of a parameter; gradient: that of the part's first value."""
         assert self.updates is not None
         self.updated.add(index)
-        values = self._outside(External("param", index))
-        count = self.memory[values.array].nbytes // 4 if count is None else count
+        values = self.outside(External("param", index))
+        first = values + 4 * part.first if isinstance(part, Values) else values
         with self.in_variant("updating"):
-            self.emit(self.updates(index, values + 4 * first, gradient, first, count))
+            self.emit(self.updates(index, first, gradient, part))
 
     def emit_setup(self, launches: Launch | Iterable[Launch], label: str = "") -> None:
         """Launches that depend on parameters only: in a net without backward they run when those have changed."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from netc.fast.machine.access import Access
-from netc.fast.machine.launch import Launch, Ref
+from netc.fast.machine.launch import Launch, Ref, Region
 from netc.fast.machine.layout import Blocked, Plain
 from netc.layer import Array, Shape
 from netc.plan.model import Step
@@ -18,9 +18,10 @@ Layout = Literal["plain", "blocked"]
 @dataclass(frozen=True, slots=True)
 class External:
     """Memory that is not in the arena: a parameter blob's values or gradient, by index in `Plan.params`, or the clock
-    (the seed and the iteration, two int64s)."""
+    (the seed and the iteration, two int64s). rows, places, count: of the gradient of a table that is updated by rows,
+    arrays of its `RowGradient`, whose values are then the gradient."""
 
-    kind: Literal["param", "gradient", "clock"]
+    kind: Literal["param", "gradient", "rows", "places", "count", "clock"]
     param: int = -1
 
 
@@ -42,9 +43,28 @@ class Memory:
 
 Variant = Literal["accumulating", "updating"]
 """Of backward: it adds to the parameters' own gradients, or it updates each parameter when its gradient is complete."""
-Updates = Callable[[int, Ref, Ref, int, int], Sequence[Launch]]
-"""Makes the launches that update values first..first+count-1 of a parameter: (param, data, gradient, first, count). The
-references are to the first of these values, and to its gradient."""
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """Some values of a parameter, one after the other."""
+
+    first: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows of a table that its gradient has: which (int64s), how many (an int64), and of how many values each."""
+
+    rows: Region
+    count: Region
+    size: int
+
+
+Updates = Callable[[int, Ref, Ref, Values | Rows], Sequence[Launch]]
+"""Makes the launches that update a part of a parameter: (param, data, gradient, part). The references are to the first
+value of the part, and to its gradient; those of rows to the first of the table, and of the gradient's own rows."""
 
 
 @dataclass(frozen=True, slots=True)

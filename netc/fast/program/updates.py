@@ -8,9 +8,14 @@ layer that adds to it to its update. What differs is only where launches write, 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import prod
 
 from netc.fast.machine.moves import clear
+from netc.fast.machine.rows import clear as forget
 from netc.fast.program.builder import Builder
+from netc.fast.program.lowered import Values
+from netc.fast.program.rows import rows_of
+from netc.fast.program.rows import update as update_rows
 
 
 class UpdatesInBackward:
@@ -25,7 +30,9 @@ class UpdatesInBackward:
                 if index in users:
                     users[index] |= {layer, b.fused.get(layer, layer)}
         self.last = {index: self._last(layers) for index, layers in users.items()}
-        self.movable = {i for i, layers in users.items() if layers <= b.accepted | b.fused.keys() and self.last[i] >= 0}
+        self.movable = {
+            i for i, layers in users.items() if layers <= b.accepted | b.fused.keys() and self.last[i] >= 0
+        } - {p.index for p in b.plan.params if p.rows}
 
     def _last(self, layers: Iterable[int]) -> int:
         """The last step of backward that may add to a gradient; -1: none does."""
@@ -39,8 +46,9 @@ class UpdatesInBackward:
             if index in self.movable:
                 self.b.movable.add(gradient.array)
                 continue
+            rows = rows_of(self.b, index)
             with self.b.in_variant("updating"):
-                self.b.emit(clear(gradient), "update")
+                self.b.emit(clear(gradient) if rows is None else forget(rows), "update")
 
     def after(self, step: int) -> None:
         """After a step: update the parameters whose gradients are complete now."""
@@ -56,8 +64,12 @@ class UpdatesInBackward:
     def _update(self, index: int) -> None:
         if index in self.b.updated:
             return
+        if (rows := rows_of(self.b, index)) is not None:
+            update_rows(self.b, index, rows)
+            return
         gradient = self.b.gradient(index)
         with self.b.in_variant("updating"):
             if index in self.movable and gradient.array not in self.b.moved:  # no family has added to it
                 self.b.emit(clear(gradient), "update")
-        self.b.update(index, self.b.moved.get(gradient.array, gradient))
+        whole = Values(0, prod(self.b.plan.params[index].shape))
+        self.b.update(index, self.b.moved.get(gradient.array, gradient), whole)

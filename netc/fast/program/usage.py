@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from netc.fast.program.lowered import Item, Lowered
 from netc.layer import Shape
 from netc.plan.model import Plan
-from netc.plan.usage import KINDS, Kind, Live, Usage, fixed, maker
+from netc.plan.usage import KINDS, Kind, Live, Usage, fixed, gradient_bytes, maker
 
 
 def of_program(plan: Plan, program: Lowered, histories: int = 0) -> Usage:
@@ -37,7 +37,7 @@ def of_program(plan: Plan, program: Lowered, histories: int = 0) -> Usage:
         steps.append(last)
     always = fixed(plan, histories)
     if program.updating:
-        always["gradients"] = _kept_gradients(program)
+        always["gradients"] = _kept_gradients(plan, program)
     return Usage(
         executor="fast",
         arena=program.planned_bytes,
@@ -55,11 +55,12 @@ def _on_reference_kernels(plan: Plan, items: Sequence[Item]) -> tuple[str, ...]:
     return tuple(plan.graph.nodes[i].key for i in layers if not plan.graph.nodes[i].type.source)
 
 
-def _kept_gradients(program: Lowered) -> int:
+def _kept_gradients(plan: Plan, program: Lowered) -> int:
     """Gradients of parameters that have memory of their own all the same."""
     used = {array for item in program.updating for array in _arrays(item)}
-    outside = ((m.external, m.nbytes) for index, m in enumerate(program.memory) if index in used)
-    return sum(nbytes for external, nbytes in outside if external is not None and external.kind == "gradient")
+    outside = (memory.external for index, memory in enumerate(program.memory) if index in used)
+    kept = {external.param for external in outside if external is not None and external.kind == "gradient"}
+    return sum(gradient_bytes(plan.params[index]) for index in kept)
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,9 @@ MESSAGES = (
             optional("share_mode", 2, "ParamSpec.DimCheckMode", doc="How alike shapes of a shared parameter must be."),
             optional("lr_mult", 3, "float", 1.0, "Multiplies the learning rate; 0 freezes the parameter."),
             optional("decay_mult", 4, "float", 1.0, "Multiplies the weight decay."),
+            optional(
+                "lazy", 1000, "bool", False, "Of a table: only the rows that a batch reads are updated.", origin="netc"
+            ),
         ),
         (Enum("DimCheckMode", {"STRICT": 0, "PERMISSIVE": 1}, "Same shape, or the same number of values."),),
         doc="How one parameter of a layer is learned and shared.",

@@ -59,3 +59,11 @@ SILENT = Code(
     fix="Look at the machine of that rank. The newest snapshot is whole: go on from it with `--snapshot`, with as many "
     "ranks as there are (docs/cluster.md). `--mpi-timeout` sets how long is waited.",
 )
+ROWS = Code(
+    "SOL046",
+    "a table that is updated by rows, on several ranks",
+    why="Ranks add their gradients up in one array, in which each value has its place. The gradient of a table with "
+    "`lazy: true` has only the rows that a rank's batch reads, which are others on each.",
+    example="mpirun -n 4 netc train solver.prototxt  # its net has an Embed layer with `param { lazy: true }`",
+    fix="Take `lazy: true` out, or train on one rank.",
+)
