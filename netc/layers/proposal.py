@@ -98,7 +98,14 @@ def setup(site: Site) -> Setup:
     tops = ((most, 5), (most,))[: site.top_count]
     image = Holds("image", width=scores[3] * p.feat_stride, height=scores[2] * p.feat_stride)
     geometry = Geometry(*scores[2:], anchors)
-    return Setup(tops=tops, reads=(), dynamic=True, holds=(ANYTHING, ANYTHING, image), geometry=geometry)
+    return Setup(
+        tops=tops,
+        reads=(),
+        dynamic=True,
+        holds=(ANYTHING, ANYTHING, image),
+        own_gradient="Proposal takes its regions as given",
+        geometry=geometry,
+    )
 
 
 def forward(call: Call) -> None:

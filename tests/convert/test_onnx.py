@@ -103,7 +103,7 @@ def test_values_that_are_dropped_at_test(fields: str, kept: float, opset: int) -
 def test_what_has_no_writer() -> None:
     """Losses, measures and their targets, files and users' code: whatever a net that predicts can hold has one."""
     types = [t for t in TYPES.values() if t not in WRITERS and not (t.source or t.loss or t.role.end)]
-    assert {t.name for t in types} == {"AnchorTarget", "GridTarget", "ProposalTarget", "Python", "RegionOutput"}
+    assert {t.name for t in types} == {"AnchorTarget", "GridTarget", "ProposalTarget", "Python"}
 
 
 @pytest.mark.parametrize(("name", "states"), [("LSTM", "hc"), ("RNN", "h"), ("GRU", "h")])

@@ -33,7 +33,6 @@ UNWRITTEN = {
     "PrecisionRecall",
     "ProposalTarget",
     "Python",
-    "RegionOutput",
     "Verification",
 }
 UNWRITTEN_FIELDS = {  # what fields of examples ask for that nothing is written for

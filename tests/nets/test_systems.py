@@ -37,6 +37,7 @@ ITERATIONS = {
     "charlm": 30,
     "dates": 60,
     "dsd": 30,
+    "faster_rcnn_digits": 60,
     "glove": 250,
     "skipgram": 300,
     "ssd_digits": 20,
@@ -46,6 +47,7 @@ ITERATIONS = {
     "transfer": 30,
     "translate": 60,
     "unet_digits": 20,
+    "yolo_digits": 20,
     "whiten": 20,
 }
 """After which the loss has fallen by a quarter, with the file's seed."""

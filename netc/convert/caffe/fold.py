@@ -68,15 +68,21 @@ def fold(draft: Draft) -> int:
 
 
 def _next(draft: Draft) -> tuple[Layer, Layer, Affine] | None:
+    """The next layer that goes into the one before it: first all into each other, so that weights are copied once."""
     makers = {top: layer for layer in draft.layers for top in layer.tops}
+    last = None
     for second in draft.layers:
         affine = affine_of(second)
         first = makers.get(second.bottoms[0]) if affine is not None else None
-        if affine is None or first is None or not (_takes(draft, first) or affine_of(first) is not None):
+        if affine is None or first is None:
             continue
-        if len(draft.readers(first.tops[0])) == 1 and first.tops[0] not in draft.outputs:
+        if len(draft.readers(first.tops[0])) != 1 or first.tops[0] in draft.outputs:
+            continue
+        if affine_of(first) is not None:
             return first, second, affine
-    return None
+        if last is None and _takes(draft, first):
+            last = first, second, affine
+    return last
 
 
 def _joined(layer: Layer, first: Affine, second: Affine) -> Layer:
@@ -106,11 +112,16 @@ def _folded(layer: Layer, factor: Array, shift: Array) -> Layer:
     if layer.type == "Deconvolution":  # inputs come first there, and outputs go by groups
         groups = layer.of("convolution_param").get("group", 1)
         by_group = weights.reshape(groups, weights.shape[0] // groups, weights.shape[1], -1)
-        made = (by_group * wide.reshape(groups, 1, -1, 1)).reshape(weights.shape)
+        made = _times(by_group, wide.reshape(groups, 1, -1, 1)).reshape(weights.shape)
     elif layer.of("inner_product_param").get("transpose"):
-        made = weights * wide
+        made = _times(weights, wide)
     else:
-        made = weights * wide.reshape(-1, *(1,) * (weights.ndim - 1))
+        made = _times(weights, wide.reshape(-1, *(1,) * (weights.ndim - 1)))
     bias = layer.blobs[1].reshape(-1) if len(layer.blobs) > 1 else np.zeros_like(factor)
-    blobs = (made.astype(np.float32), (bias * wide + shift).astype(np.float32))
+    blobs = (made, (bias * wide + shift).astype(np.float32))
     return replace(layer, blobs=blobs).with_fields(_MESSAGES[layer.type], bias_term=None)
+
+
+def _times(weights: Array, factors: Array) -> Array:
+    """The product in float64, rounded to float32 a piece at a time: large weights are not in memory in float64."""
+    return np.multiply(weights, factors, out=np.empty(weights.shape, np.float32), casting="same_kind")

@@ -1,4 +1,4 @@
-"""Layers of detectors that work on regions: proposing them, and pooling them."""
+"""Layers of detectors that work on regions: proposing them, pooling them, and boxes of what is said of them."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ from math import prod
 
 import numpy as np
 
-from netc.convert.onnx.runtime import Dim
+from netc.convert.onnx.found import Search, found, nothing_found
+from netc.convert.onnx.runtime import Dim, Runtime
 from netc.convert.onnx.suppression import best, part, suppressed
 from netc.convert.onnx.writer import LayerWriter, Tops, Write, product
+from netc.kernels.anchors import MOST_LOG
 from netc.kernels.pooling import LOWEST
 from netc.layer import LayerType
 from netc.layers.proposal import PROPOSAL
 from netc.layers.proposal import Geometry as ProposalGeometry
 from netc.layers.psroi_pooling import PSROI_POOLING
+from netc.layers.region_output import REGION_OUTPUT
+from netc.layers.region_output import Geometry as OutputGeometry
 from netc.layers.roi_pooling import ROI_POOLING
 
 # ---------------------------------------------------------------- Proposal
@@ -37,7 +41,7 @@ def proposal(layer: LayerWriter) -> Tops:
     values, places, kept = best(layer, flat, total, p.pre_nms_topn, axis=0)
     chosen = layer.op("Gather", boxes, places, axis=0)
     cells = layer.op("Add", chosen, layer.numbers([[0, 0, 1, 1]]))  # both corners belong to a box
-    found = suppressed(
+    left = suppressed(
         layer,
         layer.reshape(cells, (1, kept, 4)),
         layer.reshape(values, (1, 1, kept)),
@@ -45,7 +49,7 @@ def proposal(layer: LayerWriter) -> Tops:
         LOWEST,
         p.post_nms_topn,
     )
-    index = layer.op("Gather", found, layer.integers(2), axis=1)
+    index = layer.op("Gather", left, layer.integers(2), axis=1)
     corners = layer.op("Gather", chosen, index, axis=0)
     top = layer.op("Pad", corners, layer.integers([0, 1, 0, 0]), layer.numbers(0))  # the image: always 0
     return [top, layer.op("Gather", values, index, axis=0)][: len(layer.top_shapes)]
@@ -77,6 +81,39 @@ def _boxes(layer: LayerWriter, g: ProposalGeometry, rows: Dim, columns: Dim, inf
     most = layer.plus(layer.op("Gather", info, layer.integers([1, 0, 1, 0]), axis=0), -1)
     cut = layer.op("Min", layer.reshape(corners, (-1, 4)), layer.op("Max", most, layer.numbers(0)))
     return layer.op("Max", cut, layer.numbers(0))
+
+
+# ---------------------------------------------------------------- RegionOutput
+
+
+def region_output(layer: LayerWriter) -> Tops:
+    """Boxes in arithmetic, then found as SSD's are. How many regions there are is known only when the file runs."""
+    p, g = layer.p, layer.setup.known(OutputGeometry)
+    classes, rois = g.found.classes, layer.reshape(layer.x, (-1, 5))
+    count, labels = Runtime(layer, lambda: layer.size(rois, 0), (rois, 0)), tuple(range(1, classes))
+    it = Search(1, labels, count, False, -1, p.nms_threshold, p.confidence_threshold, p.keep_top_k)
+    if not labels or p.keep_top_k == 0:
+        return nothing_found(layer, it)
+    moves = layer.op("Mul", layer.reshape(layer.bottoms[1], (-1, classes, 4)), layer.numbers(g.std))
+    corners = _moved(layer, rois, part(layer, moves, 1, 1, classes))
+    info = layer.reshape(layer.bottoms[3], (-1,))
+    size = layer.op("Gather", info, layer.integers([1, 0, 1, 0]), axis=0)
+    boxes = layer.op("Clip", layer.op("Div", corners, size), layer.numbers(0), layer.numbers(1))
+    scores = part(layer, layer.reshape(layer.bottoms[2], (-1, classes)), 1, 1, classes)
+    tables = layer.op("Transpose", boxes, perm=[1, 0, 2]), layer.op("Transpose", scores, perm=[1, 0])
+    return found(layer, it, *(layer.op("Unsqueeze", table, layer.integers([0])) for table in tables))
+
+
+def _moved(layer: LayerWriter, rois: str, moves: str) -> str:
+    """Regions moved by offsets of each class (regions x classes x 4): corners, the last ones behind their boxes."""
+    low, high = part(layer, rois, 1, 1, 3), part(layer, rois, 1, 3, 5)
+    sides = layer.plus(layer.op("Sub", high, low), 1)
+    centre = layer.op("Add", low, layer.times(sides, 0.5))
+    sides, centre = (layer.op("Unsqueeze", value, layer.integers([1])) for value in (sides, centre))
+    middle = layer.op("Add", centre, layer.op("Mul", part(layer, moves, 2, 0, 2), sides))
+    logs = layer.op("Min", part(layer, moves, 2, 2, 4), layer.numbers(MOST_LOG))
+    half = layer.times(layer.op("Mul", layer.op("Exp", logs), sides), 0.5)
+    return layer.op("Concat", layer.op("Sub", middle, half), layer.op("Add", middle, half), axis=2)
 
 
 # ---------------------------------------------------------------- pooling of regions
@@ -155,6 +192,7 @@ def _rounded(layer: LayerWriter, value: str) -> str:
 
 WRITERS: dict[LayerType, Write] = {
     PROPOSAL: proposal,
+    REGION_OUTPUT: region_output,
     ROI_POOLING: roi_pooling,
     PSROI_POOLING: psroi_pooling,
 }

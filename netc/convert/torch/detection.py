@@ -15,6 +15,8 @@ from netc.layers.detection_output import DETECTION_OUTPUT
 from netc.layers.grid_output import GRID_OUTPUT
 from netc.layers.grid_output import Geometry as Grid
 from netc.layers.proposal import PROPOSAL, RATIOS, SCALES
+from netc.layers.region_output import REGION_OUTPUT, STD
+from netc.layers.region_output import Geometry as Regions
 
 
 def detection_output(layer: LayerWriter) -> Written:
@@ -68,8 +70,22 @@ def proposal(layer: LayerWriter) -> Written:
     return replace(module("Proposal", tops=(found,), options=options), together=True)
 
 
+def region_output(layer: LayerWriter) -> Written:
+    """Boxes of each class, found as SSD's are."""
+    p = layer.p
+    values: dict[str, tuple[Any, Any]] = {
+        "std": (layer.setup.known(Regions).std, STD),
+        "confidence": (float(p.confidence_threshold), 0.05),
+        "threshold": (float(p.nms_threshold), 0.3),
+        "keep_top_k": (p.keep_top_k, 100),
+    }
+    options = {name: raw(literal(value)) for name, (value, usual) in values.items() if value != usual}
+    return made(call("region_output", *layer.bottoms, **options))
+
+
 WRITERS: dict[LayerType, Write] = {
     DETECTION_OUTPUT: detection_output,
     GRID_OUTPUT: grid_output,
     PROPOSAL: proposal,
+    REGION_OUTPUT: region_output,
 }

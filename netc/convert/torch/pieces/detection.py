@@ -151,6 +151,33 @@ def grid_output(
     )
 
 
+def region_output(
+    regions: Tensor,
+    offsets: Tensor,
+    probabilities: Tensor,
+    info: Tensor,
+    std: tuple[float, ...] = (0.1, 0.1, 0.2, 0.2),
+    confidence: float = 0.05,
+    threshold: float = 0.3,
+    keep_top_k: int = 100,
+) -> Tensor:
+    """What a Fast R-CNN has found in regions (image, x1, y1, x2, y2 in pixels) of one
+    image. offsets: four for each class, divided by std; info: height, width and scale
+    of the image."""
+    count = len(regions)
+    corners = regions.reshape(count, 1, 5)[..., 1:]
+    sides = corners[..., 2:] - corners[..., :2] + 1
+    moves = offsets.reshape(count, -1, 4) * offsets.new_tensor(std)
+    centers = corners[..., :2] + sides / 2 + moves[..., :2] * sides
+    halves = moves[..., 2:].clamp_max(20).exp() * sides / 2
+    height, width = info.flatten()[:2]
+    size = torch.stack([width, height, width, height])
+    boxes = (torch.cat([centers - halves, centers + halves], -1) / size).clamp(0, 1)
+    scores = probabilities.reshape(count, -1)
+    limits = (confidence, threshold)
+    return found_boxes(boxes[None], scores[None], 0, *limits, keep_top_k=keep_top_k)
+
+
 def anchor_boxes(
     base: int, ratios: tuple[float, ...], scales: tuple[float, ...]
 ) -> Tensor:
