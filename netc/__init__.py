@@ -11,6 +11,8 @@ from typing import Any
 __version__ = "0.1.0"
 __all__ = [
     "Definition",
+    "Events",
+    "History",
     "Net",
     "NetError",
     "Plan",
@@ -28,6 +30,8 @@ __all__ = [
 
 _HOME = {
     "Definition": "netc.api.definition",
+    "Events": "netc.solve.events",
+    "History": "netc.api.history",
     "Net": "netc.api.session",
     "NetError": "netc.errors",
     "Plan": "netc.plan.model",

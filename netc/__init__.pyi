@@ -1,5 +1,6 @@
 from netc.api.definition import Definition as Definition
 from netc.api.definition import loads as loads
+from netc.api.history import History as History
 from netc.api.notebook import draw as draw
 from netc.api.notebook import predict as predict
 from netc.api.notebook import summary as summary
@@ -12,6 +13,7 @@ from netc.api.session import Net as Net
 from netc.api.session import Solver as Solver
 from netc.errors import NetError as NetError
 from netc.plan.model import Plan as Plan
+from netc.solve.events import Events as Events
 
 __version__: str
 __all__: list[str]

@@ -118,6 +118,10 @@ def test_only_jit_imports_numba() -> None:
             assert not re.search(r"^\s*(import|from) llvmlite|import_module\(.llvmlite", text, re.M), path
 
 
+SHOWS = ROOT / "netc/api/progress.py"
+"""Shows where a run is, to those who call `solve(progress=True)`."""
+
+
 def test_only_the_command_line_prints_or_exits() -> None:
     for path in MODULES:
         if part(path) == "cli":
@@ -126,6 +130,8 @@ def test_only_the_command_line_prints_or_exits() -> None:
             if isinstance(node, ast.Call):
                 name = ast.unparse(node.func)
                 assert name not in {"print", "sys.exit", "exit", "sys.stdout.write", "sys.stderr.write"}, (path, name)
+            elif isinstance(node, ast.Attribute) and path != SHOWS:
+                assert ast.unparse(node) not in {"sys.stdout", "sys.stderr"}, (path, node.lineno)
 
 
 def test_one_file_prints() -> None:

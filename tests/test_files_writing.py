@@ -215,6 +215,7 @@ MAY_WRITE = {
     "kernel_files.py": {"folder.mkdir", "folder.parent.mkdir", "os.fdopen", "os.link", "os.open", "os.replace"},
     "api/metrics.py": {"os.replace", "directory.mkdir"},  # the file of the run before; TensorBoard's folder
     "layers/hdf5_output.py": {"h5py.File"},  # adds rows to the file that it made
+    "report/curve_files.py": {"image.save"},  # into memory
     "api/history.py": {"made.save"},  # a Plot's, which the one writer writes
     "api/notebook.py": {"made.save"},  # a Drawing's, so too
     "cli/new.py": {"path.parent.mkdir"},  # folders of what a net imports

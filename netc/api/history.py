@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
 from typing import Any
 
 from netc.api.jobs import load_job
-from netc.errors import Code, Diagnostic, NetError
+from netc.errors import Code, Diagnostic, NetError, visible
 from netc.files import read_regular, write_bytes
+from netc.report import curve_files
 from netc.report.curves import Chart, Curve, svg
 
 NO_RUN = Code(
@@ -28,59 +31,103 @@ _MOST_BYTES = 1 << 30
 
 @dataclass
 class History:
-    """A run's `losses` (iteration, averaged loss), `rates`, and `tests`: by name of an output, (iteration, value)."""
+    """How a run went, as plain lists that hold a dictionary for each report: `pandas.DataFrame(history.train)`.
+
+    train: `iteration` (counted from 0), `loss`, `average_loss`, `lr`, and outputs of the net that are one number; of a
+    run from its metrics also rates. test: `iteration` (updates so far), `net` (which test net), outputs that are one
+    number, `loss` where test_compute_loss asks for it. Values that are not finite are left out.
+    """
 
     name: str
-    losses: list[tuple[int, float]] = field(default_factory=list)
-    rates: list[tuple[int, float]] = field(default_factory=list)
-    tests: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
+    train: list[dict[str, float]] = field(default_factory=list)
+    test: list[dict[str, float]] = field(default_factory=list)
 
     def __repr__(self) -> str:
-        last = f", loss {self.losses[-1][1]:.4g} at {self.losses[-1][0]}" if self.losses else ""
+        losses = self.losses
+        last = f", loss {losses[-1][1]:.4g} at {losses[-1][0]}" if losses else ""
         tests = "".join(f", {name} {values[-1][1]:.4g}" for name, values in self.tests.items() if values)
-        return f"<run {self.name}: {len(self.losses)} losses{last}{tests}>"
+        return f"<run {self.name}: {len(losses)} losses{last}{tests}>"
+
+    def _repr_html_(self) -> str:
+        said = escape(visible(repr(self)[1:-1]))
+        return f"<p>{said}</p>{self.plot().svg}" if self.train or self.test else f"<p>{said}</p>"
+
+    @property
+    def losses(self) -> list[tuple[int, float]]:
+        """(iteration, averaged loss)."""
+        return _column(self.train, "average_loss") or _column(self.train, "loss")
+
+    @property
+    def rates(self) -> list[tuple[int, float]]:
+        """(iteration, learning rate)."""
+        return _column(self.train, "lr")
+
+    @property
+    def tests(self) -> dict[str, list[tuple[int, float]]]:
+        """(iteration, value) by the name of an output; those of the second test net are called `test 1 NAME`."""
+        found: dict[str, list[tuple[int, float]]] = {}
+        for row in self.test:
+            head = f"test {int(row['net'])} " if row.get("net") else ""
+            for name, value in row.items():
+                if name not in ("iteration", "net"):
+                    found.setdefault(head + name, []).append((int(row["iteration"]), value))
+        return found
 
     def plot(self, path: str | Path | None = None) -> Plot:
-        """The curves: shown by a notebook, and written to `path` (.svg) if there is one."""
-        made = Plot(svg(charts([self]), self.name))
+        """The curves, as `netc plot` draws them: shown by a notebook, written to `path` (.svg, .png) if there is one.
+
+        Raises NetError(CLI017) for another ending, and for PNG without Pillow.
+        """
+        made = Plot(charts([self]), self.name)
         if path is not None:
             made.save(path)
         return made
 
     def add(self, line: Mapping[str, Any]) -> None:
         """Take a line of metrics; one that is none, or of another kind, says nothing."""
-        at, kind = line.get("iteration"), line.get("kind")
-        if not isinstance(at, int):
+        if not isinstance(line.get("iteration"), int):
             return
-        if kind == "train":
-            _put(self.losses, at, line.get("average_loss", line.get("loss")))
-            _put(self.rates, at, line.get("lr"))
-        elif kind == "test" and isinstance(line.get("outputs"), Mapping):
-            head = f"test {line['net']} " if line.get("net") else ""
-            for name, value in line["outputs"].items():
-                _put(self.tests.setdefault(head + name, []), at, value)
+        outputs = line.get("outputs")
+        numbers = _numbers(outputs) if isinstance(outputs, Mapping) else {}
+        if line.get("kind") == "train":
+            self.train.append({**numbers, **_numbers(line)})
+        elif line.get("kind") == "test":
+            self.test.append({**_numbers(line), **numbers})
 
 
-def _put(values: list[tuple[int, float]], at: int, value: object) -> None:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        values.append((at, float(value)))
+def _numbers(values: Mapping[str, Any]) -> dict[str, float]:
+    """Those that are one finite number."""
+    return {
+        name: value
+        for name, value in values.items()
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    }
+
+
+def _column(rows: Iterable[Mapping[str, float]], name: str) -> list[tuple[int, float]]:
+    return [(int(row["iteration"]), row[name]) for row in rows if name in row]
 
 
 @dataclass(frozen=True)
 class Plot:
-    """A picture as the text of an SVG file, which a notebook shows."""
+    """A picture of curves, which a notebook shows; `svg` is the text of the file."""
 
-    svg: str
+    charts: Sequence[Chart]
+    title: str = ""
+
+    @property
+    def svg(self) -> str:
+        return svg(self.charts, self.title)
 
     def save(self, path: str | Path) -> None:
-        """Write the picture."""
-        write_bytes(path, self.svg.encode())
+        """Write the picture, as SVG or PNG, by the path's ending. Raises NetError(CLI017)."""
+        write_bytes(path, curve_files.picture(self.charts, self.title, Path(path).suffix))
 
     def _repr_svg_(self) -> str:
         return self.svg
 
     def __repr__(self) -> str:
-        return f"<picture, {len(self.svg):,} characters of SVG>"
+        return f"<picture of {', '.join(chart.title for chart in self.charts)}>"
 
 
 def find(path: Path) -> Path:

@@ -91,7 +91,7 @@ class MetricsFile(Events):
         self._iteration = step.iteration
         if not step.display:
             return
-        line = {"loss": step.loss, "average_loss": step.average_loss, "lr": step.rate, "outputs": plain(step.outputs)}
+        line = measured(step)
         rates = self.meter.rates if self.meter else None
         if rates:
             line |= {"iterations_per_second": round(rates.iterations_per_second, 3)}
@@ -99,8 +99,7 @@ class MetricsFile(Events):
         self.write("train", step.iteration - 1, line)
 
     def tested(self, result: TestResult) -> None:
-        loss = {} if result.loss is None else {"loss": result.loss}
-        self.write("test", result.iteration, {"net": result.net, "outputs": plain(result.outputs), **loss})
+        self.write("test", result.iteration, averaged(result))
 
     def snapshot(self, weights: Path, state: Path) -> None:
         self.write("snapshot", self._iteration, {"weights": str(weights), "state": str(state)})
@@ -134,6 +133,17 @@ class MetricsFile(Events):
         reason = (self.failure.strerror or str(self.failure)).lower()
         message = f"{self.lost} lines of metrics could not be written to {self.path}: {reason}"
         return [Diagnostic(NOT_WRITTEN, message, severity="warning", help="the run itself is whole")]
+
+
+def measured(step: Step) -> dict[str, object]:
+    """What the line of an iteration holds, but for the time it took; its `iteration` is `step.iteration - 1`."""
+    return {"loss": step.loss, "average_loss": step.average_loss, "lr": step.rate, "outputs": plain(step.outputs)}
+
+
+def averaged(result: TestResult) -> dict[str, object]:
+    """What the line of a test holds."""
+    loss = {} if result.loss is None else {"loss": result.loss}
+    return {"net": result.net, "outputs": plain(result.outputs), **loss}
 
 
 def plain(outputs: Mapping[str, Array]) -> dict[str, object]:

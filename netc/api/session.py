@@ -15,13 +15,17 @@ from netc import data, run, solve
 from netc.api.definition import Definition, PathLike
 from netc.api.fed import read_from_data
 from netc.api.generation.generator import Generated, Generator
+from netc.api.history import History
 from netc.api.jobs import Job, load_job
 from netc.api.loading import UNTRAINED, load_files, untrained
 from netc.api.made_up import fill_inputs
 from netc.api.memory import within
+from netc.api.meter import Several
 from netc.api.planner import Planner, Plans
 from netc.api.planning import dealt, load
 from netc.api.preprocess import stored
+from netc.api.progress import Progress
+from netc.api.recorder import Recorder
 from netc.api.settings import Given
 from netc.api.sized import SizedNet, Varying
 from netc.api.whole_tests import too_many_batches
@@ -139,9 +143,11 @@ class Solver(solve.Solver):
     """A training run, from a solver file, a net file with a `solver { }` block, or a loaded job.
 
         solver = netc.Solver("nets/digits.net")
-        solver.solve()
+        history = solver.solve(progress=True)
+        history.plot("curves.svg")
 
-    inputs: shapes of input and data blobs, for each of the nets that has them.
+    events: what hears how it goes (`netc.Events`). inputs: shapes of input and data blobs, for each of the nets that
+    has them.
     settings: as in `netc.load`, of a file. changes: fields of the loaded solver, and of stages that
     have them, to set (`max_iter`, `random_seed`...).
     weights: `.caffemodel` files to start from, instead of the solver's own `weights`; reshape: layers that do not fit
@@ -207,10 +213,31 @@ class Solver(solve.Solver):
             lock=lock, ranks=ranks, mixed=mixed,
         )  # fmt: skip
         self.job = job
+        self.history = History(job.path.stem)
         files, judges = tuple(weights) or _weights(job, record), [test.net for test in tests]
         self.loaded = load_files(net, files, reshape=reshape, names=names, tests=judges)
         warnings += untrained(net, judges, self.loaded.values())
         self._warnings: tuple[Diagnostic, ...] = tuple(dict.fromkeys(warnings))
+
+    def solve(self, stop_at: int | None = None, *, progress: bool = False) -> History:
+        """Train, as `netc.solve.Solver.solve` says: to max_iter, or to iteration `stop_at`. Returns how it went.
+
+        The history has what `netc train` writes to its metrics file: iterations that are displayed (of a solver with
+        `display: 0`, about a thousand), and tests; and the last iteration. `solver.history` has it, too, also after an
+        exception. progress: show where the run is, in a notebook below its cell, else on stderr. Raises NetError.
+        """
+        self.history = History(Path(self.prefix or self.job.path.stem).name)
+        recorder = Recorder(self.history, bool(self.p.display))
+        shown = Progress() if progress else None
+        before, self.events = self.events, Several(self.events, recorder, *([shown] if shown else []))
+        try:
+            super().solve(stop_at)
+        finally:
+            self.events = before
+            recorder.close()
+            if shown:
+                shown.close()
+        return self.history
 
     @property
     def warnings(self) -> tuple[Diagnostic, ...]:

@@ -7,14 +7,16 @@ from pathlib import Path
 import click
 
 from netc.api import history
-from netc.cli._files import STDOUT, say_written, write_text
+from netc.cli._files import STDOUT, say_written, write_bytes
 from netc.cli._options import OUTPUT
-from netc.report.curves import svg
+from netc.report.curve_files import picture
 
 
 @click.command("plot")
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
-@click.option("-o", "--output", type=OUTPUT, default=STDOUT, help="The SVG file to write (default: stdout).")
+@click.option(
+    "-o", "--output", type=OUTPUT, default=STDOUT, help="File to write, .svg or .png (default: SVG on stdout)."
+)
 @click.option("--title", default="", help="A line above the curves.")
 def command(runs: tuple[Path, ...], output: Path, title: str) -> None:
     """Draw the losses, tests and learning rates of each RUN over iterations, several runs in one picture.
@@ -23,5 +25,5 @@ def command(runs: tuple[Path, ...], output: Path, title: str) -> None:
     folder with one metrics file.
     """
     found = [history.read(run) for run in runs]
-    write_text(output, svg(history.charts(found), title))
+    write_bytes(output, picture(history.charts(found), title, output.suffix))
     say_written(output)

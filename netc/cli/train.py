@@ -70,7 +70,10 @@ NOT_FED = Code(
     "--iterations", type=click.IntRange(min=0), help="max_iter instead of the file's; of each stage, if it has stages."
 )
 @click.option(
-    "--stop-at", type=click.IntRange(min=1), help="Stop after this iteration; the learning rate still goes by max_iter."
+    "--stop-at",
+    type=click.IntRange(min=1),
+    help="End after this iteration, with its snapshot, and its test if test_interval divides it; the learning rate "
+    "still goes by max_iter.",
 )
 @click.option("--seed", type=click.IntRange(min=0), help="random_seed instead of the file's.")
 @click.option("--metrics", type=OUTPUT, help="JSON lines (default: PREFIX.metrics.jsonl; - for stdout).")
@@ -185,10 +188,10 @@ def command(
             stack.enter_context(listeners.tensorboard(tensorboard))
         if inspect:
             stack.enter_context(listeners.inspector())
-        first = listeners.first(stop_at)
+        first = listeners.first()
         stack.enter_context(np.errstate(all="ignore"))  # what is not finite is said by name, once
         stack.enter_context(Signals(solver, progress))
-        solver.solve()
+        solver.solve(stop_at)
         interrupted = solver.on_any(progress.interrupted)
     show_left_out((solver.net, *(test.net for test in solver.tests)))
     seconds = time.perf_counter() - start
@@ -220,17 +223,13 @@ def _observing(run_options: dict[str, Any], inspect: bool) -> dict[str, Any]:
 
 
 class _First(Events):
-    """Remembers the first loss of the run; stops it where the person wants."""
+    """Remembers the first loss of the run."""
 
-    def __init__(self, solver: Solver, stop_at: int | None) -> None:
-        self.solver = solver
-        self.stop_at = stop_at
+    def __init__(self) -> None:
         self.loss: float | None = None
 
     def stepped(self, step: Step) -> None:
         self.loss = step.loss if self.loss is None else self.loss
-        if self.stop_at is not None and step.iteration >= self.stop_at:
-            self.solver.request_stop()
 
 
 class _Listeners:
@@ -316,8 +315,8 @@ class _Listeners:
             _output.show(found.findings())
         self._shown = True
 
-    def first(self, stop_at: int | None) -> _First:
-        found = _First(self.solver, stop_at)
+    def first(self) -> _First:
+        found = _First()
         self.events.listeners.append(found)
         return found
 

@@ -49,10 +49,23 @@ class Fitted:
 
 
 class Events:
-    """Override what you want to hear of."""
+    """Override what you want to hear of: `netc.Solver(net, events=Mine())`.
+
+        class Mine(netc.Events):
+            def tested(self, result):
+                print(result.iteration, result.outputs["accuracy"])
+
+    A run of `solve` tells, in this order: `started`; `fitted` for each layer whose statistics are estimated first; then
+    `stepped` after each iteration (`sized` before it, with debug_info), and between iterations `testing`, `test_batch`,
+    `tested`, then `best` if that test was the best so far, `snapshot`, and `staged` where a stage begins; at last
+    `went_back` if early_stop restores, the last `snapshot` and test, and `stopped` or `finished`. `step(n)` tells
+    the same without `started` and what comes at last. Everything is told in the thread that trains, which waits for
+    it: arrays are the net's own, which the next iteration overwrites, so copy what is to be kept. What is raised here
+    ends the run, and `solve` raises it.
+    """
 
     def started(self, iteration: int, last: int) -> None:
-        """Training starts at an iteration, to run until `last`."""
+        """Training starts at an iteration, to run until `last`: max_iter, or where it is to stop before."""
 
     def fitted(self, fitted: Fitted) -> None:
         """A layer's statistics have been estimated from the data."""
@@ -85,7 +98,7 @@ class Events:
         """The weights are those of the best test again, of an earlier iteration."""
 
     def stopped(self, reason: str) -> None:
-        """Training ends before max_iter."""
+        """Training ends before max_iter, after what comes at last; why."""
 
     def finished(self) -> None:
         """Training has come to max_iter, and the last snapshot and test are done."""

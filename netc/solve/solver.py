@@ -147,11 +147,13 @@ class Solver(Learning):
 
     # ------------------------------------------------------------ the loop
 
-    def solve(self) -> None:
+    def solve(self, stop_at: int | None = None) -> object:
         """Train until max_iter, a request to stop, or early stopping; then snapshot and test as Caffe does.
 
+        stop_at: end after this iteration, if it comes before max_iter, with what else comes at an end: the snapshot,
+        then a test if test_interval divides the iteration. A run that goes on from that snapshot tests the same again.
         A run that is stopped and has a `snapshot` interval is saved whatever snapshot_after_train says.
-        The prefix is free again afterwards.
+        The prefix is free again afterwards. Returns None; subclasses may say how the run went.
         Raises NetError: SOL011 without max_iter, SOL013, SNP005 and SNP020 for the last snapshot, SNP029.
         """
         report = Report()
@@ -159,24 +161,30 @@ class Solver(Learning):
         report.finish()
         try:
             with self._writing():
-                self._solve()
+                self._solve(stop_at)
         finally:
             self.release()
+        return None
 
-    def _solve(self) -> None:
-        self.events.started(self.iteration, self.last)
-        self._run(None, early_stop=True)
+    def _solve(self, stop_at: int | None) -> None:
+        self.events.started(self.iteration, self.last if stop_at is None else min(stop_at, self.last))
+        self._run(stop_at, whole=True)
+        requested = self._stopped
+        if not self._ended and self.iteration < self.last:
+            self._ended, self._stopped = f"iteration {self.iteration} is where it was to stop", True
         if not self._stopped:
             self._go_back()
         wanted = self.p.snapshot_after_train or (self._stopped and self.p.snapshot)
         if wanted and self.prefix and not self._just_saved():
             self._last_snapshot()
-        if self._ended:
-            self.events.stopped(self._ended)
-            return
-        if self.p.test_interval and self.iteration % self.p.test_interval == 0:
+        ended = self._ended
+        tested = self.p.test_interval and self.iteration % self.p.test_interval == 0
+        if tested and not requested and (self._stopped or not ended):
             self.test_all()
-        self.events.finished()
+        if ended:
+            self.events.stopped(self._ended or ended)
+        else:
+            self.events.finished()
 
     def step(self, count: int) -> None:
         """Run this many iterations, with the tests and snapshots that fall between them, unless a stop is requested.
@@ -186,7 +194,7 @@ class Solver(Learning):
         first iteration on the prefix is this process's (SNP029), until `release`, or the solver is gone.
         """
         with self._writing():
-            self._run(self.iteration + count, early_stop=False)
+            self._run(self.iteration + count, whole=False)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -197,18 +205,18 @@ class Solver(Learning):
             with self._claim.running() if self._claim else nullcontext():
                 yield
 
-    def _run(self, stop: int | None, early_stop: bool) -> None:
-        """Iterate until this iteration, or the last one."""
+    def _run(self, stop: int | None, whole: bool) -> None:
+        """Iterate until this iteration. whole: as a run does, which early stopping ends, and its last iteration."""
         self._ended, self._stopped = None, False
         refuse_others(self.ranks, self, self._mixed)
         self.fit(missing(self.net))
-        while not self._ended and self.iteration < (self.last if stop is None else stop):
+        while not self._ended and not self._arrived(stop, whole):
             at, p = self.iteration, self.p
             if p.test_interval and at % p.test_interval == 0 and (at > 0 or p.test_initialization):
                 self.test_all()
-                if self._stopped or (self._ended and early_stop and not self._has_next):
+                if self._stopped or (self._ended and whole and not self._has_next):
                     break
-                if self._ended and early_stop:
+                if self._ended and whole:
                     self._next_stage()
                 self._ended = None
             while self._has_next and self.in_stage >= self.p.max_iter:
@@ -224,6 +232,9 @@ class Solver(Learning):
                 self._try_snapshot()
             if wanted == "stop":
                 self._stop()
+
+    def _arrived(self, stop: int | None, whole: bool) -> bool:
+        return (stop is not None and self.iteration >= stop) or (whole and self.iteration >= self.last)
 
     def fit(self, nodes: Collection[Node] | None = None) -> list[Fitted]:
         """Estimate the statistics of layers that have some (Whiten, BatchNorm), in one pass over the training data.

@@ -1,6 +1,7 @@
 """The training loop: tests, averages, stops, and what is refused."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -92,6 +93,46 @@ def test_when_tests_happen() -> None:
     result = log.tests[0]
     assert set(result.outputs) == {"loss", "accuracy"}
     assert result.loss == pytest.approx(float(result.outputs["loss"]))
+
+
+def test_where_it_stops_it_ends_as_at_max_iter(tmp_path: Path) -> None:
+    """Caffe's `Solve`: the last iteration, then the snapshot, then a test if test_interval divides the iteration."""
+    text = "test_interval: 4 snapshot: 100"
+    whole, log = build(text, tests=1, snapshot_prefix=str(tmp_path / "whole"))
+    whole.solve()
+    parts, first = build(text, tests=1, snapshot_prefix=str(tmp_path / "parts"))
+    parts.solve(stop_at=8)
+    assert [r.iteration for r in first.tests] == [0, 4, 8]
+    assert first.reasons == ["iteration 8 is where it was to stop"]
+    assert parts.last_snapshot is not None
+    rest, second = build(text, tests=1, seed=5, snapshot_prefix=str(tmp_path / "parts"))
+    rest.restore(parts.last_snapshot.state)
+    rest.solve()
+    assert [r.iteration for r in second.tests] == [8, 12]
+    assert bits(rest.net) == bits(whole.net)
+    for result in (first.tests[-1], second.tests[0]):  # the same batches, tested again
+        assert {k: float(v) for k, v in result.outputs.items()} == {
+            k: float(v) for k, v in log.tests[2].outputs.items()
+        }
+
+
+@pytest.mark.parametrize(
+    ("stop_at", "iteration", "tests"), [(7, 7, [0, 4]), (12, 12, [0, 4, 8, 12]), (99, 12, [0, 4, 8, 12])]
+)
+def test_where_it_stops_is_tested_only_if_the_interval_says_so(stop_at: int, iteration: int, tests: list[int]) -> None:
+    solver, log = build("test_interval: 4", tests=1)
+    solver.solve(stop_at)
+    assert solver.iteration == iteration
+    assert [r.iteration for r in log.tests] == tests
+    assert bool(log.reasons) == (iteration < 12)
+
+
+def test_a_stop_from_outside_is_not_tested() -> None:
+    solver, log = build("test_interval: 4", tests=1)
+    log.at_step = lambda step: solver.request_stop() if step.iteration == 8 else None
+    solver.solve(stop_at=8)
+    assert [r.iteration for r in log.tests] == [0, 4]
+    assert log.reasons == ["a stop was requested"]
 
 
 def build_and_solve(text: str, **options: Any) -> tuple[Solver, Log]:
