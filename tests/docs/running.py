@@ -99,7 +99,7 @@ class Reader:
         path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
         env = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
         shell = ["bash", "-eo", "pipefail", "-c", line]
-        done = subprocess.run(shell, env=env, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(shell, env=env, capture_output=True, text=True, timeout=600, check=False)
         return done.returncode, done.stdout + done.stderr
 
     def _python(self, part: Part) -> None:
