@@ -12,9 +12,12 @@ from rich.text import Text
 from netc.api import planning
 from netc.api.metrics import finite
 from netc.cli import _output
+from netc.cli._files import say_written, write_bytes
+from netc.cli._options import OUTPUT
 from netc.cli._which import Which, net_options
 from netc.convert.files import is_text, read
 from netc.convert.model import Model, definition_of
+from netc.pages.diff import Side, diff_page
 from netc.plan.model import Plan
 from netc.report import diff, weights
 
@@ -25,25 +28,27 @@ COLOURS = {"-": "red", "+": "green", "~": "yellow"}
 @click.argument("a", type=click.Path(path_type=Path))
 @click.argument("b", type=click.Path(path_type=Path))
 @net_options("TEST")
+@click.option("--html", type=OUTPUT, metavar="FILE", help="A page that shows both side by side, and what differs.")
 @click.option("--json", "as_json", is_flag=True, help="The differences as one line of JSON.")
 def command(
     a: Path,
     b: Path,
     which: Which,
+    html: Path | None,
     as_json: bool,
 ) -> int:
     """Layers removed, added and changed from net A to net B, and what follows: shapes, counts, memory.
 
     A and B are text files or .caffemodel files; of two weight files, the parameters are compared, too. Layers are
     compared by name; a field that is written with its default value is as good as none. A net that is not there in
-    phase TEST is compared as it trains. Exit code 1 if the nets or the parameters differ, 0 if they are the same.
-    """
+    phase TEST is compared as it trains.
 
+    The page of --html holds all that it needs, as that of netc view.
+
+    Exit code 1 if the nets or the parameters differ, 0 if they are the same.
+    """
     models = [read(path, which.layers, which.settings if is_text(path) else ()) for path in (a, b)]
     changes = _changed(*models)
-    if changes is not None and not any(model.definition for model in models):
-        _say(None, changes, as_json)
-        return 1 if changes.found else 0
 
     def plan(model: Model) -> Plan:
         definition = definition_of(model)
@@ -53,9 +58,16 @@ def command(
         _output.show(planned.warnings)
         return planned
 
-    found = diff.compare(*(plan(model) for model in models))
+    only_weights = changes is not None and not any(model.definition for model in models)
+    plans = [None if only_weights else plan(model) for model in models]
+    one, other = plans
+    found = diff.compare(one, other) if one and other else None
     _say(found, changes, as_json)
-    return 0 if found.same and not (changes and changes.found) else 1
+    if html is not None:
+        sides = tuple(Side(m.path.name, p, m.weights) for m, p in zip(models, plans, strict=True))
+        write_bytes(html, diff_page((sides[0], sides[1]), found, changes.found if changes else None))
+        say_written(html)
+    return 0 if (found is None or found.same) and not (changes and changes.found) else 1
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,10 @@
 /* The drawn net: to pan, zoom, choose in, and fold. Places are the layout's; nothing is laid out here. */
 class Graph {
-  constructor(style, choose) {
-    this.style = style;
-    this.layout = DATA.layouts[style];
-    this.holder = document.getElementById(`layout-${style}`);
+  /* holder: the element that the drawing is in; layout: which layers are in which box; layers: of the net. */
+  constructor(holder, layout, layers, choose) {
+    this.layout = layout;
+    this.layers = layers;
+    this.holder = holder;
     this.svg = this.holder.querySelector("svg");
     const [, , width, height] = this.svg.getAttribute("viewBox").split(/\s+/).map(Number);
     this.size = { width, height };
@@ -30,7 +31,7 @@ class Graph {
       const layers = this.layout.boxes[Number(of.slice(1))][0];
       group.setAttribute("role", "button");
       group.setAttribute("tabindex", "-1");
-      group.setAttribute("aria-label", DATA.layers[layers[0]].name);
+      group.setAttribute("aria-label", this.layers[layers[0]].name);
       group.addEventListener("click", () => this.moved || choose(layers[0]));
     } else if (group.classList.contains("edge")) {
       const [from, to] = of.split("->");

@@ -33,11 +33,16 @@ def net_data(definition: Definition, plan: Planned) -> dict[str, Any]:
         "phase": graph.state.phase,
         "batch": batch_size(plan),
         "totals": [*totals(plan), f"memory: {plan.memory}"],
-        "layers": [_layer(plan, node) for node in graph.nodes],
+        "layers": layers_data(plan),
         "types": {name: type_data(known, definition.schema) for name, known in types.items()},
         "inputs": [_input(plan, v) for v in graph.inputs] or [_input(plan, v) for v in _sources(plan)],
         "memory": memory_data(plan.memory),
     }
+
+
+def layers_data(plan: Plan) -> list[dict[str, Any]]:
+    """Each layer of a plan as JSON-able data, in order."""
+    return [_layer(plan, node) for node in plan.graph.nodes]
 
 
 def _sources(plan: Plan) -> Iterator[int]:

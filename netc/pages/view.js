@@ -8,7 +8,7 @@ function graph() { return graphs[style]; }
 function show(next) {
   style = next;
   if (!graphs[style]) {
-    graphs[style] = new Graph(style, (layer) => choose(layer));
+    graphs[style] = new Graph(byId(`layout-${style}`), DATA.layouts[style], DATA.layers, (layer) => choose(layer));
     graphs[style].fit();
   }
   for (const each of document.querySelectorAll(".layout")) each.classList.toggle("shown", each.id === `layout-${style}`);

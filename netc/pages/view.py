@@ -54,7 +54,7 @@ def view_page(definition: Definition, plan: Planned, net: Net | None = None) -> 
     }
     graphs = "".join(f'<div class="layout" id="layout-{style}">{svg}</div>' for style, svg in _svgs(drawn))
     body = _BODY.format(name=escape(visible(data["name"])), about=escape(_about(data)), graphs=graphs)
-    styles, scripts = ("base.css", "view.css"), ("base.js", "graph.js", "panel.js", "view.js")
+    styles, scripts = ("base.css", "view.css"), ("base.js", "graph.js", "values.js", "panel.js", "view.js")
     return html.page(data["name"], body, data, scripts=scripts, styles=styles)
 
 

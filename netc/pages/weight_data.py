@@ -9,6 +9,7 @@ import numpy as np
 
 from netc.layer import Array
 from netc.run import Net
+from netc.schema.weights import Weights
 
 BINS = 40
 MOST_FILTERS = 96
@@ -18,6 +19,11 @@ MOST_FILTERS = 96
 def weights_data(net: Net) -> dict[str, Any]:
     """Each parameter blob of a net, by name."""
     return {p.param.name: blob_data(p.array) for p in net.parameters.all if p.array.size}
+
+
+def layer_blobs(weights: Weights) -> dict[str, list[dict[str, Any]]]:
+    """The blobs of each layer of a file, in order, by the layer's name."""
+    return {layer.name: [blob_data(np.asarray(b)) for b in layer.blobs if b.size] for layer in weights.layers}
 
 
 def blob_data(values: Array) -> dict[str, Any]:

@@ -160,12 +160,7 @@ def lines(difference: Difference) -> Iterator[str]:
         for layer in layers:
             yield f"{sign} {layer.name} ({layer.type}): {_shapes(layer.numbers['shapes'])}"
     for change in difference.changed:
-        said = [f"{path}: {written(a)} -> {written(b)}" for path, (a, b) in change.fields.items()]
-        said += [
-            f"{_LABELS[name]}: {_number(name, a)} -> {_number(name, b)}{_delta(a, b)}"
-            for name, (a, b) in change.numbers.items()
-            if name != "blob_values" or "parameters" not in change.numbers
-        ]
+        said = list(change_lines(change))
         if len(said) == 1:
             yield f"~ {change.name} ({change.type}) {said[0]}"
         else:
@@ -173,6 +168,15 @@ def lines(difference: Difference) -> Iterator[str]:
             yield from (f"    {line}" for line in said)
     if difference.reordered:
         yield "~ layers of both nets come in another order"
+
+
+def change_lines(change: Change) -> Iterator[str]:
+    """What is different in a layer: a line for each field and number."""
+    for path, (a, b) in change.fields.items():
+        yield f"{path}: {written(a)} -> {written(b)}"
+    for name, (a, b) in change.numbers.items():
+        if name != "blob_values" or "parameters" not in change.numbers:
+            yield f"{_LABELS[name]}: {_number(name, a)} -> {_number(name, b)}{_delta(a, b)}"
 
 
 _LABELS = {

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from tests.cli.conftest import Run
+from tests.pages.test_view import data_of
 
 NET = """
 name: "small"
@@ -105,3 +106,20 @@ def test_the_net_in_a_weight_file(run: Run, tmp_path: Path) -> None:
     a = write(tmp_path, "a.prototxt", NET)
     assert run("convert", a, "a.caffemodel").code == 0
     assert run("diff", a, "a.caffemodel").code == 0
+
+
+def test_the_page(run: Run, small: Path, tmp_path: Path) -> None:
+    run("train", small, "--iterations", "2")
+    run("train", small, "--iterations", "3")
+    nets = run("diff", small, small, "--html", "n.html")
+    assert (nets.code, nets.err) == (0, "wrote n.html\n")
+    assert data_of((tmp_path / "n.html").read_text())["same"]
+    done = run("diff", "small_iter_2.caffemodel", "small_iter_3.caffemodel", "--html", "w.html")
+    assert done.code == 1
+    data = data_of((tmp_path / "w.html").read_text())
+    changed = [row for row in data["rows"] if row["kind"] == "weights"]
+    assert changed
+    for row in changed:
+        for side in data["sides"]:
+            assert len(side["weights"][row["name"]]) == 2
+        assert all(blob["relative"] > 0 for blob in row["blobs"])
