@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -125,6 +125,17 @@ class Inspection:
         return [*_dead(self.activities), *_flow(self.gradients)]
 
 
+def inspected(found: Inspection) -> dict[str, object]:
+    """What a line of the metrics file holds of it."""
+    return {
+        "activations": [
+            {"layer": a.layer, "blob": a.blob, **asdict(a.spread), "units": a.units, "dead": a.dead}
+            for a in found.activities
+        ],
+        "gradients": [{"blob": g.blob, "weight_norm": g.weight_norm, **asdict(g.spread)} for g in found.gradients],
+    }
+
+
 class Inspector(Events):
     """An observer of a solver's train net that looks into chosen iterations; `report` gets what it saw.
 
@@ -173,11 +184,15 @@ class Inspector(Events):
 
     def stepped(self, step: Step) -> None:
         if self.active:
-            gradients = [self._gradients[p.param.name] for p in self.net.learned if p.param.name in self._gradients]
-            found = Inspection(step.iteration - 1, tuple(self._activities.values()), tuple(gradients), self._arrays)
-            self._clear()
-            self.report(found)
+            self.report(self.found(step.iteration - 1))
         self.active = self.wanted(step.iteration)
+
+    def found(self, iteration: int) -> Inspection:
+        """What was seen since the last time that this was asked."""
+        gradients = [self._gradients[p.param.name] for p in self.net.learned if p.param.name in self._gradients]
+        found = Inspection(iteration, tuple(self._activities.values()), tuple(gradients), self._arrays)
+        self._clear()
+        return found
 
 
 def spread(array: Array) -> Spread:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rich.table import Table
 
 from netc.api.sanity import Inspection, Losses, Spread
@@ -40,22 +38,6 @@ def bars(s: Spread) -> str:
     most = max(s.histogram) or 1
     drawn = "".join(BARS[round((count / most) ** 0.5 * (len(BARS) - 1))] for count in s.histogram)
     return f"{s.least:>9.2g} {drawn} {s.most:.2g}"
-
-
-def as_json(found: Inspection) -> dict[str, Any]:
-    """For a line of the metrics file."""
-    return {
-        "activations": [
-            {"layer": a.layer, "blob": a.blob, **_numbers(a.spread), "units": a.units, "dead": a.dead}
-            for a in found.activities
-        ],
-        "gradients": [{"blob": g.blob, "weight_norm": g.weight_norm, **_numbers(g.spread)} for g in found.gradients],
-    }
-
-
-def _numbers(s: Spread) -> dict[str, Any]:
-    names = ("mean", "std", "least", "most", "norm", "zeros", "histogram")
-    return {name: getattr(s, name) for name in names}
 
 
 def _table(title: str, *headings: str) -> Table:

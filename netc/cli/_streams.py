@@ -57,6 +57,13 @@ def prepare() -> None:
     sys.stderr = _Deaf(io.FileIO(_STDERR, "w", closefd=False), encoding, "backslashreplace", write_through=True)
 
 
+def read_to_end() -> None:
+    """Wait until stdin has ended."""
+    with suppress(OSError):
+        while os.read(_STDIN, 1 << 12):
+            pass
+
+
 def finish() -> OSError | None:
     """Write what stdout holds back; the error if that cannot be done. Nothing is tried again when Python ends."""
     try:

@@ -15,7 +15,7 @@ from rich.table import Table
 from netc.api.first_look import first_look, one_class
 from netc.api.meter import Meter, Several
 from netc.api.metrics import MetricsFile, TensorBoard, plain
-from netc.api.sanity import Inspection, Inspector, Losses
+from netc.api.sanity import Inspection, Inspector, Losses, inspected
 from netc.api.session import Solver
 from netc.cli import _output, _sanity, _streams
 from netc.cli._files import STDOUT
@@ -32,10 +32,12 @@ from netc.cli._progress import Progress
 from netc.cli._ranks import ranks_options, together
 from netc.cli._records import show_left_out
 from netc.cli._signals import Signals
+from netc.cli._view import page_of
 from netc.cli._weights import loading_options, show_loaded
 from netc.errors import Code, Diagnostic, NetError
 from netc.language import Setting
 from netc.layer import Shape
+from netc.pages.live import Viewer
 from netc.solve import Events, Step
 from netc.solve.caffe_log import CaffeLog, glog
 from netc.solve.ranks.cores import own_threads
@@ -94,6 +96,12 @@ NOT_FED = Code(
     metavar="N",
     help="Train on the first N samples only: can the net learn them by heart? No tests, no snapshots.",
 )
+@click.option(
+    "--view",
+    is_flag=True,
+    help="Serve a page of the run on this machine, and look into a net like it now and then: gradients, filters, "
+    "classes, images taken for another.",
+)
 @click.option("--ignore-lock", is_flag=True, help="Train although another run writes snapshots under the same prefix.")
 @planning_options
 @executor_options
@@ -122,6 +130,7 @@ def command(
     on_nan: Any,
     inspect: bool,
     overfit_batch: int | None,
+    view: bool,
     ignore_lock: bool,
     inputs: tuple[tuple[str, Shape], ...],
     settings: tuple[Setting, ...],
@@ -144,6 +153,8 @@ def command(
         raise click.UsageError("--data-changed says how to go on from a --snapshot; there is none")
     if snapshot and overfit_batch:
         raise click.UsageError("--overfit-batch starts afresh, or from --weights; it does not go on from a --snapshot")
+    if view and (metrics == STDOUT or (overfit_batch and not metrics)):
+        raise click.UsageError("--view shows a metrics file: name one with --metrics")
     if overfit_batch and iterations is None:
         iterations = OVERFIT_ITERATIONS
     changes = {"max_iter": iterations, "random_seed": seed, "weights": () if snapshot else None}
@@ -186,6 +197,8 @@ def command(
             listeners.metrics(metrics)
         if solver.leads and tensorboard:
             stack.enter_context(listeners.tensorboard(tensorboard))
+        if view:
+            listeners.view(stack)
         if inspect:
             stack.enter_context(listeners.inspector())
         first = listeners.first()
@@ -288,6 +301,14 @@ class _Listeners:
         finally:
             self.board.close()
 
+    def view(self, stack: ExitStack) -> None:
+        """A page of the metrics file, and lines for it."""
+        if self.file is None:
+            _output.say("there is no metrics file that could be written, so there is no page to view", "yellow")
+            return
+        self.events.listeners.append(Viewer(self.solver, self.file.write))
+        stack.enter_context(page_of(self.file.path))
+
     @contextmanager
     def inspector(self) -> Iterator[None]:
         p = self.solver.p
@@ -304,7 +325,7 @@ class _Listeners:
 
     def _inspected(self, found: Inspection) -> None:
         if self.file:
-            self.file.write("inspect", found.iteration, _sanity.as_json(found))
+            self.file.write("inspect", found.iteration, inspected(found))
         if self.board:
             for name, array in found.arrays.items():
                 self.board.histogram(name, array, found.iteration)

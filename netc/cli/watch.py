@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from netc.api import history
-from netc.cli import _output
+from netc.cli import _output, _streams
 from netc.errors import Code, Diagnostic, NetError
 from netc.pages.watch import HOST, WatchServer
 
@@ -19,18 +19,22 @@ NO_PORT = Code(
     fix="Leave `--port` out: a free one is taken then.",
 )
 
+PATIENCE = 60.0
+"""Seconds that the page of `netc train --view` stays after the run, or after the browser has last asked."""
+
 
 @click.command("watch")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port to serve on (default: a free one).")
-def command(run: Path, port: int) -> None:
+@click.option("--with-run", is_flag=True, hidden=True, help="End after stdin does: what `netc train --view` starts.")
+def command(run: Path, port: int, with_run: bool) -> None:
     """Follow RUN on a page: losses, tests, rates, throughput, and what `netc train --inspect` sees, as they come.
 
     RUN is a metrics file (PREFIX.metrics.jsonl), which may not be there yet, its prefix, the net's file, or a folder.
     The address that is printed holds a secret; only this machine can ask, and the run is only read: either may end
     without harm to the other. Ctrl-C ends it.
     """
-    path = history.find(run)
+    path = run if with_run else history.find(run)
     try:
         server = WatchServer(path.absolute(), port)
     except OSError as error:
@@ -38,5 +42,7 @@ def command(run: Path, port: int) -> None:
         raise NetError(Diagnostic(NO_PORT, message, help=NO_PORT.fix)) from None
     with server:
         _output.line(server.address)
+        if with_run:
+            server.end_after(_streams.read_to_end, PATIENCE)
         _output.say(f"following {path}; Ctrl-C ends it")
         server.serve_forever()

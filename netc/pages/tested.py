@@ -40,10 +40,10 @@ def result_page(
         "means": {name: float(v.reshape(-1)[0]) for name, v in means.items() if v.size == 1},
         "names": list(names),
         "classes": _classes(classes) if classes is not None else None,
-        "wrong": [_mistake(mistake) for mistake in mistakes],
+        "wrong": [mistake_data(mistake) for mistake in mistakes],
         "curves": b64encode(curves.encode()).decode(),
     }
-    styles, scripts = ("base.css", "watch.css", "tested.css"), ("base.js", "tested.js")
+    styles, scripts = ("base.css", "watch.css", "tested.css"), ("base.js", "classes.js", "tested.js")
     return html.page(f"{title} - netc test", _BODY, data, scripts=scripts, styles=styles)
 
 
@@ -53,7 +53,8 @@ def _classes(found: Classes) -> dict[str, Any]:
     return {"accuracy": found.accuracy, "matrix": shown, **numbers}
 
 
-def _mistake(mistake: Mistake) -> dict[str, Any]:
+def mistake_data(mistake: Mistake) -> dict[str, Any]:
+    """A mistake as JSON-able data."""
     image = _image(mistake.image) if mistake.image is not None else None
     return {
         "label": mistake.label,

@@ -1,10 +1,10 @@
 /* A run as it goes: asks for the lines of metrics that are new, and draws what they say. */
-const run = { from: 0, id: "", losses: [], rates: [], speed: [], tests: new Map(), snapshots: [], inspected: null };
+const run = { from: 0, id: "", losses: [], rates: [], speed: [], tests: new Map(), snapshots: [], inspected: null, view: null };
 const COLOURS = ["#3584e4", "#e66100", "#2ec27e", "#9141ac", "#e01b24", "#b5835a", "#21a3b1", "#8a8f98"];
 const put = (list, at, value) => { if (typeof value === "number") list.push([at, value]); };
 
 function forget() {
-  Object.assign(run, { losses: [], rates: [], speed: [], tests: new Map(), snapshots: [], inspected: null });
+  Object.assign(run, { losses: [], rates: [], speed: [], tests: new Map(), snapshots: [], inspected: null, view: null });
 }
 
 function take(line) {
@@ -21,6 +21,7 @@ function take(line) {
     }
   } else if (line.kind === "snapshot") run.snapshots.push(line);
   else if (line.kind === "inspect") run.inspected = line;
+  else if (line.kind === "view") run.inspected = run.view = line;
 }
 
 function ticks(least, most, wanted) {
@@ -39,12 +40,12 @@ function chart(title, curves, logarithmic) {
   let [y0, y1] = [Math.min(...points.map((p) => value(p[1]))), Math.max(...points.map((p) => value(p[1])))];
   if (x0 === x1) x1 = x0 + 1;
   if (y0 === y1) [y0, y1] = [y0 - (Math.abs(y0) * 0.1 || 1), y1 + (Math.abs(y1) * 0.1 || 1)];
-  const width = 480, height = 190, left = 52, bottom = 18;
-  const at = (x) => left + ((x - x0) / (x1 - x0)) * (width - left - 8);
+  const width = 480, height = 190, left = 52, right = 18, bottom = 18;
+  const at = (x) => left + ((x - x0) / (x1 - x0)) * (width - left - right);
   const up = (y) => height - bottom - ((value(y) - y0) / (y1 - y0)) * (height - bottom - 8);
-  const grid = ticks(y0, y1, 4).map((y) => {
+  const grid = ticks(y0, y1, 5).map((y) => {
     const place = up(log ? 10 ** y : y), shown = log ? 10 ** y : y;
-    return [make("svg:line", { class: "grid", x1: left, x2: width - 8, y1: place, y2: place }),
+    return [make("svg:line", { class: "grid", x1: left, x2: width - right, y1: place, y2: place }),
       make("svg:text", { x: left - 5, y: place + 3, "text-anchor": "end" }, String(Number(shown.toPrecision(3))))];
   });
   const below = ticks(x0, x1, 6).map((x) => make("svg:text", { x: at(x), y: height - 3, "text-anchor": "middle" }, short(x)));
@@ -66,10 +67,25 @@ function layers() {
   const found = run.inspected, rows = [];
   for (const [what, list] of [["activation", found && found.activations], ["gradient", found && found.gradients]]) {
     for (const each of list || []) if (Array.isArray(each.histogram)) {
-      rows.push([each.blob || each.layer, what, spark(each.histogram), `std ${Number(each.std).toPrecision(3)}`]);
+      rows.push([each.layer || each.blob, what, spark(each.histogram), `std ${Number(each.std).toPrecision(3)}`]);
     }
   }
-  return rows.length ? [make("h3", {}, `values in iteration ${found.iteration}`), table(rows)] : [];
+  return rows.length ? [make("h3", {}, `values ${found.kind === "view" ? "after" : "in iteration"} ${grouped(found.iteration)}${found.kind === "view" ? " iterations" : ""}`), table(rows)] : [];
+}
+
+/* What a run with --view tells besides: filters, what is taken for what, and the pictures that were. */
+function looks() {
+  const { iteration, names, matrix, wrong, filters: blobs } = run.view || {}, found = [];
+  if (Array.isArray(matrix)) {
+    const counts = matrix.map((row) => row.reduce((a, b) => a + b, 0));
+    found.push(make("section", { id: "matrix" }, make("h3", {}, `what is taken for what after ${grouped(iteration)} iterations: `
+      + "a row for each label"), confusion(names, matrix, counts)));
+  }
+  if (Array.isArray(wrong) && wrong.length) {
+    found.push(make("section", {}, make("h3", {}, "the mistakes that the net is surest of"), mistaken(names, wrong)));
+  }
+  for (const each of blobs || []) found.push(make("section", {}, make("h3", {}, each.name), filters({ filters: each })));
+  return found;
 }
 
 function draw() {
@@ -88,6 +104,7 @@ function draw() {
     chart("loss", [["train", run.losses], ...losses.map(([name, list]) => [`test ${name}`, list])].filter(([, l]) => l.length), true),
     ...others.map(([name, list]) => chart(`test ${name}`, [[name, list]])),
     chart("learning rate", [["rate", run.rates]]), chart("images a second", [["speed", run.speed]])].filter(Boolean));
+  document.getElementById("looks").replaceChildren(...looks());
   document.getElementById("layers").replaceChildren(...layers());
 }
 

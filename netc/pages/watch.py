@@ -6,6 +6,9 @@ import hmac
 import json
 import os
 import secrets
+import threading
+import time
+from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -22,7 +25,7 @@ _SECONDS = 10  # that a request may take to be sent
 _BODY = """
 <header><h1>netc watch</h1><span id="state" class="soft" role="status">…</span>
 <button id="theme" title="dark or light" aria-label="dark or light">&#9680;</button></header>
-<div id="now"></div><div id="charts"></div><div id="layers"></div>
+<div id="now"></div><div id="charts"></div><div id="looks"></div><div id="layers"></div>
 """
 
 
@@ -37,16 +40,29 @@ class WatchServer(ThreadingHTTPServer):
 
     def __init__(self, path: Path, port: int = 0) -> None:
         self.path = path
+        self.asked = time.monotonic()
         self.token = secrets.token_urlsafe(24)
         self.page = html.page(
             f"{path.name} - netc watch",
             _BODY,
             {},
-            scripts=("base.js", "watch.js"),
-            styles=("base.css", "watch.css"),
+            scripts=("base.js", "values.js", "classes.js", "watch.js"),
+            styles=("base.css", "watch.css", "tested.css"),
             connect="'self'",
         )
         super().__init__((HOST, port), _Handler)
+
+    def end_after(self, ended: Callable[[], object], patience: float) -> None:
+        """End serving once `ended` has returned (it may wait long), and nobody has asked for so many seconds."""
+
+        def wait() -> None:
+            ended()
+            self.asked = time.monotonic()
+            while (left := self.asked + patience - time.monotonic()) > 0:
+                time.sleep(left)
+            self.shutdown()
+
+        threading.Thread(target=wait, daemon=True).start()
 
     @property
     def address(self) -> str:
@@ -72,7 +88,9 @@ class _Handler(BaseHTTPRequestHandler):
         known = hmac.compare_digest(token.encode("utf-8", "replace"), self.server.token.encode())
         if not known or self.headers.get("Host", "") not in self.server.hosts:
             self._say(HTTPStatus.FORBIDDEN)
-        elif rest == [""]:
+            return
+        self.server.asked = time.monotonic()
+        if rest == [""]:
             self._send("text/html; charset=utf-8", self.server.page)
         elif rest == ["lines"]:
             found = new_lines(self.server.path, parse_qs(asked.query))

@@ -308,3 +308,10 @@ def test_a_net_that_nothing_feeds_is_refused(run: Run, tmp_path: Path) -> None:
     done = run("train", "unfed.net")
     assert done.code == 1
     assert "error[CLI013]: nothing feeds d, l" in done.err
+
+
+def test_a_view_needs_a_file(run: Run, small: Path) -> None:
+    for more in (("--metrics", "-"), ("--overfit-batch", "4")):
+        done = run("train", small, "--view", *more)
+        assert done.code == 2
+        assert "name one with --metrics" in done.err
