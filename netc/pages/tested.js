@@ -1,5 +1,6 @@
 /* What a test found: outputs, classes, confusion, the mistakes that the net is surest of. */
 const byId = (id) => document.getElementById(id);
+const called = (i) => DATA.names[i] ?? String(i);
 let only = null;
 
 function matrix() {

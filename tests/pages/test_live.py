@@ -143,7 +143,7 @@ def started(net: Path) -> tuple[subprocess.Popen[str], str]:
 
 def page_process(address: str) -> int:
     """The process that listens on the port of an address."""
-    port = f"{int(re.findall(r':(\d+)/', address)[0]):04X}"
+    port = format(int(re.findall(r":(\d+)/", address)[0]), "04X")
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     socket = next(row[9] for row in rows if row[1].endswith(f":{port}") and row[3] == "0A")
     for folder in Path("/proc").glob("[0-9]*"):
@@ -201,7 +201,7 @@ def test_the_page_ends_when_nobody_asks_any_more(tmp_path: Path) -> None:
 @needs_browser
 def test_the_looks_in_a_browser(photos: Path, tmp_path: Path) -> None:
     assert BROWSER is not None
-    viewed(photos, tmp_path / "a.jsonl", changes={"max_iter": 2})
+    viewed(photos, tmp_path / "a.jsonl", changes={"max_iter": 2, "base_lr": 1e-9})
     server = WatchServer(tmp_path / "a.jsonl")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
