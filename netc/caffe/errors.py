@@ -36,9 +36,9 @@ FIXED_SHAPE = Code(
 NO_PILLOW = Code(
     "RUN063",
     "images need Pillow",
-    why="caffe.io.load_image reads images through Pillow, which is not installed with netc itself.",
+    why="caffe.io.load_image reads images through Pillow, which comes with netc; somebody has taken it away.",
     example='caffe.io.load_image("cat.jpg")',
-    fix="pip install netc[data]",
+    fix="pip install Pillow",
 )
 BAD_IMAGE = Code(
     "RUN064",

@@ -30,8 +30,9 @@ BROKEN = Code(
 NEEDS_PACKAGE = Code(
     "DAT004",
     "a package is needed to read this data",
-    why="netc itself needs no packages for images, HDF5 or writing databases; whoever uses them installs them.",
-    example='image_data_param { source: "train.txt" }  # without Pillow',
+    why="netc itself needs no packages for HDF5 or writing databases; whoever uses them installs them. Images need "
+    "Pillow, which comes with netc unless somebody has taken it away.",
+    example='hdf5_data_param { source: "train.txt" }  # without h5py',
     fix="pip install 'netc[data]'",
 )
 LEVELDB = Code(

@@ -17,7 +17,7 @@ NO_PICTURE = Code(
     why="Curves are written as SVG, which needs nothing else, and as PNG, which Pillow writes. The file's ending says "
     "which; it is another one, or Pillow is not installed.",
     example="netc plot digits -o curves.pdf",
-    fix="Write `.svg` or `.png`; `pip install 'netc[data]'` brings Pillow.",
+    fix="Write `.svg` or `.png`; for the latter, `pip install Pillow`.",
 )
 _SHARP = 2
 """Pixels of the PNG for each of the page's, so that it is sharp on screens of today."""
