@@ -1,7 +1,7 @@
 """Draws photos to learn from: `python -m tools.photos FOLDER` makes a folder for each of six classes of things.
 
-Shapes of any size, place, turn and colour on grounds of any colour, as JPEG of unequal sizes: what tells classes apart
-is the shape alone. Needs Pillow.
+Things of any size and place, turned a little, on grounds of any colour, as JPEG of unequal sizes. As with real things,
+shape tells more than colour: each has a colour of its own, from which single ones are far away.
 """
 
 from __future__ import annotations
@@ -59,23 +59,36 @@ SHAPES: dict[str, Callable[[float], Places]] = {
 }
 
 
+COLOURS = {
+    "coin": (190, 140, 70),
+    "cross": (70, 150, 90),
+    "moon": (200, 200, 190),
+    "star": (220, 190, 60),
+    "tent": (190, 70, 60),
+    "tile": (80, 100, 180),
+}
+
+
+def near(colour: Sequence[int], most: int, random: Random) -> tuple[int, ...]:
+    """A colour like this one."""
+    return tuple(min(255, max(0, v + random.randint(-most, most))) for v in colour)
+
+
 def photo(name: str, random: Random) -> Image.Image:
-    """One photo of a class: a shape of any place, size, turn and colour on a ground that is noisy and shaded."""
+    """One photo of a class: a thing on a ground of another colour, with strokes that are no thing, and noise."""
     width, height = random.randint(72, 110), random.randint(72, 110)
-    ground = [random.randint(0, 255) for _ in range(3)]
-    image = Image.new("RGB", (width * SCALE, height * SCALE), tuple(ground))
+    colour = near(COLOURS[name], 60, random)
+    ground = colour
+    while sum(abs(a - b) for a, b in zip(colour, ground, strict=True)) < 120:
+        ground = near((128, 128, 128), 127, random)
+    image = Image.new("RGB", (width * SCALE, height * SCALE), ground)
     draw = ImageDraw.Draw(image)
-    for _ in range(random.randint(2, 6)):  # strokes that are no shape
-        ends = [(random.uniform(0, image.width), random.uniform(0, image.height)) for _ in range(2)]
-        shade = tuple(min(255, max(0, v + random.randint(-30, 30))) for v in ground)
-        draw.line([end for pair in ends for end in pair], fill=shade, width=random.randint(2, 14))
-    radius = random.uniform(0.27, 0.42) * min(image.size)
-    x = random.uniform(radius, image.width - radius)
-    y = random.uniform(radius, image.height - radius)
-    colour = tuple(ground)
-    while sum(abs(a - b) for a, b in zip(colour, ground, strict=True)) < 160:
-        colour = tuple(random.randint(0, 255) for _ in range(3))
-    places = SHAPES[name](random.uniform(0, 2 * math.pi))
+    for _ in range(random.randint(2, 6)):
+        ends = [random.uniform(0, side) for _ in range(2) for side in image.size]
+        draw.line(ends, fill=near(ground, 30, random), width=random.randint(2, 14))
+    radius = random.uniform(0.3, 0.42) * min(image.size)
+    x, y = (random.uniform(radius, side - radius) for side in image.size)
+    places = SHAPES[name](random.uniform(-0.4, 0.4))
     draw.polygon([(x + radius * px, y + radius * py) for px, py in places], fill=colour)
     noise = Image.frombytes("RGB", (width, height), random.randbytes(3 * width * height))
     return Image.blend(image.resize((width, height)).filter(ImageFilter.GaussianBlur(0.6)), noise, 0.1)

@@ -117,5 +117,5 @@ function netPanel(choose, again) {
 }
 
 const KEYS = [["/", "search; Enter: the next one found"], ["j, k", "the next, the last layer"], ["+, -", "nearer, farther"],
-  ["arrows", "move"], ["0", "the whole net"], ["c", "composites as boxes, or opened"], ["f", "fold or open the composite of the layer"],
+  ["arrows", "move"], ["0", "the whole net"], ["c", "composites as boxes, opened, or each layer by itself"], ["f", "fold or open the composite of the layer"],
   ["n, Esc", "the net as a whole"], ["d", "dark or light"], ["click", "on a frame: fold or open it; on a box: its layer"]];

@@ -3,6 +3,10 @@ const byId = (id) => document.getElementById(id);
 const graphs = {};
 let style = DATA.first, chosen = null, hits = [], hit = -1;
 
+const STYLES = ["compact", "plain", "full"].filter((each) => DATA.layouts[each]);
+
+function following() { return STYLES[(STYLES.indexOf(style) + 1) % STYLES.length]; }
+
 function graph() { return graphs[style]; }
 
 function show(next) {
@@ -12,7 +16,7 @@ function show(next) {
     graphs[style].fit();
   }
   for (const each of document.querySelectorAll(".layout")) each.classList.toggle("shown", each.id === `layout-${style}`);
-  byId("layout").textContent = style === "compact" ? "open composites" : "fold composites";
+  byId("layout").textContent = { compact: "fold composites", plain: "open composites", full: "each layer" }[following()];
   graph().choose(chosen, chosen !== null);
   graph().mark(hits);
 }
@@ -69,7 +73,7 @@ function keys() {
   byId("panel").replaceChildren(make("h2", {}, "keys"), table(KEYS));
 }
 
-const toggle = () => show(style === "compact" ? "plain" : "compact");
+const toggle = () => show(following());
 const actions = { "/": () => byId("search").focus(), j: () => next(1), k: () => next(-1), 0: () => graph().fit(),
   "+": () => graph().zoom(1.25), "=": () => graph().zoom(1.25), "-": () => graph().zoom(0.8), c: toggle, f: foldChosen,
   n: () => choose(null), Escape: () => choose(null), d: () => theme(true), "?": keys,

@@ -16,15 +16,17 @@ from netc.report.draw import draw
 from netc.report.rendering import picture
 from netc.run import Net
 
-STYLES: tuple[Style, ...] = ("plain", "compact")
+STYLES: tuple[Style, ...] = ("compact", "plain", "full")
 """Layouts that a page has: it opens with the compact one, where the plain one has more boxes than people read."""
 MOST_BOXES = 60
+MOST_IN_FULL = 200
+"""Layers of a net that has a layout with a box for each of them, with its parameters and its work."""
 _BODY = """
 <header>
   <h1>{name}</h1><span id="about">{about}</span>
   <input id="search" type="search" placeholder="search ( / )" aria-label="Search layers" autocomplete="off">
   <span class="buttons">
-    <button id="layout" title="composites as boxes, or opened (c)"></button>
+    <button id="layout" title="composites as boxes, opened, or each layer by itself (c)"></button>
     <button id="fit" title="the whole net (0)">fit</button>
     <button id="in" title="nearer (+)" aria-label="nearer">+</button>
     <button id="out" title="farther (-)" aria-label="farther">&minus;</button>
@@ -43,8 +45,9 @@ _BODY = """
 
 def view_page(definition: Definition, plan: Planned, net: Net | None = None) -> bytes:
     """The page of a planned net, with the weights of `net` if there is one. Raises NetError(CLI001)."""
-    layouts = {style: boxes(plan, style) for style in STYLES}
-    with ThreadPoolExecutor(len(STYLES)) as pool:  # the programs that lay out run at the same time
+    small = len(plan.graph.nodes) <= MOST_IN_FULL
+    layouts = {style: boxes(plan, style) for style in STYLES if small or style != "full"}
+    with ThreadPoolExecutor(len(layouts)) as pool:  # the programs that lay out run at the same time
         drawn = {style: pool.submit(_laid_out, plan, style, found) for style, found in layouts.items()}
         data = net_data.net_data(definition, plan)
     data |= {

@@ -134,6 +134,16 @@ def test_resnet152_fits() -> None:
     definition = netc.load(ROOT / "nets" / "resnet152.net")
     page = view_page(definition, netc.plan(definition))
     assert len(page) < 3_000_000
+    assert list(data_of(page.decode())["layouts"]) == ["compact", "plain"]
+
+
+def test_a_small_net_has_a_box_for_each_layer_too() -> None:
+    page = page_of()
+    layouts = data_of(page)["layouts"]
+    assert list(layouts) == ["compact", "plain", "full"]
+    assert len(layouts["full"]["boxes"]) == 8 > len(layouts["plain"]["boxes"])
+    full = page.partition('id="layout-full"')[2]
+    assert "224 parameters" in full  # 8 filters of 3x3x3 and their biases
 
 
 # ---------------------------------------------------------------- in a browser
@@ -171,6 +181,9 @@ out.byClick = nodes();
 const scale = graph().view.scale;
 key("+");
 out.nearer = graph().view.scale > scale;
+key("c");
+out.after = style;
+key("c");
 const before = document.documentElement.dataset.theme;
 key("d");
 out.themes = [before, document.documentElement.dataset.theme];
@@ -213,6 +226,7 @@ def test_in_a_browser(
     assert found["inside"]
     assert found["folded"] < found["all"] == found["opened"] > found["byClick"]
     assert found["nearer"]
+    assert found["after"] == ("compact" if name == "resnet152" else "full")
     assert found["themes"] == (["dark", "light"] if dark else ["light", "dark"])
     assert not found["overflow"]
     plan = netc.plan(definition)
