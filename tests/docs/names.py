@@ -107,7 +107,9 @@ def _command(text: str) -> Iterator[str]:
         yield from (w for w in words[1:] if f"\n{w}:" not in (ROOT / "Makefile").read_text())
     elif words[0] == "pip":
         extras = re.findall(r"netc ([\w,]+)", line.replace("[", " ").replace("]", " "))
-        yield from (e for e in ",".join(extras).split(",") if f"\n{e} = [" not in (ROOT / "pyproject.toml").read_text())
+        yield from (
+            e for e in ",".join(extras).split(",") if e and f"\n{e} = [" not in (ROOT / "pyproject.toml").read_text()
+        )
     elif words[0] == "python":
         yield from _module(words[2], words[3:])
     else:
