@@ -197,7 +197,7 @@ def command(
             listeners.metrics(metrics)
         if solver.leads and tensorboard:
             stack.enter_context(listeners.tensorboard(tensorboard))
-        if view:
+        if view and solver.leads:
             listeners.view(stack)
         if inspect:
             stack.enter_context(listeners.inspector())
