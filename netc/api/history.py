@@ -76,7 +76,7 @@ class History:
     def plot(self, path: str | Path | None = None) -> Plot:
         """The curves, as `netc plot` draws them: shown by a notebook, written to `path` (.svg, .png) if there is one.
 
-        Raises NetError(CLI017) for another ending, and for PNG without Pillow.
+        Raises NetError(CLI027) for another ending, and for PNG without Pillow.
         """
         made = Plot(charts([self]), self.name)
         if path is not None:
@@ -120,7 +120,7 @@ class Plot:
         return svg(self.charts, self.title)
 
     def save(self, path: str | Path) -> None:
-        """Write the picture, as SVG or PNG, by the path's ending. Raises NetError(CLI017)."""
+        """Write the picture, as SVG or PNG, by the path's ending. Raises NetError(CLI027)."""
         write_bytes(path, curve_files.picture(self.charts, self.title, Path(path).suffix))
 
     def _repr_svg_(self) -> str:

@@ -12,7 +12,7 @@ from netc.errors import Code, Diagnostic, NetError, visible
 from netc.report.curves import Chart, Dot, Line, Mark, page, svg
 
 NO_PICTURE = Code(
-    "CLI017",
+    "CLI027",
     "curves cannot be written to such a file",
     why="Curves are written as SVG, which needs nothing else, and as PNG, which Pillow writes. The file's ending says "
     "which; it is another one, or Pillow is not installed.",
@@ -26,7 +26,7 @@ _DASH = (10.0, 6.0)
 
 
 def picture(charts: Sequence[Chart], title: str, ending: str) -> bytes:
-    """The charts as a file of the kind that its ending says (`.svg`, `.png`). Raises NetError(CLI017)."""
+    """The charts as a file of the kind that its ending says (`.svg`, `.png`). Raises NetError(CLI027)."""
     if ending.lower() == ".png":
         return _png(charts, title)
     if ending.lower() not in ("", ".svg"):

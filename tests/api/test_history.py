@@ -141,10 +141,10 @@ def test_a_dash_goes_around_corners() -> None:
 
 def test_curves_as_another_kind_of_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = history.read(metrics(tmp_path / "net.metrics.jsonl"))
-    with pytest.raises(NetError, match=r"CLI017.*not as \.pdf"):
+    with pytest.raises(NetError, match=r"CLI027.*not as \.pdf"):
         run.plot(tmp_path / "a.pdf")
     monkeypatch.setitem(sys.modules, "PIL.ImageFont", None)
-    with pytest.raises(NetError, match=r"CLI017.*Pillow, which writes PNG, is not installed"):
+    with pytest.raises(NetError, match=r"CLI027.*Pillow, which writes PNG, is not installed"):
         run.plot(tmp_path / "a.png")
     assert not list(tmp_path.glob("a.*"))
 
