@@ -13,7 +13,7 @@ from netc import run
 from netc.api.definition import Definition, PathLike
 from netc.api.deploy import deploy
 from netc.api.outputs import Output, outputs
-from netc.api.preprocess import Preprocessing, image_mean, mean_of, of_layer, of_model, read
+from netc.api.preprocess import Preprocessing, image_mean, mean_of, of_layer, of_model, read, undone
 from netc.api.session import Net
 from netc.data.array_files import read_npz
 from netc.data.bad import BadRecordError
@@ -49,7 +49,8 @@ IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".p
 class Prediction:
     """One sample: what it was, and the net's outputs for it (without the batch axis), or why there are none.
 
-    kinds: what each output is. names: what the classes are called, as training stored it.
+    kinds: what each output is. names: what the classes are called, as training stored it. picture: what the net has
+    seen, if that is an image (height x width x 3, red first).
     """
 
     source: str
@@ -57,6 +58,7 @@ class Prediction:
     problem: Diagnostic | None = None
     kinds: Mapping[str, Output] = field(default_factory=dict)
     names: tuple[str, ...] = ()
+    picture: Array | None = None
 
     def __repr__(self) -> str:
         if self.problem is not None:
@@ -191,8 +193,15 @@ class Predictor:
                 yield Prediction(sample.source, problem=sample.problem)
                 continue
             mine = {name: self.kinds[name].of(array, row, self.batch) for name, array in found.items()}
-            yield Prediction(sample.source, mine, kinds=self.kinds, names=self.preprocessing.class_names)
+            seen = self._picture(sample.values)
+            yield Prediction(sample.source, mine, None, self.kinds, self.preprocessing.class_names, seen)
             row += 1
+
+    def _picture(self, values: Mapping[str, Array]) -> Array | None:
+        image = values.get(self.image_blob)
+        if image is None or image.ndim != 3 or len(image) not in (1, 3):
+            return None
+        return undone(self.preprocessing, image)
 
     # ------------------------------------------------------------ samples
 

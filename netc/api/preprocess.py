@@ -66,6 +66,18 @@ class Preprocessing:
         return values[:, row : row + height, column : column + width] * np.float32(self.scale)
 
 
+def undone(how: Preprocessing, values: Array) -> Array:
+    """The picture (height x width x 3, uint8, red first) that an input (1 or 3 channels x height x width) was made of.
+
+    A mean image is taken as its mean: where it was cut out is not kept.
+    """
+    pixels = values.astype(np.float64) / (how.scale or 1.0)
+    if how.mean is not None:
+        pixels += how.mean.mean(axis=(1, 2), keepdims=True)
+    shown = np.nan_to_num(pixels).round().clip(0, 255).astype(np.uint8)
+    return np.ascontiguousarray(np.broadcast_to(shown, (3, *shown.shape[1:]))[::-1].transpose(1, 2, 0))
+
+
 def shape_of(array: Array) -> str:
     return format_shape(array.shape)
 

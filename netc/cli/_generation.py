@@ -14,6 +14,8 @@ from netc.api.generation.generator import Generated, Generator
 from netc.api.generation.judging import Judged, judge
 from netc.api.session import Net
 from netc.cli import _output
+from netc.cli._files import write_text
+from netc.cli._predictions import Stems
 from netc.cli._weights import show_loaded
 from netc.data.lists import read_text
 from netc.errors import Code, Diagnostic, NetError
@@ -29,7 +31,10 @@ UNEVEN = Code(
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is to be generated: files of lines (`-`: stdin) and texts, what they should become, how many of each."""
+    """What is to be generated: files of lines (`-`: stdin) and texts, what they should become, how many of each.
+
+    draw: the folder that each text is written to, as a file.
+    """
 
     paths: Sequence[str]
     texts: Sequence[str]
@@ -37,6 +42,7 @@ class Asked:
     count: int
     seed: int
     as_json: bool
+    draw: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +59,18 @@ def generate(definition: Definition, weights: Sequence[str | Path], asked: Asked
     net = Net(deploy(definition).definition, "TEST", weights=weights, **run_options)
     show_loaded(net.loaded)
     generator = Generator(definition, net, **{k: v for k, v in run_options.items() if k in ("executor", "threads")})
-    judged = Judged()
+    judged, names = Judged(), Stems(asked.draw) if asked.draw else None
     for line in _with_references(_lines(asked, generator), asked.references):
         found = generator.texts(line.text, count=asked.count, seed=asked.seed)[: asked.count]
         if line.reference is not None:
             judged = judged.plus(judge(generator, line.text, found[0], line.reference))
-        _show(line, found, generator, asked)
+        shown = _texts(line, found, generator)
+        if names is not None:
+            stem = names.of(Path(_file_name(line.source)))
+            for number, text in enumerate(shown, 1):
+                end = f"_{number}" if len(shown) > 1 else ""
+                write_text(names.folder / f"{stem}{end}.txt", f"{text}\n")
+        _show(line, shown, found, asked)
     if judged.texts:
         _sum_up(judged, asked)
     return 0
@@ -88,10 +100,20 @@ def _with_references(lines: Iterator[Line], path: Path | None) -> Iterator[Line]
         yield Line(line.source, line.text, reference.removesuffix("\r"))
 
 
-def _show(line: Line, found: Sequence[Generated], generator: Generator, asked: Asked) -> None:
+def _file_name(source: str) -> str:
+    """A name for a file after where a text stands: `lines.txt:3` gives `lines_3`."""
+    path, colon, number = source.rpartition(":")
+    return f"{Path(path).stem or 'stdin'}_{number}".replace("-_", "stdin_") if colon else source.replace(" ", "_")
+
+
+def _texts(line: Line, found: Sequence[Generated], generator: Generator) -> list[str]:
+    """What is shown of each text: with what it goes on from, if it does."""
     goes_on = generator.tokens is not None and generator.tokens.source_coder is None
     before = line.text + (" " if line.text and generator.tokens and generator.tokens.coder.cut.unit == "WORD" else "")
-    shown = [f"{before}{text.text}" if goes_on else text.text for text in found]
+    return [f"{before}{text.text}" if goes_on else text.text for text in found]
+
+
+def _show(line: Line, shown: Sequence[str], found: Sequence[Generated], asked: Asked) -> None:
     if asked.as_json:
         texts = [
             {"text": text, "tokens": len(one.tokens), "log_p": one.log_p, "score": one.score, "ended": one.ended}

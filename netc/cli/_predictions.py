@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from netc.api.drawn import drawn
 from netc.api.outputs import Output, class_map
 from netc.api.predict import Prediction
 from netc.cli._files import CANNOT_WRITE, write_bytes
@@ -126,20 +127,52 @@ def picture_of(output: Output, array: Array) -> Array | None:
     return np.asarray(shown.round().astype(np.uint8).transpose(1, 2, 0))
 
 
-class MapFiles:
-    """Writes the maps of predictions to a folder: `<image>.<blob>.npy`, and `.png` where a picture shows them."""
+class Drawings:
+    """Writes what a net says of each image as pictures to a folder: `<image>.<blob>.png`."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self._names = Stems(folder)
+
+    def write(self, prediction: Prediction, names: Names) -> list[Path]:
+        """Write a prediction's pictures; returns their files. Raises NetError: CLI002, DAT004 without Pillow."""
+        stem, found = self._names.of(Path(prediction.source)), []
+        for name, pixels in drawn(prediction, names or ()):
+            found.append(self._names.folder / f"{stem}.{name.replace('/', '_')}.png")
+            write_bytes(found[-1], encode_image(pixels[:, :, ::-1], "png"))
+        return found
+
+
+class Stems:
+    """Names of files in a folder, which is made, after images: each another one."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self._taken: set[str] = set()
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise NetError(Diagnostic(CANNOT_WRITE, f"cannot make {folder}: {error.strerror}")) from error
 
+    def of(self, source: Path) -> str:
+        """The image's name without its ending; with a number where another image has it."""
+        name = source.stem if source.suffix and "[" not in source.suffix else source.name
+        stem, count = name, 2
+        while stem in self._taken:
+            stem, count = f"{name}_{count}", count + 1
+        self._taken.add(stem)
+        return stem
+
+
+class MapFiles:
+    """Writes the maps of predictions to a folder: `<image>.<blob>.npy`, and `.png` where a picture shows them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._names = Stems(folder)
+
     def write(self, prediction: Prediction) -> dict[str, list[Path]]:
         """Write a prediction's maps; returns the files of each output. Raises NetError(CLI002)."""
-        stem, found = self._stem(Path(prediction.source)), dict[str, list[Path]]()
+        stem, found = self._names.of(Path(prediction.source)), dict[str, list[Path]]()
         for name, array in prediction.outputs.items():
             if prediction.kinds[name].kind != "map":
                 continue
@@ -154,15 +187,6 @@ class MapFiles:
                 write_bytes(picture, encode_image(pixels, "png"))
                 found[name].append(picture)
         return found
-
-    def _stem(self, source: Path) -> str:
-        """The image's name without its ending; with a number where another image has it."""
-        name = source.stem if source.suffix and "[" not in source.suffix else source.name
-        stem, count = name, 2
-        while stem in self._taken:
-            stem, count = f"{name}_{count}", count + 1
-        self._taken.add(stem)
-        return stem
 
 
 def together(kept: Sequence[Prediction]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from netc.cli import _output
 from netc.cli._files import read_lines, say_written, write_bytes
 from netc.cli._generation import Asked, generate
 from netc.cli._options import OUTPUT, executor_options, file_argument, planning_options
-from netc.cli._predictions import MapFiles, as_data, as_hdf5, lines, together
+from netc.cli._predictions import Drawings, MapFiles, as_data, as_hdf5, lines, together
 from netc.cli._weights import chosen_weights, show_loaded, weights_option
 from netc.errors import Code, Diagnostic, NetError
 from netc.language import Setting
@@ -63,6 +63,11 @@ class SizeOption(click.ParamType):  # type: ignore[type-arg, unused-ignore]
 @click.option("--blobs", metavar="NAME,...", default="", help="Give these blobs (features), not the net's outputs.")
 @click.option("-o", "--output", type=OUTPUT, help="All outputs, as .npz (or HDF5: .h5); - for stdout.")
 @click.option("--maps", type=click.Path(path_type=Path, file_okay=False), help="Write maps of images to this folder.")
+@click.option(
+    "--draw",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Draw boxes, classes of pixels and generated images into this folder; texts go there, too.",
+)
 @click.option("--text", "texts", multiple=True, help="A text to start from, for a net that generates; may be repeated.")
 @click.option("--references", type=click.Path(path_type=Path), help="A text file: what each text should become.")
 @click.option("--count", type=click.IntRange(min=1), default=1, show_default=True, help="Texts to generate of each.")
@@ -85,6 +90,7 @@ def command(
     blobs: str,
     output: Path | None,
     maps: Path | None,
+    draw: Path | None,
     texts: tuple[str, ...],
     references: Path | None,
     count: int,
@@ -108,7 +114,7 @@ def command(
     names = read_lines(labels, BAD_LABELS) if labels else None
     definition = planning.load(file, layers=layers, settings=settings)
     if texts or references or definition.record.has("generate"):
-        asked = Asked(paths, texts, references, count, seed, as_json)
+        asked = Asked(paths, texts, references, count, seed, as_json, draw)
         return generate(definition, chosen_weights(weights, definition), asked, run_options)
     predictor = Predictor(
         definition,
@@ -126,7 +132,7 @@ def command(
     if not (predictor.known or mean or scale):
         _output.say("nothing says how images were prepared in training: values are 0..255; see --mean, --scale")
     stored = list(predictor.preprocessing.class_names)
-    maps_of = MapFiles(maps) if maps else None
+    maps_of, drawings = MapFiles(maps) if maps else None, Drawings(draw) if draw else None
     failed = False
     kept: list[Prediction] = []
     for prediction in predictor(_stdin(paths)):
@@ -137,11 +143,14 @@ def command(
         _check(prediction, names, labels)
         files = maps_of.write(prediction) if maps_of else {}
         called = names or stored
+        pictures = drawings.write(prediction, called) if drawings else []
         if as_json:
             _output.print_json({"path": prediction.source, "outputs": as_data(prediction, top, called, files)})
         else:
             for text in lines(prediction, top, called, files):
                 _output.line(text)
+            for path in pictures:
+                _output.line(f"  drew {path}")
         if output is not None:
             kept.append(prediction)
     if output is not None:
