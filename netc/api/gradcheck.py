@@ -19,6 +19,7 @@ from netc.errors import Code, Diagnostic, NetError
 from netc.graph import State
 from netc.layer import Array, Shape
 from netc.plan.model import Plan
+from netc.solve.fit import fit, missing
 
 NO_LOSS = Code(
     "RUN054",
@@ -126,6 +127,7 @@ def _net(plan: Plan, seed: int, on_bad_record: OnBadRecord) -> run.Net:
     feeds = first_batches(open_feeds(plan, seed, on_bad_record))
     net = run.Net(plan, dtype=np.float64, seed=seed, feeds=feeds)
     fill_inputs(net, seed)
+    fit(net, missing(net), 1)  # statistics of the data that nothing has estimated yet would make everything zero
     generator = np.random.default_rng(seed)
     for blob in net.learned:
         if len(blob.shape) > 1 and not blob.array.any():

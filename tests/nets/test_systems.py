@@ -75,6 +75,7 @@ def test_it_learns(path: Path) -> None:
 @each_system
 def test_its_gradients_are_the_derivatives(path: Path) -> None:
     """Every blob, at one of its values (`netc gradcheck` looks at more); none is left out because it is zero."""
-    found = list(gradcheck(load(path), batch=2, values=1))
+    batch = 1 if path.stem == "faster_rcnn_digits" else 2  # it proposes regions of one image
+    found = list(gradcheck(load(path), batch=batch, values=1))
     assert [c.blob for c in found if c.wrong(1e-4)] == []
     assert [c.blob for c in found if c.zero] == []
