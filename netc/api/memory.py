@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from importlib import import_module
 from typing import Any
@@ -57,8 +57,13 @@ def measure(
     used = (rules().get(rule_name(p)) for p in (stages_of(solver) if solver is not None else ()))
     rule = max((found for found in used if found is not None), key=lambda found: found.histories, default=None)
     kept = rule.histories if rule is not None else 0
+    sums = 2 if solver is not None and any(p.iter_size > 1 for p in stages_of(solver)) else 1  # of a batch, and of all
 
     def found(plan: Plan) -> Usage:
+        usage = of_batch(plan)
+        return replace(usage, gradients=sums * usage.gradients)
+
+    def of_batch(plan: Plan) -> Usage:
         if executor != "fast":
             return of_plan(plan, kept)
         lowering: Any = import_module("netc.fast.program.lower")  # costly to import

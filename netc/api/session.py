@@ -345,8 +345,8 @@ def _check_shapes(plan: Plan, node: Node, feed: run.Feed) -> None:
             raise NetError(Diagnostic.of_layer(node.record, INPUT_SHAPE, message, help=help))
 
 
-def time_updater(net: Net) -> Updater:
-    """SGD with momentum and weight decay, to be timed: as `netc train` runs it, updates are made in backward."""
+def time_updater(net: Net, *, update_in_backward: bool = True) -> Updater:
+    """SGD with momentum and weight decay, to be timed; as `netc train` runs it, updates are made in backward."""
     fields = {"type": "SGD", "base_lr": 1e-4, "momentum": 0.9, "weight_decay": 5e-4, "lr_policy": "fixed"}
     record = net.definition.schema.message("SolverParameter").make(**fields)
-    return Updater(record, net, update_in_backward=True)
+    return Updater(record, net, update_in_backward=update_in_backward)

@@ -47,7 +47,7 @@ def command(
     net = Net(definition, phase, **which.options, synthetic=True, **run_options)
     _output.show((*net.definition.warnings, *net.plan.warnings))
     updater = time_updater(net) if net.plan.backward_planned else None
-    times = _times(net, updater, iterations)
+    times = passes(net, updater, iterations)
     medians = {f"{name}_ms": round(statistics.median(v), 4) for name, v in times.items()}
     result = {
         "forward_ms": 0.0,
@@ -89,7 +89,7 @@ def _explain(net: Net) -> None:
         _output.out.print(f"{t.layer:<28} {way:<8} {t.milliseconds:>9.3f} ms {share}  {', '.join(t.kernels)}")
 
 
-def _times(net: Net, updater: Updater | None, iterations: int) -> dict[str, list[float]]:
+def passes(net: Net, updater: Updater | None, iterations: int) -> dict[str, list[float]]:
     """Milliseconds of each pass by name, and of a whole step as training runs it: with updates made in backward."""
     parts: dict[str, Callable[[], object]] = {"forward": net.forward}
     if updater is not None:

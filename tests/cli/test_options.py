@@ -34,6 +34,7 @@ PLANNING = (
     "gradcheck",
     "predict",
     "prune",
+    "scale",
     "search",
     "summary",
     "test",
@@ -42,7 +43,7 @@ PLANNING = (
     "view",
     "warm",
 )
-RUNNING = ("fit", "predict", "search", "summary", "test", "time", "train")
+RUNNING = ("fit", "predict", "scale", "search", "summary", "test", "time", "train")
 READING = ("data boxes", "data images", "fit", "gradcheck", "search", "test", "train")
 LOADING = ("fit", "test", "train")
 MEANT = {

@@ -14,10 +14,12 @@ import numpy as np
 import pytest
 
 import netc
+from netc.cli import _ranks
 from netc.errors import Diagnostic, NetError
 from netc.layer import Array
-from netc.solve import Events, Step, TestResult, snapshots
+from netc.solve import Events, Step, snapshots
 from netc.solve.codes import NOT_WRITTEN
+from netc.solve.events import TestResult as Tested
 from netc.solve.parts import Chunk, divided
 from netc.solve.ranks import ALONE, Ranks, ranks_of_launcher
 from netc.solve.ranks.launcher import size_of_launch
@@ -52,14 +54,14 @@ class Log(Events):
 
     def __init__(self) -> None:
         self.steps: list[tuple[float, float, dict[str, Array]]] = []
-        self.tests: list[TestResult] = []
+        self.tests: list[Tested] = []
         self.sizes: list[Any] = []
         self.warnings: list[str] = []
 
     def stepped(self, step: Step) -> None:
         self.steps.append((step.loss, step.rate, dict(step.outputs)))
 
-    def tested(self, result: TestResult) -> None:
+    def tested(self, result: Tested) -> None:
         self.tests.append(result)
 
     def sized(self, sizes: Any) -> None:
@@ -287,6 +289,12 @@ def test_a_launcher_is_known_by_its_environment() -> None:
     assert size_of_launch({"OMPI_COMM_WORLD_SIZE": "3"}) == 3
     assert size_of_launch({"SLURM_NTASKS": "8"}) == 1  # a batch script, not a step of MPI
     assert size_of_launch({"SLURM_NTASKS": "8", "PMIX_RANK": "0"}) == 8
+
+
+def test_off_leaves_the_environment_unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PMI_SIZE", "2")
+    with _ranks.together("off", 30) as ranks:
+        assert ranks is ALONE
 
 
 def test_a_launcher_without_mpi4py_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ T = TypeVar("T")
 EAGER = 100  # times that a request is asked before the core is given to others: some tens of microseconds
 LONGEST_SLEEP = 1e-3
 INLINE = 248  # bytes of a value that travel with its length
-LARGEST_MESSAGE = 1 << 26  # bytes: implementations differ in how well they take larger ones
+LARGEST_MESSAGE = 1 << 21  # bytes: so that something arrives again and again while much is under way
 
 
 class Mpi:
@@ -90,9 +90,11 @@ class Mpi:
         os._exit(code)  # some implementations come back, and end the process from outside a moment later
 
     def _wait(self, requests: list[Any]) -> None:
-        asked = 0
-        while not MPI.Request.Testall(requests):
-            asked += 1
+        asked, left = 0, len(requests)
+        while left:
+            done = MPI.Request.Testsome(requests) or ()
+            left -= len(done)
+            asked = 0 if done else asked + 1  # where messages come, the next one is near
             if asked > EAGER:
                 time.sleep(min(LONGEST_SLEEP, 1e-5 * (asked - EAGER)))
 

@@ -1,0 +1,125 @@
+"""`netc scale`: how fast a net would train on several machines, by a step that is measured here."""
+
+from __future__ import annotations
+
+import re
+import statistics
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.table import Table
+
+from netc.api.session import Net, time_updater
+from netc.cli import _output
+from netc.cli._options import executor_options, file_argument
+from netc.cli._which import Which, net_options
+from netc.cli.time import passes
+from netc.errors import Code, Diagnostic, NetError
+from netc.plan.counts import batch_size
+from netc.solve.scaling import Measured, Network, doubling, memory_seconds, predicted
+
+NO_TRAINING = Code(
+    "CLI018",
+    "the net has nothing to train",
+    why="What several machines make faster is training. A net without a loss, or in which nothing learns, has no "
+    "gradients that they would exchange.",
+    example="netc scale deploy.prototxt",
+    fix="Give the net, or the solver, that is trained.",
+)
+_BITS = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
+_SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
+
+
+class Quantity(click.ParamType):  # type: ignore[type-arg, unused-ignore]
+    """A number and a unit: `25Gb/s` (or `3GB/s`) in bytes a second, `5us` in seconds."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        text = str(value).strip()
+        if self.name == "rate" and (m := re.fullmatch(r"(\d+(?:\.\d+)?) ?([kMGT]?)([bB])(?:/s|ps)", text)):
+            found = float(m[1]) * _BITS[m[2]] / (8 if m[3] == "b" else 1)
+        elif self.name == "time" and (m := re.fullmatch(r"(\d+(?:\.\d+)?) ?(s|ms|us|ns)", text)):
+            return float(m[1]) * _SECONDS[m[2]]
+        else:
+            self.fail(
+                f"{text!r} is none: write {'25Gb/s or 3GB/s' if self.name == 'rate' else '5us or 1ms'}", param, ctx
+            )
+        return found if found > 0 else self.fail("it must be more than nothing", param, ctx)
+
+
+class Nodes(click.ParamType):  # type: ignore[type-arg, unused-ignore]
+    """`1..256`: 1, 2, 4, ... 256; or one number."""
+
+    name = "nodes"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        if isinstance(value, tuple):
+            return value
+        m = re.fullmatch(r"([1-9]\d{0,5})(?:\.\.([1-9]\d{0,5}))?", str(value))
+        if m is None or int(m[2] or m[1]) < int(m[1]):
+            self.fail(f"{value!r} is neither a number nor a range like 1..256", param, ctx)
+        return tuple(doubling(int(m[1]), int(m[2] or m[1])))
+
+
+@click.command("scale")
+@file_argument
+@net_options("TRAIN", "TRAIN")
+@click.option("--nodes", type=Nodes(), default="1..256", show_default=True, help="How many machines, one rank each.")
+@click.option("--network", type=Quantity("rate"), default="25Gb/s", show_default=True, help="Of each machine.")
+@click.option("--latency", type=Quantity("time"), default="5us", show_default=True, help="Of a message.")
+@click.option("--iterations", type=click.IntRange(min=1), default=10, show_default=True, help="Measured steps.")
+@executor_options
+@click.option("--json", "as_json", is_flag=True, help="The table as one line of JSON.")
+def command(
+    file: Path,
+    which: Which,
+    nodes: tuple[int, ...],
+    network: float,
+    latency: float,
+    iterations: int,
+    as_json: bool,
+    **run_options: Any,
+) -> None:
+    """Predict how fast FILE's net would train on several machines like this one.
+
+    A step is measured here, on random data; what machines exchange is reckoned by latency and bandwidth
+    (docs/cluster.md). The last column is the batch of each machine from which on 90 % of its speed is left.
+    """
+    net = Net(which.load(file), which.phase, **which.options, synthetic=True, **run_options)
+    _output.show((*net.definition.warnings, *net.plan.warnings))
+    if not (net.plan.backward_planned and net.learned):
+        raise NetError(Diagnostic(NO_TRAINING, f"{file}: nothing in it is trained", help=NO_TRAINING.fix))
+    measured = _measured(net, iterations)
+    table = [predicted(measured, Network(network, latency), count) for count in nodes]
+    if as_json:
+        _output.print_json({"measured": asdict(measured), "nodes": [asdict(row) for row in table]})
+        return
+    shown = Table(header_style="bold")
+    for heading in ("nodes", "images a step", "ms a step", "exchange", "images/s", "efficiency", "batch for 90 %"):
+        shown.add_column(heading, justify="right")
+    for row in table:
+        shown.add_row(
+            f"{row.ranks:,}", f"{row.ranks * measured.images:,}", f"{1e3 * row.step:.1f}", f"{1e3 * row.exchange:.1f}",
+            f"{row.images_per_second:,.0f}", f"{row.efficiency:.0%}", f"{row.batch:,}",
+        )  # fmt: skip
+    _output.out.print(shown)
+    mb, step = measured.gradients / 1e6, 1e3 * (measured.passes + measured.update)
+    _output.out.print(f"measured here: {step:.1f} ms a step of {measured.images} images; {mb:.1f} MB of gradients")
+
+
+def _measured(net: Net, iterations: int) -> Measured:
+    """A step as each of several ranks makes it: gradients are kept, and updated after backward."""
+    updater = time_updater(net, update_in_backward=False)
+    times = {name: statistics.median(values) / 1e3 for name, values in passes(net, updater, iterations).items()}
+    gradients = net.parameters.gradient
+    return Measured(
+        images=batch_size(net.plan),
+        passes=times["forward"] + times["backward"],
+        update=times["update"],
+        gradients=gradients.nbytes,
+        memory=memory_seconds(gradients.size),
+    )
