@@ -84,7 +84,7 @@ def test_ranks_give_the_bits_of_one_process(tmp_path: Path, size: int, monkeypat
     driver = "from tests.solve.test_mpi import drive; drive()"
     command = [str(LAUNCHER), "-n", str(size), sys.executable, "-c", driver, str(several), str(size)]
     root = Path(__file__).parents[2]
-    done = subprocess.run(command, cwd=root, capture_output=True, timeout=200, check=False)
+    done = subprocess.run(command, cwd=root, capture_output=True, timeout=500, check=False)
     assert done.returncode == 0, done.stderr.decode()
     found, wanted = ({path.name: path.read_bytes() for path in folder.iterdir()} for folder in (several, alone))
     assert len(wanted) == 2 * 2 * len(RULES) + 1
