@@ -52,7 +52,8 @@ def choose(look: Look) -> Choice:
     side = next((side for below, side in _SIZES if middle < below), _LARGEST)
     batch = min(_BATCH, max(2, look.train.count // 4))
     epoch = max(1, look.train.count // batch)
-    iterations = _round(min(max(_EPOCHS * epoch, _ITERATIONS[0]), _ITERATIONS[1]))
+    wanted = min(max(_EPOCHS * epoch, _ITERATIONS[0]), _ITERATIONS[1])
+    interval = _round(wanted / 10)
     test_batch = _divisor(look.test.count)
     return Choice(
         side=side,
@@ -60,9 +61,9 @@ def choose(look: Look) -> Choice:
         batch=batch,
         test_batch=test_batch,
         test_iterations=look.test.count // test_batch,
-        iterations=iterations,
-        interval=_round(iterations / 10),
-        display=max(1, iterations // 20),
+        iterations=-(-wanted // interval) * interval,  # so that the last iteration is followed by a test
+        interval=interval,
+        display=max(1, wanted // 20),
         widths=(32, 64, 128) if side == _SIZES[0][1] else (32, 64, 128, 256),
         first_stride=2 if side == _LARGEST else 1,
     )

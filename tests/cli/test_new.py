@@ -39,6 +39,9 @@ def test_from_photos_to_predictions_by_name(run: Run, tmp_path: Path) -> None:
     assert "wrote walls.net: 3 classes, 57 photos to learn from, 15 to test on" in made.err
     assert "few photos to learn from in green (19), red (19), violet (19)" in made.err
     assert run("check", "walls.net").out == ""
+    solver = netc.load(tmp_path / "walls.net").solver
+    assert solver is not None
+    assert solver.max_iter % solver.test_interval == 0  # the last iteration is tested
     trained = run("train", "walls.net", "--iterations", "30")
     assert trained.code == 0
     assert "warning" not in trained.err
