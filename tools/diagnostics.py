@@ -34,7 +34,7 @@ STAGES = {
 }
 ENDINGS = (".net", ".prototxt")
 """What an example is tried as: .net files may hold statements, .prototxt files must not."""
-_COMMAND = re.compile(r"(?:[A-Z_]+=\S+ )?netc |.*\b(?:net|caffe)\.\w+")
+_COMMAND = re.compile(r"(?:[A-Z_]+=\S+ )?(?:mpirun [^#]*)?netc |.*\b(?:net|caffe)\.\w+")
 
 
 def is_command(example: str) -> bool:

@@ -14,11 +14,12 @@ from netc.solve.policies import POLICIES
 from netc.solve.rules import rules
 
 SCHEMA = schema_of(catalogue())
+OF_THE_FILE = {"blob", "layer"}  # what these name stands in the net itself
 NAMING = [
     field.declaration
     for message in map(SCHEMA.message, SCHEMA.messages)
     for field in message.fields.values()
-    if field.declaration.names
+    if field.declaration.names and field.declaration.names not in OF_THE_FILE
 ]
 
 

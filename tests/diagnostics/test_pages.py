@@ -18,6 +18,7 @@ PARTS = {
     "LAY106": "needs --allow-python",
     "LAY113": "written when the net runs",
     "LAY115": "written when the net runs",
+    "LAY116": "values of a net that has run",
     "LAY330": "a file beside the net",
     "PLN012": "asked for in Python",
     "SCH025": "depends on the command",
@@ -25,6 +26,7 @@ PARTS = {
     "SOL014": "needs the outputs of a test net",
     "SOL015": "happens in training",
     "SOL016": "happens in training",
+    "SOL053": "depends on what is installed",
 }
 
 

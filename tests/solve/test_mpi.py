@@ -130,6 +130,17 @@ def test_sigterm_to_the_launcher_snapshots(tmp_path: Path, started: list[Run]) -
     assert len(list(tmp_path.glob("net_iter_*"))) == 2
 
 
+def test_a_rank_that_never_comes_is_not_waited_for(tmp_path: Path) -> None:
+    """MPI's own start waits for all ranks without end; the second one here is no rank at all."""
+    (tmp_path / "net.net").write_text(NET.replace("SETTINGS", "max_iter: 2"))
+    rank = [sys.executable, "-m", "netc", "train", "net.net", "--mpi-timeout", "1"]
+    sleeper = [sys.executable, "-c", "import time; time.sleep(100)"]
+    command = [str(LAUNCHER), "-n", "1", *rank, ":", "-n", "1", *sleeper]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=90, check=False)
+    assert done.returncode != 0
+    assert "error[SOL045]: the ranks have not met within 1 seconds: all of them end" in done.stderr
+
+
 def test_what_all_ranks_find_is_said_once(tmp_path: Path) -> None:
     run = Run(tmp_path, 2, "max_iter: 2 base_lr: 3")
     assert run.ended(60) == 1

@@ -24,7 +24,7 @@ from tools.attack import Tally
 WHAT = ("kill", "stop", "kill", "end", "kill")
 ITERATIONS, BATCHES = 40, 4  # of a whole run; of an iteration, of all ranks together
 LONGEST = 60.0  # seconds from what is done to a rank to the end of all
-TIMEOUT = 5  # seconds after which a rank that hangs is missed
+TIMEOUT = 10  # seconds after which a rank that hangs, or does not come, is missed
 NET = """
 train { data, label = Digits() { split: "train" batch_size: 8 shuffle: true } }
 test { data, label = Digits() { split: "test" batch_size: 20 } }

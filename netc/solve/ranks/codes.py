@@ -18,7 +18,7 @@ OTHER_MPI = Code(
     "the launcher and mpi4py belong to different MPIs",
     why="The launcher says that there are several ranks, and the MPI library that mpi4py has loaded knows another "
     "number: as a rule one, because it is not the launcher's. Each process would train on its own.",
-    example="/opt/openmpi/bin/mpirun -n 4 netc train solver.prototxt  # mpi4py has loaded MPICH",
+    example="mpirun -n 4 netc train solver.prototxt  # Open MPI's mpirun; mpi4py has loaded MPICH",
     fix="Start with the mpirun of the MPI that mpi4py uses, or install mpi4py for the launcher's (docs/cluster.md).",
 )
 DIFFERENT = Code(
@@ -53,8 +53,8 @@ NOT_SPLIT = Code(
 SILENT = Code(
     "SOL045",
     "a rank has not been heard of",
-    why="Each rank says again and again that it is there. One that does not has been stopped, or its machine or the "
-    "network has failed; the others would wait for it for ever.",
+    why="Each rank says again and again that it is there. One that does not, or that never came, has been stopped, or "
+    "its machine or the network has failed; the others would wait for it for ever.",
     example="mpirun -n 4 netc train solver.prototxt --mpi-timeout 60",
     fix="Look at the machine of that rank. The newest snapshot is whole: go on from it with `--snapshot`, with as many "
     "ranks as there are (docs/cluster.md). `--mpi-timeout` sets how long is waited.",
