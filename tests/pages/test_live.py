@@ -173,6 +173,7 @@ def test_killing_either_harms_neither(photos: Path) -> None:
         os.kill(page_process(address), signal.SIGKILL)  # the page: the run goes on
         until(lambda: not answers(address))
         metrics = photos.with_name("photos.metrics.jsonl")
+        until(metrics.exists)  # the page is there before the first line
         size = metrics.stat().st_size
         until(lambda: metrics.stat().st_size > size)
         process.send_signal(signal.SIGINT)

@@ -114,8 +114,9 @@ def files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix in (".caffemodel", ".solverstate")}
 
 
-@pytest.mark.parametrize("executor", ["fast", "reference"])
-@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize(
+    ("system", "executor"), [*((system, "fast") for system in SYSTEMS), ("stages", "reference"), ("text", "reference")]
+)
 def test_killed_and_resumed(tmp_path: Path, system: str, executor: str) -> None:
     whole, cut = (prepared(tmp_path / name, SYSTEMS[system]) for name in ("whole", "cut"))
     run = started(whole, executor)
