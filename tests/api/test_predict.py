@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from netc.api.planning import load
 from netc.api.predict import Predictor
@@ -16,8 +17,6 @@ from netc.errors import NetError
 from netc.layer import Array
 from netc.schema.weights_write import write_blob
 from tests.cli.conftest import SMALL
-
-Image = pytest.importorskip("PIL.Image", reason="the extra data is not installed")
 
 
 @pytest.fixture(scope="module")

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import netc
 from netc.api.gallery import gallery
 from tests.cli.conftest import ROOT, Run
-
-Image = pytest.importorskip("PIL.Image", reason="the extra data is not installed")
 
 COLOURS = {"green": (40, 200, 60), "red": (210, 50, 40), "violet": (150, 40, 190)}
 

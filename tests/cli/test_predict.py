@@ -6,12 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from netc import caffe
 from netc.data.digits import split
 from tests.cli.conftest import COMMAND, SMALL, Run, environment
-
-Image = pytest.importorskip("PIL.Image", reason="the extra data is not installed")
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import netc
 from netc import caffe
@@ -12,8 +13,6 @@ from netc.api.outputs import Output
 from netc.api.predict import Prediction
 from netc.cli import cli
 from netc.cli._predictions import MapFiles, as_data, lines, picture_of, together
-
-Image = pytest.importorskip("PIL.Image", reason="the extra data is not installed")
 
 BOXES = Output("rows", "rows", 1, ("image", "class", "confidence", "xmin", "ymin", "xmax", "ymax"))
 MAP = Output("map", "sample", meaning="probabilities")

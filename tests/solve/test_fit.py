@@ -49,7 +49,7 @@ def fitted(folder: Path, layers: str, batch: int = 60, **options: Any) -> netc.S
 @pytest.mark.parametrize("executor", ["reference", "fast"])
 @pytest.mark.parametrize("batch", [60, 127])
 def test_pca_is_that_of_scikit_learn(tmp_path: Path, executor: str, batch: int) -> None:
-    decomposition = pytest.importorskip("sklearn.decomposition")
+    decomposition = pytest.importorskip("sklearn.decomposition", reason="scikit-learn is not installed")
     solver = fitted(tmp_path, "x = Whiten(data) { method: PCA keep: 20 eps: 0 }", batch, executor=executor)
     mean, matrix, items = solver.net.params["x"]
     x = rows().astype(np.float64)

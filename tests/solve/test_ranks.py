@@ -19,7 +19,7 @@ from netc.errors import Diagnostic, NetError
 from netc.layer import Array
 from netc.solve import Events, Step, snapshots
 from netc.solve.codes import NOT_WRITTEN
-from netc.solve.events import TestResult as Tested
+from netc.solve.events import TestResult as Outcome
 from netc.solve.parts import Chunk, divided
 from netc.solve.ranks import ALONE, Ranks, ranks_of_launcher
 from netc.solve.ranks.launcher import size_of_launch
@@ -54,14 +54,14 @@ class Log(Events):
 
     def __init__(self) -> None:
         self.steps: list[tuple[float, float, dict[str, Array]]] = []
-        self.tests: list[Tested] = []
+        self.tests: list[Outcome] = []
         self.sizes: list[Any] = []
         self.warnings: list[str] = []
 
     def stepped(self, step: Step) -> None:
         self.steps.append((step.loss, step.rate, dict(step.outputs)))
 
-    def tested(self, result: Tested) -> None:
+    def tested(self, result: Outcome) -> None:
         self.tests.append(result)
 
     def sized(self, sizes: Any) -> None:
@@ -253,6 +253,22 @@ def test_sequences_that_may_go_on_are_refused(enter: Enter, source: str) -> None
         together(2, partial(train, enter("run"), "", net=RECURRENT.replace(plain, source or plain)))
     assert [d.code.id for d in found.value.diagnostics] == ["SOL043"]
     assert found.value.diagnostics[0].span is not None
+
+
+LAZY = """train {
+e = Embed(label) { input_dim: 10 num_output: 10 param { lazy: true } }
+loss_e = SoftmaxWithLoss(e, label)
+}"""
+
+
+def test_tables_that_are_updated_by_rows_are_refused(enter: Enter) -> None:
+    with pytest.raises(NetError) as found:
+        together(2, partial(train, enter("run"), "", net=NET.replace("\nloss =", f"\n{LAZY}\nloss =")))
+    (refused,) = found.value.diagnostics
+    assert refused.code.id == "SOL046"
+    assert refused.message == '"e/weights" is updated by rows, which 2 ranks cannot add up'
+    assert refused.span is not None
+    assert refused.span.source.text[refused.span.start :].startswith("e = Embed")
 
 
 WRITES = 'test { HDF5Output(h, label) { file_name: "out.h5" } }\nloss = SoftmaxWithLoss'
