@@ -2,8 +2,9 @@
 
 A run in one process goes through first. Then `mpiexec` starts the same batches on 1, 2 or 4 ranks, going on from the
 newest state file; after a random time one rank is killed (SIGKILL) or stopped (SIGSTOP: it hangs), or the launcher is
-asked to end (SIGTERM). All processes must be gone within a minute, and all snapshots written since must be, byte for
-byte, those of the run in one process. Needs mpi4py and an mpiexec; Linux only.
+asked to end (SIGTERM), or the process that watches a rank is stopped, which must change nothing. All processes must be
+gone within a minute, and all snapshots written since must be, byte for byte, those of the run in one process. Needs
+mpi4py and an mpiexec; Linux only.
 """
 
 from __future__ import annotations
@@ -17,13 +18,20 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from tools.attack import Tally
 
-WHAT = ("kill", "stop", "kill", "end", "kill")
-ITERATIONS, BATCHES = 40, 4  # of a whole run; of an iteration, of all ranks together
+WHAT = ("kill", "stop", "end", "kill", "stop a watcher")
+ITERATIONS, BATCHES = 40, 4  # of a whole run, an even number; of an iteration, of all ranks together
 LONGEST = 60.0  # seconds from what is done to a rank to the end of all
+COUNTED = {
+    "kill": "ranks killed",
+    "stop": "ranks stopped",
+    "end": "launchers asked to end",
+    "stop a watcher": "watchers stopped",
+}
 TIMEOUT = 10  # seconds after which a rank that hangs, or does not come, is missed
 NET = """
 train { data, label = Digits() { split: "train" batch_size: 8 shuffle: true } }
@@ -55,23 +63,26 @@ def descendants(pid: int) -> list[int]:
     return [found for child in map(int, children) for found in (child, *descendants(child))]
 
 
-def ranks_of(pid: int) -> list[int]:
-    """The processes of a launcher that train."""
-    found = []
-    for child in descendants(pid):
-        try:
-            command = Path(f"/proc/{child}/cmdline").read_bytes()
-        except OSError:
-            continue
-        found += [child] if b"netc" in command and b"train" in command else []
-    return found
+def ranks_of(pid: int) -> dict[int, list[int]]:
+    """The processes of a launcher that train, each with those that it has started: its watcher."""
+    theirs = {child: descendants(child) for child in descendants(pid) if _trains(child)}
+    return {rank: started for rank, started in theirs.items() if not any(rank in s for s in theirs.values())}
+
+
+def _trains(pid: int) -> bool:
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+    return b"netc" in command and b"train" in command
 
 
 class Campaign:
     """The folder of the runs, the snapshots that must come out, and what has been seen."""
 
-    def __init__(self, base: Path, chance: random.Random, tally: Tally) -> None:
+    def __init__(self, base: Path, chance: random.Random, tally: Tally, iterations: int, timeout: int) -> None:
         self.base, self.chance, self.tally = base, chance, tally
+        self.iterations, self.timeout = iterations, timeout
         self.folder = base / "killed"
         self.folder.mkdir()
         whole = base / "whole"
@@ -83,10 +94,10 @@ class Campaign:
 
     def start(self, folder: Path, size: int) -> subprocess.Popen[bytes]:
         """Start a run, or go on with it, on so many ranks."""
-        text = NET.replace("ITERATIONS", str(ITERATIONS)).replace("SIZE", str(BATCHES // size))
+        text = NET.replace("ITERATIONS", str(self.iterations)).replace("SIZE", str(BATCHES // size))
         (folder / "net.net").write_text(text)
         command = [sys.executable, "-c", "from netc.cli import main; main()", "train", "net.net", "--threads", "1"]
-        command += ["--mpi-timeout", str(TIMEOUT)]
+        command += ["--mpi-timeout", str(self.timeout)]
         states = sorted(folder.glob("run_iter_*.solverstate"), key=lambda path: int(path.stem.split("_")[-1]))
         command += ["--snapshot", states[-1].name] if states else []
         mpi = [str(launcher()), "-n", str(size)] if size > 1 else []
@@ -95,7 +106,7 @@ class Campaign:
 
     def once(self, what: str, seconds: float) -> None:
         """Start on some ranks, do something to one of them at some moment, and look at what is left."""
-        if f"run_iter_{ITERATIONS}.solverstate" in self.seen:
+        if f"run_iter_{self.iterations}.solverstate" in self.seen:
             shutil.rmtree(self.folder)
             self.folder.mkdir()
             self.seen = set()
@@ -109,13 +120,16 @@ class Campaign:
         self.compare(f"{what}, {size} ranks")
 
     def do(self, what: str, process: subprocess.Popen[bytes]) -> None:
+        """Do it to the launcher, to one of the ranks, or to what one of them has started, if there are any by now."""
         ranks = ranks_of(process.pid)
-        if what == "end" or not ranks:
+        found = [pid for pids in ranks.values() for pid in pids] if what == "stop a watcher" else list(ranks)
+        if what == "end" or not found:
+            what = "end"
             process.send_signal(signal.SIGTERM)
-            self.tally.add("launchers asked to end")
         else:
-            os.kill(self.chance.choice(ranks), signal.SIGSTOP if what == "stop" else signal.SIGKILL)
-            self.tally.add("ranks stopped" if what == "stop" else "ranks killed")
+            with suppress(ProcessLookupError):  # it has just ended
+                os.kill(self.chance.choice(found), signal.SIGKILL if what == "kill" else signal.SIGSTOP)
+        self.tally.add(COUNTED[what])
 
     def end(self, process: subprocess.Popen[bytes], what: str) -> None:
         """Wait until all processes are gone; what is left after a minute is a failure, and is killed."""
@@ -124,7 +138,7 @@ class Campaign:
             process.wait(LONGEST)
         except subprocess.TimeoutExpired:
             self.fail(f"{what}: not ended after {LONGEST:g} s")
-        left = [pid for pid in [*own, *descendants(process.pid)] if _is_alive(pid)]
+        left = [pid for pid in {*own, *descendants(process.pid)} if _is_alive(pid)]
         while left and time.monotonic() - began < LONGEST:
             time.sleep(0.1)
             left = [pid for pid in left if _is_alive(pid)]
@@ -155,15 +169,18 @@ def _is_alive(pid: int) -> bool:
         return False
 
 
-def run(count: int, seed: int) -> Tally:
-    """Do something to a rank, or to the launcher, `count` times."""
+def run(count: int, seed: int, iterations: int = ITERATIONS, timeout: int = TIMEOUT) -> Tally:
+    """Do something to a rank, or to the launcher, `count` times.
+
+    timeout: where it is too short for the machine, runs end by themselves, which is nothing wrong.
+    """
     tally = Tally()
     if launcher() is None:
         tally.fail("there is no mpiexec")
         return tally
     with tempfile.TemporaryDirectory() as name:
         began = time.monotonic()
-        campaign = Campaign(Path(name), random.Random(seed), tally)
+        campaign = Campaign(Path(name), random.Random(seed), tally, iterations, timeout)
         seconds = time.monotonic() - began
         for number in range(count):
             tally.add("launches")

@@ -53,8 +53,9 @@ NOT_SPLIT = Code(
 SILENT = Code(
     "SOL045",
     "a rank has not been heard of",
-    why="Each rank says again and again that it is there. One that does not, or that never came, has been stopped, or "
-    "its machine or the network has failed; the others would wait for it for ever.",
+    why="Each rank says again and again that it is there. One that does not, that never came, or that does not end "
+    "when the training is over, has been stopped, or its machine or the network has failed; the others would wait for "
+    "it for ever.",
     example="mpirun -n 4 netc train solver.prototxt --mpi-timeout 60",
     fix="Look at the machine of that rank. The newest snapshot is whole: go on from it with `--snapshot`, with as many "
     "ranks as there are (docs/cluster.md). `--mpi-timeout` sets how long is waited.",

@@ -9,7 +9,7 @@ from netc.errors import Diagnostic, NetError
 from netc.solve.ranks.alone import ALONE
 from netc.solve.ranks.codes import NO_MPI, OTHER_MPI
 from netc.solve.ranks.protocol import Ranks
-from netc.solve.ranks.starting import met_within
+from netc.solve.ranks.watcher import Watcher
 
 SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE")
 """Where launchers say how many ranks there are: Open MPI's; those of MPICH, Intel MPI and Slurm's pmi2; MVAPICH's."""
@@ -33,14 +33,25 @@ def ranks_of_launcher(timeout: float) -> Ranks:
     size = size_of_launch()
     if size < 2:
         return ALONE
-    with met_within(timeout):
-        try:
-            from netc.solve.ranks.mpi import Mpi  # noqa: PLC0415 - starts MPI
-        except (ImportError, RuntimeError) as error:  # RuntimeError: mpi4py finds no MPI library
-            message = f"the launcher has started {size} ranks, but mpi4py cannot be used: {error}"
-            raise NetError(Diagnostic(NO_MPI, message, help=NO_MPI.fix)) from None
-        ranks = Mpi(timeout)
-        ranks.barrier()
+    watcher = Watcher(timeout)
+    try:
+        ranks = _met(size, timeout, watcher)
+    except BaseException:
+        watcher.end()
+        raise
+    watcher.met()
+    return ranks
+
+
+def _met(size: int, timeout: float, watcher: Watcher) -> Ranks:
+    """MPI's ranks, when all of them have come."""
+    try:
+        from netc.solve.ranks.mpi import Mpi  # noqa: PLC0415 - starts MPI
+    except (ImportError, RuntimeError) as error:  # RuntimeError: mpi4py finds no MPI library
+        message = f"the launcher has started {size} ranks, but mpi4py cannot be used: {error}"
+        raise NetError(Diagnostic(NO_MPI, message, help=NO_MPI.fix)) from None
+    ranks = Mpi(timeout, watcher.parted)
+    ranks.barrier()
     if ranks.size != size:
         message = f"the launcher has started {size} ranks; {ranks.library} knows of {ranks.size}"
         raise NetError(Diagnostic(OTHER_MPI, message, help=OTHER_MPI.fix))

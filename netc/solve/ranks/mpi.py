@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import pickle
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -29,13 +29,15 @@ class Mpi:
     """The `Ranks` of MPI's world.
 
     timeout: seconds after which all ranks end if one has not been heard of; see `Pulse`.
+    parted: called where from now on nobody hears of this rank any more.
     """
 
-    def __init__(self, timeout: float) -> None:
+    def __init__(self, timeout: float, parted: Callable[[], None]) -> None:
         self._world = MPI.COMM_WORLD.Dup()
         self.rank: int = self._world.rank
         self.size: int = self._world.size
         self.library = str(MPI.Get_library_version()).split("\n")[0]
+        self._parted = parted
         self._line = _Line(self._world.Dup())
         threaded = MPI.Query_thread() == MPI.THREAD_MULTIPLE
         self._pulse = Pulse(self._line, timeout, self.abort) if threaded and self.size > 1 else None
@@ -79,8 +81,9 @@ class Mpi:
         self._wait([self._world.Ibarrier()])
 
     def close(self) -> None:
+        self.barrier()
+        self._parted()
         if self._pulse is not None:
-            self.barrier()
             self._pulse.stop()
             self.barrier()  # from now on nobody sends
             self._line.drain()

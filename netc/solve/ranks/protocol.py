@@ -42,7 +42,7 @@ class Ranks(Protocol):
         """Wait until every rank is here."""
 
     def close(self) -> None:
-        """Part in order, at the end of a run. Nothing else may be asked of the ranks afterwards."""
+        """Part in order. This process must end soon then, and nothing else may be asked of the ranks."""
 
     def abort(self, code: int) -> None:
         """End all ranks at once, wherever they are, with this exit code."""
