@@ -22,6 +22,7 @@ T = TypeVar("T")
 EAGER = 100  # times that a request is asked before the core is given to others: some tens of microseconds
 LONGEST_SLEEP = 1e-3
 INLINE = 248  # bytes of a value that travel with its length
+TAKEN = 0.5  # seconds in which a launcher takes what this rank has said last: once it ends all, it may not look
 LARGEST_MESSAGE = 1 << 21  # bytes: so that something arrives again and again while much is under way
 
 
@@ -89,6 +90,7 @@ class Mpi:
             self._line.drain()
 
     def abort(self, code: int) -> None:
+        time.sleep(TAKEN)
         MPI.COMM_WORLD.Abort(code)
         os._exit(code)  # some implementations come back, and end the process from outside a moment later
 
