@@ -22,7 +22,7 @@ USER = 65534  # nobody
 TESTS = (
     "tests/test_files.py", "tests/test_files_writing.py", "tests/test_kernel_files.py", "tests/jit/test_cache.py",
     "tests/run/test_faults.py", "tests/solve/test_disk.py", "tests/solve/test_snapshot_files.py",
-    "tests/language/test_bounds.py",
+    "tests/language/test_import_bounds.py",
 )  # fmt: skip
 LEFT = shutil.ignore_patterns(".git", ".venv", ".*_cache", ".hypothesis", "__pycache__", "dist", "build")
 AS_USER: dict[str, Any] = {"user": USER, "group": USER, "extra_groups": []}

@@ -17,6 +17,8 @@ from tests.language.vocabulary import TestedLayers
 from tests.work import Calls
 
 MOST_BYTES = 512 << 20
+MOST_CALLS = 24_000_000
+"""Of functions, for what fills a limit: two for each of 8 million characters, and half as many again."""
 
 
 class Bomb(NamedTuple):

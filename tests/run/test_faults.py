@@ -1,25 +1,15 @@
-"""The fast executor where things are not as they should be: other machines, caches that cannot be used, forks.
-
-Each case is a process of its own: what instructions there are, and where kernels are kept, is settled once a process.
-"""
+"""The fast executor where things are not as they should be: caches that cannot be used, forks."""
 
 from __future__ import annotations
 
 import os
 import resource
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-FEED = """
-import numpy as np
-from netc.run.fast import Fast
-from tests.run.test_fast import CAFFENET, INCEPTION, LENET, compare, make, residual, run
-"""
-COMPARE = FEED + "compare(CAFFENET)\ncompare(residual('false'))\nprint('same')\n"
+from tests.run.processes import FEED, process
+
 FORK = (
     FEED
     + """
@@ -35,29 +25,8 @@ _, status = os.waitpid(child, 0)
 print('same' if os.waitstatus_to_exitcode(status) == 0 else 'differs')
 """
 )
-CROWD = FEED + "a, b = (run(make(LENET, threads=n)[1]) for n in (1, 33))\n"
-CROWD += "print('same' if all(np.array_equal(a[k], b[k]) for k in a) else 'differs')\n"
 SMALL = FEED + "from tests.run.test_fast import data, loss\ncompare(data(2, 3, 5, 5) + loss('data'))"
 WARNING = "\nfrom netc import jit\nprint(jit.cache_warning().code.id if jit.cache_warning() else 'kept')\n"
-
-
-def process(code: str, **changed: str) -> list[str]:
-    env = {**os.environ, "PYTHONPATH": str(ROOT), **changed}
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code], env=env, capture_output=True, text=True, timeout=600, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.split()
-
-
-@pytest.mark.parametrize("features", ["avx512", "avx2", "plain"])
-def test_any_processor(features: str) -> None:
-    """As on a machine that has no more than these instructions."""
-    assert process(COMPARE, NETC_FEATURES=features) == ["same"]
-
-
-def test_more_threads_than_cores() -> None:
-    assert process(CROWD) == ["same"]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
