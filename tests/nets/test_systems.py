@@ -50,7 +50,7 @@ ITERATIONS = {
     "yolo_digits": 20,
     "whiten": 20,
 }
-"""After which the loss has fallen by a quarter, with the file's seed."""
+"""Over the last third of which the loss is lower by a quarter than at the start, with the file's seed."""
 
 
 class Losses(Events):
@@ -68,8 +68,10 @@ def test_it_learns(path: Path) -> None:
     events = Losses()
     changes = {"test_interval": 0, "test_iter": (), "snapshot": 0, "snapshot_after_train": False}
     solver = Solver(path, changes=changes, events=events)
-    solver.step(ITERATIONS[path.stem])
-    assert np.mean(events.found[-3:]) < 0.75 * np.mean(events.found[:3])
+    iterations = ITERATIONS[path.stem]
+    solver.step(iterations)
+    last = events.found[-iterations // 3 :]  # many: batches of one image are worth 0.3 or 3, as it happens
+    assert np.mean(last) < 0.75 * np.mean(events.found[:3])
 
 
 @each_system
