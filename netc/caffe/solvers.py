@@ -61,10 +61,10 @@ class _Loop(solve.Solver):
                 array[...] = old[index]
         self.updater = fresh
 
-    def _gradients(self) -> tuple[dict[str, Array], float | None]:
+    def _batches(self, open_end: bool) -> tuple[dict[str, Array], float | None]:
         for start, _ in self.callbacks:
             start()
-        found = super()._gradients()
+        found = super()._batches(open_end)
         for _, ready in self.callbacks:
             ready()
         return found

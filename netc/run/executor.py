@@ -24,6 +24,10 @@ Observer = Callable[[Literal["forward", "backward"], int, Call], None]
 """Called after a layer's forward or backward, with its index and its arrays; it may look, not change."""
 
 
+Buckets = tuple[frozenset[int], ...]
+"""Of each bucket, the parameters (by index) whose gradients it has a piece of."""
+
+
 @dataclass
 class Storage:
     """What lives outside the executor's own memory.
@@ -69,6 +73,12 @@ class Executor(Protocol):
 
     def backward(self, first: int, last: int) -> None:
         """Run the backward of these layers, from the last to the first; adds to the parameters' gradients."""
+
+    def backward_by_buckets(self, buckets: Buckets, done: Callable[[], None]) -> None:
+        """Run all of backward, and call `done` for each bucket in turn, when it is done with it and with those before.
+
+        Then no more is added to the gradients of its parameters, and none of them is read again.
+        """
 
     def value(self, index: int) -> Array | None: ...
 

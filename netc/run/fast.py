@@ -5,8 +5,9 @@ Layers that lowering does not know run on their own kernels in between, on plain
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import prod
 from typing import Any
 
@@ -19,6 +20,7 @@ from netc.fast.machine.layout import plain as plain_at
 from netc.fast.machine.moves import unpack
 from netc.fast.machine.operands import touched
 from netc.fast.machine.walk import WALKER, Team
+from netc.fast.program.done import done_with
 from netc.fast.program.lower import Lowered, lower
 from netc.fast.program.lowered import Item, Updates
 from netc.fast.program.order import starts
@@ -28,7 +30,7 @@ from netc.layer import Array, Buffer, Call, Setup, Shape
 from netc.plan.model import Step
 from netc.run.arena import aligned_bytes
 from netc.run.environment import exact, useful_threads
-from netc.run.executor import Executor, Storage
+from netc.run.executor import Buckets, Executor, Storage
 from netc.run.packed import Checksum, Packed
 from netc.run.reference import Reference
 from netc.run.steps import Steps, one_thread
@@ -85,6 +87,7 @@ class Fast(Steps):
         self.at = NOWHERE  # the last wave that was run
         self._step = -1  # the last step of the plan that was
         self._passes: dict[tuple[str, int, int], tuple[list[Segment], int]] = {}  # and the last step of each
+        self._cuts: dict[Buckets, list[list[Segment]]] = {}
         self._over: dict[tuple[int, int], bool] = {}
         self._slots: dict[int, Array] = {}  # plain arrays whose shape stays
         self._losses = [node.index for node in self.plan.graph.nodes if any(node.loss_weights)]
@@ -123,6 +126,17 @@ class Fast(Steps):
 
     def backward(self, first: int, last: int) -> None:
         self._run("backward", self.program.backward, first, last)
+
+    def backward_by_buckets(self, buckets: Buckets, done: Callable[[], None]) -> None:
+        """See `Executor`: tables end where a bucket is done."""
+        if buckets not in self._cuts:
+            items, ends = self.program.backward, done_with(self.program, self.plan, buckets)
+            self._cuts[buckets] = [self.cut([*items[a:b]]) for a, b in pairwise((0, *ends, len(items)))]
+        for number, segments in enumerate(self._cuts[buckets]):
+            if number:
+                done()
+            self.walk(segments)
+        self._step = self.plan.end - 1
 
     def updating(self, updates: Updates) -> Fast:
         """An executor of the same plan that can make updates in backward; it starts anew."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from copy import copy
 from dataclasses import dataclass, replace
@@ -28,7 +28,7 @@ from netc.run.codes import (
     UNKNOWN_LAYER,
 )
 from netc.run.environment import thread_count
-from netc.run.executor import Executor, Feed, Observer, Storage
+from netc.run.executor import Buckets, Executor, Feed, Observer, Storage
 from netc.run.inside import Blobs, Params, lookup
 from netc.run.parameters import Parameter, Parameters
 from netc.run.reach import Reach
@@ -227,6 +227,16 @@ class Net:
             self._storage.seeds = self._seeds(diffs or {})
             self._reach.backward(first, last)
             self.executor.backward(first, last)
+
+    def backward_by_buckets(self, buckets: Buckets, done: Callable[[], None]) -> None:
+        """Backward of the whole net right after forward; `done` is called for each bucket of parameters in turn.
+
+        See `Executor.backward_by_buckets`. `done` must neither run the net nor take long.
+        """
+        with self._turns.backward():
+            self._storage.seeds = {}
+            self._reach.backward(0, len(self.plan.graph.nodes) - 1)
+            self.executor.backward_by_buckets(buckets, done)
 
     def update_in_backward(self, updates: Updates) -> bool:
         """Let `backward_and_update` make these updates; whether it can (the fast executor can, where it runs the net).

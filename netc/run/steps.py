@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from math import prod
@@ -18,7 +18,7 @@ from netc.kernels.philox import stream
 from netc.layer import Array, Call, Setup, Shape, Site
 from netc.plan.model import Step
 from netc.run.codes import NO_DATA, TOO_LARGE
-from netc.run.executor import Storage
+from netc.run.executor import Buckets, Storage
 
 
 class Steps(ABC):
@@ -39,6 +39,16 @@ class Steps(ABC):
         self._backward_of = {s.layer: s for s in self.plan.backward if s.kind == "backward"}
         nodes = self.plan.graph.nodes
         self._sized_late = frozenset(n.index for n in nodes if not self.plan.bounded.isdisjoint(n.bottoms))
+
+    @abstractmethod
+    def backward(self, first: int, last: int) -> None:
+        """See `Executor`."""
+
+    def backward_by_buckets(self, buckets: Buckets, done: Callable[[], None]) -> None:
+        """See `Executor`: here no bucket is done before all are."""
+        self.backward(0, len(self.plan.layers) - 1)
+        for _ in buckets:
+            done()
 
     # ------------------------------------------------------------ arrays, which executors have
 

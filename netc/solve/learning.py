@@ -138,14 +138,10 @@ class Learning(Training):
 
     def _learn(self, update: int, sizes: Sizes | None) -> tuple[Outputs, float | None, float]:
         """The batches of a turn, and its update: outputs, loss (None: skipped) and learning rate."""
-        if self.updater.updates_in_backward and not sizes:
-            outputs, losses = self._forward()
-            loss = losses[0] if losses else None
-            made = self.updater.backward
-        else:
-            with self.net.observed(sizes) if sizes else nullcontext():
-                outputs, loss = self._gradients()
-            made = self.updater.apply
+        in_backward = self.updater.updates_in_backward and not sizes
+        with self.net.observed(sizes) if sizes else nullcontext():
+            outputs, loss = self._batches(in_backward)
+        made = self.updater.backward if in_backward else self.updater.apply
         if loss is None:
             return outputs, None, 0.0
         if sizes:
@@ -167,10 +163,11 @@ class Learning(Training):
             recent = [*self.losses, loss][-self.p.average_loss :]
             self.updater.plateau.look(self.in_stage, sum(recent) / len(recent), self.p.plateau_winsize)
 
-    def _gradients(self) -> tuple[Outputs, float | None]:
+    def _batches(self, open_end: bool) -> tuple[Outputs, float | None]:
         """Forward and backward over iter_size batches: the last outputs and the mean loss, None for "skip".
 
-        Gradients are then the sum over all batches (of several ranks, each has that of its part).
+        Gradients are then the sum over all batches (of several ranks, each has that of its parts).
+        open_end: without the last backward, and what follows from it.
         """
         loss, outputs = 0.0, Outputs()
         count, ranks = self.p.iter_size, self.ranks
@@ -179,16 +176,16 @@ class Learning(Training):
             if first and start is not None and self._is_stop_asked():
                 start.go_back()
                 raise AbandonedError
-            self.net.zero_param_diffs()
+            if count > 1 or not open_end:
+                self.net.zero_param_diffs()
             outputs, losses = self._forward()
             if losses is None:
                 return outputs, None
             for found in losses:
                 loss += found / count
-            self.net.backward()
-            if count > 1:
-                self.updater.add(first == 0)
-        if count > 1:
+            if not open_end or first + ranks.size < count:
+                self.updater.backward_and_add(first == 0)
+        if count > 1 and not open_end:
             self.updater.finish()
         return ranks.broadcast(outputs, ranks.size - 1), loss
 

@@ -1,15 +1,18 @@
 """What several ranks make of their gradients: sums in the order of the batches, each part by the rank that updates it.
 
-The memory of all gradients is one array; each rank has a part of it, made of whole chunks (pieces of parameters), and
-with it that part's update and the memory of the update rule. So a sum is a reduce-scatter, and the update ends in a
-gather of parameters. Sums are made in the order of the batches, whoever had them, and so have the bits of one process
-that had them all: floating-point sums depend on their order.
+The memory of all gradients is one array. It is cut into buckets, which are exchanged one after the other, as backward
+ends with them; of each bucket every rank has a part, made of whole chunks (pieces of parameters), and with it that
+part's update and the memory of the update rule. So a sum is a reduce-scatter, and the update ends in a gather of
+parameters. Sums are made in the order of the batches, whoever had them, and so have the bits of one process that had
+them all: floating-point sums depend on their order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -18,6 +21,10 @@ from netc.solve import sparsity
 from netc.solve.prepare import PREPARED, prepare
 from netc.solve.ranks import Ranks
 from netc.solve.rule import Rule
+
+CHUNK = 1 << 18
+"""Values updated at a time: small enough to share between threads and to stay in the cache, large enough to be worth a
+call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,106 +56,172 @@ class Chunk:
             sparsity.keep(self.data, self.mask)
 
 
-def divided(chunks: Sequence[Chunk], length: int, parts: int) -> tuple[int, ...]:
-    """Where each part of the gradients begins, and where the last ends: about as long as each other, of whole chunks.
+def divided(chunks: Sequence[Chunk], begin: int, end: int, parts: int) -> tuple[int, ...]:
+    """Where each part of some gradients begins, and where the last ends: about as long as each other, of whole chunks.
 
-    length: of all gradients. Chunks stand in the order of their places. With few of them some parts are empty.
+    begin, end: of these gradients. Chunks stand in the order of their places. With few of them some parts are empty.
     """
-    starts, bounds = [chunk.at for chunk in chunks], [0]
+    starts, bounds = [chunk.at for chunk in chunks], [begin]
     for part in range(1, parts):
-        wanted = length * part // parts
-        nearest = min((s for s in starts if s >= bounds[-1]), key=lambda s: abs(s - wanted), default=length)
+        wanted = begin + (end - begin) * part // parts
+        nearest = min((s for s in starts if s >= bounds[-1]), key=lambda s: abs(s - wanted), default=end)
         bounds.append(nearest)
-    return (*bounds, length)
+    return (*bounds, end)
+
+
+LEAST_BUCKET = 1 << 20
+"""Gradients (4 MB) of which a bucket has so many at least: large enough that a message's latency does not count."""
+SHARES = 2  # chunks of a bucket for each rank, so that their parts of it are about as long as each other's
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """Gradients that stand next to each other, which ranks exchange at once. bounds: where each rank's part of them
+    begins, and where the last ends."""
+
+    bounds: tuple[int, ...]
+    chunks: tuple[Chunk, ...]
+
+    def parts(self, array: Array) -> list[Array]:
+        """Each rank's part of an array like all gradients."""
+        return [array[a:b] for a, b in pairwise(self.bounds)]
+
+    def owner(self, chunk: Chunk) -> int:
+        """The rank that updates a chunk of it."""
+        return bisect_right(self.bounds, chunk.at, hi=len(self.bounds) - 1) - 1
+
+
+def buckets_of(chunks: Sequence[Chunk], length: int, ranks: int) -> list[Bucket]:
+    """All gradients in buckets, from the last ones on, which backward has done with first; one of one rank.
+
+    length: of all gradients. Chunks stand in the order of their places.
+    """
+    least = max(LEAST_BUCKET, SHARES * CHUNK * ranks) if ranks > 1 else length
+    found: list[Bucket] = []
+    end, last = length, len(chunks)
+    for first in range(len(chunks) - 1, -1, -1):
+        at = chunks[first].at if first else 0
+        if end - at >= least or not first:
+            found.append(Bucket(divided(chunks[first:last], at, end, ranks), tuple(chunks[first:last])))
+            end, last = at, first
+    return found
+
+
+class Sum:
+    """The sum over all batches of one rank's part of a bucket. own: its gradient."""
+
+    def __init__(self, own: Array, ranks: Ranks) -> None:
+        self.own = own
+        self.total = np.empty_like(own)
+        self.received = [own if rank == ranks.rank else np.empty_like(own) for rank in range(ranks.size)]
+
+    def add(self, first: bool) -> None:
+        """Add what was received of every rank, in their order. first: begin a new sum."""
+        for rank, part in enumerate(self.received):
+            if first and rank == 0:
+                self.total[...] = part
+            else:
+                self.total += part
+
+    def finish(self) -> None:
+        """Make it the gradient."""
+        self.own[...] = self.total
+
+
+Wait = Callable[[], None]
+"""Returns when something has ended."""
 
 
 class Parts:
     """The gradients of a net, and what all ranks do with them together. gradient: all of them, one flat array.
 
-    Every method is for all ranks at once.
+    Every method that exchanges something is for all ranks at once.
     """
 
     def __init__(self, chunks: Sequence[Chunk], gradient: Array, ranks: Ranks) -> None:
         self.ranks = ranks
         self.gradient = gradient
-        self.bounds = divided(chunks, gradient.size, ranks.size)
-        self._every = [gradient[a:b] for a, b in zip(self.bounds, self.bounds[1:], strict=False)]
-        self._own = self._every[ranks.rank]
-        self._total = np.empty(0, gradient.dtype)
-        self._received: list[Array] = []
-        self._outgoing = np.empty(0, gradient.dtype)
+        self.buckets = buckets_of(chunks, gradient.size, ranks.size)
+        self.params = tuple(frozenset(chunk.index for chunk in bucket.chunks) for bucket in self.buckets)
+        self._own = [[c for c in bucket.chunks if bucket.owner(c) == ranks.rank] for bucket in self.buckets]
+        self._places = {chunk.at for chunks in self._own for chunk in chunks}
+        self._others = [rank for rank in range(ranks.size) if rank != ranks.rank]
+        self._sums: list[Sum] = []
 
     def is_own(self, chunk: Chunk) -> bool:
         """Whether this rank updates the chunk."""
-        return self.bounds[self.ranks.rank] <= chunk.at < self.bounds[self.ranks.rank + 1]
+        return chunk.at in self._places
+
+    def own(self, bucket: int) -> list[Chunk]:
+        """The chunks of a bucket that this rank updates."""
+        return self._own[bucket]
 
     # ------------------------------------------------------------ sums
 
-    def add(self, first: bool) -> None:
-        """Add the gradients of every rank, in the order of the ranks, to the sum of this rank's part.
+    def add(
+        self, first: bool, ready: Callable[[int], int] | None = None, then: Callable[[int], Wait] | None = None
+    ) -> None:
+        """Add the gradients of every rank, in the order of the ranks, to the sums of this rank's parts.
 
-        first: begin a new sum.
+        first: begin new sums. ready: waits for the first n buckets, and says how many there are by then; by default all
+        are. then: called with each bucket whose sum is complete, and has been made the gradient; what it begins is
+        waited for at the end.
         """
-        ranks = self.ranks
-        if not self._received:
-            self._total = np.empty_like(self._own)
-            self._received = [np.empty_like(self._own) for _ in range(ranks.size)]
-            self._received[ranks.rank] = self._own
-        ranks.exchange(self._every, self._received)
-        for rank, part in enumerate(self._received):
-            if first and rank == 0:
-                self._total[...] = part
-            else:
-                self._total += part
+        rank, begun, rest = self.ranks.rank, list[Wait](), list[Wait]()
+        self._sums = self._sums or [Sum(b.parts(self.gradient)[rank], self.ranks) for b in self.buckets]
+        for number, summed in enumerate(self._sums):
+            count = len(self.buckets) if ready is None else ready(number + 1)
+            begun += [self._begin(each) for each in range(len(begun), count)]
+            begun[number]()
+            summed.add(first)
+            if then is not None:
+                summed.finish()
+                rest.append(then(number))
+        for wait in rest:
+            wait()
+
+    def _begin(self, bucket: int) -> Wait:
+        """Begin to give every rank its part of a bucket."""
+        parts, received = self.buckets[bucket].parts(self.gradient), self._sums[bucket].received
+        sent = [(rank, parts[rank]) for rank in self._others]
+        return self.ranks.begin(sent, [(rank, received[rank]) for rank in self._others], 2 * bucket)
 
     def finish(self) -> None:
-        """Make the sum the gradient of this rank's part."""
-        self._own[...] = self._total
+        """Make the sums the gradients of this rank's parts."""
+        for summed in self._sums:
+            summed.finish()
 
     def spread(self) -> None:
         """Give every rank all gradients (after the update: updates), each part from the rank that has it."""
-        self.ranks.exchange([self._own] * self.ranks.size, self._every)
+        for bucket in self.buckets:
+            parts = bucket.parts(self.gradient)
+            sent = [(rank, parts[self.ranks.rank]) for rank in self._others]
+            self.ranks.begin(sent, [(rank, parts[rank]) for rank in self._others])()
 
     # ------------------------------------------------------------ parameters and memory
 
-    def spread_data(self, chunks: Sequence[Chunk]) -> None:
-        """Give every rank the parameters of these chunks, each from the rank that has updated it.
+    def begin_data(self, bucket: int, learned: Collection[int]) -> Wait:
+        """Begin to give every rank the parameters of a bucket, each chunk from the rank that has updated it.
 
-        They arrive in the memory of the gradients of other parts, which have served.
+        learned: the places of the chunks that have been updated.
         """
-        if self.ranks.size == 1:
-            return
-        outgoing = self._pack([(chunk, chunk.data) for chunk in chunks])
-        received = list(self._every)
-        received[self.ranks.rank] = outgoing
-        self.ranks.exchange([outgoing] * self.ranks.size, received)
-        for chunk in chunks:
-            if not self.is_own(chunk):
-                chunk.data[...] = chunk.diff
+        whose = [(self.buckets[bucket].owner(c), c.data) for c in self.buckets[bucket].chunks if c.at in learned]
+        sent = [(rank, data) for owner, data in whose if owner == self.ranks.rank for rank in self._others]
+        received = [(owner, data) for owner, data in whose if owner != self.ranks.rank]
+        return self.ranks.begin(sent, received, 2 * bucket + 1)
 
-    def collect(self, chunks: Sequence[Chunk]) -> None:
+    def spread_data(self, learned: Collection[int]) -> None:
+        """Give every rank the parameters of the chunks at these places."""
+        for wait in [self.begin_data(bucket, learned) for bucket in range(len(self.buckets))]:
+            wait()
+
+    def collect(self) -> None:
         """Give rank 0 the update rule's memory of all chunks."""
-        if self.ranks.size == 1:
-            return
-        nothing = np.empty(0, self.gradient.dtype)
-        first = self.ranks.rank == 0
-        for kind in range(len(chunks[0].history) if chunks else 0):
-            outgoing = self._pack([(chunk, chunk.history[kind]) for chunk in chunks])
-            every = np.empty_like(self.gradient) if first else nothing
-            received = [every[a:b] for a, b in zip(self.bounds, self.bounds[1:], strict=False)]
-            sent = [outgoing if rank == 0 else nothing for rank in range(self.ranks.size)]
-            received[self.ranks.rank] = sent[self.ranks.rank]
-            self.ranks.exchange(sent, received)
-            for chunk in chunks if first else ():
-                if not self.is_own(chunk):
-                    chunk.history[kind][...] = every[chunk.at : chunk.at + chunk.data.size]
-
-    def _pack(self, values: Sequence[tuple[Chunk, Array]]) -> Array:
-        """Values of this rank's chunks where their gradients stand in its part."""
-        if not self._outgoing.size:
-            self._outgoing = np.zeros_like(self._own)
-        begin = self.bounds[self.ranks.rank]
-        for chunk, array in values:
-            if self.is_own(chunk):
-                self._outgoing[chunk.at - begin : chunk.at - begin + array.size] = array
-        return self._outgoing
+        rank, waits = self.ranks.rank, list[Wait]()
+        for bucket in self.buckets:
+            whose = [(bucket.owner(c), array) for c in bucket.chunks for array in c.history]
+            sent = [(0, array) for owner, array in whose if owner == rank != 0]
+            received = [(owner, array) for owner, array in whose if owner != rank == 0]
+            waits.append(self.ranks.begin(sent, received))
+        for wait in waits:
+            wait()

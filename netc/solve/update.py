@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -18,8 +18,9 @@ from netc.plan.turns import users
 from netc.run import Net, Parameter
 from netc.schema.record import Record
 from netc.solve import sparsity
+from netc.solve.beside import Beside
 from netc.solve.codes import UNKNOWN_NAME
-from netc.solve.parts import Chunk, Parts
+from netc.solve.parts import CHUNK, Chunk, Parts, Wait
 from netc.solve.plateau import Plateau
 from netc.solve.policies import learning_rate
 from netc.solve.ranks import ALONE, Ranks
@@ -63,14 +64,12 @@ def _unknown(report: Report, field: str, name: str, known: Any, span: Span | Non
     report.error(UNKNOWN_NAME, f'there is no {field} "{name}"', span, help=help)
 
 
-CHUNK = 1 << 18
-"""Values updated at a time: small enough to share between threads and to stay in the cache, large enough to be worth a
-call."""
+def needs_all_gradients(p: Record, ranks: int = 1) -> bool:
+    """Whether a solver needs all gradients at once, so that none can be updated before the end of backward.
 
-
-def needs_all_gradients(p: Record) -> bool:
-    """Whether a solver needs all gradients at once, so that none can be updated before the end of backward."""
-    return bool(p.clip_gradients >= 0 or p.iter_size > 1 or p.snapshot_diff)
+    One process adds up the batches of an iteration when backward is over; ranks do so while it goes on.
+    """
+    return bool(p.clip_gradients >= 0 or (ranks == 1 and p.iter_size > 1) or p.snapshot_diff)
 
 
 class Updater:
@@ -103,9 +102,14 @@ class Updater:
         )
         self._numbers = {index: np.zeros(16, b.array.dtype) for index, b in every.items()}
         self.masks = self._masks(every.values()) if p.sparsity else {}
-        together = needs_all_gradients(p) or any(net.parameters.all[index].rows is not None for index in self.masks)
-        self._in_backward = update_in_backward and not together and net.update_in_backward(self._launches)
+        together = needs_all_gradients(p, ranks.size) or any(
+            net.parameters.all[index].rows is not None for index in self.masks
+        )
+        self._in_backward = update_in_backward and not together
+        if ranks.size == 1:
+            self._in_backward = self._in_backward and net.update_in_backward(self._launches)
         self._pool: ThreadPoolExecutor | None = None
+        self._beside = Beside()
         blobs = [blob for _, blob in sorted(every.items())]
         self._every = [chunk for blob in blobs if blob.rows is None for chunk in self._split(blob)]
         self._tables = [self._table(blob) for blob in blobs if blob.rows is not None]
@@ -140,7 +144,7 @@ class Updater:
 
     def collect(self) -> None:
         """Before a snapshot, on all ranks at once: rank 0 gets the memory of all parts, and updates where kept."""
-        self.parts.collect(self._every)
+        self.parts.collect()
         if self.p.snapshot_diff and self.parts.ranks.size > 1:
             self.parts.spread()
 
@@ -173,11 +177,30 @@ class Updater:
 
     # ------------------------------------------------------------ several batches
 
-    def add(self, first: bool) -> None:
-        """Add the gradients of a batch to the sum over all batches (see `Parts.add`); first: begin a new sum."""
-        self.parts.add(first)
-        for table in self._tables:
-            table.add(first)
+    def backward_and_add(self, first: bool) -> None:
+        """Backward, and the gradients of the batch added to the sum over all batches (see `Parts.add`).
+
+        first: begin a new sum. Of one batch alone there is no sum.
+        """
+        if self.parts.ranks.size > 1:
+            self._exchange(first, None)
+            return
+        self.net.backward()
+        if self.p.iter_size > 1:
+            self.parts.add(first)
+            for table in self._tables:
+                table.add(first)
+
+    def _exchange(self, first: bool, then: Callable[[int], Wait] | None) -> None:
+        """Backward of a batch on each rank, and `Parts.add` beside it, where MPI lets another thread in."""
+        if self.parts.ranks.threaded:
+            self._beside.run(
+                lambda done: self.net.backward_by_buckets(self.parts.params, done),
+                lambda ready: self.parts.add(first, ready, then),
+            )
+        else:
+            self.net.backward()
+            self.parts.add(first, then=then)
 
     def finish(self) -> None:
         """Make the sums the gradients."""
@@ -207,7 +230,7 @@ class Updater:
             else:
                 self._pool = self._pool or ThreadPoolExecutor(threads)
                 list(self._pool.map(self._update, (chunks[t::threads] for t in range(threads))))
-            self.parts.spread_data(every)
+            self.parts.spread_data({chunk.at for chunk in every})
         finally:
             self.net.touch()
         return rate
@@ -217,6 +240,7 @@ class Updater:
         if self._pool is not None:
             self._pool.shutdown()
             self._pool = None
+        self._beside.end()
 
     def _update(self, chunks: list[Chunk | Table]) -> None:
         for chunk in chunks:
@@ -227,16 +251,37 @@ class Updater:
         limit = self.p.clip_gradients
         if limit < 0:
             return 1.0
-        squares = self.parts.ranks.gather([_square_sum(c.diff) for c in chunks])
-        norm = math.sqrt(sum(square for part in squares for square in part))
+        mine = [(chunk.at, _square_sum(chunk.diff)) for chunk in chunks if isinstance(chunk, Chunk)]
+        every = sorted(square for part in self.parts.ranks.gather(mine) for square in part)  # by their places
+        tables = [_square_sum(table.diff) for table in chunks if isinstance(table, Table)]
+        norm = math.sqrt(sum([*(square for _, square in every), *tables]))
         return limit / norm if norm > limit else 1.0
 
     # ------------------------------------------------------------ in backward
 
     def backward(self, iteration: int, update: int = 0) -> float:
-        """Backward and the updates in one, if it `updates_in_backward`; arguments and result of `apply`."""
-        rate = self._prepare(iteration, update, 1.0)
-        self.net.backward_and_update()
+        """Backward and the updates in one, if it `updates_in_backward`; arguments and result of `apply`.
+
+        Of several ranks that is the backward of the last batch that each of them has, and what follows from it.
+        """
+        size = self.parts.ranks.size
+        rate = self._prepare(iteration, update, 1.0 / self.p.iter_size)
+        if size == 1:
+            self.net.backward_and_update()
+            return rate
+        learned = {chunk.at for chunk in self._chunks[self.turns[update]]}
+
+        def then(bucket: int) -> Wait:
+            for chunk in self.parts.own(bucket):
+                if chunk.at in learned:
+                    chunk.keep()
+                    chunk.update(self.rule)
+            return self.parts.begin_data(bucket, learned)
+
+        try:
+            self._exchange(self.p.iter_size == size, then)
+        finally:
+            self.net.touch()
         return rate
 
     def _launches(self, param: int, data: Ref, gradient: Ref, part: Values | Rows) -> list[Launch]:

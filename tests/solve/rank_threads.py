@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from netc.layer import Array
+from netc.solve.ranks.protocol import Message
 
 T = TypeVar("T")
 
@@ -27,6 +27,7 @@ class Thread:
 
     def __init__(self, board: Board, rank: int) -> None:
         self.board, self.rank, self.size = board, rank, board.size
+        self.threaded = True
 
     def gather(self, value: T) -> list[T]:
         self.board.said[self.rank] = value
@@ -38,9 +39,16 @@ class Thread:
     def broadcast(self, value: T, root: int = 0) -> T:
         return self.gather(value if self.rank == root else None)[root]  # type: ignore[return-value]
 
-    def exchange(self, sent: Sequence[Array], received: Sequence[Array]) -> None:
-        for rank, parts in enumerate(self.gather([array.copy() for array in sent])):
-            received[rank][...] = parts[self.rank]
+    def begin(self, sent: Sequence[Message], received: Sequence[Message], label: int = 0) -> Callable[[], None]:
+        def end() -> None:
+            every = self.gather((label, [(to, array.copy()) for to, array in sent]))
+            assert {theirs for theirs, _ in every} == {label}
+            coming = [iter([array for to, array in theirs if to == self.rank]) for _, theirs in every]
+            for rank, array in received:
+                array[...] = next(coming[rank])
+            assert not any(list(rest) for rest in coming)
+
+        return end
 
     def barrier(self) -> None:
         self.gather(None)

@@ -17,10 +17,10 @@ import netc
 from netc.cli import _ranks
 from netc.errors import Diagnostic, NetError
 from netc.layer import Array
-from netc.solve import Events, Step, snapshots
+from netc.solve import Events, Step, parts, snapshots, update
 from netc.solve.codes import NOT_WRITTEN
 from netc.solve.events import TestResult as Outcome
-from netc.solve.parts import Chunk, divided
+from netc.solve.parts import Chunk, buckets_of, divided
 from netc.solve.ranks import ALONE, Ranks, ranks_of_launcher
 from netc.solve.ranks.launcher import size_of_launch
 from netc.solve.ranks.pulse import Pulse
@@ -77,7 +77,7 @@ def train(
     """Train from the start, or from this snapshot."""
     path, log = folder / f"net{ranks.rank}.net", Log()
     path.write_text(net.replace("SETTINGS", settings))
-    solver = netc.Solver(path, events=log, ranks=ranks, threads=1, keep_gradients=False, **options)
+    solver = netc.Solver(path, events=log, ranks=ranks, **{"threads": 1, "keep_gradients": False, **options})
     if resume:
         solver.restore(resume)
     solver.solve()
@@ -132,6 +132,30 @@ def test_ranks_give_the_bits_of_one_process(enter: Enter, rule: str, executor: s
         every = together(size, partial(train, folder, f"{rule} iter_size: {4 // size}", executor=executor))
         for _, heard in every:
             same(heard, log)
+        assert files(folder) == files(alone)
+
+
+@pytest.fixture
+def small_buckets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chunks and buckets so small that a small net has several."""
+    monkeypatch.setattr(parts, "CHUNK", 16)
+    monkeypatch.setattr(update, "CHUNK", 16)
+    monkeypatch.setattr(parts, "LEAST_BUCKET", 200)
+
+
+@pytest.mark.usefixtures("small_buckets")
+@pytest.mark.parametrize("rule", RULES)
+def test_exchange_beside_backward_gives_the_same_bits(enter: Enter, rule: str) -> None:
+    """With two batches of each rank, and with one."""
+    alone = enter("alone")
+    _, log = train(alone, f"{rule} iter_size: 6")
+    for size, options in ((3, {}), (3, {"threads": 2}), (6, {})):
+        folder = enter(f"run{size}{len(options)}")
+        every = together(size, partial(train, folder, f"{rule} iter_size: {6 // size}", **options))
+        for solver, heard in every:
+            same(heard, log)
+            assert len(solver.updater.parts.buckets) > 3
+            assert solver.updater.updates_in_backward == ("clip" not in rule)
         assert files(folder) == files(alone)
 
 
@@ -352,13 +376,25 @@ def test_a_rank_that_is_silent_ends_all(capfd: pytest.CaptureFixture[str]) -> No
     assert "rank 0: error[SOL045]: rank 2 has not been heard of for 0.2 seconds" in capfd.readouterr().err
 
 
-def test_parts_are_of_whole_chunks() -> None:
-    def chunk(at: int) -> Chunk:
-        nothing = np.empty(0, np.float32)
-        return Chunk(0, 0, at, nothing, nothing, (), nothing)
+def chunk(at: int) -> Chunk:
+    nothing = np.empty(0, np.float32)
+    return Chunk(0, 0, at, nothing, nothing, (), nothing)
 
+
+@pytest.mark.usefixtures("small_buckets")
+def test_buckets_are_the_last_gradients_first() -> None:
+    chunks = [chunk(at) for at in (0, 50, 90, 100, 500, 520)]
+    found = buckets_of(chunks, 700, 2)
+    assert [bucket.bounds for bucket in found] == [(500, 520, 700), (100, 100, 500), (0, 50, 100)]
+    assert [[c.at for c in bucket.chunks] for bucket in found] == [[500, 520], [100], [0, 50, 90]]
+    assert [found[1].owner(chunks[3]), found[2].owner(chunks[0]), found[2].owner(chunks[2])] == [1, 0, 1]
+    (whole,) = buckets_of(chunks, 700, 1)
+    assert (whole.bounds, len(whole.chunks)) == ((0, 700), 6)
+
+
+def test_parts_are_of_whole_chunks() -> None:
     chunks = [chunk(at) for at in (0, 100, 110, 150, 300)]
-    assert divided(chunks, 400, 1) == (0, 400)
-    assert divided(chunks, 400, 2) == (0, 150, 400)
-    assert divided(chunks, 400, 4) == (0, 100, 150, 300, 400)
-    assert divided(chunks[:1], 400, 3) == (0, 0, 0, 400)
+    assert divided(chunks, 0, 400, 1) == (0, 400)
+    assert divided(chunks, 0, 400, 2) == (0, 150, 400)
+    assert divided(chunks, 0, 400, 4) == (0, 100, 150, 300, 400)
+    assert divided(chunks[:1], 0, 400, 3) == (0, 0, 0, 400)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from netc.layer import Array
+from netc.solve.ranks.protocol import Message
 
 T = TypeVar("T")
 
@@ -16,6 +16,7 @@ class Alone:
 
     rank = 0
     size = 1
+    threaded = False
 
     def broadcast(self, value: T, root: int = 0) -> T:
         return value
@@ -23,9 +24,8 @@ class Alone:
     def gather(self, value: T) -> list[T]:
         return [value]
 
-    def exchange(self, sent: Sequence[Array], received: Sequence[Array]) -> None:
-        if received[0] is not sent[0]:
-            received[0][...] = sent[0]
+    def begin(self, sent: Sequence[Message], received: Sequence[Message], label: int = 0) -> Callable[[], None]:
+        return self.barrier
 
     def barrier(self) -> None:
         pass

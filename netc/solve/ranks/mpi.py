@@ -16,6 +16,7 @@ import numpy as np
 from mpi4py import MPI
 
 from netc.layer import Array
+from netc.solve.ranks.protocol import Message
 from netc.solve.ranks.pulse import Pulse
 
 T = TypeVar("T")
@@ -38,6 +39,7 @@ class Mpi:
         self.rank: int = self._world.rank
         self.size: int = self._world.size
         self.library = str(MPI.Get_library_version()).split("\n")[0]
+        self.threaded: bool = MPI.Query_thread() >= MPI.THREAD_SERIALIZED
         self._parted = parted
         self._line = _Line(self._world.Dup())
         threaded = MPI.Query_thread() == MPI.THREAD_MULTIPLE
@@ -68,15 +70,12 @@ class Mpi:
 
     # ------------------------------------------------------------ arrays
 
-    def exchange(self, sent: Sequence[Array], received: Sequence[Array]) -> None:
-        requests = []
-        for turn in range(1, self.size):  # each rank begins with its next one, so that no rank gets all at once
-            to, source = (self.rank + turn) % self.size, (self.rank - turn) % self.size
-            requests += [self._world.Irecv(piece, source) for piece in _pieces(received[source])]
-            requests += [self._world.Isend(piece, to) for piece in _pieces(sent[to])]
-        if received[self.rank] is not sent[self.rank]:
-            received[self.rank][...] = sent[self.rank]
-        self._wait(requests)
+    def begin(self, sent: Sequence[Message], received: Sequence[Message], label: int = 0) -> Callable[[], None]:
+        requests = [self._world.Irecv(piece, rank, label) for rank, array in received for piece in _pieces(array)]
+        # each rank begins with its next one, so that no rank gets all at once
+        for rank, array in sorted(sent, key=lambda message: (message[0] - self.rank) % self.size):
+            requests += [self._world.Isend(piece, rank, label) for piece in _pieces(array)]
+        return lambda: self._wait(requests)
 
     def barrier(self) -> None:
         self._wait([self._world.Ibarrier()])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 from netc.layer import Array
 
 T = TypeVar("T")
+Message = tuple[int, Array]
+"""The other rank, and what is sent to it, or where what it sends comes to."""
 
 
 class Ranks(Protocol):
@@ -25,17 +27,23 @@ class Ranks(Protocol):
     def size(self) -> int:
         """How many they are."""
 
+    @property
+    def threaded(self) -> bool:
+        """Whether another thread than the first may exchange arrays."""
+
     def broadcast(self, value: T, root: int = 0) -> T:
         """The value that rank `root` gives; those of the others are not looked at."""
 
     def gather(self, value: T) -> list[T]:
         """What every rank gives, in the order of the ranks; the same list for all of them."""
 
-    def exchange(self, sent: Sequence[Array], received: Sequence[Array]) -> None:
-        """Send `sent[r]` to rank r, and fill `received[r]` with what rank r sends here.
+    def begin(self, sent: Sequence[Message], received: Sequence[Message], label: int = 0) -> Callable[[], None]:
+        """Begin to send arrays to other ranks and to fill arrays with what they send; gives what waits for the end.
 
-        Contiguous arrays; each as long as the one that it meets, and of its type. Empty ones are not sent. What a rank
-        sends to itself is copied, unless both are the same array.
+        Contiguous arrays, in the same order on both sides; each as long as the one that it meets, and of its type.
+        Until the end nothing else may be done with them. What has begun ends in any order if it has labels of its own
+        (from 0 on, below 32768). Where ranks are `threaded`, another thread may do this while the first does nothing
+        with ranks.
         """
 
     def barrier(self) -> None:
