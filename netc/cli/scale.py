@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import statistics
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from netc.cli._which import Which, net_options
 from netc.cli.time import passes
 from netc.errors import Code, Diagnostic, NetError
 from netc.plan.counts import batch_size
+from netc.run.executor import Buckets
 from netc.solve.scaling import Measured, Network, doubling, memory_seconds, predicted
 
 NO_TRAINING = Code(
@@ -28,6 +30,7 @@ NO_TRAINING = Code(
     example="netc scale deploy.prototxt",
     fix="Give the net, or the solver, that is trained.",
 )
+MOST_LOOKS = 3  # passes in which it is looked when backward has done with what
 _BITS = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 _SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 
@@ -96,30 +99,55 @@ def command(
     measured = _measured(net, iterations)
     table = [predicted(measured, Network(network, latency), count) for count in nodes]
     if as_json:
-        _output.print_json({"measured": asdict(measured), "nodes": [asdict(row) for row in table]})
+        _output.print_json(
+            {"measured": {**asdict(measured), "gradients": measured.gradients}, "nodes": [asdict(row) for row in table]}
+        )
         return
     shown = Table(header_style="bold")
-    for heading in ("nodes", "images a step", "ms a step", "exchange", "images/s", "efficiency", "batch for 90 %"):
+    for heading in (
+        "nodes",
+        "images a step",
+        "ms a step",
+        "exchange",
+        "hidden",
+        "images/s",
+        "efficiency",
+        "batch for 90 %",
+    ):
         shown.add_column(heading, justify="right")
     for row in table:
+        hidden = f"{row.hidden:.0%}" if row.exchange else ""
         shown.add_row(
             f"{row.ranks:,}", f"{row.ranks * measured.images:,}", f"{1e3 * row.step:.1f}", f"{1e3 * row.exchange:.1f}",
-            f"{row.images_per_second:,.0f}", f"{row.efficiency:.0%}", f"{row.batch:,}",
+            hidden, f"{row.images_per_second:,.0f}", f"{row.efficiency:.0%}", f"{row.batch:,}",
         )  # fmt: skip
     _output.out.print(shown)
-    mb, step = measured.gradients / 1e6, 1e3 * (measured.passes + measured.update)
+    mb, step = measured.gradients / 1e6, 1e3 * (measured.forward + measured.backward + measured.update)
     _output.out.print(f"measured here: {step:.1f} ms a step of {measured.images} images; {mb:.1f} MB of gradients")
 
 
 def _measured(net: Net, iterations: int) -> Measured:
-    """A step as each of several ranks makes it: gradients are kept, and updated after backward."""
+    """A step as each of several ranks makes it: gradients are kept, and updated apart from backward."""
     updater = time_updater(net, update_in_backward=False)
     times = {name: statistics.median(values) / 1e3 for name, values in passes(net, updater, iterations).items()}
-    gradients = net.parameters.gradient
+    blobs = [b for b in reversed(net.learned) if b.added is not None]
+    looks = [_done(net, tuple(frozenset({b.param.index}) for b in blobs)) for _ in range(min(iterations, MOST_LOOKS))]
+    shares = [statistics.median(look[i] / look[-1] for look in looks) for i in range(len(blobs))]
     return Measured(
         images=batch_size(net.plan),
-        passes=times["forward"] + times["backward"],
+        forward=times["forward"],
+        backward=times["backward"],
         update=times["update"],
-        gradients=gradients.nbytes,
-        memory=memory_seconds(gradients.size),
+        done=tuple((at * times["backward"], b.array.nbytes) for at, b in zip(shares, blobs, strict=True)),
+        memory=memory_seconds(net.parameters.gradient.size),
+        threads=net.threads,
     )
+
+
+def _done(net: Net, params: Buckets) -> list[float]:
+    """Seconds from the begin of backward until it has done with each parameter and those before it."""
+    found: list[float] = []
+    net.forward()
+    begin = time.perf_counter()
+    net.backward_by_buckets(params, lambda: found.append(time.perf_counter() - begin))
+    return found

@@ -91,12 +91,17 @@ class Bucket:
         return bisect_right(self.bounds, chunk.at, hi=len(self.bounds) - 1) - 1
 
 
+def least_bucket(ranks: int) -> int:
+    """Of how many gradients a bucket is at least."""
+    return max(LEAST_BUCKET, SHARES * CHUNK * ranks)
+
+
 def buckets_of(chunks: Sequence[Chunk], length: int, ranks: int) -> list[Bucket]:
     """All gradients in buckets, from the last ones on, which backward has done with first; one of one rank.
 
     length: of all gradients. Chunks stand in the order of their places.
     """
-    least = max(LEAST_BUCKET, SHARES * CHUNK * ranks) if ranks > 1 else length
+    least = least_bucket(ranks) if ranks > 1 else length
     found: list[Bucket] = []
     end, last = length, len(chunks)
     for first in range(len(chunks) - 1, -1, -1):

@@ -1,23 +1,29 @@
 """How long a training step takes on several ranks: measured passes, and a model of what ranks exchange.
 
-A message of n bytes takes latency + n / bandwidth (the alpha-beta model; Hockney 1994). With R ranks and G bytes of
-gradients, a rank sends R - 1 messages of G / R bytes after backward, and as many after the update (`solve/parts.py`):
+A message of n bytes takes latency + n / bandwidth (the alpha-beta model; Hockney 1994). With R ranks, a bucket of G
+bytes of gradients is exchanged as R - 1 messages of G / R bytes that each rank sends, and its parameters in as many
+after the update (`solve/parts.py`):
 
-    exchange(R) = 2 (R - 1) latency + 2 (R - 1) / R * G / bandwidth
+    exchange(R, G) = 2 (R - 1) (latency + G / R / bandwidth)
 
-Then come adding the parts up, copying parameters, and the update of 1 / R of them. Nothing of it overlaps backward.
-Every rank has a machine to itself, and the network carries all of them at once.
+A bucket is exchanged when backward has done with it and the bucket before has been exchanged. A thread beside backward
+adds the parts up and updates 1 / R of them; where all cores compute, what it does is taken from them. The step ends
+when backward and the last exchange have. Every rank has a machine to itself, and the network carries all at once.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from math import ceil
+from dataclasses import dataclass, replace
 from statistics import median
 from time import perf_counter
 
 import numpy as np
+
+from netc.solve.parts import least_bucket
+
+MOST_IMAGES = 1 << 30  # of a batch that is looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,21 +36,47 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A step on one rank. images: of a batch; passes, update: seconds of forward and backward, and of the update.
+    """A step on one rank. images: of a batch; forward, backward, update: seconds of each; threads: that compute.
 
-    gradients: bytes of all of them. memory: seconds to add that many bytes of floats to others, and to copy them.
+    done: when backward has done with each parameter, in seconds from its begin, and the bytes of its gradient, from the
+    last parameter to the first. memory: seconds to add as many bytes of floats as all gradients have to others.
     """
 
     images: int
-    passes: float
+    forward: float
+    backward: float
     update: float
-    gradients: int
+    done: tuple[tuple[float, int], ...]
     memory: float
+    threads: int = 1
+
+    @property
+    def gradients(self) -> int:
+        """Bytes of all of them."""
+        return sum(count for _, count in self.done)
+
+    def of(self, images: int) -> Measured:
+        """With batches of another size: passes take longer by as much, the rest does not."""
+        factor = images / self.images
+        done = tuple((at * factor, count) for at, count in self.done)
+        return replace(self, images=images, forward=self.forward * factor, backward=self.backward * factor, done=done)
+
+    def buckets(self, ranks: int) -> Iterator[tuple[float, int]]:
+        """When each bucket is ready, in seconds from the begin of backward, and its bytes."""
+        least, ready, size = 4 * least_bucket(ranks), 0.0, 0
+        for at, count in self.done:
+            ready, size = max(ready, at), size + count
+            if size >= least:
+                yield ready, size
+                size = 0
+        if size:
+            yield ready, size
 
 
 @dataclass(frozen=True, slots=True)
 class Predicted:
-    """A step on so many ranks, in seconds. exchange: the part of it in which messages are under way.
+    """A step on so many ranks, in seconds. exchange: how long messages are under way; hidden: which share of that costs
+    nothing, beside backward.
 
     efficiency: images a second of each rank, to those of one rank alone. batch: the images of a rank's batch from which
     on that is at least what was asked for.
@@ -53,6 +85,7 @@ class Predicted:
     ranks: int
     step: float
     exchange: float
+    hidden: float
     images_per_second: float
     efficiency: float
     batch: int
@@ -60,13 +93,47 @@ class Predicted:
 
 def predicted(measured: Measured, network: Network, ranks: int, wanted: float = 0.9) -> Predicted:
     """A step of `ranks` ranks, each with a batch as measured. wanted: the efficiency that `batch` is for."""
-    alone = measured.passes + measured.update
-    exchange = 2 * (ranks - 1) * (network.latency + measured.gradients / ranks / network.bandwidth)
-    besides = exchange + measured.update / ranks + (measured.memory if ranks > 1 else 0.0)
-    step, image = measured.passes + besides, measured.passes / measured.images
-    # (n image + update) / (n image + besides) >= wanted
-    least = (wanted * besides - measured.update) / ((1 - wanted) * image)
-    return Predicted(ranks, step, exchange, ranks * measured.images / step, alone / step, max(1, ceil(least)))
+    step, exchange = _step(measured, network, ranks)
+    without, _ = _step(measured, Network(math.inf, 0.0), ranks)
+    hidden = max(0.0, 1 - (step - without) / exchange) if exchange else 1.0
+    return Predicted(
+        ranks=ranks,
+        step=step,
+        exchange=exchange,
+        hidden=hidden,
+        images_per_second=ranks * measured.images / step,
+        efficiency=_efficiency(measured, network, ranks),
+        batch=_least(lambda images: _efficiency(measured.of(images), network, ranks) >= wanted),
+    )
+
+
+def _efficiency(measured: Measured, network: Network, ranks: int) -> float:
+    return _step(measured, network, 1)[0] / _step(measured, network, ranks)[0]
+
+
+def _step(measured: Measured, network: Network, ranks: int) -> tuple[float, float]:
+    """Seconds of a step, and those in which messages are under way meanwhile."""
+    if ranks == 1:
+        return measured.forward + measured.backward + measured.update, 0.0
+    beside = measured.memory + measured.update / ranks
+    end = exchange = 0.0
+    for ready, size in measured.buckets(ranks):
+        takes = 2 * (ranks - 1) * (network.latency + size / ranks / network.bandwidth)
+        end = max(end, ready) + takes + beside * size / measured.gradients
+        exchange += takes
+    return measured.forward + max(measured.backward + beside / measured.threads, end), exchange
+
+
+def _least(enough: Callable[[int], bool]) -> int:
+    """The number from which on it is for all."""
+    high = MOST_IMAGES
+    while high > 1 and enough(high // 2):
+        high //= 2
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
 
 
 def doubling(first: int, last: int) -> Iterator[int]:
@@ -78,14 +145,9 @@ def doubling(first: int, last: int) -> Iterator[int]:
 
 
 def memory_seconds(count: int) -> float:
-    """Seconds to add `count` floats to others, and to copy them; the median of five."""
+    """Seconds to add `count` floats to others; the median of five."""
     total, part = np.zeros(count, np.float32), np.ones(count, np.float32)
-
-    def run() -> None:
-        np.add(total, part, out=total)
-        np.copyto(part, total)
-
-    return median(_timed(run) for _ in range(5))
+    return median(_timed(lambda: np.add(total, part, out=total)) for _ in range(5))
 
 
 def _timed(run: Callable[[], object]) -> float:

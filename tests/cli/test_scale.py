@@ -21,6 +21,9 @@ def test_a_table_of_nodes(run: Run) -> None:
     assert measured["images"] == 64
     assert last["exchange"] == pytest.approx(2 * 5 * (1e-3 + measured["gradients"] / 6 / 1.25e9))
     assert found["nodes"][0]["efficiency"] == 1
+    assert [when for when, _ in measured["done"]] == sorted(when for when, _ in measured["done"])
+    assert measured["done"][-1][0] == measured["backward"]
+    assert all(0 <= row["hidden"] <= 1 for row in found["nodes"])
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,11 @@ import pytest
 
 from netc.solve.scaling import Measured, Network, doubling, predicted
 
-STEP = Measured(images=32, passes=0.9, update=0.1, gradients=240_000_000, memory=0.05)
-NETWORK = Network(bandwidth=3e9, latency=1e-5)
+MB = 1 << 20
+DONE = ((0.1, 100 * MB), (0.2, 60 * MB), (0.5, 3 * MB), (0.6, 1 * MB))
+STEP = Measured(images=32, forward=0.3, backward=0.6, update=0.1, done=DONE, memory=0.05)
+NETWORK = Network(bandwidth=1000 * MB, latency=1e-5)
+SLOW = Network(bandwidth=100 * MB, latency=1e-5)
 
 
 def test_one_rank_is_what_was_measured() -> None:
@@ -16,24 +19,46 @@ def test_one_rank_is_what_was_measured() -> None:
     assert found.images_per_second == 32
 
 
-def test_exchange_by_latency_and_bandwidth() -> None:
-    found = predicted(STEP, NETWORK, 4)
-    assert found.exchange == pytest.approx(2 * 3 * 1e-5 + 2 * 0.75 * 240e6 / 3e9)
-    assert found.step == pytest.approx(0.9 + found.exchange + 0.05 + 0.1 / 4)
+def test_buckets_are_of_some_megabytes_and_of_more_for_many_ranks() -> None:
+    assert list(STEP.buckets(2)) == [(0.1, 100 * MB), (0.2, 60 * MB), (0.6, 4 * MB)]
+    assert list(STEP.buckets(64)) == [(0.2, 160 * MB), (0.6, 4 * MB)]
+
+
+def test_what_is_done_early_is_hidden() -> None:
+    """Only the last bucket comes after backward, and what is computed beside it is taken from backward."""
+    found = predicted(STEP, NETWORK, 2)
+    assert found.exchange == pytest.approx(3 * 2e-5 + 0.164)
+    beside = 0.05 + 0.1 / 2
+    last = 2e-5 + 0.004 + beside * 4 / 164
+    assert found.step == pytest.approx(0.3 + max(0.6 + beside, 0.6 + last))
+    assert found.hidden == 1
     assert found.efficiency == pytest.approx(1.0 / found.step)
-    assert found.images_per_second == pytest.approx(4 * 32 / found.step)
+    assert found.images_per_second == pytest.approx(2 * 32 / found.step)
+
+
+def test_a_slow_network_is_what_a_step_waits_for() -> None:
+    """From the moment on at which the first bucket is ready, one is exchanged after the other."""
+    found = predicted(STEP, SLOW, 4)
+    assert found.exchange == pytest.approx(3 * 6e-5 + 1.5 * 1.64)
+    assert found.step == pytest.approx(0.3 + 0.1 + found.exchange + 0.05 + 0.1 / 4)
+    assert 0 < found.hidden < 0.3
+
+
+def test_threads_share_what_is_computed_beside_backward() -> None:
+    one, two = (Measured(32, 0.3, 0.6, 0.1, DONE, 0.05, threads) for threads in (1, 2))
+    saved = predicted(one, NETWORK, 2).step - predicted(two, NETWORK, 2).step
+    assert saved == pytest.approx(0.1 / 2)
 
 
 def test_the_batch_is_the_least_that_is_efficient_enough() -> None:
-    wanted = predicted(STEP, NETWORK, 16).batch
-    for images, enough in ((wanted, True), (wanted - 1, False)):
-        step = Measured(images, STEP.passes / STEP.images * images, STEP.update, STEP.gradients, STEP.memory)
-        assert (predicted(step, NETWORK, 16).efficiency >= 0.9) == enough
+    wanted = predicted(STEP, SLOW, 16).batch
+    assert wanted > 32
+    assert predicted(STEP.of(wanted), SLOW, 16).efficiency >= 0.9
+    assert predicted(STEP.of(wanted - 1), SLOW, 16).efficiency < 0.9
 
 
 def test_a_faster_network_takes_no_longer() -> None:
-    slow, fast = (predicted(STEP, Network(rate, 1e-6), 8).step for rate in (1e9, 1e10))
-    assert fast < slow
+    assert predicted(STEP, NETWORK, 8).step < predicted(STEP, SLOW, 8).step
 
 
 def test_doubling() -> None:
