@@ -9,52 +9,33 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 import netc
 from netc.solve.ranks import ALONE, Ranks, ranks_of_launcher
-from tools.attack.ranks import descendants, launcher
+from tools.attack._launched import NET, descendants, launcher, missing, said, start
 
 RULES = ("SGD", "Adam", "AdaGrad")
 LAUNCHER = launcher()
-MISSING = "mpi4py is not installed" if find_spec("mpi4py") is None else "there is no mpiexec" if not LAUNCHER else ""
-pytestmark = pytest.mark.skipif(bool(MISSING), reason=MISSING)
+RATE = 'base_lr: 0.05 lr_policy: "fixed"'
+pytestmark = pytest.mark.skipif(bool(missing()), reason=missing())
 
-NET = """
-train { data, label = Digits() { split: "train" batch_size: 8 shuffle: true } }
-test { data, label = Digits() { split: "test" batch_size: 20 } }
-h = Convolution(data) { num_output: 4 kernel_size: 3 weight_filler { type: "msra" } }
-h = BatchNorm(h)
-h = Scale(h) { bias_term: true }
-h = ReLU(h)
-h = Dropout(h) { dropout_ratio: 0.3 }
-h as ip = InnerProduct(h) { num_output: 10 weight_filler { type: "xavier" } }
-test { accuracy = Accuracy(h, label) }
-loss = SoftmaxWithLoss(h, label)
-solver { base_lr: 0.05 lr_policy: "fixed" test_iter: 3 random_seed: 5 snapshot_prefix: "net"
-         SETTINGS }
-"""
-LONG = "snapshot: 5 max_iter: 100000 display: 0"
+LONG = f"{RATE} snapshot: 5 max_iter: 100000 display: 0"
 
 
 class Run:
-    """`mpiexec -n SIZE netc train`, in a folder; its lines on stderr are in `said`."""
+    """`mpiexec -n SIZE netc train`, in a folder."""
 
-    def __init__(self, folder: Path, size: int, settings: str, *options: str) -> None:
+    def __init__(self, folder: Path, size: int, settings: str, *options: str, **environment: str) -> None:
         folder.mkdir(exist_ok=True)
-        (folder / "net.net").write_text(NET.replace("SETTINGS", settings))
-        self.folder, self._said = folder, folder / "said"
-        command = [sys.executable, "-m", "netc", "train", "net.net", "--threads", "1", *options]
-        mpi = [str(LAUNCHER), "-n", str(size)]
-        with self._said.open("wb") as said:
-            self.process = subprocess.Popen([*mpi, *command], cwd=folder, stdout=said, stderr=said)
+        self.folder = folder
+        self.process = start(folder, size, NET.replace("SETTINGS", settings), *options, environment=environment)
 
     @property
     def said(self) -> str:
-        return self._said.read_text(errors="replace")
+        return said(self.folder)
 
     def ended(self, timeout: float = 120) -> int:
         """The exit code."""
@@ -106,7 +87,8 @@ def train_all(size: int, ranks: Ranks) -> None:
     results = []
     for rule in RULES:
         text = NET.replace(
-            "SETTINGS", f'type: "{rule}" max_iter: 6 snapshot: 3 test_interval: 4 display: 1 iter_size: {4 // size}'
+            "SETTINGS",
+            f'{RATE} type: "{rule}" max_iter: 6 snapshot: 3 test_interval: 4 display: 1 iter_size: {4 // size}',
         )
         path = Path(f"../{size}-{ranks.rank}.net")
         path.write_text(text)
@@ -132,7 +114,7 @@ def test_sigterm_to_the_launcher_snapshots(tmp_path: Path, started: list[Run]) -
 
 def test_a_rank_that_never_comes_is_not_waited_for(tmp_path: Path) -> None:
     """MPI's own start waits for all ranks without end; the second one here is no rank at all."""
-    (tmp_path / "net.net").write_text(NET.replace("SETTINGS", "max_iter: 2"))
+    (tmp_path / "net.net").write_text(NET.replace("SETTINGS", f"{RATE} max_iter: 2"))
     rank = [sys.executable, "-m", "netc", "train", "net.net", "--mpi-timeout", "1"]
     sleeper = [sys.executable, "-c", "import time; time.sleep(100)"]
     command = [str(LAUNCHER), "-n", "1", *rank, ":", "-n", "1", *sleeper]
@@ -142,7 +124,7 @@ def test_a_rank_that_never_comes_is_not_waited_for(tmp_path: Path) -> None:
 
 
 def test_what_all_ranks_find_is_said_once(tmp_path: Path) -> None:
-    run = Run(tmp_path, 2, "max_iter: 2 base_lr: 3")
+    run = Run(tmp_path, 2, "base_lr: 1 max_iter: 2 base_lr: 3")
     assert run.ended(60) == 1
     assert run.said.count("SCH006") == 1
     assert "Traceback" not in run.said

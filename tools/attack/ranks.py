@@ -15,13 +15,13 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
 
 from tools.attack import Tally
+from tools.attack._launched import NET, descendants, missing, said, start
 
 WHAT = ("kill", "stop", "end", "kill", "stop a watcher")
 ITERATIONS, BATCHES = 40, 4  # of a whole run, an even number; of an iteration, of all ranks together
@@ -33,34 +33,8 @@ COUNTED = {
     "stop a watcher": "watchers stopped",
 }
 TIMEOUT = 10  # seconds after which a rank that hangs, or does not come, is missed
-NET = """
-train { data, label = Digits() { split: "train" batch_size: 8 shuffle: true } }
-test { data, label = Digits() { split: "test" batch_size: 20 } }
-h = Convolution(data) { num_output: 8 kernel_size: 3 weight_filler { type: "msra" } }
-h = BatchNorm(h)
-h = Scale(h) { bias_term: true }
-h = ReLU(h)
-h = Dropout(h) { dropout_ratio: 0.3 }
-h as ip = InnerProduct(h) { num_output: 10 weight_filler { type: "xavier" } }
-test { accuracy = Accuracy(h, label) }
-loss = SoftmaxWithLoss(h, label)
-solver { type: "Adam" base_lr: 0.002 lr_policy: "step" gamma: 0.9 stepsize: 20 max_iter: ITERATIONS display: 0
-         test_iter: 3 test_interval: 10 snapshot: 2 random_seed: 5 snapshot_prefix: "run" iter_size: SIZE }
-"""
-
-
-def launcher() -> str | None:
-    """The mpiexec beside this Python, or the first on the path."""
-    return shutil.which("mpiexec", path=os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", ""))))
-
-
-def descendants(pid: int) -> list[int]:
-    """The processes that a process has started, and theirs; none if it has ended."""
-    try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except OSError:
-        return []
-    return [found for child in map(int, children) for found in (child, *descendants(child))]
+SETTINGS = """type: "Adam" base_lr: 0.002 lr_policy: "step" gamma: 0.9 stepsize: 20 max_iter: ITERATIONS display: 0
+test_interval: 10 snapshot: 2 iter_size: SIZE"""
 
 
 def ranks_of(pid: int) -> dict[int, list[int]]:
@@ -88,25 +62,21 @@ class Campaign:
         whole = base / "whole"
         whole.mkdir()
         self.start(whole, 1).wait()
-        self.wanted = {path.name: path.read_bytes() for path in whole.glob("run_iter_*")}
+        self.wanted = {path.name: path.read_bytes() for path in whole.glob("net_iter_*")}
         self.seen: set[str] = set()
         self.slowest = 0.0
 
     def start(self, folder: Path, size: int) -> subprocess.Popen[bytes]:
         """Start a run, or go on with it, on so many ranks."""
-        text = NET.replace("ITERATIONS", str(self.iterations)).replace("SIZE", str(BATCHES // size))
-        (folder / "net.net").write_text(text)
-        command = [sys.executable, "-c", "from netc.cli import main; main()", "train", "net.net", "--threads", "1"]
-        command += ["--mpi-timeout", str(self.timeout)]
-        states = sorted(folder.glob("run_iter_*.solverstate"), key=lambda path: int(path.stem.split("_")[-1]))
-        command += ["--snapshot", states[-1].name] if states else []
-        mpi = [str(launcher()), "-n", str(size)] if size > 1 else []
-        with (folder / "log").open("wb") as log:
-            return subprocess.Popen([*mpi, *command], cwd=folder, stdout=log, stderr=log)
+        settings = SETTINGS.replace("ITERATIONS", str(self.iterations)).replace("SIZE", str(BATCHES // size))
+        states = sorted(folder.glob("net_iter_*.solverstate"), key=lambda path: int(path.stem.split("_")[-1]))
+        options = ["--snapshot", states[-1].name] if states else []
+        net = NET.replace("SETTINGS", settings)
+        return start(folder, size, net, "--mpi-timeout", str(self.timeout), *options)
 
     def once(self, what: str, seconds: float) -> None:
         """Start on some ranks, do something to one of them at some moment, and look at what is left."""
-        if f"run_iter_{self.iterations}.solverstate" in self.seen:
+        if f"net_iter_{self.iterations}.solverstate" in self.seen:
             shutil.rmtree(self.folder)
             self.folder.mkdir()
             self.seen = set()
@@ -151,7 +121,7 @@ class Campaign:
         self.slowest = max(self.slowest, time.monotonic() - began)
 
     def compare(self, what: str) -> None:
-        new = {path.name for path in self.folder.glob("run_iter_*")} - self.seen
+        new = {path.name for path in self.folder.glob("net_iter_*")} - self.seen
         self.seen |= new
         self.tally.add("snapshot files compared", len(new))
         for name in sorted(new):
@@ -159,7 +129,7 @@ class Campaign:
                 self.fail(f"{what}: {name} differs from that of one process")
 
     def fail(self, message: str) -> None:
-        self.tally.fail(f"{message}\n{(self.folder / 'log').read_text(errors='replace')[-2000:]}")
+        self.tally.fail(f"{message}\n{said(self.folder)[-2000:]}")
 
 
 def _is_alive(pid: int) -> bool:
@@ -175,8 +145,8 @@ def run(count: int, seed: int, iterations: int = ITERATIONS, timeout: int = TIME
     timeout: where it is too short for the machine, runs end by themselves, which is nothing wrong.
     """
     tally = Tally()
-    if launcher() is None:
-        tally.fail("there is no mpiexec")
+    if why := missing():
+        tally.fail(why)
         return tally
     with tempfile.TemporaryDirectory() as name:
         began = time.monotonic()
