@@ -15,7 +15,7 @@ import pytest
 
 import netc
 from netc.solve.ranks import ALONE, Ranks, ranks_of_launcher
-from tools.attack._launched import NET, descendants, launcher, missing, said, start
+from tools.attack._launched import NET, command, descendants, launcher, missing, said, start
 
 RULES = ("SGD", "Adam", "AdaGrad")
 LAUNCHER = launcher()
@@ -28,10 +28,10 @@ LONG = f"{RATE} snapshot: 5 max_iter: 100000 display: 0"
 class Run:
     """`mpiexec -n SIZE netc train`, in a folder."""
 
-    def __init__(self, folder: Path, size: int, settings: str, *options: str, **environment: str) -> None:
+    def __init__(self, folder: Path, size: int, settings: str, *options: str) -> None:
         folder.mkdir(exist_ok=True)
         self.folder = folder
-        self.process = start(folder, size, NET.replace("SETTINGS", settings), *options, environment=environment)
+        self.process = start(folder, size, NET.replace("SETTINGS", settings), *options)
 
     @property
     def said(self) -> str:
@@ -63,9 +63,9 @@ def test_ranks_give_the_bits_of_one_process(tmp_path: Path, size: int, monkeypat
     monkeypatch.chdir(alone)  # snapshots name their own place
     train_all(1, ALONE)
     driver = "from tests.solve.test_mpi import drive; drive()"
-    command = [str(LAUNCHER), "-n", str(size), sys.executable, "-c", driver, str(several), str(size)]
+    ranks = [str(LAUNCHER), "-n", str(size), sys.executable, "-c", driver, str(several), str(size)]
     root = Path(__file__).parents[2]
-    done = subprocess.run(command, cwd=root, capture_output=True, timeout=500, check=False)
+    done = subprocess.run(ranks, cwd=root, capture_output=True, timeout=500, check=False)
     assert done.returncode == 0, done.stderr.decode()
     found, wanted = ({path.name: path.read_bytes() for path in folder.iterdir()} for folder in (several, alone))
     assert len(wanted) == 2 * 2 * len(RULES) + 1
@@ -115,10 +115,9 @@ def test_sigterm_to_the_launcher_snapshots(tmp_path: Path, started: list[Run]) -
 def test_a_rank_that_never_comes_is_not_waited_for(tmp_path: Path) -> None:
     """MPI's own start waits for all ranks without end; the second one here is no rank at all."""
     (tmp_path / "net.net").write_text(NET.replace("SETTINGS", f"{RATE} max_iter: 2"))
-    rank = [sys.executable, "-m", "netc", "train", "net.net", "--mpi-timeout", "1"]
     sleeper = [sys.executable, "-c", "import time; time.sleep(100)"]
-    command = [str(LAUNCHER), "-n", "1", *rank, ":", "-n", "1", *sleeper]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=90, check=False)
+    both = [str(LAUNCHER), "-n", "1", *command("net.net", "--mpi-timeout", "1"), ":", "-n", "1", *sleeper]
+    done = subprocess.run(both, cwd=tmp_path, capture_output=True, text=True, timeout=90, check=False)
     assert done.returncode != 0
     assert "error[SOL045]: the ranks have not met within 1 seconds: all of them end" in done.stderr
 

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -38,20 +37,17 @@ def missing() -> str:
     return "" if launcher() else "there is no mpiexec"
 
 
-def start(
-    folder: Path, size: int, net: str, *options: str, environment: Mapping[str, str] | None = None
-) -> subprocess.Popen[bytes]:
-    """Train a net, which becomes `net.net` in the folder, on so many ranks of one thread; what they say goes to `log`.
+def command(net: str, *options: str) -> list[str]:
+    """`netc train` with one thread."""
+    return [sys.executable, "-c", "from netc.cli import main; main()", "train", net, "--threads", "1", *options]
 
-    environment: of all ranks, beside that of this process.
-    """
+
+def start(folder: Path, size: int, net: str, *options: str) -> subprocess.Popen[bytes]:
+    """Train a net, which becomes `net.net` in the folder, on so many ranks; what they say goes to `log`."""
     (folder / "net.net").write_text(net)
     mpi = [str(launcher()), "-n", str(size)] if size > 1 else []
-    train = [sys.executable, "-c", "from netc.cli import main; main()", "train", "net.net", "--threads", "1", *options]
     with (folder / "log").open("wb") as log:
-        return subprocess.Popen(
-            [*mpi, *train], cwd=folder, stdout=log, stderr=log, env={**os.environ, **(environment or {})}
-        )
+        return subprocess.Popen([*mpi, *command("net.net", *options)], cwd=folder, stdout=log, stderr=log)
 
 
 def said(folder: Path) -> str:
