@@ -113,9 +113,12 @@ def test_sigterm_to_the_launcher_snapshots(tmp_path: Path, started: list[Run]) -
 
 
 def test_a_rank_that_never_comes_is_not_waited_for(tmp_path: Path) -> None:
-    """MPI's own start waits for all ranks without end; the second one here is no rank at all."""
+    """MPI's own start waits for all ranks without end; the second one here is no rank at all.
+
+    MPICH's launcher ends it with the first, and now and then, on a busy machine, waits for it.
+    """
     (tmp_path / "net.net").write_text(NET.replace("SETTINGS", f"{RATE} max_iter: 2"))
-    sleeper = [sys.executable, "-c", "import time; time.sleep(100)"]
+    sleeper = [sys.executable, "-c", "import time; time.sleep(20)"]
     both = [str(LAUNCHER), "-n", "1", *command("net.net", "--mpi-timeout", "1"), ":", "-n", "1", *sleeper]
     done = subprocess.run(both, cwd=tmp_path, capture_output=True, text=True, timeout=90, check=False)
     assert done.returncode != 0
