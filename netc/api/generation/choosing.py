@@ -33,6 +33,9 @@ class Sampling:
 
     def probabilities(self, log_p: Array) -> Array:
         """What is drawn from: the log-probabilities of one row, changed so. Of equal ones the first count first."""
+        if self.temperature > 0 and not self.top_k and self.top_p >= 1:
+            p = np.exp((log_p - log_p.max()) / self.temperature)
+            return np.asarray(p / p.sum())
         order = np.argsort(-log_p, kind="stable")
         if self.temperature == 0:
             order = order[:1]
@@ -50,6 +53,7 @@ class Sampling:
 
     def draw(self, log_p: Array, number: float) -> int:
         """The token at which the cumulated probabilities pass a number in [0, 1)."""
-        cumulated = np.cumsum(self.probabilities(log_p))
+        p = self.probabilities(log_p)
+        cumulated = np.cumsum(p)
         token = int(np.searchsorted(cumulated, number * cumulated[-1], side="right"))
-        return min(token, int(np.flatnonzero(self.probabilities(log_p))[-1]))
+        return token if token < len(p) and p[token] else int(np.flatnonzero(p)[-1])

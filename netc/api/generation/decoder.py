@@ -16,6 +16,7 @@ from netc.api.planner import Planner
 from netc.api.sized import SizedNet
 from netc.graph import State
 from netc.layer import Shape
+from netc.run.held import Held
 
 Array = NDArray[Any]
 
@@ -38,6 +39,7 @@ class Decoder:
         self._net.reshape(**shapes)
         self._texts: list[list[int]] = [[]]
         self._fresh = True
+        self._began: bool | None = None  # whether the net has been told that texts begin
 
     @property
     def input_shapes(self) -> Mapping[str, Shape]:
@@ -76,17 +78,17 @@ class Decoder:
 
     def step(self, tokens: Sequence[int], parents: Sequence[int]) -> Array:
         """After row `parents[i]` of the last step comes `tokens[i]`: log-probabilities of what follows, a row each."""
-        order = np.zeros(self.rows, np.intp)
-        order[: len(parents)] = parents
         self._texts = [[*self._texts[parent], token] for parent, token in zip(parents, tokens, strict=True)]
-        if not self._fresh:
-            self._reorder(order)
-        self._net.set_input(self.parts.into, self._tokens())
-        if self.parts.cont is not None:
-            self._net.set_input(self.parts.cont, self._cont())
-        outputs = self._net.forward()
-        self._carry(outputs)
-        self._fresh = False
+        if not self._fresh and list(parents) != list(range(len(parents))):
+            self._reorder(parents)
+        with Held():  # once for a step, which is short
+            self._net.set_input(self.parts.into, self._tokens())
+            if self.parts.cont is not None and self._began is not self._fresh:
+                self._net.set_input(self.parts.cont, self._cont())
+                self._began = self._fresh
+            outputs = self._net.forward()
+            self._carry(outputs)
+            self._fresh = False
         return log_probabilities(self._last(outputs[self.parts.out])[: len(tokens)], self.parts.probabilities)
 
     def _tokens(self) -> Array:
@@ -123,8 +125,10 @@ class Decoder:
 
     # ------------------------------------------------------------ states
 
-    def _reorder(self, order: Array) -> None:
+    def _reorder(self, parents: Sequence[int]) -> None:
         """Let each row go on with the states of the row that it continues."""
+        order = np.zeros(self.rows, np.intp)
+        order[: len(parents)] = parents
         for _, array in self._states():
             array[...] = array[order]
         for _, name in self.parts.carried:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Unpack
 
@@ -164,9 +164,10 @@ class Generator:
         how, stop = Sampling(self.p.temperature, self.p.top_k, self.p.top_p), self._stop()
         texts, live, log_p = [Hypothesis((), 0.0)] * count, list(range(count)), np.repeat(first[None], count, 0)
         parents = [0] * count
+        numbers = [_uniform(seed, sample) for sample in range(count)]
         for place in range(self.p.most):
             for row, sample in enumerate(live):
-                token = how.draw(log_p[row], _uniform(seed, sample, place))
+                token = how.draw(log_p[row], next(numbers[sample]))
                 before = texts[sample]
                 total = before.log_p + float(log_p[row, token])
                 texts[sample] = Hypothesis((*before.tokens, token), total, token == stop)
@@ -183,7 +184,8 @@ class Generator:
         return Generated(tokens, text, found.log_p, self.score(found), found.ended)
 
 
-def _uniform(seed: int, sample: int, place: int) -> float:
-    """A number in [0, 1) that depends on nothing else."""
-    word = int(philox(seed, 0, (0, 0, sample, place)).random_raw())
-    return (word >> 11) * 2.0**-53
+def _uniform(seed: int, sample: int) -> Iterator[float]:
+    """Numbers in [0, 1) that depend on nothing else."""
+    words = philox(seed, 0, (0, 0, sample, 0))
+    while True:
+        yield (int(words.random_raw()) >> 11) * 2.0**-53
