@@ -19,8 +19,8 @@ WIDTH = 120
 
 INDENT = "  "
 _OPERANDS = ("NAME", "NUMBER", "STRING", "RPAREN", "RSQUARE")
-_TIGHT_BEFORE = ("COMMA", "SEMICOLON", "RPAREN", "RSQUARE", "DOTDOT")
-_TIGHT_AFTER = ("LPAREN", "LSQUARE", "DOTDOT")
+_TIGHT_BEFORE = ("COMMA", "SEMICOLON", "RPAREN", "RSQUARE")
+_TIGHT_AFTER = ("LPAREN", "LSQUARE")
 
 Piece = tuple[int, str]
 """The number of a token, and how it is written, with the blank before it."""
@@ -256,6 +256,8 @@ class Formatter:
             return True  # an empty block
         if token.kind == "COLON":
             return choices == 0
+        if "DOTDOT" in (token.kind, before.kind):  # `2. .. 4`: the first point is the number's
+            return not self.tokens[number - 1 - (before.kind == "DOTDOT")].text.endswith(".")
         if token.kind in _TIGHT_BEFORE or before.kind in _TIGHT_AFTER:
             return True
         if token.kind == "LPAREN":
