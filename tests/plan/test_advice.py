@@ -35,6 +35,11 @@ def advice(text: str, phase: str = "TRAIN") -> list[Diagnostic]:
     return [*plan(loads(DATA + text), phase).warnings]  # type: ignore[arg-type]
 
 
+def shared(name: str, more: str = 'param { name: "v" }') -> str:
+    """A layer whose weights are those of all that this makes, and with them its bias."""
+    return fc(name, "x", 4).replace("inner_", f'param {{ name: "w" }} {more} inner_', 1)
+
+
 def judged(bottom: str, more: str = "") -> str:
     return loss("SoftmaxWithLoss", bottom, more)
 
@@ -68,6 +73,9 @@ WRONG = {
     "a branch that nobody reads": ("PLN035", "b", SCORES + fc("b", "x", 4) + judged("a")),
     "a branch of several layers": (
         "PLN035", "b", SCORES + fc("b", "x", 4) + one("ReLU", "b", "b") + fc("c", "b", 4) + judged("a"),
+    ),
+    "a branch that shares its weights": (
+        "PLN035", "b", shared("a") + shared("b") + judged("a"),
     ),
     "read before": ("PLN028", "x_ReLU", one("MVN", "x", "norm") + one("ReLU", "x", "x")),
 }  # fmt: skip
@@ -179,3 +187,18 @@ def test_zeros_are_no_matter_once_weights_are_loaded(tmp_path: Path, capsys: pyt
 @pytest.mark.parametrize("path", sorted((ROOT / "nets").glob("*.net")), ids=lambda p: p.stem)
 def test_nothing_to_say_of_the_gallery(path: Path) -> None:
     assert not check(path)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ('param { name: "v" }', "so it only costs time: its parameters learn in the layers that share them"),
+        ("", "so of its parameters b/bias never change"),
+        (None, "so its parameters never change"),
+    ],
+)
+def test_parameters_that_are_shared_do_change(more: str | None, said: str) -> None:
+    """Those of a layer that no loss depends on, with one that it does."""
+    other = fc("b", "x", 4) if more is None else shared("b", more)
+    text = shared("a", more or "") + other + judged("a")
+    assert [said in d.message for d in advice(text) if d.code.id == "PLN035"] == [True]

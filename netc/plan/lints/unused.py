@@ -5,12 +5,14 @@ from __future__ import annotations
 from netc.errors import Code, Diagnostic
 from netc.graph import included
 from netc.plan.draft import Draft
+from netc.plan.model import Param
 
 UNUSED = Code(
     "PLN035",
     "no loss depends on a layer that would learn",
     why="The layer has parameters, but nothing that is made from its top reaches a loss, so they never change: the "
-    "branch costs time and memory, and stays as it started. Usually the next layer reads another blob than was meant.",
+    "branch costs time and memory, and stays as it started. Usually the next layer reads another blob than was meant. "
+    "Parameters that it shares with a layer that a loss depends on learn there, and the branch changes nothing.",
     example="x = Input() { shape { dim: [4, 8] } }\nlabel = Input() { shape { dim: [4] } }\n"
     'a = InnerProduct(x) { num_output: 8 weight_filler { type: "xavier" } }\n'
     'b = InnerProduct(x) { num_output: 5 weight_filler { type: "xavier" } }  # a was meant\n'
@@ -30,13 +32,24 @@ def unused(draft: Draft) -> None:
     if not any(draft.needs_backward) or not whole or foreign:
         return
     used = _used(draft)
+    elsewhere = {p for n in graph.nodes if not used.isdisjoint(n.tops) for p in draft.layer_params[n.index]}
     for node in graph.nodes:
-        own = [draft.params[p] for p in draft.layer_params[node.index]]
-        if any(p.learned for p in own) and used.isdisjoint(node.tops):
-            said = "no loss depends on what it gives, so its parameters never change"
+        own = [draft.params[p] for p in draft.layer_params[node.index] if draft.params[p].learned]
+        if own and used.isdisjoint(node.tops):
+            said = f"no loss depends on what it gives, so {_consequence(own, elsewhere)}"
             span = node.record.span_of("top")
             found = Diagnostic.of_layer(node.record, UNUSED, said, span, (), UNUSED.fix, "warning")
             draft.report.diagnostics.append(found)
+
+
+def _consequence(own: list[Param], elsewhere: set[int]) -> str:
+    """What follows for the parameters of a layer that no loss depends on. elsewhere: those that others learn."""
+    stuck = [p for p in own if p.index not in elsewhere]
+    if not stuck:
+        return "it only costs time: its parameters learn in the layers that share them"
+    if len(stuck) == len(own):
+        return "its parameters never change"
+    return f"of its parameters {', '.join(p.name for p in stuck)} never change"
 
 
 def _used(draft: Draft) -> set[int]:
