@@ -128,7 +128,8 @@ class ParamBlob(Blob):
         place = self._layer, self._position
         if prod(wanted) == data.size:
             for own, values in zip((data, diff), held, strict=True):
-                own.reshape(-1)[...] = resized(values, (data.size,))
+                if own.flags.writeable:  # the gradient of a table that is updated by rows is not
+                    own.reshape(-1)[...] = resized(values, (data.size,))
             self._apart = None
             self._engine.misfits.pop(place, None)
         else:

@@ -59,9 +59,10 @@ class RowGradient:
         self.count[0] = 0
 
     def whole(self) -> Array:
-        """The gradient as an array of the table's shape, a copy."""
+        """The gradient as an array of the table's shape: a copy, which cannot be written (it would be lost)."""
         found = np.zeros_like(self.values)
         found[self.touched] = self.gradients
+        found.flags.writeable = False
         return found
 
 

@@ -316,7 +316,7 @@ class Net:
     def param_diffs(self) -> dict[str, tuple[Array | None, ...]]:
         """The gradients of the parameter blobs; None for blobs that are not learned. Raises NetError(RUN025).
 
-        That of a table that is updated by rows (`param { lazy: true }`) is a copy.
+        That of a table that is updated by rows (`param { lazy: true }`) is a copy, which cannot be written.
         """
         if self._gradients_gone:
             raise NetError(Diagnostic(RELEASED, "the last updates were made in backward, and kept no gradients"))

@@ -44,7 +44,7 @@ class Parameter:
 
     @property
     def diff(self) -> Array | None:
-        """The gradient, to be read and written; of a table that is updated by rows a copy, to be read."""
+        """The gradient, to be read and written; of a table that is updated by rows a copy, to be read only."""
         return self.gradient.whole() if isinstance(self.gradient, RowGradient) else self.gradient
 
     @property

@@ -220,3 +220,12 @@ def test_a_gradient_takes_the_rows_of_a_batch() -> None:
     assert rows is not None
     assert len(rows.touched) <= BATCH
     assert not rows.values[BATCH:].any()
+
+
+def test_the_gradient_that_is_shown_cannot_be_written() -> None:
+    """It is a copy: what is written there would be lost."""
+    net = trained(True, "").net
+    diff = net.param_diffs["a"][0]
+    assert diff is not None
+    with pytest.raises(ValueError, match="read-only"):
+        diff[...] = 1
