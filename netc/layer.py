@@ -403,8 +403,8 @@ class LayerType:
 
 
 def format_shape(shape: Shape) -> str:
-    """`2x3x4x5`, or `()` for a scalar; the beginning of one with more axes than a blob may have."""
-    return "x".join(map(str, shape[:MOST_AXES])) + "x..." * (len(shape) > MOST_AXES) or "()"
+    """`2x3x4x5`, or `scalar`; the beginning of one with more axes than a blob may have."""
+    return "x".join(map(str, shape[:MOST_AXES])) + "x..." * (len(shape) > MOST_AXES) or "scalar"
 
 
 def format_count(count: int) -> str:

@@ -75,7 +75,7 @@ def lines(prediction: Prediction, top: int, names: Names, files: Files) -> Itera
             yield from _map(prediction, name, top, names, files)
         else:
             shown = np.array2string(array.reshape(-1), precision=4, threshold=8)
-            yield from f"  {format_shape(array.shape) if array.ndim else 'scalar'}: {shown}".split("\n")
+            yield from f"  {format_shape(array.shape)}: {shown}".split("\n")
 
 
 def _rows(columns: Sequence[str], rows: Array, names: Names) -> Iterator[str]:

@@ -102,6 +102,14 @@ def test_a_file_that_is_not_there(run: Run, tmp_path: Path) -> None:
     assert "missing.net" in done.err
 
 
+def test_a_single_number_has_no_empty_shape(run: Run, small: Path, tmp_path: Path) -> None:
+    lines = small.read_text().splitlines()
+    other = write(tmp_path, "other.net", "\n".join(line for line in lines if '"Accuracy"' not in line))
+    done = run("diff", small, other, "--phase", "TEST")
+    assert done.code == 1
+    assert "- accuracy (Accuracy): accuracy scalar\n" in done.out
+
+
 def test_the_net_in_a_weight_file(run: Run, tmp_path: Path) -> None:
     a = write(tmp_path, "a.prototxt", NET)
     assert run("convert", a, "a.caffemodel").code == 0

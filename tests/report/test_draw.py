@@ -70,7 +70,7 @@ def test_a_shape_is_written_once_and_outputs_are_shown() -> None:
     source = draw(planned()).source
     assert source.count("2x8x8x8") == 2  # of each block's top, which two layers read in the end
     assert "o1 [label=z fillcolor" in source
-    assert "()" not in source
+    assert "scalar" not in source
 
 
 @pytest.mark.parametrize("style", ["plain", "compact", "full"])

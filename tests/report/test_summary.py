@@ -21,7 +21,7 @@ from netc.report.fold import folded
 ROOT = Path(__file__).parents[2]
 GALLERY = sorted((ROOT / "nets").glob("*.net"))
 FIXTURES = Path(__file__).parent / "fixtures"
-NUMBER = re.compile(r"\d[\d,.]*( [kMGTP])?|\d+x[\dx]+|\(\)|all|")
+NUMBER = re.compile(r"\d[\d,.]*( [kMGTP])?|\d+x[\dx]+|scalar|all|")
 
 
 @cache
