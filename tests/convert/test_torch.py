@@ -186,6 +186,17 @@ def test_a_loss_that_nothing_is_written_for_is_left_out_of_what_predicts(tmp_pat
     assert caught.value.diagnostics[0].code is NO_COUNTERPART
 
 
+def test_a_table_that_is_updated_by_rows_is_said_to_be_none(tmp_path: Path) -> None:
+    path = tmp_path / "net.net"
+    path.write_text(
+        "word, want = Input() { shape { dim: 4 } shape { dim: [4, 3] } }\n"
+        "e = Embed(word) { input_dim: 9 num_output: 3 bias_term: false param { lazy: true } }\n"
+        "loss = EuclideanLoss(e, want)\n"
+    )
+    made = files.dump(files.read(path), ".py", Options())
+    assert made.notes[-1].startswith("e/weights: netc updates only the rows that a batch reads (lazy: true)")
+
+
 HOSTILE = 'x\\"\\"\\"\\nimport os\\nos.abort()\\n\\\\'
 
 

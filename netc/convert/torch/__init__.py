@@ -75,7 +75,7 @@ def written(of: Sequence[View], source: str) -> tuple[TorchModel, tuple[str, ...
     that has it is left out, and the notes say why.
     """
     try:
-        return export(of, source), ()
+        return export(of, source), _dense(of)
     except NetError:
         first, *others = of
         if first.name != "forward" or not others:
@@ -88,7 +88,14 @@ def written(of: Sequence[View], source: str) -> tuple[TorchModel, tuple[str, ...
             kept.append(view)
         except NetError as error:
             notes.append(f"left out: {view.name}(), as of {error.diagnostics[0].message}")
-    return export(kept, source), tuple(notes)
+    return export(kept, source), (*notes, *_dense(kept))
+
+
+def _dense(of: Sequence[View]) -> tuple[str, ...]:
+    """A note on tables that netc updates by rows, and PyTorch does not."""
+    names = [p.name for view in of if view.name == "loss" for p in view.plan.params if p.rows]
+    said = "netc updates only the rows that a batch reads (lazy: true), PyTorch's optimizers all of them"
+    return (f"{', '.join(names)}: {said}",) if names else ()
 
 
 def _write(model: Model, options: Options) -> Made:
