@@ -7,6 +7,7 @@ the net has seen: its input, with the preparation of the data undone.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -111,8 +112,14 @@ def _with_boxes(picture: Pixels, output: Output, rows: Array, names: Sequence[st
     pen = pillow("PIL.ImageDraw").Draw(image)
     if "confidence" in output.columns:
         rows = rows[np.argsort(rows[:, output.columns.index("confidence")], kind="stable")]
-    for row in rows:
-        _box(pen, np.nan_to_num(row[places] * scale), *_said(output, row, names))
+    boxes = [_box(np.nan_to_num(row[places] * scale), *_said(output, row, names)) for row in rows]
+    for box in boxes:
+        pen.rectangle(box.corners, outline=box.ink, width=2)
+    labels = list(_labels(pen, boxes[::-1], image.size))
+    for place, box in labels[::-1]:
+        pen.rectangle(place, fill=box.ink)
+        dark = sum(box.ink) < 380
+        pen.text((place[0] + 2, place[1] + 1), box.text, fill=(255, 255, 255) if dark else (0, 0, 0))
     return np.asarray(image, np.uint8)
 
 
@@ -126,13 +133,53 @@ def _said(output: Output, row: Array, names: Sequence[str]) -> tuple[int, str]:
     return number, f"{name}{sure}"
 
 
-def _box(pen: Any, box: Array, number: int, text: str) -> None:
-    left, top, right, bottom = (float(v) for v in box)
-    left, right, top, bottom = min(left, right), max(left, right), min(top, bottom), max(top, bottom)
-    ink = colour(max(number, 1) % 256)
-    pen.rectangle((left, top, right, bottom), outline=ink, width=2)
-    if text:
-        around = pen.textbbox((left + 2, top + 1), text)
-        pen.rectangle((around[0] - 2, around[1] - 1, around[2] + 1, around[3] + 1), fill=ink)
-        dark = sum(ink) < 380
-        pen.text((left + 2, top + 1), text, fill=(255, 255, 255) if dark else (0, 0, 0))
+Corners = tuple[float, float, float, float]
+"""Left, top, right, bottom, in pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Box:
+    """A frame, its colour, and what is written at it."""
+
+    corners: Corners
+    ink: tuple[int, int, int]
+    text: str
+
+
+def _box(corners: Array, number: int, text: str) -> _Box:
+    x1, y1, x2, y2 = (float(v) for v in corners)
+    return _Box((min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)), colour(max(number, 1) % 256), text)
+
+
+def _labels(pen: Any, boxes: Sequence[_Box], size: tuple[int, int]) -> Iterator[tuple[Corners, _Box]]:
+    """Where the text of each box stands, with its ground: at a corner of the box, over as little as may be of the texts
+    of those before it. size: of the picture, width and height."""
+    taken: list[Corners] = []
+    for box in boxes:
+        if not box.text:
+            continue
+        width, height = (float(end) + 1 for end in pen.textbbox((2, 1), box.text)[2:])
+        places = [_inside(x, y, width, height, size) for x, y in _corners_of(box.corners, width, height)]
+        best = min(places, key=lambda place: sum(_overlap(place, other) for other in taken))
+        taken.append(best)
+        yield best, box
+
+
+def _corners_of(box: Corners, width: float, height: float) -> Iterator[tuple[float, float]]:
+    """Where a text of this size may begin: within the box and beside it, at each of its corners."""
+    left, top, right, bottom = box
+    for x in (left, right - width):
+        yield from ((x, y) for y in (top, top - height, bottom, bottom - height))
+
+
+def _inside(x: float, y: float, width: float, height: float, size: tuple[int, int]) -> Corners:
+    """That place, or the nearest that is within the picture."""
+    x, y = max(0.0, min(x, size[0] - 1 - width)), max(0.0, min(y, size[1] - 1 - height))
+    return x, y, x + width, y + height
+
+
+def _overlap(one: Corners, other: Corners) -> float:
+    """The area that two places share."""
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    return max(0.0, width) * max(0.0, height)

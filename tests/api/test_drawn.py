@@ -36,6 +36,21 @@ def test_boxes_are_drawn_where_they_are() -> None:
     assert tuple(regions[64, 300]) == colour(1)
 
 
+def test_names_of_boxes_stand_apart() -> None:
+    """Three boxes in one place, the last at the picture's edge: each name keeps a ground of its own colour."""
+    place = [0.25, 0.5, 0.75, 1.0]
+    names = ["none", *(f"thing {n}" for n in range(1, 7))]
+    rows = np.array([[0, n, 0.1 * n, *place] for n in range(1, 7)], np.float32)
+    kind = Output("rows", columns=COLUMNS)
+    (found,) = drawn(Prediction("a.png", {"y": rows}, kinds={"y": kind}, picture=GREY), names)
+    grounds = {n: int((found[1] == colour(n)).all(axis=2).sum()) for n in range(1, 7)}
+    frame = 2 * (256 + 128 + 256 + 128)
+    assert min(grounds[n] for n in range(1, 6)) > 200, grounds  # their frames lie under the surest one's
+    assert grounds[6] > frame // 2
+    alone = pictures(kind, [[0, 2, 0.75, 0.9, 0.9, 1.2, 1.2]])
+    assert (alone == colour(2)).all(axis=2).sum() > 200  # the name of a box at the edge is in the picture
+
+
 def test_classes_lie_over_the_picture() -> None:
     scores = np.zeros((3, 2, 2), np.float32)
     scores[[0, 1, 2, 2], [0, 0, 1, 1], [0, 1, 0, 1]] = 1
