@@ -16,7 +16,7 @@ from netc.api.planning import plan_state
 from netc.api.session import first_batches, open_feeds
 from netc.data import OnBadRecord
 from netc.errors import Code, Diagnostic, NetError
-from netc.graph import State
+from netc.graph import Graph, State, build
 from netc.layer import Array, Shape
 from netc.plan.model import Plan
 from netc.solve.fit import fit, missing
@@ -32,6 +32,8 @@ NO_LOSS = Code(
 
 STEPS = (1e-4, 1e-5, 1e-6)
 """Of central differences. A kink (ReLU, max pooling) within a step gives nonsense, and a smaller step avoids it."""
+GROUPS = 4
+"""Of one class each: fewer of them are often all of the same one, and then many losses have no gradient."""
 _OFF_ZERO = 0.1
 _SMALL = 1e-7  # derivatives below this share of the blob's largest are compared with that share
 
@@ -79,14 +81,18 @@ def gradcheck(
 ) -> Iterator[Checked]:
     """Check the gradient of each learned blob, at up to `values` of its values drawn at random.
 
-    The net runs in float64 on its first batch (of `batch` samples; random numbers where the data is not there);
-    dropout and other draws are the same in every pass. Weights that start as zeros, as word2vec's second table, are
-    moved off zero: through them no gradient reaches what lies before. The derivative is (f(x + h) - f(x - h)) / 2h;
+    The net runs in float64 on its first batch (of `batch` samples, or more: at least four of the groups that a source
+    keeps `together`; random numbers where the data is not there); dropout and other draws are the same in every pass.
+    Blobs that start as zeros are moved off zero: through weights that are zero no gradient reaches what lies before,
+    and with biases that are zero a black image stands at the corner of each ReLU. The derivative is
+    (f(x + h) - f(x - h)) / 2h;
     the error is relative to the larger of the two derivatives, and for tiny ones to a 1e-7th of the blob's largest.
     inputs, on_bad_record: as in `Net`.
     Raises NetError: RUN054, and what planning the net raises.
     """
-    plan = plan_state(definition, state or State("TRAIN"), training=True, batch=batch, inputs=inputs)
+    state = state or State("TRAIN")
+    batch = _whole_groups(batch, build(definition.record, definition.types, state))
+    plan = plan_state(definition, state, training=True, batch=batch, inputs=inputs)
     net = _net(plan, seed, on_bad_record)
     if not net.learned or not any(w for n in net.graph.nodes for w in n.loss_weights):
         message = f'net "{net.graph.name}" has no loss, or no learned parameter'
@@ -110,6 +116,15 @@ def gradcheck(
         yield Checked(parameter.owner, name, shape, len(drawn), *found, excuse, not gradient.any())
 
 
+def _whole_groups(batch: int, graph: Graph) -> int:
+    """The least batch of so many samples that holds whole groups of what sources keep `together`, at least GROUPS."""
+    sources = (n for n in graph.nodes if n.type.source and n.type.param)
+    messages = [getattr(node.record, str(node.type.param)) for node in sources]
+    sizes = [int(p.together) for p in messages if "together" in p.message_type.fields and p.together]
+    whole = math.lcm(*sizes)
+    return -(-max(batch, GROUPS * max(sizes, default=0)) // whole) * whole
+
+
 def _excuses(plan: Plan) -> dict[int, str]:
     """For each parameter whose gradient goes through a layer with a formula of its own, what that layer says of it."""
     values: dict[int, str] = {}
@@ -130,7 +145,7 @@ def _net(plan: Plan, seed: int, on_bad_record: OnBadRecord) -> run.Net:
     fit(net, missing(net), 1)  # statistics of the data that nothing has estimated yet would make everything zero
     generator = np.random.default_rng(seed)
     for blob in net.learned:
-        if len(blob.shape) > 1 and not blob.array.any():
+        if not blob.array.any():
             blob.data[...] = _OFF_ZERO * generator.standard_normal(blob.shape)
     return net
 
@@ -191,7 +206,8 @@ class _Check:
                 return best
             left, right = (middle - below) / step, (above - middle) / step
         assert best is not None
-        kink = abs(left - right) > 1e-3 * max(abs(left), abs(right), floor) and min(left, right) <= analytic <= max(
-            left, right
-        )
+        low, high = min(left, right), max(left, right)
+        slack = max(noise, 1e-3 * (high - low))  # of the loss's curvature within the step, and of rounding
+        apart = high - low > 1e-3 * max(abs(low), abs(high), floor)
+        kink = apart and low - slack <= analytic <= high + slack
         return _Result(index, math.inf, analytic, numeric) if kink and best.error > 1e-4 else best

@@ -24,7 +24,13 @@ WHY_ZERO = "ReLUs that are zero everywhere, or a batch of one class do this"
 @click.command("gradcheck")
 @file_argument
 @state_options
-@click.option("--batch", type=click.IntRange(min=1), default=4, show_default=True, help="Samples in the batch.")
+@click.option(
+    "--batch",
+    type=click.IntRange(min=1),
+    default=4,
+    show_default=True,
+    help="Samples in the batch, or whole groups of `together`.",
+)
 @click.option("--values", type=click.IntRange(min=1), default=20, show_default=True, help="Values of each blob.")
 @click.option("--tolerance", type=float, default=1e-4, show_default=True, help="Largest relative error.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Of the parameters and of the choice of values.")

@@ -109,3 +109,51 @@ def test_an_encoder_learns_from_the_state_that_a_decoder_begins_with(type: str) 
     found = {c.blob: c for c in gradcheck(loads(text), values=8)}
     assert all(c.fine(1e-4) for c in found.values())
     assert all(abs(c.analytic) > 1e-9 for name, c in found.items() if name.startswith("enc/W_x"))
+
+
+def test_a_black_image_does_not_stand_at_a_corner() -> None:
+    """Digits have black borders, and biases start at zero: there the ReLU's input would be exactly zero."""
+    text = """
+    data, label = Digits() { batch_size: 4 }
+    h = Convolution(data) { num_output: 4 kernel_size: 3 weight_filler { type: "xavier" } }
+    h = ReLU(h)
+    score = InnerProduct(h) { num_output: 10 weight_filler { type: "xavier" } }
+    loss = SoftmaxWithLoss(score, label)
+    """
+    found = {c.blob: c for c in gradcheck(loads(text), values=6)}
+    assert found["h/bias"].kinks == 0
+    assert all(c.fine(1e-5) for c in found.values())
+
+
+def test_a_corner_on_a_slope_is_one() -> None:
+    """a is 0, where its ReLU bends downhill, and the second loss curves: the derivative is outside of both slopes."""
+    fields = (
+        '{ num_output: 1 weight_filler { value: -0.5 } bias_filler { value: 0.5 } param { name: "w" } '
+        'param { name: "b" } }'
+    )
+    text = f"""
+    one = DummyData() {{ shape {{ dim: [1, 1] }} data_filler {{ value: 1 }} }}
+    two = DummyData() {{ shape {{ dim: [1, 1] }} data_filler {{ value: 2 }} }}
+    a = InnerProduct(one) {fields}
+    r = ReLU(a)
+    b = InnerProduct(two) {fields}
+    corner = EuclideanLoss(r, one)
+    curve = EuclideanLoss(b, one) {{ loss_weight: 10 }}
+    """
+    assert [(c.blob, c.kinks) for c in gradcheck(loads(text))] == [("w", 1), ("b", 1)]
+
+
+@pytest.mark.parametrize(("together", "batch", "samples"), [(3, 4, 12), (2, 9, 10), (0, 4, 4)])
+def test_groups_stay_whole(together: int, batch: int, samples: int) -> None:
+    """Of one class alone, no pair is unlike, and the loss has no gradient."""
+    text = f"""
+    data, label = Digits() {{ batch_size: 30 together: {together} shuffle: true }}
+    e = InnerProduct(data) {{ num_output: 4 weight_filler {{ type: "xavier" }} }}
+    loss = TripletLoss(e, label) {{ margin: 1 }}
+    """
+    shapes: list[tuple[int, ...]] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("netc.api.gradcheck.fill_inputs", lambda net, seed: shapes.append(net.plan.shapes[0]))
+        found = list(gradcheck(loads(text), batch=batch, values=2))
+    assert shapes == [(samples, 1, 8, 8)]
+    assert together == 0 or not any(c.zero for c in found if c.blob == "e/weights")
