@@ -52,7 +52,8 @@ class Node:
 
     propagate: per bottom, what `propagate_down` says: True (force), False (never), or None (decide by need).
     record: the layer as it was written, with `phase` set and with the automatic tops of a loss.
-    key: the name made unique, as several layers may have one: `name`, `name#2`.
+    key: the name made unique, as several layers may have one: `name`, `name#2`. samples: of a source, the axis of its
+    tops that counts samples.
     """
 
     index: int
@@ -64,6 +65,7 @@ class Node:
     loss_weights: tuple[float, ...]
     propagate: tuple[bool | None, ...]
     key: str
+    samples: int = 0
 
 
 @dataclass(frozen=True)
@@ -195,17 +197,9 @@ class _Builder:
         )
         inputs = tuple(v for n in self.nodes if n.type.role.fed == "caller" for v in n.tops)
         outputs = tuple(v.index for v in values if not v.consumers and v.name != AUTOMATIC)
-        return Graph(
-            self.record.name,
-            self.state,
-            self.record,
-            tuple(self.nodes),
-            values,
-            inputs,
-            outputs,
-            self.record.force_backward,
-            tuple(d for d in self.report.diagnostics[self.warnings_from :] if d.severity == "warning"),
-        )
+        warnings = tuple(d for d in self.report.diagnostics[self.warnings_from :] if d.severity == "warning")
+        record, made = self.record, (tuple(self.nodes), values, inputs, outputs)
+        return Graph(record.name, self.state, record, *made, record.force_backward, warnings)
 
     # ------------------------------------------------------------ one layer
 
@@ -236,8 +230,17 @@ class _Builder:
             self.values.append(_Draft(AUTOMATIC, 0, index, len(layer.top) + i))
             tops = (*tops, len(self.values) - 1)
         weights, propagate = self._loss_weights(layer, layer_type, len(tops)), self._propagate(layer)
-        key = self.keys.key(layer.name)
-        self.nodes.append(Node(index, layer.name, layer_type, record, known, tops, weights, propagate, key))
+        key, samples = self.keys.key(layer.name), self._samples(layer, layer_type)
+        self.nodes.append(Node(index, layer.name, layer_type, record, known, tops, weights, propagate, key, samples))
+
+    def _samples(self, layer: Record, layer_type: LayerType) -> int:
+        """The axis that counts samples; of an Input, as of the data that fills its blob in another phase."""
+        others = [self.left_out[top] for top in layer.top if top in self.left_out]
+        for each in (layer, *others) if layer_type.role.fed == "caller" else (layer,):
+            known = self.catalogue.types.get(each.type)
+            if known is not None and known.role.samples is not None:
+                return known.role.samples(each)
+        return 0
 
     def _type(self, layer: Record, damaged: bool) -> LayerType | None:
         known = self.catalogue.types.get(layer.type)
@@ -350,18 +353,16 @@ class _Builder:
         tops += _automatic_tops(layer, layer_type)
         wanted = Arity(bottoms, bottoms) if layer_type.tops == "same" else layer_type.tops
         if tops not in wanted:
-            self._wrong_count(
-                layer, layer_type, "top", wanted, tops, tops - 1 if tops and tops > wanted.least else None
-            )
+            index = tops - 1 if tops and tops > wanted.least else None
+            self._wrong_count(layer, layer_type, "top", wanted, tops, index)
             return False
         return True
 
     def _wrong_count(
         self, layer: Record, layer_type: LayerType, kind: str, wanted: Arity, count: int, index: int | None
     ) -> None:
-        needs = (
-            f"needs {wanted} {kind}{'' if wanted == Arity(1, 1) else 's'}" if wanted.most != 0 else f"takes no {kind}"
-        )
+        plural = "" if wanted == Arity(1, 1) else "s"
+        needs = f"needs {wanted} {kind}{plural}" if wanted.most != 0 else f"takes no {kind}"
         span = layer.span_of(kind, index) if count else layer.span_of("type")
         message = f'layer "{layer.name}" ({layer.type}) {needs}, but has {count}'
         help = _other_type(layer, layer_type) if kind == "bottom" else None
@@ -383,9 +384,8 @@ class _Builder:
     def _propagate(self, layer: Record) -> tuple[bool | None, ...]:
         given, bottoms = layer.propagate_down, len(layer.bottom)
         if given and len(given) != bottoms:
-            message = (
-                f'layer "{layer.name}" has {len(given)} propagate_down, but {bottoms} bottom{"s" * (bottoms != 1)}'
-            )
+            plural = "s" * (bottoms != 1)
+            message = f'layer "{layer.name}" has {len(given)} propagate_down, but {bottoms} bottom{plural}'
             help = "give none, or one for each bottom"
             self.report.error(WRONG_PROPAGATE, message, layer.span_of("propagate_down", len(given) - 1), help=help)
             return (None,) * bottoms

@@ -14,7 +14,7 @@ from netc.errors import Code, Diagnostic, NetError
 from netc.graph import Graph, Node, State
 from netc.layer import Shape, Site
 from netc.plan.model import Plan
-from netc.plan.shapes import BatchSize, is_apart, sample_axis
+from netc.plan.shapes import BatchSize, is_apart
 from netc.schema.record import Record
 
 NO_PREDICTION = Code(
@@ -33,7 +33,8 @@ _TRAINING_FIELDS = ("include", "exclude", "phase", "loss_weight", "propagate_dow
 class Deployed:
     """A net for prediction. inputs, outputs: blob names; left_out: names of layers that are not in it any more.
 
-    data: the data layer (or Input) that filled each blob, and the blob's shape.
+    data: the data layer (or Input) that filled each blob, and the blob's shape. samples: of each input, the axis that
+    counts samples.
     """
 
     definition: Definition
@@ -41,6 +42,7 @@ class Deployed:
     outputs: tuple[str, ...]
     left_out: tuple[str, ...]
     data: Mapping[str, tuple[Record, Shape]]
+    samples: Mapping[str, int]
 
 
 def deploy(
@@ -56,7 +58,8 @@ def deploy(
     state = states(definition)[-1]  # deploy, or else TEST, or else TRAIN
     plan = plan_state(definition, state, inputs=inputs)
     cut = _Cut(plan, definition.types, all_heads)
-    fixed = any(node.type.role.sequence for node in cut.kept)
+    known = any(node.samples for node in plan.graph.nodes)  # else the first sizes of sequences may be times
+    fixed = any(node.type.role.sequence for node in cut.kept) and not known
     for size in dict.fromkeys((None if fixed else batch, None)):  # a Reshape may hold the file's own batch size
         record = _record(definition, plan, cut, size)
         deployed = replace(definition, record=record, warnings=())
@@ -67,14 +70,16 @@ def deploy(
             if size is None:
                 raise
     sources = [n for n in plan.graph.nodes if n.type.source]
-    data = {plan.graph.values[n.tops[0]].name: (n.record, plan.shapes[n.tops[0]]) for n in sources if n.tops}
+    values = plan.graph.values
+    data = {values[n.tops[0]].name: (n.record, plan.shapes[n.tops[0]]) for n in sources if n.tops}
     kept = set(cut.inputs)
     return Deployed(
         deployed,
-        tuple(plan.graph.values[v].name for v in cut.inputs),
+        tuple(values[v].name for v in cut.inputs),
         tuple(cut.outputs),
         tuple(n.name for n in plan.graph.nodes if n not in cut.kept and not (n.type.source and kept & set(n.tops))),
         data,
+        {values[v].name: plan.graph.nodes[values[v].producer].samples for v in cut.inputs},
     )
 
 
@@ -216,7 +221,7 @@ def _record(definition: Definition, plan: Plan, cut: _Cut, batch: int | None) ->
 
 def _input(definition: Definition, plan: Plan, node: Node, value: int, batch: BatchSize) -> Record:
     message = definition.schema.message
-    shape = batch.of(plan.shapes[value], is_apart(plan.graph, value), sample_axis(node))
+    shape = batch.of(plan.shapes[value], is_apart(plan.graph, value), node.samples)
     name = plan.graph.values[value].name
     fields: dict[str, Any] = {"name": name, "type": definition.types.input, "top": (name,)}
     first = value == node.tops[0]

@@ -10,7 +10,7 @@ from typing import Any
 
 from netc.errors import Diagnostic
 from netc.layer import Array
-from netc.plan.counts import batch_size
+from netc.plan.counts import batch_size, samples_are
 from netc.run import Feed, Net
 from netc.solve.events import Events, Fitted, Step, TestResult
 from netc.solve.inspect import Size
@@ -20,12 +20,21 @@ Clock = Callable[[], float]
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Since the last report, tests and snapshots left out; data_wait: the share of the time (0..1) spent waiting."""
+    """Since the last report, tests and snapshots left out; data_wait: the share of the time (0..1) spent waiting.
+
+    unit: what samples are called, if they are no images.
+    """
 
     iterations_per_second: float
     images_per_second: float
     data_wait: float
     seconds_left: float
+    unit: str = "images"
+
+    @property
+    def of_samples(self) -> str:
+        """`51,968 images/s`."""
+        return f"{self.images_per_second:,.0f} {self.unit}/s"
 
 
 class Timed:
@@ -52,7 +61,7 @@ class Meter(Events):
     """
 
     def __init__(self, net: Net, iter_size: int = 1, clock: Clock = time.perf_counter) -> None:
-        self.images = batch_size(net.plan) * iter_size
+        self.images, self.unit = batch_size(net.plan) * iter_size, samples_are(net.plan)
         self.clock = clock
         self.rates: Rates | None = None
         self._feeds = [Timed(feed, clock) for feed in net.feeds.values()]
@@ -97,7 +106,7 @@ class Meter(Events):
         done = iteration - self._first[0]
         left = (now - self._first[1]) / done * (self._last - iteration)
         waited = sum(feed.seconds for feed in self._feeds)
-        return Rates(rate, rate * self.images, min(1.0, waited / busy), left)
+        return Rates(rate, rate * self.images, min(1.0, waited / busy), left, self.unit)
 
 
 class Several(Events):

@@ -120,8 +120,10 @@ class Predictor:
     ) -> None:
         self.blobs = tuple(dict.fromkeys(blobs))
         deployed = deploy(definition, batch=batch, inputs=inputs, all_heads=all_heads)
+        self.samples = deployed.samples
         self._open(deployed.definition, weights, run_options)
-        if self.batch > 1 and any(o.whose == "mixed" for o in self.kinds.values()):
+        apart = any(o.whose == "mixed" for o in self.kinds.values()) or any(self.samples.values())
+        if self.batch > 1 and apart:  # only a batch of one tells what is whose
             deployed = deploy(definition, batch=1, inputs=inputs, all_heads=all_heads)
             self._open(deployed.definition, weights, run_options)
         images = [n for n, shape in self.shapes.items() if len(shape) == 4 and shape[1] in (1, 3)]
@@ -144,7 +146,7 @@ class Predictor:
             raise NetError(Diagnostic(UNKNOWN_BLOB, f'the net that predicts has no blob "{missing}"', help=help))
         self.loaded = self.net.loaded
         self.shapes = {name: array.shape for name, array in self.net.inputs.items()}
-        self.batch = next(iter(self.shapes.values()))[0] if self.shapes else 1
+        self.batch = next((shape[self._axis(name)] for name, shape in self.shapes.items()), 1)
         self.kinds = outputs(self.net.plan, self.batch, self.blobs)
         graph = self.net.graph
         values = [v for n in graph.nodes if n.type.source for v in n.tops]
@@ -180,7 +182,7 @@ class Predictor:
         for name, target in self.net.inputs.items():
             target[...] = 0
             for row, sample in enumerate(good if name not in self.regions else ()):
-                target[row] = sample.values[name]
+                np.moveaxis(target, self._axis(name), 0)[row] = sample.values[name]
         for name in self.regions if good else ():
             self.net.reshape(**{name: good[0].values[name].shape})
             self.net.set_input(name, good[0].values[name])
@@ -245,7 +247,7 @@ class Predictor:
 
     def _rows(self, name: str, array: Array) -> list[Array]:
         shape = self._shape(name)
-        rows = array if array.ndim == len(shape) + 1 else array[None]
+        rows = np.moveaxis(array, self._axis(name), 0) if array.ndim == len(shape) + 1 else array[None]
         if array.dtype.kind in "iu" and name == self.image_blob and len(shape) == 3 and rows.ndim == 4:
             pixels = np.ascontiguousarray(rows.clip(0, 255).astype(np.uint8).transpose(0, 2, 3, 1))
             return [self.preprocessing(image, shape) for image in pixels]
@@ -267,7 +269,12 @@ class Predictor:
         return found
 
     def _shape(self, name: str) -> tuple[int, ...]:
-        return tuple(self.shapes[name][1:])
+        axis = self._axis(name)
+        return tuple(self.shapes[name][:axis] + self.shapes[name][axis + 1 :])
+
+    def _axis(self, name: str) -> int:
+        """The axis of an input that counts samples."""
+        return self.samples.get(name, 0)
 
 
 def _npz(path: Path) -> dict[str, Array]:

@@ -36,7 +36,6 @@ from netc.layer import Array, Phase, Shape, format_shape
 from netc.plan.lints.learning import unlearned
 from netc.plan.lints.zeros import ZEROS
 from netc.plan.model import Plan
-from netc.plan.shapes import sample_axis
 from netc.report import notebook
 from netc.run.codes import INPUT_SHAPE
 from netc.schema.record import Record
@@ -336,7 +335,7 @@ def _check_shapes(plan: Plan, node: Node, feed: run.Feed) -> None:
     planned = [plan.shapes[v] for v in node.tops]
     if isinstance(feed, Varying) and planned[0][:1] == (1,):  # planned anew for each image
         return
-    axis = sample_axis(node)
+    axis = node.samples
     for value, shape, given in zip(node.tops, planned, has, strict=False):
         if shape[:axis] != given[:axis] or shape[axis + 1 :] != given[axis + 1 :]:
             name = plan.graph.values[value].name

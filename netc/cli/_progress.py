@@ -93,7 +93,7 @@ class Progress(Events):
 
     def stepped(self, step: Step) -> None:
         rates = self.meter.rates if self.meter else None
-        note = f"loss {step.average_loss:.4g}" + (f", {rates.images_per_second:,.0f} images/s" if rates else "")
+        note = f"loss {step.average_loss:.4g}" + (f", {rates.of_samples}" if rates else "")
         self._bars.update(self._task, completed=step.iteration, note=note)
         if step.display or self._overdue():
             self._said = time.monotonic()
@@ -161,7 +161,7 @@ def shown(rates: Rates) -> str:
     speed = f"{per_second:,.0f}" if per_second >= 10 else f"{per_second:.3g}"
     minutes, seconds = divmod(round(rates.seconds_left), 60)
     left = f"{minutes // 60}:{minutes % 60:02}:{seconds:02} left"
-    return f"{speed} it/s, {rates.images_per_second:,.0f} images/s, data {rates.data_wait:.0%}, {left}"
+    return f"{speed} it/s, {rates.of_samples}, data {rates.data_wait:.0%}, {left}"
 
 
 _PLACES = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
+from netc.layer import Shape
 from netc.plan.model import Plan
-from netc.plan.shapes import sample_axis
 
 VALUE_BYTES = 4
 
@@ -47,7 +47,16 @@ def count_net(plan: Plan) -> Counts:
 
 def batch_size(plan: Plan) -> int:
     """Samples in a batch: what the first top of the first layer without bottoms has of them; 1 without one."""
-    sources = [n for n in plan.graph.nodes if not n.bottoms and n.tops]
-    shape = plan.shapes[sources[0].tops[0]] if sources else ()
-    axis = sample_axis(sources[0]) if sources else 0
+    shape, axis = _first(plan)
     return shape[axis] if len(shape) > axis else 1
+
+
+def samples_are(plan: Plan) -> str:
+    """What a net's samples are called: images, if that top looks like some."""
+    return "images" if len(_first(plan)[0]) == 4 else "samples"
+
+
+def _first(plan: Plan) -> tuple[Shape, int]:
+    """The shape of the first top of the first layer without bottoms, and its axis that counts samples."""
+    sources = [n for n in plan.graph.nodes if not n.bottoms and n.tops]
+    return (plan.shapes[sources[0].tops[0]], sources[0].samples) if sources else ((), 0)

@@ -99,11 +99,6 @@ def is_apart(graph: Graph, value: int) -> bool:
     return any(bottom in node.type.role.apart for node, bottom in graph.readers(value))
 
 
-def sample_axis(node: Node) -> int:
-    """The axis of a source's tops that counts samples."""
-    return node.type.role.samples(node.record) if node.type.role.samples else 0
-
-
 def _check_options(draft: Draft) -> None:
     graph, options = draft.graph, draft.options
     sources = source_tops(graph)
@@ -134,21 +129,28 @@ def _source(draft: Draft, node: Node, site: Site, batch: BatchSize) -> Setup:
     try:
         setup = node.type.setup(site)
         apart = [is_apart(graph, v) for v in node.tops]
-        axes = [sample_axis(node)] * len(apart)
-        tops = _renamed(setup.tops, named, apart) if named else tuple(map(batch.of, setup.tops, apart, axes))
+        axis = node.samples
+        tops = tuple(batch.of(shape, alone, axis) for shape, alone in zip(setup.tops, apart, strict=True))
+        tops = _renamed(setup.tops, named, apart, axis) if named else tops
     except RefusalError:
         if not named:
             raise
-        rows = next(iter(named.values()))[:1]
+        rows = next(iter(named.values()))[node.samples :][:1]
         tops = tuple(named.get(i, rows) for i in range(len(names)))
         setup = node.type.setup(replace(site, given=tops))
     return setup if tops == setup.tops else replace(node.type.setup(replace(site, given=tops)), tops=tops)
 
 
-def _renamed(tops: tuple[Shape, ...], named: Mapping[int, Shape], apart: Sequence[bool]) -> tuple[Shape, ...]:
+def _renamed(
+    tops: tuple[Shape, ...], named: Mapping[int, Shape], apart: Sequence[bool], axis: int
+) -> tuple[Shape, ...]:
     """Tops with the named shapes; the others follow their batch size, but for rows that are not one an image."""
-    rows = {tops[i][0]: shape[0] for i, shape in named.items() if tops[i] and shape and not apart[i]}
-    kept = (s if alone or not s else (rows.get(s[0], s[0]), *s[1:]) for s, alone in zip(tops, apart, strict=True))
+    given = ((tops[i], shape) for i, shape in named.items() if not apart[i])
+    rows = {old[axis]: new[axis] for old, new in given if min(len(old), len(new)) > axis}
+    kept = (
+        s if alone or len(s) <= axis else (*s[:axis], rows.get(s[axis], s[axis]), *s[axis + 1 :])
+        for s, alone in zip(tops, apart, strict=True)
+    )
     return tuple(named.get(i, shape) for i, shape in enumerate(kept))
 
 

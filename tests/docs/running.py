@@ -23,7 +23,7 @@ from tests.docs.pages import ROOT, Part
 SHELL = set("|<>&;$")
 NUMBER = r"[+-]?\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?"
 PIECE = re.compile(rf"((?<![\w.]){NUMBER}(?!\w)|\.\.\.)")
-RATE = re.compile(r" ?(?:it/s|images/s|ms\b|s\b|%| left)|:\d\d:\d\d left|:\d\d left")
+RATE = re.compile(r" ?(?:it/s|(?:images|samples)/s|ms\b|s\b|%| left)|:\d\d:\d\d left|:\d\d left")
 ABOUT = 0.05
 """How far a printed number may be from the page's: vector instructions add in another order."""
 

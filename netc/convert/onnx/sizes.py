@@ -18,7 +18,7 @@ from netc.plan.model import Plan
 from netc.plan.shapes import is_apart
 
 AXES = {"N": 0, "H": 2, "W": 3}
-"""The letters of `--dynamic`, and which axis of an input each frees."""
+"""The letters of `--dynamic`, and which axis of an input each frees; N frees the one that counts samples."""
 STEPS = {"N": (1, 3), "H": (32, 64, 1, 2, 6, 96, 128), "W": (64, 32, 3, 1, 5, 160, 256)}
 """By how much a size is varied: first by what nets that halve and double their planes allow."""
 ENOUGH = 2  # variations of an axis that the net takes
@@ -63,7 +63,7 @@ def sizes_of(plan: Plan, free: tuple[str, ...] = ()) -> Sizes:
         if not made or not _varied(plan, letter, 1):
             raise NetError(_not_free(letter, refusal))
         shapes += made
-        names |= {(value, AXES[letter]): _name(plan, value, letter) for value in _having(plan, letter)}
+        names |= {(value, _axis(plan, value, letter)): _name(plan, value, letter) for value in _having(plan, letter)}
     for node in plan.graph.nodes:
         if plan.layers[node.index].setup.dynamic:
             try:
@@ -91,10 +91,18 @@ def _inputs(plan: Plan) -> Iterator[int]:
 
 def _having(plan: Plan, letter: str) -> list[int]:
     """The inputs whose axis a letter frees: rows of any, heights and widths of planes as large as the first's."""
-    axis = AXES[letter]
-    found = [v for v in _inputs(plan) if len(plan.shapes[v]) > axis and (letter == "N" or len(plan.shapes[v]) == 4)]
-    same = [v for v in found if plan.shapes[v][axis] == plan.shapes[found[0]][axis]]
-    return [v for v in found if v in same or is_apart(plan.graph, v)]
+    sizes: dict[int, int] = {}
+    for value in _inputs(plan):
+        axis, shape = _axis(plan, value, letter), plan.shapes[value]
+        if len(shape) > axis and (letter == "N" or len(shape) == 4):
+            sizes[value] = shape[axis]
+    first = next(iter(sizes.values()), 0)
+    return [v for v, size in sizes.items() if size == first or is_apart(plan.graph, v)]
+
+
+def _axis(plan: Plan, value: int, letter: str) -> int:
+    """The axis of an input that a letter frees."""
+    return plan.graph.nodes[plan.graph.values[value].producer].samples if letter == "N" else AXES[letter]
 
 
 def _name(plan: Plan, value: int, letter: str) -> str:
@@ -103,9 +111,9 @@ def _name(plan: Plan, value: int, letter: str) -> str:
 
 def _varied(plan: Plan, letter: str, step: int) -> dict[int, Shape]:
     """The shapes of the inputs whose axis is free, with another size there; rows apart from images vary otherwise."""
-    found, axis = {}, AXES[letter]
+    found = {}
     for value in _having(plan, letter):
-        shape = plan.shapes[value]
+        axis, shape = _axis(plan, value, letter), plan.shapes[value]
         more = step + 1 if is_apart(plan.graph, value) else step
         found[value] = (*shape[:axis], shape[axis] + more, *shape[axis + 1 :])
     return found
