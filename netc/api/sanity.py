@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from netc.api.units import units_of
 from netc.errors import Code, Diagnostic
 from netc.graph import Node
 from netc.layer import Array, Call
@@ -68,7 +69,6 @@ LOG_MIN = -math.log(float(np.finfo(np.float32).tiny))
 VANISHED = 1e-4
 """A gradient below this share of another layer's has vanished."""
 BINS = 16
-_FEW = 8  # with fewer samples, an output that is always zero says nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +174,7 @@ class Inspector(Events):
                 self._keep(f"gradients/{name}", diff)
 
     def _look(self, node: Node, index: int, name: str, top: Array) -> None:
-        units, dead = _units(node, top)
+        units, dead = units_of(self.net.graph, node, top)
         self._activities[node.index, index] = Activity(node.name, node.type.name, name, spread(top), units, dead)
         self._keep(f"activations/{node.name}", top)
 
@@ -206,14 +206,6 @@ def spread(array: Array) -> Spread:
     zeros = float((flat == 0).mean())
     low, high = float(flat.min()), float(flat.max())
     return Spread(float(flat.mean()), float(flat.std()), low, high, norm, zeros, tuple(map(int, counts)))
-
-
-def _units(node: Node, top: Array) -> tuple[int, int]:
-    """Channels of a ReLU and how many of them are zero for every sample; (0, 0) for other layers."""
-    if not node.type.role.rectifies or top.ndim < 2 or len(top) < _FEW:
-        return 0, 0
-    alive = (top != 0).any(axis=tuple(axis for axis in range(top.ndim) if axis != 1))
-    return len(alive), int((~alive).sum())
 
 
 def _dead(activities: Sequence[Activity]) -> list[Diagnostic]:

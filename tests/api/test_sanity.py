@@ -10,6 +10,7 @@ from netc.api.definition import loads
 from netc.api.planning import plan
 from netc.api.sanity import Inspection, Inspector, Losses, guesses, spread
 from netc.api.session import Solver
+from netc.api.units import units_of
 from netc.errors import Diagnostic
 from netc.role import Guess
 from netc.solve import Events, Step
@@ -71,6 +72,23 @@ def test_dead_relus_are_found(tmp_path: Path) -> None:
     (found, _) = inspect(tmp_path, bias=-100)
     assert [a.dead for a in found.activities if a.units] == [20]
     assert "RUN044" in [d.code.id for d in found.findings()]
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "units"),
+    [
+        ("InnerProduct(x) { axis: 2 num_output: 4 }", (6, 2, 4), 2),  # steps x samples x values
+        ("Convolution(x) { num_output: 2 kernel_size: 1 }", (6, 2, 3), 1),  # of lines: samples x channels x places
+        ("InnerProduct(x) { num_output: 4 }", (6, 4), 1),
+    ],
+)
+def test_units_of_a_sequence_are_its_values(layer: str, shape: tuple[int, ...], units: int) -> None:
+    text = f"x = Input() {{ shape {{ dim: [6, 2, 3] }} }}\nh = {layer}\nn = LayerNorm(h)\ny = ReLU(n)"
+    graph = plan(loads(text)).graph
+    top = np.ones((12, *shape[1:]), np.float32)
+    np.moveaxis(top, units, 0)[1] = 0
+    assert units_of(graph, graph.nodes[3], top) == (shape[units], 1)
+    assert units_of(graph, graph.nodes[1], top) == (0, 0)
 
 
 def test_a_vanishing_and_an_exploding_gradient_are_found(tmp_path: Path) -> None:
