@@ -24,7 +24,7 @@ NO_RUN = Code(
     example="netc plot digits_iter_600.caffemodel  # the weights, not the metrics",
     fix="netc plot digits.metrics.jsonl",
 )
-ENDING = ".metrics.jsonl"
+ENDING, SEARCH = ".metrics.jsonl", ".search.jsonl"
 NETS = (".net", ".prototxt")
 _MOST_BYTES = 1 << 30
 
@@ -158,18 +158,41 @@ def _prefix(net: Path) -> str:
 def read(path: Path) -> History:
     """A run from its metrics. Lines that are cut or no JSON are left out. Raises NetError(RUN056)."""
     path = find(path)
+    lines = lines_of(path)
+    if is_search(lines[0]):
+        raise of_a_search(path)
+    return of_lines(path, lines)
+
+
+def of_a_search(path: Path) -> NetError:
+    """That a file has no run to be read or followed, but the trials of a search."""
+    message = f"{path} holds the trials of a search"
+    return NetError(Diagnostic(NO_RUN, message, help=f"netc plot {path} -o trials.svg"))
+
+
+def of_lines(path: Path, lines: Iterable[Mapping[str, Any]]) -> History:
+    """A run from the lines of its metrics, called as their file."""
+    history = History(find(path).name.removesuffix(ENDING))
+    for line in lines:
+        history.add(line)
+    return history
+
+
+def lines_of(path: Path) -> list[dict[str, Any]]:
+    """The lines of a file of metrics, or of a search's results. Raises NetError(RUN056) if there are none."""
+    path = find(path)
     try:
         lines = read_regular(path, _MOST_BYTES).decode("utf-8", "replace").splitlines()
     except OSError as error:
         raise NetError(Diagnostic(NO_RUN, f"{path} cannot be read: {(error.strerror or str(error)).lower()}")) from None
-    history = History(path.name.removesuffix(ENDING))
-    known = 0
-    for line in parsed(lines):
-        known += 1
-        history.add(line)
-    if not known:
+    if not (found := list(parsed(lines))):
         raise NetError(Diagnostic(NO_RUN, f"{path} has no line of metrics", help=NO_RUN.fix))
-    return history
+    return found
+
+
+def is_search(line: Mapping[str, Any]) -> bool:
+    """Whether a line is the first one of a search's results."""
+    return line.get("kind") == "search"
 
 
 def parsed(lines: Iterable[str]) -> Iterable[dict[str, Any]]:

@@ -70,6 +70,15 @@ NEVER_TESTED = Code(
     "than max_iter.",
 )
 
+NOT_USED = Code(
+    "SOL054",
+    "a solver block that is not used",
+    why="A net may hold the solver that trains it, and a solver file may name any net. What trains is the file that "
+    "netc was given; the block in the net's file then says nothing. This is a warning.",
+    example='netc train solver.prototxt  # net: "digits.net", which has a solver block itself',
+    fix="Give netc the net's file, or take the block out of it.",
+)
+
 
 @dataclass(frozen=True)
 class TestNet:
@@ -212,6 +221,10 @@ def _job(path: Path, record: Record, nets: _Nets, warnings: tuple[Diagnostic, ..
         said = "test_iter is given, but no test_interval: the net is never tested"
         where = record.span_of("test_iter")
         warnings += (Diagnostic(NO_INTERVAL, said, where, help=NO_INTERVAL.fix, severity="warning"),)
+    if nets.own is None and shared.solver is not None:
+        said = f"{path.name} trains this net: its own solver block is not used"
+        where = shared.record.span_of("solver")
+        warnings += (Diagnostic(NOT_USED, said, where, help=NOT_USED.fix, severity="warning"),)
     warnings += tuple(_never_tested(record, shared, bool(tests)))
     return Job(path, record, replace(shared, solver=record), train_state, test_nets, warnings)
 

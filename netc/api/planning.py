@@ -136,8 +136,7 @@ def examine(
             _examine_own_job(definition, report)
     nets = [] if only_declares(document) else [(definition, state) for state in states(definition)]
     plans = _examine_nets(nets, report, inputs or {}, open_data)
-    if definition.record.has("search"):
-        _check_search(document, definition, report)
+    _check_search(document, path, definition, definition.solver, report)
     if definition.record.has("generate"):
         _check_generate(definition.record.generate, plans, report)
     return plans
@@ -151,14 +150,24 @@ def _check_generate(p: Record, plans: Iterable[Plan], report: Report) -> None:
         report.diagnostics += written.unknown(p, plan.graph)
 
 
-def _check_search(document: language.Document, definition: Definition, report: Report) -> None:
-    """Report what is wrong with the search block (SOL051, SYN051, and values that fields do not take)."""
-    report.diagnostics += searched.problems(definition.record.search)
-    report.add_new(searched.unknown(document, definition))
-    if definition.solver is None:
+def _check_search(
+    document: language.Document,
+    path: Path,
+    net: Definition,
+    solver: Record | None,
+    report: Report,
+    job: Job | None = None,
+) -> None:
+    """Report what is wrong with the search block of a net or its solver (SOL051, SYN051, and values that fields do not
+    take). document: the file that the settings of a trial are put into. job: of a solver file."""
+    found = searched.blocks(net.record, solver)
+    if not found:
         return
-    with suppress(NetError):
-        report.diagnostics += searched.untested(definition.record.search, _outputs(own_job(definition)))
+    report.diagnostics += [*searched.twice(found), *searched.problems(found[0])]
+    report.add_new(searched.unknown(document, path, net.types, found[0], report.diagnostics))
+    if solver is not None:
+        with suppress(NetError):
+            report.diagnostics += searched.untested(found[0], _outputs(job or own_job(net)))
 
 
 def _examine_job(
@@ -174,6 +183,7 @@ def _examine_job(
         report.diagnostics += error.diagnostics
         return
     _check_early_stop(job, report)
+    _check_search(document, path, job.train, record, report, job)
     nets = [(job.train, job.train_state), *((t.definition, t.state) for t in job.tests)]
     report.diagnostics += [*job.warnings, *(found for definition, _ in nets for found in definition.warnings)]
     plans = _examine_nets(nets, report, inputs)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from netc.api import history
+from netc.api.search.curves import charts
 from netc.cli._files import STDOUT, say_written, write_bytes
 from netc.cli._options import OUTPUT
 from netc.report.curve_files import picture
@@ -22,8 +22,8 @@ def command(runs: tuple[Path, ...], output: Path, title: str) -> None:
     """Draw the losses, tests and learning rates of each RUN over iterations, several runs in one picture.
 
     RUN is a metrics file (PREFIX.metrics.jsonl), the prefix, the net's file if it is called like the prefix, or a
-    folder with one metrics file.
+    folder with one metrics file. Of the results of a search (PREFIX.search.jsonl) the tests of its best trials are
+    drawn, a line each, and what every trial came to.
     """
-    found = [history.read(run) for run in runs]
-    write_bytes(output, picture(history.charts(found), title, output.suffix))
+    write_bytes(output, picture(charts(runs), title, output.suffix))
     say_written(output)

@@ -35,6 +35,8 @@ def command(run: Path, port: int, with_run: bool) -> None:
     without harm to the other. Ctrl-C ends it.
     """
     path = run if with_run else history.find(run)
+    if path.name.endswith(history.SEARCH):
+        raise history.of_a_search(path)
     try:
         server = WatchServer(path.absolute(), port)
     except OSError as error:

@@ -90,7 +90,7 @@ def _parameters(analysis: Analysis, context: Context) -> list[Proposal]:
 
 def _varying(analysis: Analysis, context: Context) -> list[Proposal]:
     """What a search block may vary: the file's constants, and fields of its solver."""
-    if context.blocks != ("search",):
+    if context.blocks[-1:] != ("search",):
         return []
     lets = [d.item.name.text for d in declarations(analysis).values() if d.own and isinstance(d.item, Let)]
     numbers = analysis.schema.message("SolverParameter").fields.values()

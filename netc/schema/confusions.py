@@ -165,6 +165,8 @@ WRITE: dict[tuple[str, str], str] = {
     ("NetParameter", "bottom"): "it stands in a layer: `layer { ... bottom: ... }`",
     ("NetParameter", "top"): "it stands in a layer: `layer { ... top: ... }`",
     ("ReshapeParameter", "dim"): "write `shape { dim: ... }`",
+    ("SolverParameter", "solver"): "the fields of a solver stand in its file, or in its block, as they are",
+    ("SolverParameter", "generate"): "it stands in the net's file, beside the layers or in `deploy { }`",
     ("SolverParameter", "lr_mult"): "it stands in a layer of the net: `param { lr_mult: ... }`",
     ("SolverParameter", "decay_mult"): "it stands in a layer of the net: `param { decay_mult: ... }`",
     **dict.fromkeys((("BatchNormParameter", name) for name in _LEARNED), _SCALE),

@@ -16,7 +16,7 @@ from netc.solve.turns import CHOOSING
 _NETS = ("net", "net_param", "train_net", "test_net", "train_net_param", "test_net_param", "train_state", "test_state")
 _TESTS = ("test_iter", "test_compute_loss", "test_initialization", "eval_type", "ap_version", "show_per_class_result")
 _SNAPSHOTS = ("snapshot", "snapshot_prefix", "snapshot_diff", "snapshot_format", "snapshot_after_train")
-_RUN = ("weights", "fit_iter", "solver_mode", "device_id", "random_seed", "layer_wise_reduce", "stage")
+_RUN = ("weights", "fit_iter", "solver_mode", "device_id", "random_seed", "layer_wise_reduce", "stage", "search")
 OF_THE_RUN = frozenset((*_NETS, *_TESTS, *_SNAPSHOTS, *_RUN))
 """Fields that a run has once."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from xml.etree import ElementTree
 
 from tests.api.search.test_block import NET
 from tests.cli.conftest import Run
@@ -43,3 +44,18 @@ def test_prototxt_cannot_say_it(run: Run, tmp_path: Path) -> None:
     refused = run("search", "plain.prototxt")
     assert refused.code == 1
     assert "SOL050" in refused.err
+
+
+def test_trials_are_lines_of_a_picture(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.net").write_text(SEARCH)
+    assert run("search", "a.net").code == 0
+    done = run("plot", "a.search.jsonl", "-o", "a.svg")
+    assert done.code == 0, done.err
+    texts = {"".join(e.itertext()) for e in ElementTree.fromstring((tmp_path / "a.svg").read_text()).iter()}
+    assert {"test accuracy", "trial 1", "trial 4", "a: accuracy of each trial", "best so far"} <= texts
+    lines = [json.loads(line) for line in (tmp_path / "a.search.jsonl").read_text().splitlines()[1:]]
+    assert [[i for i, _ in line["curve"]] for line in lines] == [[0, 3, 6]] * 4
+    assert all(line["curve"][-1][1] == line["value"] for line in lines)
+    refused = run("watch", "a.search.jsonl")
+    assert refused.code == 1
+    assert "error[RUN056]: a.search.jsonl holds the trials of a search" in refused.err

@@ -5,8 +5,8 @@ from netc.errors import Code
 NO_SEARCH = Code(
     "SOL050",
     "the file says nothing to search",
-    why="A `search { }` block, beside `solver { }` in a .net file, names constants and fields with the values that "
-    "they may take, and the output of the tests that says which are good.",
+    why="A `search { }` block, beside the layers of a .net file or in its solver, be that a block or a file, names "
+    "constants and fields with the values that they may take, and the output of the tests that says which are good.",
     example="netc search nets/lenet.net",
     fix='Add `search { base_lr: log(1e-3, 1e-1) trials: 20 best: "accuracy" }` to the file.',
 )
@@ -14,7 +14,8 @@ BAD_SEARCH = Code(
     "SOL051",
     "the search block does not fit",
     why="Each name has a list of values, or a range: `between(a, b)`, or `log(a, b)` with both ends above 0. GRID goes "
-    "through lists only. `best` is an output of the test nets, whose solver says test_iter and test_interval.",
+    "through lists only. `best` is an output of the test nets, whose solver says test_iter and test_interval. A net "
+    "and its solver have one block between them.",
     example='search { width: between(64, 16) best: "accuracy" }',
     fix="The message says what does not fit.",
 )

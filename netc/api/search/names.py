@@ -18,17 +18,20 @@ _WHOLE = re.compile(r"-?[0-9]+")
 
 
 def spelled(document: Document, schema: Schema) -> Document:
-    """A net file in text format whose search block holds fields of its message only."""
-    search, one = schema.message("SearchParameter"), schema.message("SearchRange")
-    if not any(field.name == "search" for field in document.block.fields):
-        return document
-    fields = tuple(
-        replace(field, value=_spelled(field.value, search, one))
-        if field.name == "search" and isinstance(field.value, Block)
-        else field
-        for field in document.block.fields
-    )
-    return replace(document, block=Block(fields, document.block.span))
+    """A net or solver file in text format whose search block holds fields of its message only."""
+    block = _around(document.block, schema.message("SearchParameter"), schema.message("SearchRange"))
+    return document if block is document.block else replace(document, block=block)
+
+
+def _around(block: Block, search: MessageType, one: MessageType) -> Block:
+    """A block in which a search block may stand: the file's, its solver's, and a stage's, which then refuses it."""
+    made = dict[Field, Field]()
+    for field in block.fields:
+        if isinstance(field.value, Block) and field.name in ("search", "solver", "stage"):
+            value = (_spelled if field.name == "search" else _around)(field.value, search, one)
+            made[field] = field if value is field.value else replace(field, value=value)
+    changed = any(old is not new for old, new in made.items())
+    return Block(tuple(made.get(field, field) for field in block.fields), block.span) if changed else block
 
 
 def _spelled(block: Block, search: MessageType, one: MessageType) -> Block:

@@ -25,7 +25,8 @@ class Trial:
     """One trial, by its number from 1 on: its settings, and what came of it.
 
     value: of the output that says how good it is; None if the run failed (`error` says why) or it is not finite.
-    outputs: of the last test. weights: the file with them, where they were the best so far.
+    outputs: of the last test. weights: the file with them, where they were the best so far. curve: (iterations, value)
+    of that output, for each test.
     """
 
     trial: int
@@ -36,6 +37,7 @@ class Trial:
     iterations: int = 0
     weights: str | None = None
     error: str | None = None
+    curve: tuple[tuple[int, float], ...] = ()
 
 
 class Results:
@@ -98,11 +100,15 @@ def _whole_lines(path: Path) -> list[bytes]:
         return []
 
 
+def trial_of(found: dict[str, Any]) -> Trial:
+    """The trial that a line's object says. Raises KeyError or TypeError if it says none."""
+    curve = tuple((int(iteration), float(value)) for iteration, value in found.get("curve", ()))
+    return Trial(**{**{name: value for name, value in found.items() if name != "kind"}, "curve": curve})
+
+
 def _trial(line: bytes) -> Trial | None:
     """The trial that a line says, or None if it says none."""
     try:
-        found: dict[str, Any] = json.loads(line)
-        found.pop("kind")
-        return Trial(**found)
+        return trial_of(json.loads(line))
     except (ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -12,19 +12,30 @@ from typing import Any, Unpack
 import numpy as np
 
 from netc import data, language, run
-from netc.api.definition import Definition, PathLike, is_solver, typed
-from netc.api.jobs import Job, load_job
+from netc.api.definition import PathLike, is_solver, typed
+from netc.api.history import SEARCH
+from netc.api.jobs import Job, load_job, solver_job
 from netc.api.metrics import plain
 from netc.api.search.choosing import choose, count_of, optuna
 from netc.api.search.codes import NO_SEARCH
 from netc.api.search.results import Results, Trial
-from netc.api.search.written import Variable, problems, settings_of, unknown, untested, variables_of
+from netc.api.search.written import (
+    Variable,
+    blocks,
+    problems,
+    settings_of,
+    twice,
+    unknown,
+    untested,
+    variables_of,
+)
 from netc.api.session import Solver
 from netc.api.settings import Given
 from netc.api.settings import settings_of as given_settings
 from netc.catalogue import catalogue
 from netc.errors import Diagnostic, NetError, Report
 from netc.layer import Shape
+from netc.schema.record import Record
 from netc.schema.text import to_text
 from netc.solve import TestResult
 from netc.solve.locks import Claim
@@ -45,7 +56,8 @@ class Found:
 class Search:
     """A search, ready to run: `trials()` makes those that are missing, one after the other.
 
-    file: a .net file with a `search { }` and a `solver { }` block. count, seed: instead of the block's `trials` and
+    file: a .net file with a `search { }` and a `solver { }` block, or a solver file, whose net may hold the block.
+    count, seed: instead of the block's `trials` and
     `seed`. iterations: instead of the solver's max_iter. output: the file of results, PREFIX.search.jsonl by default.
     settings: as in `netc.load`; those of a trial come on top. layers, inputs, on_bad_record, run_options: as in
     `Solver`.
@@ -72,9 +84,9 @@ class Search:
         self._changes: dict[str, object] = {"snapshot": 0, "snapshot_after_train": False}
         if iterations is not None:
             self._changes["max_iter"] = iterations
-        definition, job = self._read()
+        block, job = self._read()
         changes = {"trials": count, "seed": seed}
-        self.p = definition.record.search.replace(**{k: v for k, v in changes.items() if v is not None})
+        self.p = block.replace(**{k: v for k, v in changes.items() if v is not None})
         self.variables: tuple[Variable, ...] = variables_of(self.p)
         self.count = count_of(self.p, self.variables)
         if self.p.method == "TPE":
@@ -84,26 +96,34 @@ class Search:
         if problem := probe(Path(f"{self.prefix}_trial_1")):
             raise NetError(problem)
         self.warnings = self._open({}).warnings  # and what is wrong without a trial's values is said once
-        self.results = Results(output or Path(f"{self.prefix}.search.jsonl"), self._head(definition, iterations))
+        self.results = Results(output or Path(f"{self.prefix}{SEARCH}"), self._head(job, iterations))
         self._remove_worse()
 
-    def _read(self) -> tuple[Definition, Job]:
-        """The file and its job. Raises NetError with all that is wrong with the search block."""
+    def _read(self) -> tuple[Record, Job]:
+        """The search block and the job of the file. Raises NetError with all that is wrong with the block."""
         document, types = language.read(self.file, self.given), catalogue(self.layers)
-        definition = None if is_solver(document) else typed(document, self.file, types)
-        if definition is None or not definition.record.has("search"):
+        if is_solver(document):
+            job = solver_job(document, self.file, types)
+            found, warnings = blocks(job.train.record, job.record), job.warnings
+        else:
+            definition = typed(document, self.file, types)
+            found, warnings = blocks(definition.record, definition.solver), definition.warnings
+        if not found:
             raise NetError(Diagnostic(NO_SEARCH, f"{self.file} has no search block", help=NO_SEARCH.fix))
-        report, p = Report(), definition.record.search
-        report.diagnostics += problems(p)
+        report, p = Report(), found[0]
+        report.diagnostics += [*twice(found), *problems(p)]
         report.finish()
-        report.diagnostics += (d for d in unknown(document, definition) if d.severity == "error")
+        names = unknown(document, self.file, types, p, warnings)
+        report.diagnostics += (d for d in names if d.severity == "error")
         report.finish()
-        return definition, load_job(self.file, layers=self.layers, settings=self.given)
+        return p, load_job(self.file, layers=self.layers, settings=self.given)
 
-    def _head(self, definition: Definition, iterations: int | None) -> dict[str, object]:
+    def _head(self, job: Job, iterations: int | None) -> dict[str, object]:
         """What the results belong to: all that a trial depends on, but how many there are."""
         p = self.p.replace(trials=None)
-        text = f"{to_text(definition.record.replace(search=p))}{iterations}"
+        nets = (definition.record for definition in (job.train, *(test.definition for test in job.tests)))
+        texts = dict.fromkeys(to_text(record.replace(search=None, solver=None)) for record in nets)
+        text = "".join((to_text(p), to_text(job.record.replace(search=None)), *texts, str(iterations)))
         key = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
         return {"net": self.file.name, "method": p.method, "seed": p.seed, "best": p.best, "mode": p.mode, "key": key}
 
@@ -154,14 +174,15 @@ class Search:
         try:
             with np.errstate(all="ignore"):  # what is not finite is said by name
                 solver = self._open(choice)
-                solver.solve()
+                history = solver.solve()
                 result = self._tested(solver)
         except NetError as error:
             first = error.diagnostics[0]
             return Trial(number, choice, error=f"{first.code.id}: {first.message}")
         outputs = plain(result.outputs)
         value = float(result.outputs[self.p.best].mean())
-        trial = Trial(number, choice, None, outputs, solver.loss, solver.iteration)
+        curve = tuple(history.tests.get(f"test {result.net} {self.p.best}" if result.net else self.p.best, ()))
+        trial = Trial(number, choice, None, outputs, solver.loss, solver.iteration, curve=curve)
         if not math.isfinite(value):
             return replace(trial, error=f"{self.p.best} is {value}")
         trial = replace(trial, value=value)

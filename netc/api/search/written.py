@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from netc import language
-from netc.api.definition import Definition, typed
+from netc.api.definition import is_solver, typed
+from netc.api.jobs import solver_job
 from netc.api.search.codes import BAD_SEARCH
 from netc.api.search.names import RANGES
 from netc.api.settings import Settings
-from netc.errors import Diagnostic, Report, suggest
+from netc.catalogue import Catalogue
+from netc.errors import Diagnostic, NetError, Note, Report, suggest
 from netc.language.settings import with_settings
 from netc.language.tree import Scalar
 from netc.schema.record import Record
@@ -67,7 +69,19 @@ def settings_of(variables: Iterable[Variable], texts: Mapping[str, str]) -> Sett
     return tuple(variable.setting(texts[variable.name]) for variable in variables)
 
 
+def blocks(net: Record, solver: Record | None) -> list[Record]:
+    """The search blocks of a net and of the solver that trains it: none, one, or one too many."""
+    return [record.search for record in (net, solver) if record is not None and record.has("search")]
+
+
 # ---------------------------------------------------------------- what is wrong
+
+
+def twice(found: Sequence[Record]) -> Iterator[Diagnostic]:
+    """That two blocks say what is searched (SOL051). found: all that there are."""
+    for other in found[1:]:
+        notes = (Note("the other one is here", found[0].span),)
+        yield Diagnostic(BAD_SEARCH, "the net and its solver both have a search block", other.span, notes)
 
 
 def problems(p: Record) -> Iterator[Diagnostic]:
@@ -111,16 +125,26 @@ def _problem(vary: Record) -> str:
     return ""
 
 
-def unknown(document: language.Document, definition: Definition) -> Iterable[Diagnostic]:
-    """Names that the file does not have (SYN051), and values that a field does not take. document: as it was parsed."""
-    p = definition.record.search
+def unknown(
+    document: language.Document, path: Path, types: Catalogue, p: Record, warnings: Iterable[Diagnostic]
+) -> Iterable[Diagnostic]:
+    """Names that a net's or a solver's file does not have (SYN051), and values that a field does not take.
+
+    document: the file as it was parsed. p: the search block. warnings: what is said of the file as it is.
+    """
     if not p.vary or any(problems(p)):
         return ()
     report = Report()
     given = tuple(variable.setting(variable.some) for variable in variables_of(p))
     changed = with_settings(replace(document, settings=()), (*document.settings, *given))
-    typed(changed, Path(definition.path), definition.types, report)
-    known = {(d.code.id, d.message) for d in definition.warnings}
+    if is_solver(document):
+        try:
+            report.diagnostics += solver_job(changed, path, types).warnings
+        except NetError as error:
+            report.diagnostics += error.diagnostics
+    else:
+        typed(changed, path, types, report)
+    known = {(d.code.id, d.message) for d in warnings}
     return [d for d in report.diagnostics if (d.code.id, d.message) not in known]
 
 

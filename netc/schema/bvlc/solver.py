@@ -76,6 +76,7 @@ _NETC = (
     optional("sparsity", 1014, "float", 0.0, "Share of the weights that are zero.", origin="netc"),
     optional("sparsity_iter", 1015, "int32", 0, "Iterations in which it is reached; 0: at once.", origin="netc"),
     optional("sparsity_interval", 1016, "int32", 1, "Iterations between two steps on the way.", origin="netc"),
+    optional("search", 1018, "SearchParameter", doc="Which values `netc search` tries.", origin="netc"),
     repeated(
         "sparse", 1017, "string", "Patterns of layers with sparse weights; without, all.", origin="netc", names="layer"
     ),

@@ -130,3 +130,85 @@ def test_numbers_are_written_short_and_stay_inside() -> None:
     assert made["momentum"].text(0.12) == "0.1234564"
     assert made["width"].text(15.7) == "16"
     assert made["width"].text(16.4999) == "16"
+
+
+LAYERS, _, FIELDS = NET.partition("solver {")
+SOLVER = FIELDS.rstrip().removesuffix("}")
+SEARCH = 'search { base_lr: [0.1, 0.2] width: [8, 16] best: "accuracy" %s }'
+
+
+def solver_file(tmp_path: Path, more: str = "", net: str = "") -> Path:
+    """A solver of its own, without the statements of the net, and that net."""
+    (tmp_path / "net.net").write_text(LAYERS + net)
+    file = tmp_path / "solver.prototxt"
+    file.write_text('net: "net.net"' + SOLVER.replace("kind", '"SGD"') + more)
+    return file
+
+
+@pytest.mark.parametrize("place", ["in the solver's file", "in its net", "in the net's own solver"])
+def test_a_block_may_stand_in_a_solver(tmp_path: Path, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    written, plain = SEARCH % "method: GRID trials: 2", SEARCH.replace("[0.1, 0.2]", "{ among: [0.1, 0.2] }")
+    plain = plain.replace("[8, 16]", "{ among: [8, 16] }") % "method: GRID trials: 2"
+    if place == "in the net's own solver":
+        file = tmp_path / "a.net"
+        file.write_text(NET.rstrip().removesuffix("}") + written + "}")
+    else:
+        own = place == "in the solver's file"
+        file = solver_file(tmp_path, plain if own else "", "" if own else written)
+    assert netc.check(file) == ()
+    found = netc.search(file)
+    assert [t.settings for t in found.trials] == [{"base_lr": "0.1", "width": w} for w in ("8", "16")]
+    assert all(t.value is not None for t in found.trials)
+
+
+def test_a_net_and_its_solver_have_one_block(tmp_path: Path) -> None:
+    block = SEARCH.replace("[0.1, 0.2]", "{ among: 0.1 }").replace("[8, 16]", "{ among: 8 }") % ""
+    file = solver_file(tmp_path, block, block)
+    for go in (netc.check, netc.search):
+        with pytest.raises(NetError, match="the net and its solver both have a search block") as caught:
+            go(file)
+        (said,) = caught.value.diagnostics
+        assert said.code.id == "SOL051"
+        assert said.span is not None
+        assert said.span.source.path == str(file)
+
+
+def test_names_of_a_solvers_block_are_those_of_its_nets(tmp_path: Path) -> None:
+    for block, code, at in (
+        ("hight { among: [1, 2] }", "SYN051", "hight"),
+        ('base_lr { among: "x" }', "SCH003", "base_lr"),
+    ):
+        file = solver_file(tmp_path, f'search {{ {block} best: "acuracy" }}')
+        with pytest.raises(NetError) as caught:
+            netc.check(file)
+        found = {d.code.id: d.span for d in caught.value.diagnostics}
+        assert found.keys() == {code, "SOL051"}, caught.value
+        for span, text in ((found[code], at), (found["SOL051"], '"acuracy"')):
+            assert span is not None
+            assert span.source.path == str(file)
+            assert text in span.source.text[span.start : span.end]
+
+
+def test_a_stage_has_no_search(tmp_path: Path) -> None:
+    file = solver_file(tmp_path, 'stage { max_iter: 3 search { base_lr { among: "0.1" } best: "accuracy" } }')
+    with pytest.raises(NetError, match="SOL030"):
+        netc.check(file)
+
+
+def test_blocks_of_the_net_are_refused_in_a_solvers_file(tmp_path: Path) -> None:
+    for block, said in (
+        ('generate { from: "prob" into: "x" }', "it stands in the net's file"),
+        ("solver { base_lr: 1 }", "stand in its file, or in its block, as they are"),
+    ):
+        with pytest.raises(NetError, match=said) as caught:
+            netc.check(solver_file(tmp_path, block))
+        assert [d.code.id for d in caught.value.diagnostics] == ["SCH001"]
+
+
+def test_a_solver_block_that_is_not_used_is_said(tmp_path: Path) -> None:
+    file = solver_file(tmp_path, "", "solver { base_lr: 1 max_iter: 1 }")
+    (said,) = netc.check(file)
+    assert (said.code.id, said.severity) == ("SOL054", "warning")
+    assert said.span is not None
+    assert said.span.source.path.endswith("net.net")
