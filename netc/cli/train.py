@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -212,6 +213,8 @@ def command(
         _output.print_json(_result(solver, progress, seconds))
     elif not as_json:
         _show_results(solver, progress, seconds)
+        if interrupted and progress.written:
+            _output.say(f"to go on: netc train {shlex.quote(str(file))} --snapshot {progress.written[1]}")
     listeners.show_lost(metrics)
     if overfit_batch and not interrupted:
         return _verdict(overfit_batch, first.loss, solver)

@@ -8,7 +8,8 @@ NO_GENERATE = Code(
     why="A `generate { }` block says which blob holds the probabilities of the next token, and which input takes the "
     "tokens so far. Without it a net predicts, but does not go on by itself.",
     example="netc predict nets/digits.net --weights digits.caffemodel --text 'The '",
-    fix="Add `generate { from: prob into: x }` to the block `deploy { }` of the net.",
+    fix="Add `generate { from: prob into: x }` to the block `deploy { }` of the net. One that tells classes or tags "
+    "takes arrays: a .npz file with one for each of its inputs.",
 )
 BAD_GENERATE = Code(
     "RUN111",

@@ -58,7 +58,8 @@ class Generator:
     ) -> None:
         if not definition.record.has("generate"):
             name = definition.record.name or str(definition.path)
-            raise NetError(Diagnostic(NO_GENERATE, f'net "{name}" has no generate block', definition.record.span))
+            message = f'net "{name}" has no generate block: it goes on with no text'
+            raise NetError(Diagnostic(NO_GENERATE, message, help=NO_GENERATE.fix))
         written: Record = definition.record.generate
         changes = dict(changes or {})
         if changes.get("method", written.method) != written.method:  # what the other method needs is of no use
