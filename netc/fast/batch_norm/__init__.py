@@ -1,14 +1,14 @@
-"""BatchNorm, BN, Scale and Bias: a factor and a shift for each channel, in nets without backward.
+"""BatchNorm, BN, Scale and Bias: a factor and a shift for each channel.
 
-A convolution in front of them takes them into its weights (`fold`); elsewhere they are one pass. What training needs is
-in `training`.
+Where no gradient passes, a convolution in front of them takes them into its weights (`fold`); elsewhere they are one
+pass. What training needs is in `training` (BatchNorm) and `still` (Scale and Bias).
 """
 
 from __future__ import annotations
 
 from math import prod
 
-from netc.fast.batch_norm import training
+from netc.fast.batch_norm import still, training
 from netc.fast.batch_norm.affine import Affine, apply, apply_plain
 from netc.fast.machine.launch import NOTHING, Launch
 from netc.fast.program.builder import Builder
@@ -34,8 +34,7 @@ def accepts(b: Builder, layer: int) -> Layout | None:
     elif planned.setup.known(Folded) != (shape[0], shape[1], prod(shape[2:])):
         known = False
     else:
-        after = node.type.name == "Scale" and planned.needs_backward and training.accepts_scale(b, layer)
-        known = after or not planned.needs_backward
+        known = True
     return layout if known else None
 
 
@@ -57,12 +56,16 @@ def fold(b: Builder, layer: int, affine: Affine) -> list[Launch]:
 
 def folds(b: Builder, layer: int) -> bool:
     """Whether a layer can be folded into the layer before it (`fold`)."""
-    return b.plan.graph.nodes[layer].type.name in FAMILY.types and not training.accepts(b, layer)
+    serves = b.plan.graph.nodes[layer].type.name in FAMILY.types
+    return serves and not b.planned(layer).needs_backward and not training.accepts(b, layer)
 
 
 def forward(b: Builder, layer: int) -> None:
     if training.accepts(b, layer):
         training.forward(b, layer)
+        return
+    if b.planned(layer).needs_backward:
+        still.forward(b, layer)
         return
     shape = b.shape(b.bottom(layer))
     affine = Affine.new(b, shape[1])
@@ -85,12 +88,12 @@ def absorb(b: Builder, head: int) -> None:
     """Layers of this family and a ReLU; a BatchNorm in training takes a Scale, and with it a ReLU."""
     if training.accepts(b, head):
         training.absorb(b, head)
-    else:
+    elif not b.planned(head).needs_backward:
         absorb_chain(b, head, lambda _last, reader: folds(b, reader))
 
 
 def backward(b: Builder, step: Step) -> None:
-    training.backward(b, step)
+    (training if training.accepts(b, step.layer) else still).backward(b, step)
 
 
 FAMILY = Family(("BatchNorm", "BN", "Scale", "Bias"), accepts, forward, backward, absorb, both_ways=True)

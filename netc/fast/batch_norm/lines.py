@@ -131,3 +131,23 @@ def gradient_line(
         return context.get_dummy_value()
 
     return types.void(types.IntegerLiteral(literal), *[types.intp] * 7), codegen
+
+
+@intrinsic
+def slope_line(
+    _context: Any, relu: Any, x: Any, dy: Any, dx: Any, pixels: Any, slopes: Any, factor: Any, shift: Any
+) -> Any:
+    """dx = slope * g; g: dy, with relu where x * factor + shift is positive, else 0. Without relu, x may be 0."""
+    literal = relu.literal_value
+
+    def codegen(context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
+        source, given, target, slope_at, scale_at, bias_at = pointers(b, (*arguments[1:4], *arguments[5:]))
+        slope, scale, bias = (load(b, place) for place in (slope_at, scale_at, bias_at))
+        slots = [variable(b, p) for p in (source, given, target)]
+        with Loop(b, arguments[4], slots, [PIXEL] * 3):
+            places = [b.load(slot, typ=POINTER) for slot in slots]
+            value = load(b, places[0]) if literal else constant(0)
+            store(b, b.fmul(slope, _masked(b, load(b, places[1]), value, scale, bias, literal)), places[2])
+        return context.get_dummy_value()
+
+    return types.void(types.IntegerLiteral(literal), *[types.intp] * 7), codegen

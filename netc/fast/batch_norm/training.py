@@ -1,9 +1,10 @@
-"""BatchNorm with the batch's statistics, and the Scale and ReLU that follow it: two passes each way.
+"""BatchNorm in training, and the Scale and ReLU that follow it: two passes each way.
 
 Forward goes over the bottom twice: moments, then x-hat and y together. Backward goes over the diff twice: sums of g and
 g x-hat (g being dy where ReLU passed it on), which are the gradients of Scale's bias and factor too, then
-dx = factor / std * (g - mean(g) - x-hat mean(g x-hat)). Sums are in float64: of each image over lines and pixels, then
-over images. So every pass shares its work by images, as convolutions do, and a thread's pixels stay near its core.
+dx = factor / std * (g - mean(g) - x-hat mean(g x-hat)). Every pass shares its work by images, as convolutions do, and a
+thread's pixels stay near its core. Where the statistics are stored ones (`use_global_stats`), they depend on no x:
+there are no moments, and dx = factor / std * g.
 
 The three layers are one step, forward and backward, at BatchNorm's place in the plan. Not with `keep`, where every
 gradient in between is asked for.
@@ -14,64 +15,31 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
+from netc.fast.batch_norm import still
 from netc.fast.batch_norm.affine import Affine
-from netc.fast.batch_norm.lines import add_gradients, add_moments, gradient_line, normalize_line
+from netc.fast.batch_norm.lines import add_moments, gradient_line, normalize_line
+from netc.fast.batch_norm.sums import (
+    SUMS_BYTES,
+    Batch,
+    add_gradients_of,
+    cleared,
+    doubles_at,
+    gradient_sums,
+    over_images,
+    sums_of,
+)
 from netc.fast.machine.addresses import floats
-from netc.fast.machine.emit import LANES, POINTER
 from netc.fast.machine.launch import NOTHING, Region
 from netc.fast.machine.layout import NO_BLOB, Blocked
 from netc.fast.machine.lines import line_at, share
 from netc.fast.machine.operands import Entry, Read, Update, Write, entry
 from netc.fast.program.builder import Builder
 from netc.fast.program.fuse import is_plain_relu, only_reader
-from netc.jit import carray, intrinsic, kernel
-from netc.jit import numba_types as types
+from netc.jit import carray
 from netc.kernels.geometry import BatchNormGeometry
 from netc.plan.model import Step
-
-SUMS_BYTES = 2 * 8 * LANES  # of an image's block: 16 sums and 16 sums of products, float64s
-
-
-class Batch(NamedTuple):
-    """What a batch's sums are of; values: of each channel, over all images."""
-
-    images: int
-    blocks: int
-    channels: int
-    values: int
-
-
-# ---------------------------------------------------------------- sums
-
-
-@intrinsic
-def _doubles_at(_context: Any, address: Any) -> Any:
-    def codegen(_context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
-        return b.inttoptr(arguments[0], POINTER)
-
-    return types.CPointer(types.float64)(types.intp), codegen
-
-
-@kernel
-def _cleared(place: int) -> int:
-    sums = carray(_doubles_at(place), (32,))
-    for i in range(32):
-        sums[i] = 0
-    return place
-
-
-@kernel
-def _over_images(sums: int, images: int, blocks: int, block: int) -> int:
-    """Add a block's sums of all images to those of the first, in order; their place."""
-    total = carray(_doubles_at(sums + block * 256), (32,))
-    for n in range(1, images):
-        part = carray(_doubles_at(sums + (n * blocks + block) * 256), (32,))
-        for i in range(32):
-            total[i] += part[i]
-    return sums + block * 256
-
 
 # ---------------------------------------------------------------- forward
 
@@ -80,7 +48,7 @@ def _over_images(sums: int, images: int, blocks: int, block: int) -> int:
 def _moment_sums(tid: int, nth: int, x: Read[Blocked], sums: Write[Region]) -> None:
     """sums = those of x and x^2, of each image's blocks."""
     for item in share(x.n * x.blocks, tid, nth):
-        place = _cleared(sums + item * 256)
+        place = cleared(sums + item * 256)
         for line in range(x.h):
             add_moments(line_at(x, (item // x.blocks, item % x.blocks, line)), x.w, place)
 
@@ -95,7 +63,7 @@ def _moments(
     count, channels = batch.values, batch.channels
     means, variances = floats(stored_mean, channels), floats(stored_variance, channels)
     for block in share(batch.blocks, tid, nth):
-        total = carray(_doubles_at(_over_images(sums, batch.images, batch.blocks, block)), (32,))
+        total = carray(doubles_at(over_images(sums, batch.images, batch.blocks, block)), (32,))
         middles, inverses = floats(mean + block * 64, 16), floats(inverse + block * 64, 16)
         for lane in range(16):
             middle = total[lane] / count
@@ -110,6 +78,25 @@ def _moments(
     if tid == 0:
         weight = floats(stored_weight, 1)
         weight[0] = fraction * weight[0] + 1
+
+
+@entry
+def _stored(
+    tid: int, nth: int, mean: Write[Region], inverse: Write[Region], slopes: Write[Region], factor: Read[Region],
+    stored_mean: Read[Region], stored_variance: Read[Region], stored_weight: Read[Region], channels: int, eps: float,
+) -> None:  # fmt: skip
+    """mean and inverse from the stored sums of both, and slopes = factor * inverse."""
+    if tid > 0:
+        return
+    lanes = (channels + 15) // 16 * 16
+    means, inverses, products = floats(mean, lanes), floats(inverse, lanes), floats(slopes, lanes)
+    weight = floats(stored_weight, 1)[0]
+    part = 0.0 if weight == 0 else 1.0 / weight
+    for c in range(lanes):
+        known = c < channels
+        means[c] = floats(stored_mean, channels)[c] * part if known else 0.0
+        inverses[c] = 1.0 / math.sqrt(floats(stored_variance, channels)[c] * part + eps) if known else 0.0
+        products[c] = inverses[c] * floats(factor, lanes)[c]
 
 
 @entry
@@ -132,28 +119,6 @@ def _normalize(
 # ---------------------------------------------------------------- backward
 
 
-@functools.cache
-def _gradient_sums(relu: bool) -> Entry[...]:
-    """sums = those of g and g x_hat, of each image's blocks."""
-    number = int(relu)
-
-    @entry
-    def body(
-        tid: int, nth: int, x_hat: Read[Blocked], dy: Read[Blocked], sums: Write[Region], factor: Read[Region],
-        shift: Read[Region],
-    ) -> None:  # fmt: skip
-        for item in share(x_hat.n * x_hat.blocks, tid, nth):
-            n, block = item // x_hat.blocks, item % x_hat.blocks
-            place = _cleared(sums + item * 256)
-            for line in range(x_hat.h):
-                at = n, block, line
-                add_gradients(
-                    number, line_at(x_hat, at), line_at(dy, at), x_hat.w, place, factor + block * 64, shift + block * 64
-                )
-
-    return body
-
-
 @entry
 def _gradient_means(
     tid: int, nth: int, sums: Update[Region], batch: Batch, inverse: Read[Region], factor: Read[Region],
@@ -162,13 +127,9 @@ def _gradient_means(
     """Scale's gradients; the place of a block's sums takes the means and the slope: three vectors of floats."""
     count, channels = batch.values, batch.channels
     for block in share(batch.blocks, tid, nth):
-        place = _over_images(sums, batch.images, batch.blocks, block)
-        total = carray(_doubles_at(place), (32,))
-        for lane in range(min(16, channels - block * 16)):
-            if scale_gradient:
-                floats(scale_gradient, channels)[block * 16 + lane] += total[16 + lane]
-            if bias_gradient:
-                floats(bias_gradient, channels)[block * 16 + lane] += total[lane]
+        place = over_images(sums, batch.images, batch.blocks, block)
+        total = carray(doubles_at(place), (32,))
+        add_gradients_of(block, place, channels, scale_gradient, bias_gradient)
         inverses, factors = floats(inverse + block * 64, 16), floats(factor + block * 64, 16)
         vectors = floats(place, 48)
         for lane in range(16):  # a vector is where sums were that have been read
@@ -206,11 +167,15 @@ def _gradient(relu: bool) -> Entry[...]:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What backward needs of forward: means and 1 / standard deviations in blocks, and what Scale does."""
+    """What backward needs of forward: means and 1 / standard deviations in blocks, and what Scale does.
+
+    slopes: dx / g, where it depends on parameters alone.
+    """
 
     mean: Region
     inverse: Region
     affine: Affine
+    slopes: Region = NOTHING
 
 
 def accepts(b: Builder, layer: int) -> bool:
@@ -218,21 +183,20 @@ def accepts(b: Builder, layer: int) -> bool:
     if b.plan.graph.nodes[layer].type.name != "BatchNorm":
         return False
     g = b.planned(layer).setup.known(BatchNormGeometry)
-    return not g.stored and not g.affine and not b.keep
+    return (not g.stored or b.planned(layer).needs_backward) and not g.affine and not b.keep
 
 
-def accepts_scale(b: Builder, layer: int) -> bool:
-    """Whether the layer is a Scale, and the only one that reads a BatchNorm that trains here: done together."""
-    value = b.plan.graph.values[b.plan.graph.nodes[layer].bottoms[0]]
-    head = value.producer
-    trained = head in b.accepted and accepts(b, head) and b.planned(head).needs_backward
-    return trained and len(value.consumers) == 1 and not any(b.plan.graph.nodes[head].loss_weights)
+def _is_stored(b: Builder, layer: int) -> bool:
+    return b.planned(layer).setup.known(BatchNormGeometry).stored
 
 
 def absorb(b: Builder, head: int) -> None:
     """Let a BatchNorm do the Scale that follows, and with it a ReLU."""
-    consumers = b.plan.graph.values[b.plan.graph.nodes[head].tops[0]].consumers
-    scale = consumers[0][0] if consumers else head
+    node = b.plan.graph.nodes[head]
+    readers = b.plan.graph.values[node.tops[0]].consumers
+    if len(readers) != 1 or any(node.loss_weights):
+        return
+    scale = readers[0][0]
     if b.plan.graph.nodes[scale].type.name != "Scale" or scale not in b.accepted:
         return
     if not b.planned(scale).needs_backward and b.plan.backward_planned:
@@ -247,10 +211,6 @@ def _followers(b: Builder, layer: int) -> tuple[int | None, bool]:
     """The Scale layer that is done here, and whether a ReLU is."""
     relu = [is_plain_relu(b, other) for other in b.absorbed(layer)]
     return (b.absorbed(layer)[0] if relu and not relu[0] else None), any(relu)
-
-
-def _sums(b: Builder, x: Blocked) -> tuple[Region, Batch]:
-    return b.new("sums", x.n * x.blocks * SUMS_BYTES), Batch(x.n, x.blocks, x.c, x.n * x.h * x.w)
 
 
 def forward(b: Builder, layer: int) -> None:
@@ -277,11 +237,18 @@ def _statistics(b: Builder, layer: int, x: Blocked, scale: int | None) -> Kept:
     if scale is not None:
         bias = b.param(scale, 1) if len(b.planned(scale).params) > 1 else NOTHING
         b.emit(affine.scale(b.param(scale, 0), bias), "factors")
-    sums, batch = _sums(b, x)
+    stored = {f"stored_{name}": b.param(layer, i) for i, name in enumerate(("mean", "variance", "weight"))}
+    if _is_stored(b, layer):
+        slopes = b.new("slopes", Affine.nbytes(x.c))
+        b.emit(
+            _stored(mean=mean, inverse=inverse, slopes=slopes, factor=factor, channels=x.c, eps=fields.eps, **stored),
+            "factors",
+        )
+        return Kept(mean, inverse, affine, slopes)
+    sums, batch = sums_of(b, x)
     moments = _moments(
-        sums=sums, batch=batch, mean=mean, inverse=inverse, stored_mean=b.param(layer, 0),
-        stored_variance=b.param(layer, 1), stored_weight=b.param(layer, 2), fraction=fields.moving_average_fraction,
-        eps=fields.eps,
+        sums=sums, batch=batch, mean=mean, inverse=inverse, fraction=fields.moving_average_fraction, eps=fields.eps,
+        **stored,
     )  # fmt: skip
     b.emit([_moment_sums(x=x, sums=sums), moments], "moments")
     return Kept(mean, inverse, affine)
@@ -298,10 +265,14 @@ def backward(b: Builder, step: Step) -> None:
     if scale is not None:
         for i in range(len(b.planned(scale).params)):
             wanted[i] = b.param_gradient(scale, i) or NOTHING
+    if _is_stored(b, layer):
+        seen = b.read(b.top(layer)) if any(wanted) or relu else None
+        still.gradients(b, seen, given, target, kept.affine, kept.slopes, (wanted[0], wanted[1]), relu)
+        return
     x_hat, dy = b.read(b.top(layer)), b.read(given)
-    sums, batch = _sums(b, x_hat)
+    sums, batch = sums_of(b, x_hat)
     launches = [
-        _gradient_sums(relu)(x_hat=x_hat, dy=dy, sums=sums, factor=factor, shift=shift),
+        gradient_sums(relu)(x_hat=x_hat, dy=dy, sums=sums, factor=factor, shift=shift),
         _gradient_means(
             sums=sums, batch=batch, inverse=kept.inverse, factor=factor, scale_gradient=wanted[0],
             bias_gradient=wanted[1],
