@@ -15,7 +15,8 @@ from netc.plan.budget import Fit, Make, fit
 from netc.plan.model import Plan
 from netc.plan.usage import Measure, Usage, of_plan
 from netc.report import notebook
-from netc.run.environment import exact, useful_threads
+from netc.run.environment import precision as precision_of
+from netc.run.environment import useful_threads
 from netc.schema.record import Record
 from netc.solve.rule import Rule
 from netc.solve.rules import rules
@@ -47,9 +48,10 @@ def solver_of(definition: Definition) -> Record:
 
 
 def measure(
-    executor: str = "fast", threads: int | None = None, solver: Record | None = None, update_in_backward: bool = True
-) -> Measure:
-    """What measures plans for this executor and number of threads.
+    executor: str = "fast", threads: int | None = None, solver: Record | None = None, update_in_backward: bool = True,
+    precision: str | None = None,
+) -> Measure:  # fmt: skip
+    """What measures plans for this executor, number of threads and precision (None: that of the environment).
 
     solver: that of a training run; without, there is no solver's memory, and gradients are kept. update_in_backward: it
     updates parameters in backward where it can.
@@ -70,7 +72,7 @@ def measure(
         counting: Any = import_module("netc.fast.program.usage")
         in_backward = update_in_backward and solver is not None and not any(map(needs_all_gradients, stages_of(solver)))
         updates = _updates(rule) if rule is not None and in_backward else None
-        program = lowering.lower(plan, useful_threads(plan, threads), exact(), updates)
+        program = lowering.lower(plan, useful_threads(plan, threads), precision_of(precision), updates)
         usage: Usage = counting.of_program(plan, program, kept)
         return usage
 
@@ -126,9 +128,10 @@ def within(
     threads: int | None = None,
     solver: Record | None = None,
     update_in_backward: bool = True,
+    precision: str | None = None,
 ) -> Fit:
     """The plan of least work that fits into a budget, everything counted; raises NetError(PLN010, PLN011).
 
     make: plans the net with these layers run again in backward; the other arguments are those of `measure`.
     """
-    return fit(make, measure(executor, threads, solver, update_in_backward), size(budget))
+    return fit(make, measure(executor, threads, solver, update_in_backward, precision), size(budget))

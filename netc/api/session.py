@@ -60,10 +60,10 @@ class Net(SizedNet):
     TRAIN). Data layers whose source is there are fed from it; others are inputs that the caller sets. on_bad_record:
     "stop" or "skip" a record of the data that cannot be used. synthetic: data layers and inputs hold random numbers
     that the layers can take (`netc.api.made_up`), to time a net without its data. reshape, names: as in `Solver`.
-    run_options: `executor` ("fast"; with keep "reference", whose blobs may be written), `threads`. budget: bytes
-    ("500MB") that parameters, gradients and blobs together may take; layers run again in backward until they fit, which
-    changes no bit. need_data: data layers whose data is not there are refused (DAT016) where their shape is not known.
-    allow_writes: layers that write files (HDF5Output) may do so outside the working folder.
+    run_options: `executor` ("fast"; with keep "reference", whose blobs may be written), `threads`, `precision`. budget:
+    bytes ("500MB") that parameters, gradients and blobs together may take; layers run again in backward until they fit,
+    which changes no bit. need_data: data layers whose data is not there are refused (DAT016) where their shape is not
+    known. allow_writes: layers that write files (HDF5Output) may do so outside the working folder.
     settings: as in `netc.load`, of a file. Raises NetError.
     """
 
@@ -123,9 +123,9 @@ class Net(SizedNet):
         """
         key = tuple(sorted((changes or {}).items()))
         if key not in self._generators:
-            executor, threads = self._how[0], self.threads
+            executor, _, precision = self._how
             self._generators[key] = Generator(
-                self.definition, self, changes=changes, executor=executor, threads=threads
+                self.definition, self, changes=changes, executor=executor, threads=self.threads, precision=precision
             )
         return self._generators[key].texts(text, count=count, seed=seed)[:count]
 
@@ -258,12 +258,8 @@ def _fit(
     """How to choose the layers that run again in backward: within the budget, if there is one."""
     if budget is None:
         return lambda plans: plans(())
-    executor, threads = run_options["executor"], run_options.get("threads")
-    return lambda plans: (
-        within(
-            budget, plans, executor=executor, threads=threads, solver=solver, update_in_backward=update_in_backward
-        ).plan
-    )
+    how: dict[str, Any] = {key: run_options.get(key) for key in ("executor", "threads", "precision")}
+    return lambda plans: within(budget, plans, **how, solver=solver, update_in_backward=update_in_backward).plan
 
 
 _ONE_BATCH: dict[str, Any] = {

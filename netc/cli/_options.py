@@ -12,6 +12,7 @@ import click
 from netc import language
 from netc.cli._files import STDOUT
 from netc.cli._output import take_stdout
+from netc.fast.precision import PRECISIONS
 from netc.layer import Shape
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -144,10 +145,11 @@ def executor_options(function: F) -> F:
         ),
         click.option(
             "--precision",
-            type=click.Choice(["exact", "fast"]),
+            type=click.Choice(PRECISIONS),
             expose_value=False,
             callback=_set_precision,
-            help="exact: no Winograd, sums in the documented order (default: $NETC_PRECISION, else fast).",
+            help="exact: no Winograd, sums in the documented order; bf16: products of bfloat16 numbers, where the "
+            "processor has instructions for them (default: $NETC_PRECISION, else fast).",
         ),
     ):
         function = option(function)

@@ -82,7 +82,7 @@ def _explain(net: Net) -> None:
         return
     threads = net.executor.team.threads
     peak = profiling.peak(threads)
-    _output.out.print(f"peak      {2e-9 * peak:>10.0f} GFlop/s on {threads} threads; Winograd may pass it")
+    _output.out.print(f"peak      {2e-9 * peak:>10.0f} GFlop/s on {threads} threads; Winograd and bf16 may pass it")
     for t in profiling.profile(net.executor):
         share = f"{100 * t.share(peak):>5.0f} %" if t.macs else " " * 7
         way = "backward" if t.backward else "forward"

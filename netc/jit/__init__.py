@@ -7,7 +7,7 @@ looked up when they are used.
 
 from netc.jit.apart import announce_compilation
 from netc.jit.callees import Foreign, Intrinsic, Later, intrinsic
-from netc.jit.host import FEATURES, UNKNOWN_FEATURES, features
+from netc.jit.host import BF16, FEATURES, UNKNOWN_BF16, UNKNOWN_FEATURES, bf16, features
 from netc.jit.kernels import Kernel, kernel
 from netc.jit.together import compile_all
 from netc.jit.units import Entry, Unit
@@ -20,13 +20,16 @@ carray = Foreign("numba", "carray")
 prange = Foreign("numba", "prange")
 
 __all__ = [
+    "BF16",
     "FEATURES",
+    "UNKNOWN_BF16",
     "UNKNOWN_FEATURES",
     "Entry",
     "Intrinsic",
     "Kernel",
     "Unit",
     "announce_compilation",
+    "bf16",
     "cache_warning",
     "carray",
     "cgutils",

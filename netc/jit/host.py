@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import hashlib
 import importlib
@@ -28,8 +29,19 @@ BAD_COMPILERS = Code(
     example="NETC_COMPILERS=many netc train nets/digits.net",
     fix="Use a number from 1 (no other processes) to 64, or unset it.",
 )
+UNKNOWN_BF16 = Code(
+    "RUN004",
+    "NETC_BF16 has an unknown value",
+    why="The variable says what makes products of bfloat16 numbers (`--precision bf16`): fewer of the processor's "
+    "instructions than it has, or none of them, for tests.",
+    example="NETC_BF16=fast netc time nets/lenet.net --precision bf16",
+    fix="Use amx, avx512_bf16 or emulated, or unset it.",
+)
 MOST_COMPILERS = 64
 FEATURES = ("avx512", "avx2", "plain")
+BF16 = ("amx", "avx512_bf16", "emulated")
+ASK_FOR_TILES, TILE_DATA = 0x1023, 18  # of Linux's arch_prctl: ARCH_REQ_XCOMP_PERM; the registers' number
+ARCH_PRCTL = 158  # the call's number on x86-64
 MAKERS = ("compiler.py", "kinds.py", "lines.py", "numbas.py", "objects.py")
 """The files beside this one that say what machine code is like."""
 OPTIONS = {"error_model": "numpy", "nogil": True}
@@ -53,6 +65,32 @@ def features() -> str:
         message = f"NETC_FEATURES={wanted} is not one of {', '.join(FEATURES)}"
         raise NetError(Diagnostic(UNKNOWN_FEATURES, message))
     return max(best, wanted, key=FEATURES.index)
+
+
+@functools.cache
+def bf16() -> str:
+    """What makes products of bfloat16 numbers: "amx", "avx512_bf16", or "" where the processor has neither.
+
+    `$NETC_BF16` forces that down, never up; "emulated" (float32 products of rounded numbers) is there on every
+    processor, where it is asked for. Raises NetError(RUN004).
+    """
+    wanted = os.environ.get("NETC_BF16", BF16[0])
+    if wanted not in BF16:
+        raise NetError(Diagnostic(UNKNOWN_BF16, f"NETC_BF16={wanted} is not one of {', '.join(BF16)}"))
+    host = _llvm().get_host_cpu_features() if features() == "avx512" else {}
+    there = {
+        "amx": host.get("amx-bf16") and host.get("avx512bf16") and wanted == "amx" and _has_tiles(),
+        "avx512_bf16": host.get("avx512bf16"),
+        "emulated": wanted == "emulated",
+    }
+    return next((way for way in BF16[BF16.index(wanted) :] if there[way]), "")
+
+
+def _has_tiles() -> bool:
+    """Whether the system lets this process, and threads that it starts, use the tile registers (AMX): it asks."""
+    if not sys.platform.startswith("linux"):
+        return False
+    return bool(ctypes.CDLL(None).syscall(ARCH_PRCTL, ASK_FOR_TILES, TILE_DATA) == 0)
 
 
 def forced() -> bool:

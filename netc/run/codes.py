@@ -79,6 +79,14 @@ EXECUTOR = Code(
     why="A net is run by the reference executor (each layer's own kernels) or by the fast one.",
     fix='Use "reference" or "fast".',
 )
+REFERENCE_BF16 = Code(
+    "RUN072",
+    "bf16 was asked of the reference executor",
+    why="The reference executor defines the numbers: each layer's own kernels, in float32 or float64. Products of "
+    "bfloat16 numbers are the fast executor's.",
+    example='netc.Net("nets/lenet.net", keep=True, precision="bf16")  # keep: on the reference executor',
+    fix='Ask for the fast executor, too (`executor="fast"`), or for no precision.',
+)
 WEIGHTS_SHAPE = Code(
     "SNP010",
     "weights do not fit the net",

@@ -20,6 +20,7 @@ from netc.fast.machine.layout import plain as plain_at
 from netc.fast.machine.moves import unpack
 from netc.fast.machine.operands import touched
 from netc.fast.machine.walk import WALKER, Team
+from netc.fast.precision import Precision
 from netc.fast.program.done import done_with
 from netc.fast.program.lower import Lowered, lower
 from netc.fast.program.lowered import Item, Updates
@@ -29,7 +30,8 @@ from netc.jit import compile_all
 from netc.layer import Array, Buffer, Call, Setup, Shape
 from netc.plan.model import Step
 from netc.run.arena import aligned_bytes
-from netc.run.environment import exact, useful_threads
+from netc.run.environment import precision as precision_of
+from netc.run.environment import useful_threads
 from netc.run.executor import Buckets, Executor, Storage
 from netc.run.packed import Checksum, Packed
 from netc.run.reference import Reference
@@ -56,9 +58,11 @@ class Segment:
 NOWHERE = -2  # before any wave, and before what lives for ever
 
 
-def executor(storage: Storage, threads: int | None = None) -> Executor:
+def executor(storage: Storage, threads: int | None = None, precision: str | None = None) -> Executor:
     """A fast executor; the reference one for other types than float32, for which there are no compiled steps."""
-    return Fast(storage, threads) if storage.dtype == np.dtype(np.float32) else Reference(storage)
+    if storage.dtype != np.dtype(np.float32):
+        return Reference(storage)
+    return Fast(storage, threads, precision=precision_of(precision))
 
 
 class Fast(Steps):
@@ -68,12 +72,14 @@ class Fast(Steps):
     """
 
     def __init__(
-        self, storage: Storage, threads: int | None = None, updates: Updates | None = None, first: Fast | None = None
-    ) -> None:
+        self, storage: Storage, threads: int | None = None, updates: Updates | None = None, first: Fast | None = None,
+        precision: Precision = "fast",
+    ) -> None:  # fmt: skip
         super().__init__(storage)
         self.team = Team(useful_threads(self.plan, threads))
+        self.precision: Precision = precision if first is None else first.precision
         if first is None:
-            self.program: Lowered = lower(self.plan, self.team.threads, exact(), updates)
+            self.program: Lowered = lower(self.plan, self.team.threads, precision, updates)
             verify(self.program)
             self.arena = aligned_bytes(self.program.planned_bytes)
             self._packed = Packed(self.arena[self.own_bytes :])
@@ -140,14 +146,15 @@ class Fast(Steps):
 
     def updating(self, updates: Updates) -> Fast:
         """An executor of the same plan that can make updates in backward; it starts anew."""
-        return Fast(self.storage, self.team.threads, updates)
+        return Fast(self.storage, self.team.threads, updates, precision=self.precision)
 
     def replica(self, storage: Storage) -> Fast:
         """An executor of the same program on blobs of its own, which makes no updates.
 
         The storage's parameters are this one's.
         """
-        return Fast(storage, self.team.threads, first=None if self.program.updating else self)
+        first = None if self.program.updating else self
+        return Fast(storage, self.team.threads, first=first, precision=self.precision)
 
     def backward_and_update(self) -> None:
         """All of backward, and every parameter's update as soon as its gradient is complete."""

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from copy import copy
 from dataclasses import dataclass, replace
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, cast
 
 import numpy as np
@@ -19,7 +18,6 @@ from netc.plan import again
 from netc.plan.model import Plan
 from netc.plan.turns import Turn, learned
 from netc.run.codes import (
-    EXECUTOR,
     INPUT_SHAPE,
     NO_BACKWARD,
     NO_DATA,
@@ -27,8 +25,9 @@ from netc.run.codes import (
     UNKNOWN_BLOB,
     UNKNOWN_LAYER,
 )
-from netc.run.environment import thread_count
+from netc.run.environment import precision as precision_of
 from netc.run.executor import Buckets, Executor, Feed, Observer, Storage
+from netc.run.executors import executor_of
 from netc.run.inside import Blobs, Params, lookup
 from netc.run.parameters import Parameter, Parameters
 from netc.run.reach import Reach
@@ -62,6 +61,7 @@ class RunOptions(TypedDict, total=False):
 
     executor: str
     threads: int | None
+    precision: str | None
     debug: bool
     writes: Where
 
@@ -74,9 +74,11 @@ class Net:
     feeds: sources of data layers, by layer name; the tops of other data layers are inputs that the caller sets.
     executor: "reference" (each layer's own kernels) or "fast" (the compiled step, on `threads` threads: all cores by
     default; the bits do not depend on it).
+    precision: of the fast executor's products: "fast", "exact" (no Winograd) or "bf16" (of bfloat16 numbers, with
+    float32 sums, on a processor that has instructions for them); None: what $NETC_PRECISION says, else "fast".
     writes: where layers that write files (HDF5Output) may do so: "nowhere", "here" (the working folder), "anywhere".
     debug: poison memory that is not alive with NaN, and check what each step writes (slow; reference executor only).
-    Raises NetError(RUN015, RUN019, RUN020).
+    Raises NetError(RUN015, RUN019, RUN020, RUN070, RUN071, RUN072).
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class Net:
         debug: bool = False,
         executor: str = "reference",
         threads: int | None = None,
+        precision: str | None = None,
         writes: Where = "nowhere",
     ) -> None:
         self.plan = plan
@@ -106,8 +109,8 @@ class Net:
         self._check_writes()
         self._empty = [n for n in self.graph.nodes if n.type.role.fed != "caller" and self._is_filled_by_caller(n)]
         self.executor: Executor
-        self._how = executor, debug
-        self.executor, self.threads = _executor(executor, self._storage, debug, threads)
+        self._how = executor, debug, precision
+        self.executor, self.threads = executor_of(*self._how, self._storage, threads)
         self._own = self.executor  # of the program; while somebody observes, another one may run it
         self._observer: Observer | None = None
         self._updates: Updates | None = None
@@ -380,6 +383,11 @@ class Net:
             self._reach.lose()
 
     @property
+    def precision(self) -> str:
+        """How the products of the fast executor are made."""
+        return precision_of(self._how[2])
+
+    @property
     def executor_name(self) -> str:
         """How it is run: "reference" or "fast"."""
         return self._how[0]
@@ -419,8 +427,7 @@ class Net:
         storage = replace(self._storage, plan=plan, inputs={}, seeds={}, observer=None)
         if like is not None and self._updates is None:
             return Program(plan, storage, like.executor.replica(storage))
-        name, debug = self._how
-        executor, _ = _executor(name, storage, debug, self.threads)
+        executor, _ = executor_of(*self._how, storage, self.threads)
         if self._updates is not None and hasattr(executor, "updating"):
             executor = executor.updating(self._updates)
         return Program(plan, storage, executor)
@@ -480,13 +487,3 @@ def _with_state(executor: Executor, other: Executor) -> Executor:
         if key in theirs and theirs[key].shape == array.shape:
             array[...] = theirs[key]
     return executor
-
-
-def _executor(name: str, storage: Storage, debug: bool, threads: int | None) -> tuple[Executor, int]:
-    if name == "reference":
-        return Reference(storage, debug), 1
-    if name == "fast":
-        fast: Any = import_module("netc.run.fast")  # only when asked for: its kernels are costly to import
-        count = threads or thread_count()
-        return cast(Executor, fast.executor(storage, count)), count
-    raise NetError(Diagnostic(EXECUTOR, f'there is no executor "{name}"'))

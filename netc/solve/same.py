@@ -12,7 +12,6 @@ import numpy as np
 from netc.errors import Diagnostic, NetError
 from netc.jit.host import processor
 from netc.run import Net
-from netc.run.environment import exact
 from netc.run.weights import weights_of
 from netc.schema.wire import encode
 from netc.solve.ranks import Ranks
@@ -56,7 +55,7 @@ def _processor(_: Training) -> str:
 
 def _precision(training: Training) -> str:
     net = training.net
-    return f"{net.dtype}, {net.executor_name}, {'exact' if exact() else 'fast'}"
+    return f"{net.dtype}, {net.executor_name}, {net.precision}"
 
 
 def _definition(training: Training) -> str:

@@ -34,7 +34,7 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Reader:
         shutil.copytree(ROOT / name, tmp_path / name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NO_COLOR", "1")
-    for name in ("NETC_THREADS", "NETC_PRECISION", "NETC_FEATURES", "NETC_ALLOW_PYTHON"):
+    for name in ("NETC_THREADS", "NETC_PRECISION", "NETC_FEATURES", "NETC_BF16", "NETC_ALLOW_PYTHON"):
         monkeypatch.delenv(name, raising=False)
     return Reader(tmp_path)
 

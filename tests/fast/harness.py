@@ -7,6 +7,10 @@ import numpy as np
 from netc.fast.machine.launch import Launch, Region, bind
 from netc.fast.machine.layout import Blocked
 from netc.fast.machine.walk import Team
+from netc.jit import BF16, bf16
+
+BF16_WAYS = BF16[BF16.index(bf16() or "emulated") :]
+"""How products of bfloat16 numbers can be made here."""
 
 
 class Bench:

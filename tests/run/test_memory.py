@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from netc.api import planning
+from netc.fast.precision import Precision
 from netc.fast.program.lower import lower
 
 ROOT = Path(__file__).parents[2]
@@ -22,11 +23,13 @@ TRAINED = [
 
 
 @pytest.mark.parametrize("threads", [1, 2, 8])
-@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize("precision", ["fast", "exact"])
 @pytest.mark.parametrize(("net", "batch"), TRAINED)
-def test_training_needs_little_more_than_what_lives_at_once(net: str, batch: int, threads: int, exact: bool) -> None:
+def test_training_needs_little_more_than_what_lives_at_once(
+    net: str, batch: int, threads: int, precision: Precision
+) -> None:
     """Blocked blobs, packed parameters and workspace counted."""
-    program = lower(planning.plan(ROOT / net, "TRAIN", batch=batch), threads, exact)
+    program = lower(planning.plan(ROOT / net, "TRAIN", batch=batch), threads, precision)
     assert program.lower_bound_bytes <= program.planned_bytes <= 1.05 * program.lower_bound_bytes
 
 

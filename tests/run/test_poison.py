@@ -25,15 +25,17 @@ from netc.fast.machine.access import Access
 from netc.fast.machine.launch import Launch, Region, bind
 from netc.fast.machine.operands import touched
 from netc.fast.machine.walk import Team
+from netc.fast.program import copies
 from netc.fast.program.families import family_of
 from netc.fast.program.lowered import External
 from netc.fast.winograd import cut
 from netc.jit import Entry
 from netc.layer import Array, LayerType
 from netc.plan.model import Plan
-from netc.run import Net
+from netc.run import Net, environment
 from netc.run.fast import Fast
 from netc.solve import Solver, compiled
+from tests.fast.harness import BF16_WAYS
 from tests.plan.random_nets import random_net
 from tests.run.common import planned, solver_record
 from tools.attack._nets import RandomNet
@@ -191,6 +193,21 @@ loss = NegativeSamplingLoss(z, label) {
   num_output: 4 negative: 3 frequency: [8, 4, 0, 1] param { lazy: true } weight_filler { type: "xavier" } }
 """,
 }
+BF16 = """
+data = Input() { shape { dim: [3, 3, 18, 19] } }
+label = Input() { shape { dim: 3 } }
+z = Convolution(data) { num_output: 40 kernel_size: 5 pad: 2 stride: 2 }
+a = Convolution(z) { num_output: 80 kernel_size: 3 pad: 1 }
+a = ReLU(a)
+b = Convolution(a) { num_output: 37 kernel_size: 1 stride: 2 }
+c = Convolution(a) { num_output: 37 kernel_size: 3 pad: 1 stride: 2 }
+d = Eltwise(b, c)
+d = Convolution(d) { num_output: 48 kernel_size: 3 pad: 2 dilation: 2 }
+d = Convolution(d) { num_output: 64 kernel_size: 1 }
+d = Convolution(d) { num_output: 64 kernel_size: 3 group: 2 }
+"""
+BF16_TRAINED = f"{BF16}ip = InnerProduct(d) {{ num_output: 4 }}\nloss = SoftmaxWithLoss(ip, label)"
+BF16_FROZEN = f"{BF16}ip = InnerProduct(d) {{ num_output: 21 }}"
 FROZEN = """
 data = Input() { shape { dim: [2, 20, 8, 8] } }
 a = Convolution(data) { num_output: 20 kernel_size: 3 }
@@ -220,8 +237,15 @@ SOLVERS = (SOLVER, f'{SOLVER} type: "Adam"')
 UPDATED = ("lenet", "rows")
 
 
-def net_of(plan: Plan, threads: int = 2) -> Net:
-    net = Net(plan, executor="fast", threads=threads)
+@pytest.fixture(autouse=True)
+def _emulated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Products of bfloat16 numbers on any processor, by all their kernels."""
+    for module in (copies, environment):
+        monkeypatch.setattr(module, "bf16", lambda: "amx" if "amx" in BF16_WAYS else "emulated")
+
+
+def net_of(plan: Plan, threads: int = 2, precision: str | None = None) -> Net:
+    net = Net(plan, executor="fast", threads=threads, precision=precision)
     random = np.random.default_rng(0)
     for name, array in net.inputs.items():
         whole = "label" in name or array.ndim == 1
@@ -232,6 +256,10 @@ def net_of(plan: Plan, threads: int = 2) -> Net:
 def case(name: str) -> Net:
     if name == "frozen":
         return net_of(planning.plan(loads(FROZEN), "TEST", training=False))
+    if name == "bf16":
+        return net_of(planning.plan(loads(BF16_TRAINED), "TRAIN"), precision="bf16")
+    if name == "bf16, frozen":
+        return net_of(planning.plan(loads(BF16_FROZEN), "TEST", training=False), precision="bf16")
     return net_of(planning.plan(loads(NETS.get(name) or behind_convolutions(catalogue().types[name])), "TRAIN"))
 
 
@@ -253,7 +281,7 @@ def without_nets() -> list[str]:
     return sorted(t.name for t in types if not have & {t.name, *t.aliases})
 
 
-CASES = [*NETS, "frozen", *without_nets()]
+CASES = [*NETS, "frozen", "bf16", "bf16, frozen", *without_nets()]
 
 # ---------------------------------------------------------------- all there are
 

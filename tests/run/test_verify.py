@@ -12,6 +12,8 @@ import pytest
 from netc.api import planning
 from netc.api.definition import loads
 from netc.errors import NetError
+from netc.fast.precision import Precision
+from netc.fast.program import copies
 from netc.fast.program.lower import Lowered, lower
 from netc.fast.program.lowered import Item
 from netc.fast.program.verify import verify, verify_placement
@@ -55,10 +57,12 @@ def test_the_gallery_holds(net: Path, phase: str) -> None:
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_random_nets_hold(seed: int) -> None:
-    for threads, exact in ((1, True), (3, False)):
-        verify(lower(planned(random_net(seed)), threads, exact))
-        verify(lower(planned(random_net(seed), keep=True), threads, exact))
+def test_random_nets_hold(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(copies, "bf16", lambda: "emulated")
+    ways: list[tuple[int, Precision]] = [(1, "exact"), (3, "fast"), (2, "bf16")]
+    for threads, precision in ways:
+        verify(lower(planned(random_net(seed)), threads, precision))
+        verify(lower(planned(random_net(seed), keep=True), threads, precision))
 
 
 # ---------------------------------------------------------------- what was broken on purpose
@@ -169,7 +173,7 @@ def test_a_sum_in_place_of_the_convolution_s_own_bottom_is_a_step_of_its_own(mon
     """
     monkeypatch.setenv("NETC_PRECISION", "exact")
     plan = planning.plan(loads(text), "TEST")
-    verify(lower(plan, threads=2, exact=True))
+    verify(lower(plan, threads=2, precision="exact"))
     nets, random = [Net(plan, seed=1), Net(plan, seed=1, executor="fast", threads=2)], np.random.default_rng(0)
     data = random.standard_normal((2, 16, 12, 12))
     weights = [0.1 * random.standard_normal(b.data.shape) for b in nets[0].parameters.all]

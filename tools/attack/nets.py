@@ -3,8 +3,9 @@
 Each net (a function of its seed) is run with every blob in memory of its own on the reference executor: the oracle.
 Held against it are, over two passes with gradients: the reference executor on the planned memory and with layers that
 run again in backward (the same bits); the fast executor on the planned memory, and with every blob kept, also by parts
-of a pass (close), and with another number of threads (the same bits as with the first). What is formatted, expanded and
-written must read the same; weights that go through a file must come back the same.
+of a pass (close), and with another number of threads (the same bits as with the first); some nets with products of
+bfloat16 numbers, where the processor has them. What is formatted, expanded and written must read the same; weights that
+go through a file must come back the same.
 
 Close means within a tolerance of each array's largest value. Next to a kink (a ReLU's corner, two equal maxima)
 rounding decides, and a gradient may jump; sums may cancel. So, where an array is further off, the oracle says how far
@@ -33,6 +34,7 @@ from netc.catalogue import catalogue
 from netc.convert import hdf5, safetensors
 from netc.errors import NetError
 from netc.graph import State, build
+from netc.jit import bf16
 from netc.language.format import format_text
 from netc.layer import Array, Input, Phase
 from netc.plan import plan
@@ -46,7 +48,7 @@ from tools.attack import Tally
 from tools.attack._threads import all_threads
 from tools.attack._wide_nets import WideNet, values
 
-TOLERANCE = {"exact": 2e-5, "fast": 2e-4}  # of an array's largest value
+TOLERANCE = {"exact": 2e-5, "fast": 2e-4, "bf16": 2e-2}  # of an array's largest value
 SHAKES = 12
 SLACK = 4  # shaking moves inputs and parameters; what rounds on the way between them adds to that
 MOST_REDUCTIONS = 80
@@ -72,7 +74,10 @@ class Case:
         phase: Phase = random.choice(("TRAIN", "TRAIN", "TEST"))
         net = WideNet(random, phase)
         training, precision = phase == "TRAIN" or random.random() < 0.2, random.choice(("exact", "fast"))
-        return Case(seed, net.text, phase, training, precision, random.randint(1, 3), net.given, tuple(net.types))
+        threads = random.randint(1, 3)
+        if bf16() and random.random() < 0.3:
+            precision = "bf16"
+        return Case(seed, net.text, phase, training, precision, threads, net.given, tuple(net.types))
 
     def planned(self, **options: Any) -> Plan:
         definition = loads(self.text)

@@ -51,6 +51,7 @@ CASES = (
     Case("ResNet-50", HERE / "nets/resnet50.prototxt", 8, False),
     Case("SqueezeNet", HERE / "nets/squeezenet_v1.1.prototxt", 8, False),
     Case("VGG16", GALLERY / "vgg16.net", 1, False),
+    Case("VGG16", GALLERY / "vgg16.net", 8, False),
     Case("MobileNet-v1", GALLERY / "mobilenet_v1.net", 8, False),
     Case("MobileNet-v2", GALLERY / "mobilenet_v2.net", 8, False),
     Case("LSTM", HERE / "nets/lstm.prototxt", 32, True, words=True),
@@ -61,11 +62,11 @@ CASES = (
 )
 
 
-def open_net(case: Case, threads: int, executor: str = "fast") -> Net:
+def open_net(case: Case, threads: int, executor: str = "fast", precision: str | None = None) -> Net:
     """The net with random data and parameters."""
     batch = None if case.words else case.batch  # of sequences it is the second axis: as the file says
     planned = plan(load(case.file, settings=case.settings), "TRAIN" if case.train else "TEST", batch=batch)
-    net = Net(planned, seed=1, executor=executor, threads=threads)
+    net = Net(planned, seed=1, executor=executor, threads=threads, precision=precision)
     fill_inputs(net, 0)
     draw(net, np.random.default_rng(0))
     return net

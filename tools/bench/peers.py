@@ -178,13 +178,22 @@ def _function(node: Any, x: list[Any], label: Any) -> Any:
 
 
 def torch_call(case: Case, net: Net, threads: int, layout: str) -> Callable[[], object]:
-    """What is timed, in a memory format: nchw or channels_last."""
+    """What is timed, in a memory format: nchw or channels_last; "channels_last bf16": with products in bfloat16."""
     torch.set_num_threads(threads)
-    memory_format = torch.channels_last if layout == "channels_last" else torch.contiguous_format
+    memory_format = torch.channels_last if layout.startswith("channels_last") else torch.contiguous_format
     module = WHOLE.get(case.name, Module)(net, case.train).to(memory_format=memory_format)
     image, label = _tensors(net)
     image = image.contiguous(memory_format=memory_format)
-    return _step(module, image, label) if case.train else _forward(module, image)
+    call = _step(module, image, label) if case.train else _forward(module, image)
+    return _in_bf16(call) if layout.endswith("bf16") else call
+
+
+def _in_bf16(call: Callable[[], object]) -> Callable[[], object]:
+    def cast() -> object:
+        with torch.autocast("cpu", torch.bfloat16):
+            return call()
+
+    return cast
 
 
 def _tensors(net: Net) -> tuple[Any, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from netc.fast import batch_norm, dropout, eltwise, winograd
 from netc.fast.activation import activation, is_activation
 from netc.fast.batch_norm.affine import Affine
-from netc.fast.convolution import depthwise, few, groups, lines, parts
+from netc.fast.convolution import depthwise, few, groups, lines, parts, rounded
 from netc.fast.convolution.geometry import Conv
 from netc.fast.convolution.groups import by_channel, whole
 from netc.fast.convolution.weights import BACKWARD, FIRST, FORWARD
@@ -51,11 +51,16 @@ def accepts(b: Builder, layer: int) -> Layout | None:
     conv = whole(given)
     if _is_last(b, layer, conv):
         return "plain"
-    if not _is_first(b, layer, conv):
+    step, images = b.backward_of(layer), b.shape(b.bottom(layer))[0]
+    if rounded.chosen(b, conv, images):
+        rounded.want(b, layer, conv)
+    if not _is_first(b, layer, conv) and (step is not None or not rounded.chosen(b, conv, images)):
         b.want(b.bottom(layer), conv.halo)
-    step = b.backward_of(layer)
     if step is not None and step.bottom_diffs[0] is not None:
-        b.want(step.top_diffs[0], conv.gradient_halo)
+        if rounded.chosen_back(b, conv, images):
+            rounded.want_back(b, step.top_diffs[0], conv)
+        else:
+            b.want(step.top_diffs[0], conv.gradient_halo)
     return "blocked"
 
 
@@ -73,17 +78,24 @@ def forward(b: Builder, layer: int) -> None:
     change = activation(b, layer, laid.outputs, laid.groups)
     top = b.top(b.last_of(layer))
     if _is_first(b, layer, conv):
-        weights = parts.weights(b, layer, conv, FIRST, factor)
         x = b.read_padded(b.bottom(layer), conv.halo)
+        if rounded.chosen_first(b, conv):
+            rounded.forward_first(b, layer, x, bias, conv, change, factor)
+            return
+        weights = parts.weights(b, layer, conv, FIRST, factor)
         b.emit(lines.forward_first(x, weights, bias, b.write(top), conv, change), "first convolution")
         return
-    blob = b.read(b.bottom(layer))
     if by_channel(conv):
+        blob = b.read(b.bottom(layer))
         weights = parts.weights(b, layer, conv, FORWARD, factor)
         b.emit(depthwise.forward(blob, weights, bias, b.write(top), conv, change), "depthwise convolution")
         return
     sums = [other for other in b.absorbed(layer) if _is_sum(b, other)]
     add = b.read(_other_operand(b, sums[0], layer)) if sums else NO_BLOB
+    if rounded.chosen(b, conv, b.shape(b.bottom(layer))[0]):
+        rounded.forward(b, layer, bias, conv, change, add, factor)
+        return
+    blob = b.read(b.bottom(layer))
     if winograd.chosen(b, conv, blob.n):
         winograd.forward(b, blob, layer, bias, b.write(top), conv, change, add, factor)
         return
@@ -116,22 +128,28 @@ def backward(b: Builder, step: Step) -> None:
         _weight_gradient(b, layer, dy, place, conv)
         groups.collect_gradient(b, given, place, gradient)
     if (target := step.bottom_diffs[0]) is not None:
-        _data_gradient(b, layer, dy, target, conv)
+        _data_gradient(b, layer, step.top_diffs[0], target, conv)
 
 
 def _weight_gradient(b: Builder, layer: int, dy: Blocked, target: Region, conv: Conv) -> None:
     if _is_first(b, layer, conv):
         parts.weight_gradient(b, b.read_padded(b.bottom(layer), conv.halo), dy, target, conv)
+    elif rounded.chosen_for_weights(b, conv, dy.n):
+        rounded.weight_gradient(b, b.read(b.bottom(layer)), dy, target, conv)
     elif not by_channel(conv) and winograd.chosen_for_weights(b, conv, dy.n):
         winograd.weight_gradient(b, b.read(b.bottom(layer)), dy, target, conv)
     else:
         parts.weight_gradient(b, b.read(b.bottom(layer)), dy, target, conv)
 
 
-def _data_gradient(b: Builder, layer: int, dy: Blocked, target: int, conv: Conv) -> None:
+def _data_gradient(b: Builder, layer: int, slot: int, target: int, conv: Conv) -> None:
+    dy = b.read(slot)
     if by_channel(conv):
         weights = parts.weights(b, layer, conv, BACKWARD)
         b.emit(depthwise.data_gradient(dy, weights, NOTHING, b.write(target), conv), "depthwise data gradient")
+    elif rounded.chosen_back(b, conv, dy.n):
+        dx, add = b.write_or_add(target)
+        rounded.data_gradient(b, layer, slot, dx, conv, add)
     elif winograd.chosen_back(b, conv, dy.n):
         dx, add = b.write_or_add(target)
         winograd.data_gradient(b, dy, layer, dx, conv, add)

@@ -170,33 +170,62 @@ def _lines(rows: int, rest: int, vectors: int, unroll: int, a_row: int) -> Entry
 
     @body.touches
     def _(o: Any) -> Iterator[Access]:
-        s, planes, down, across = o.sums, o.planes, o.down, o.across
-        b_in = s.kh * s.kw * cell
-        pixels, outs = s.full * rows + rest, s.parts * vectors
+        s, planes, down, across, outs = o.sums, o.planes, o.down, o.across, o.sums.parts * vectors
         reached = (down.first + t * down.step + j * down.reach for t in range(down.positions) for j in range(down.taps))
         ins = s.ins if any(0 <= line < planes.h for line in reached) else 0
-        corner = o.source + (down.first * planes.line + across.first * pixel)
-        yield box(
-            "read", corner, pixel, (o.y.n, planes.image), (s.groups, s.ins * planes.plane),
-            (down.positions, down.step * planes.line), (pixels, a_row), (ins, planes.plane),
-            (down.taps, down.reach * planes.line), (across.taps, across.reach * pixel),
-        )  # fmt: skip
-        block = o.weights + ((down.cell * s.kw + across.cell) * cell + s.first * s.ins * b_in)
-        yield box(
-            "read", block, cell, (s.groups, s.outs * s.ins * b_in), (outs, s.ins * b_in), (s.ins, b_in),
-            (down.taps, down.skip * s.kw * cell), (across.taps, across.skip * cell),
-        )  # fmt: skip
-        for by_channel in (o.bias, o.activation.slopes):
-            yield box("read", by_channel + s.first * PIXEL, PIXEL, (s.groups, s.outs * PIXEL), (outs, PIXEL))
-        modes: tuple[tuple[Mode, Ref], ...] = ("read", o.add), ("write", o.y.inner)
-        for mode, place in modes:
-            start = place + (s.first * o.y.plane + down.start * o.y.line + across.start * PIXEL)
-            yield box(
-                mode, start, PIXEL, (o.y.n, o.y.image), (s.groups, s.outs * o.y.plane), (outs, o.y.plane),
-                (down.positions, down.stride * o.y.line), (pixels, across.stride * PIXEL),
-            )  # fmt: skip
+        yield read_pixels(o.source, planes, pixel, o.y.n, s._replace(ins=ins), down, across)
+        yield from read_by_channel(o, cell, outs)
+        lies = Lying(o.y.image, o.y.plane, o.y.line, PIXEL)
+        yield target_pixels("read", o.add, lies, o.y.n, s, outs, down, across)
+        yield target_pixels("write", o.y.inner, lies, o.y.n, s, outs, down, across)
 
     return body
+
+
+# ---------------------------------------------------------------- what sums touch
+
+
+class Lying(NamedTuple):
+    """How a target lies: bytes between images, planes, lines and pixels."""
+
+    image: int
+    plane: int
+    line: int
+    pixel: int
+
+
+def read_pixels(source: Ref, lies: Any, pixel: int, n: int, sums: Any, down: Taps, across: Taps) -> Access:
+    """What sums read of n images of a source of so many bytes a pixel."""
+    corner = source + (down.first * lies.line + across.first * pixel)
+    return box(
+        "read", corner, pixel, (n, lies.image), (sums.groups, sums.ins * lies.plane),
+        (down.positions, down.step * lies.line), (across.positions, across.step * pixel), (sums.ins, lies.plane),
+        (down.taps, down.reach * lies.line), (across.taps, across.reach * pixel),
+    )  # fmt: skip
+
+
+def read_by_channel(o: Any, cell: int, outs: int) -> Iterator[Access]:
+    """What they read of weights, biases and slopes for `outs` blocks of each group; cell: bytes of a cell's weights of
+    a source plane."""
+    s, down, across, b_in = o.sums, o.down, o.across, o.sums.kh * o.sums.kw * cell
+    block = o.weights + ((down.cell * s.kw + across.cell) * cell + s.first * s.ins * b_in)
+    yield box(
+        "read", block, cell, (s.groups, s.outs * s.ins * b_in), (outs, s.ins * b_in), (s.ins, b_in),
+        (down.taps, down.skip * s.kw * cell), (across.taps, across.skip * cell),
+    )  # fmt: skip
+    for by_channel in (o.bias, o.activation.slopes):
+        yield box("read", by_channel + s.first * PIXEL, PIXEL, (s.groups, s.outs * PIXEL), (outs, PIXEL))
+
+
+def target_pixels(
+    mode: Mode, place: Ref, lies: Lying, n: int, sums: Any, outs: int, down: Taps, across: Taps
+) -> Access:  # fmt: skip
+    """What they do with `outs` blocks of each group of a target."""
+    start = place + (sums.first * lies.plane + down.start * lies.line + across.start * lies.pixel)
+    return box(
+        mode, start, PIXEL, (n, lies.image), (sums.groups, sums.outs * lies.plane), (outs, lies.plane),
+        (down.positions, down.stride * lies.line), (across.positions, across.stride * lies.pixel),
+    )  # fmt: skip
 
 
 @kernel

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NamedTuple
 
-from netc.fast.convolution.geometry import Conv
+from netc.fast.convolution.geometry import BLOCK, Conv
 from netc.fast.machine.addresses import floats, zero
+from netc.fast.machine.bf16 import pair_rows
 from netc.fast.machine.emit import (
     I64,
     LANES,
@@ -29,8 +31,8 @@ from netc.fast.machine.emit import (
 from netc.fast.machine.launch import NOTHING, Launch, Region
 from netc.fast.machine.layout import blocks
 from netc.fast.machine.lines import share
-from netc.fast.machine.operands import Read, Update, Write, entry
-from netc.jit import intrinsic, ir
+from netc.fast.machine.operands import Entry, Read, Scratch, Update, Write, entry
+from netc.jit import intrinsic, ir, kernel
 from netc.jit import numba_types as types
 
 FORWARD, BACKWARD, FIRST = 0, 1, 2
@@ -67,6 +69,25 @@ def pack_weights(source: Region, packed: Region, conv: Conv, order: int = FORWAR
     return _pack(source=source, packed=packed, factor=factor, sizes=_sizes(conv), order=order)
 
 
+def pair_bytes(conv: Conv, order: int = FORWARD) -> int:
+    """The size of weights that are packed in words of two channels."""
+    summed, others = (conv.in_blocks, conv.out_blocks)[:: -1 if order == BACKWARD else 1]
+    return conv.groups * others * -(-summed // 2) * conv.cells * BLOCK
+
+
+def pack_pairs(
+    way: int, source: Region, packed: Region, scratch: Region, conv: Conv, order: int = FORWARD,
+    factor: Region = NOTHING,
+) -> Launch:  # fmt: skip
+    """The same in bfloat16, in words of two of the channels that are summed over (`machine.bf16`).
+
+    scratch: a block of weights for each thread.
+    """
+    sizes = _sizes(conv)
+    pack = _pack_pairs(way)
+    return pack(source=source, packed=packed, factor=factor, scratch=scratch, sizes=sizes, order=order)
+
+
 def add_weight_gradient(packed: Region, target: Region, conv: Conv, order: int = FORWARD) -> Launch:
     """target (OIHW) += the packed gradient."""
     return _add(packed=packed, target=target, sizes=_sizes(conv), order=order)
@@ -82,35 +103,65 @@ def add_bias_gradient(packed: Region, target: Region, conv: Conv) -> Launch:
     return _add_bias(packed=packed, target=target, sizes=_sizes(conv))
 
 
+@kernel
+def pack_unit(source: int, factor: int, start: int, group: int, ob: int, ib: int, sizes: Sizes, order: int) -> None:
+    """The weights of one block of a group's outputs and one of its inputs, as they are packed in this order."""
+    outs, ins, cells = sizes.outs, sizes.ins, sizes.cells
+    lanes = ins if order == 2 else 16
+    here_out, here_in = min(16, outs - ob * 16), min(lanes, ins - ib * lanes)
+    if here_in < lanes:
+        zero(start, lanes * cells * 64)
+    first = source + ((group * outs + ob * 16) * ins + ib * lanes) * cells * 4
+    scale = factor + (group * ((outs + 15) // 16) + ob) * 64 if factor else 0
+    columns = here_in * cells
+    cell_step, lane_step = (64, cells * 64) if order == 2 else (1024, 64)
+    for column in range(0, columns, 16):
+        spread_block(
+            first + column * 4, ins * cells * 4, start, column, cells, cell_step, lane_step, here_out,
+            min(16, columns - column), scale,
+        )  # fmt: skip
+    if order == 1:
+        for cell in range(cells):
+            transpose_block(start + cell * 1024, 64, start + cell * 1024, 64, 16, 16, 16)
+
+
 @entry
 def _pack(
     tid: int, nth: int, source: Read[Region], packed: Write[Region], factor: Read[Region], sizes: Sizes, order: int
 ) -> None:
-    groups, outs, ins, cells = sizes.groups, sizes.outs, sizes.ins, sizes.cells
-    out_blocks = (outs + 15) // 16
-    lanes = ins if order == 2 else 16
-    in_blocks = 1 if order == 2 else (ins + 15) // 16
-    block_bytes = lanes * cells * 64
-    for unit in share(groups * out_blocks * in_blocks, tid, nth):
+    out_blocks = (sizes.outs + 15) // 16
+    lanes = sizes.ins if order == 2 else 16
+    in_blocks = 1 if order == 2 else (sizes.ins + 15) // 16
+    for unit in share(sizes.groups * out_blocks * in_blocks, tid, nth):
         ib, rest = unit % in_blocks, unit // in_blocks
         ob, group = rest % out_blocks, rest // out_blocks
-        here_out, here_in = min(16, outs - ob * 16), min(lanes, ins - ib * lanes)
         place = (group * in_blocks + ib) * out_blocks + ob if order == 1 else unit
-        start = packed + place * block_bytes
-        if here_in < lanes:
-            zero(start, block_bytes)
-        first = source + ((group * outs + ob * 16) * ins + ib * lanes) * cells * 4
-        scale = factor + rest * 64 if factor else 0
-        columns = here_in * cells
-        cell_step, lane_step = (64, cells * 64) if order == 2 else (1024, 64)
-        for column in range(0, columns, 16):
-            spread_block(
-                first + column * 4, ins * cells * 4, start, column, cells, cell_step, lane_step, here_out,
-                min(16, columns - column), scale,
-            )  # fmt: skip
-        if order == 1:
-            for cell in range(cells):
-                transpose_block(start + cell * 1024, 64, start + cell * 1024, 64, 16, 16, 16)
+        pack_unit(source, factor, packed + place * lanes * sizes.cells * 64, group, ob, ib, sizes, order)
+
+
+@functools.cache
+def _pack_pairs(way: int) -> Entry[...]:
+    @entry
+    def body(
+        tid: int, nth: int, source: Read[Region], packed: Write[Region], factor: Read[Region],
+        scratch: Scratch[Region], sizes: Sizes, order: int,
+    ) -> None:  # fmt: skip
+        out_blocks, in_blocks, size = (sizes.outs + 15) // 16, (sizes.ins + 15) // 16, sizes.cells * 1024
+        summed, others = (out_blocks, in_blocks) if order == 1 else (in_blocks, out_blocks)
+        pairs, room = (summed + 1) // 2, scratch + tid * size
+        for unit in share(sizes.groups * others * pairs, tid, nth):
+            other, group = unit // pairs % others, unit // pairs // others
+            for half in range(2):
+                block = unit % pairs * 2 + half
+                ob, ib = (block, other) if order == 1 else (other, block)
+                if block < summed:
+                    pack_unit(source, factor, room, group, ob, ib, sizes, order)
+                else:
+                    zero(room, size)
+                for cell in range(sizes.cells):
+                    pair_rows(way, room + cell * 1024, packed + unit * size + cell * 1024 + half * 512)
+
+    return body
 
 
 @entry

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from netc.fast import batch_norm, dropout, relu
 from netc.fast.activation import activation, is_activation
 from netc.fast.batch_norm.affine import Affine
-from netc.fast.inner_product import dots, many, tiles
+from netc.fast.inner_product import bf16, dots, many, tiles
 from netc.fast.inner_product.ends import Ends
 from netc.fast.inner_product.tiles import Sizes
 from netc.fast.machine.launch import NOTHING, Launch, Region
@@ -37,7 +37,9 @@ def forward(b: Builder, layer: int) -> None:
     sizes, ends = _sizes(b, layer), _ends(b, layer)
     x, w = b.read_plain(b.bottom(layer)).flat, b.param(layer, 0)
     y = b.write_plain(b.top(b.last_of(layer))).flat
-    if dots.supported(sizes.m, sizes.k):
+    if bf16.chosen(b, sizes):
+        bf16.forward(b, layer, x, ends, y, sizes)
+    elif dots.supported(sizes.m, sizes.k):
         b.emit(dots.forward(x=x, w=w, ends=ends, y=y, sizes=sizes), "dot products")
     elif many.supported(sizes.m):
         many.forward(b, x, w, ends, y, sizes)
@@ -78,18 +80,24 @@ def backward(b: Builder, step: Step) -> None:
     layer, sizes = step.layer, _sizes(b, step.layer)
     dy = b.read_plain(step.top_diffs[0]).flat
     if (target := step.bottom_diffs[0]) is not None:  # before the weights may be updated
-        dx, w = b.write_plain(target).flat, b.param(layer, 0)
-        by_many = many.supported(sizes.m)
-        make = many.data_gradient(b, dy, w, dx, sizes) if by_many else _data_gradient(b, layer, dy, dx)
-        b.emit(make, "product data gradient")
+        _data_gradient(b, layer, dy, b.write_plain(target).flat)
     if len(b.planned(layer).params) > 1 and (db := b.param_gradient(layer, 1)) is not None:
         b.emit(tiles.bias_gradient(dy=dy, db=db, m=sizes.m, n=sizes.n), "bias gradient")
     if (dw := b.param_gradient(layer, 0)) is not None:
-        _weight_gradient(b, layer, dy, dw)
+        if bf16.chosen_for_weights(b, sizes):
+            bf16.weight_gradient(b, b.read_plain(b.bottom(layer)).flat, dy, dw, sizes)
+        else:
+            _weight_gradient(b, layer, dy, dw)
 
 
-def _data_gradient(b: Builder, layer: int, dy: Region, dx: Region) -> list[Launch]:
-    return tiles.data_gradient(dy, b.param(layer, 0), dx, _sizes(b, layer), _workspace(b, layer))
+def _data_gradient(b: Builder, layer: int, dy: Region, dx: Region) -> None:
+    sizes, w, label = _sizes(b, layer), b.param(layer, 0), "product data gradient"
+    if bf16.chosen_back(b, sizes):
+        bf16.data_gradient(b, layer, dy, dx, sizes)
+    elif many.supported(sizes.m):
+        b.emit(many.data_gradient(b, dy, w, dx, sizes), label)
+    else:
+        b.emit(tiles.data_gradient(dy, w, dx, sizes, _workspace(b, layer)), label)
 
 
 def _weight_gradient(b: Builder, layer: int, dy: Region, dw: Region) -> None:

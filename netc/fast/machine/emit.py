@@ -6,7 +6,7 @@ registers, so tiles are smaller there (`tile_budget`). LLVM's own vectoriser rea
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from netc.jit import cgutils, features, intrinsic, ir
@@ -15,7 +15,7 @@ from netc.jit import numba_types as types
 LANES = 16
 VECTOR_BYTES = 4 * LANES
 
-F32, I8, I32, I64 = ir.FloatType(), ir.IntType(8), ir.IntType(32), ir.IntType(64)
+F32, I1, I8, I32, I64 = ir.FloatType(), *(ir.IntType(bits) for bits in (1, 8, 32, 64))
 POINTER = ir.PointerType()
 VECTOR = ir.VectorType(F32, LANES)
 INTEGERS = ir.VectorType(I32, LANES)
@@ -185,13 +185,14 @@ def tile(
     sizes = tuple(x.literal_value for x in (rows, vectors, unroll, a_row))
 
     def codegen(context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
-        _emit_tile(b, sizes, arguments[4:])
+        emit_tile(b, sizes, arguments[4:], multiply_add)
         return context.get_dummy_value()
 
     return sig, codegen
 
 
-def _emit_tile(b: Any, sizes: tuple[int, ...], arguments: Sequence[Any]) -> None:
+def emit_tile(b: Any, sizes: tuple[Any, ...], arguments: Sequence[Any], multiply: Callable[..., Any]) -> None:
+    """The code of `tile`; multiply: makes x * y + z of three vectors. The distance between rows of A may be an i64."""
     rows, vectors = sizes[:2]
     a, w, c = pointers(b, arguments[:3])
     bias, add, below, c_row, b_vector, c_vector = arguments[3:9]
@@ -201,7 +202,8 @@ def _emit_tile(b: Any, sizes: tuple[int, ...], arguments: Sequence[Any]) -> None
     loops = [Loop(b, arguments[i], [a_slot, w_slot], arguments[i + 1 : i + 3]) for i in (9, 12, 15)]
     for loop in loops:
         loop.__enter__()
-    _emit_steps(b, b.load(a_slot, typ=POINTER), _spaced(b, b.load(w_slot, typ=POINTER), b_vector, vectors), sums, sizes)
+    starts = _spaced(b, b.load(w_slot, typ=POINTER), b_vector, vectors)
+    _emit_steps(b, b.load(a_slot, typ=POINTER), starts, sums, sizes, multiply)
     for loop in reversed(loops):
         loop.__exit__()
     _emit_epilogue(b, sums, _spaced(b, c, c_vector, vectors), c_row, add, below)
@@ -225,14 +227,17 @@ def _bias_vectors(b: Any, bias: Any, vectors: int) -> list[Any]:
     return [b.load(slot, typ=VECTOR) for slot in slots]
 
 
-def _emit_steps(b: Any, a: Any, w: list[Any], sums: list[list[Any]], sizes: tuple[int, ...]) -> None:
+def _emit_steps(
+    b: Any, a: Any, w: list[Any], sums: list[list[Any]], sizes: tuple[Any, ...], multiply: Callable[..., Any]
+) -> None:
     rows, vectors, unroll, a_row = sizes
+    places = _spaced(b, a, a_row, rows) if not isinstance(a_row, int) else [at(b, a, m * a_row) for m in range(rows)]
     for k in range(unroll):
         weights = [load(b, w[v], VECTOR_BYTES * k) for v in range(vectors)]
         for m in range(rows):
-            x = broadcast(b, a, 4 * k + m * a_row)
+            x = broadcast(b, places[m], 4 * k)
             for v in range(vectors):
-                b.store(in_order(b, multiply_add(b, x, weights[v], b.load(sums[m][v], typ=VECTOR))), sums[m][v])
+                b.store(in_order(b, multiply(b, x, weights[v], b.load(sums[m][v], typ=VECTOR))), sums[m][v])
 
 
 def _emit_epilogue(b: Any, sums: list[list[Any]], c: list[Any], c_row: Any, add: Any, below: Any) -> None:

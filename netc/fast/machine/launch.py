@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -100,6 +100,12 @@ class Launch:
 def together(launches: Sequence[Launch]) -> list[Launch]:
     """Launches that touch different memory: threads wait only after the last one."""
     return [replace(launch, wait=False) for launch in launches[:-1]] + list(launches[-1:])
+
+
+def labelled(launches: Launch | Iterable[Launch], label: str) -> list[Launch]:
+    """Launches that are called so where times are shown; with an empty label as they were."""
+    given = [launches] if isinstance(launches, Launch) else launches
+    return [replace(launch, label=label) if label else launch for launch in given]
 
 
 class Start(NamedTuple):

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import prod
 from typing import Any
 
 from netc.fast.machine.access import Access, Mode
 from netc.fast.machine.emit import LANES
-from netc.fast.machine.launch import Launch, Ref, Region
+from netc.fast.machine.launch import Launch, Ref, Region, labelled
 from netc.fast.machine.layout import Blocked, Halo, Plain, blocked, plain
 from netc.fast.machine.moves import clear, clear_halo, copy_padded, pack, unpack
+from netc.fast.precision import Precision
 from netc.fast.program.constants import constant_layers
 from netc.fast.program.lowered import (
     Counted,
     External,
     Home,
     Item,
+    Key,
     Layout,
     Memory,
+    Part,
     Refusal,
     Rows,
+    Thin,
     Updates,
     Values,
     Variant,
@@ -30,18 +34,8 @@ from netc.fast.program.lowered import (
 from netc.layer import Array, Shape
 from netc.plan.model import Layer, Plan, Step
 
-Key = tuple[int, Shape]  # a storage of the plan, and the shape as which it is seen (4 axes)
-Filled = Layout | Halo  # what a slot's array may be there as; a halo: a plain copy with that around each plane
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A blob that lives in some channels of another (Concat)."""
-
-    of: Key
-    first: int
-
-
+Filled = Layout | Halo | Thin
+"""What a slot's array may be there as; a halo: a plain copy with that around each plane; a pair: a bfloat16 copy."""
 CLOCK_BYTES = 16  # the seed and the iteration, int64s
 
 
@@ -52,10 +46,10 @@ class Builder:
     yet, `write_*` makes that layout the only one that holds.
     """
 
-    def __init__(self, plan: Plan, threads: int, exact: bool, updates: Updates | None = None) -> None:
+    def __init__(self, plan: Plan, threads: int, precision: Precision, updates: Updates | None = None) -> None:
         self.plan = plan
         self.threads = threads
-        self.exact = exact
+        self.precision = precision
         self.updates = updates
         self.variant: Variant | None = None  # of backward, to which alone launches that are emitted belong
         self.movable: set[int] = set()  # arrays of gradients that live in the arena where backward makes the updates
@@ -92,6 +86,9 @@ class Builder:
         self._blocked: dict[Key, Blocked] = {}
         self._plain: dict[int, int] = {}
         self._padded: dict[tuple[int, Halo], Plain] = {}  # copies of slots
+        self.copies: dict[tuple[Key, Thin], Blocked] = {}  # bfloat16 ones (`copies`)
+        self.copy_halos: dict[tuple[Key, Thin], Halo] = {}
+        self.copy_readers: dict[tuple[int, Thin], set[int]] = {}  # of each value: the layers that read it
         self._holds: dict[int, set[Filled]] = {}
         self._clean: set[Key] = set()
         self._written: dict[int, int] = {}  # storage -> the slot that was last written there
@@ -139,19 +136,19 @@ class Builder:
     def want(self, slot: int | None, halo: Halo) -> None:
         """The slot's blocked array needs at least this halo."""
         if slot is not None:
-            self._widen(self._key(slot), halo)
+            self._widen(self.key(slot), halo)
 
     def same_halo(self, value: int, other: int) -> None:
         """The blocked arrays of both values get one halo, so that their pixels are as far apart."""
         for slots in (self.plan.data, self.plan.backward_data):
-            mine, theirs = (self._wisher(self._key(slots[v])) for v in (value, other))
+            mine, theirs = (self._wisher(self.key(slots[v])) for v in (value, other))
             if mine != theirs:
                 self._alike[mine] = theirs
                 self._widen(theirs, self._halos.pop(mine, Halo()))
 
     def place_in(self, slot: int, whole: int, first: int) -> None:
         """Let the slot's blocked array be channels `first`... of another's."""
-        key, target = self._key(slot), self._key(whole)
+        key, target = self.key(slot), self.key(whole)
         halo = self._halos.pop(key, Halo())
         self._parts[key] = Part(target, first)
         self._widen(target, halo)
@@ -176,7 +173,7 @@ class Builder:
         return self.plan.backward_data[value] != self.plan.data[value]
 
     def is_part(self, slot: int) -> bool:
-        return self._key(slot) in self._parts
+        return self.key(slot) in self._parts
 
     def same_place(self, slot: int, other: int) -> bool:
         return self.plan.slots[slot].storage == self.plan.slots[other].storage
@@ -184,7 +181,7 @@ class Builder:
     def mirror(self) -> None:
         """What has been asked for of a value's array holds for the one that it is rematerialised in, too."""
         for slot, other in zip(self.plan.data, self.plan.backward_data, strict=True):
-            mine, theirs = self._key(slot), self._key(other)
+            mine, theirs = self.key(slot), self.key(other)
             if mine != theirs and theirs not in self._parts:
                 self._widen(theirs, self._halos.get(self._wisher(mine), Halo()))
 
@@ -245,7 +242,7 @@ class Builder:
 
     def blocked(self, slot: int) -> Blocked:
         """The slot's blocked array."""
-        return self._blocked_of(self._key(slot))
+        return self._blocked_of(self.key(slot))
 
     def plain(self, slot: int) -> Plain:
         """The slot's plain array."""
@@ -253,7 +250,7 @@ class Builder:
         if storage not in self._plain:
             nbytes = max(s.nbytes for s in self.plan.slots if s.storage == storage)
             self._plain[storage] = self.new(self.plan.slots[slot].name, nbytes).array
-        return plain(self._plain[storage], self._key(slot)[1])
+        return plain(self._plain[storage], self.key(slot)[1])
 
     def buffer(self, layer: int, name: str) -> int:
         """The array of a reference layer's buffer."""
@@ -264,7 +261,8 @@ class Builder:
             found[layer, name] = self.new(f"{slot.name} buffer", slot.nbytes).array
         return found[layer, name]
 
-    def _key(self, slot: int) -> Key:
+    def key(self, slot: int) -> Key:
+        """What a slot's arrays are known by."""
         shape = self.plan.slots[slot].shape
         return self.plan.slots[slot].storage, (*shape, 1, 1, 1, 1)[: max(4, len(shape))]
 
@@ -291,7 +289,7 @@ class Builder:
 
     def layouts(self, slot: int) -> frozenset[Layout]:
         """The layouts of the slot's array that are filled."""
-        return frozenset(layout for layout in self._holds.get(slot, ()) if not isinstance(layout, Halo))
+        return frozenset(layout for layout in self._holds.get(slot, ()) if isinstance(layout, str))
 
     def read(self, slot: int) -> Blocked:
         """The slot's blocked array, filled."""
@@ -299,7 +297,7 @@ class Builder:
         if not self.holds(slot, "blocked"):
             self._clear(slot)
             self.emit(pack(self.plain(slot), self.blocked(slot)), "pack")
-            self._hold(slot, "blocked")
+            self.hold(slot, "blocked")
         return self.blocked(slot)
 
     def read_plain(self, slot: int) -> Plain:
@@ -307,7 +305,7 @@ class Builder:
         self.adopt(slot)
         if not self.holds(slot, "plain"):
             self.emit(unpack(self.blocked(slot), self.plain(slot)), "unpack")
-            self._hold(slot, "plain")
+            self.hold(slot, "plain")
         return self.plain(slot)
 
     def read_padded(self, slot: int, halo: Halo) -> Plain:
@@ -320,26 +318,26 @@ class Builder:
             self._padded[slot, halo] = replace(copy, base=self.new("padded", copy.n * copy.image))
         if not self.holds(slot, halo):
             self.emit(copy_padded(source, self._padded[slot, halo]), "pad")
-            self._hold(slot, halo)
+            self.hold(slot, halo)
         return self._padded[slot, halo]
 
     def write(self, slot: int) -> Blocked:
         """The slot's blocked array, about to be written; its halo is zero from here on."""
         self._clear(slot)
-        self._fresh(slot, "blocked")
+        self.fresh(slot, "blocked")
         return self.blocked(slot)
 
     def write_or_add(self, slot: int) -> tuple[Blocked, bool]:
         """A gradient's blocked array, about to be written; or, for a part, what it is added to, to be added to."""
         whole = self.sums.get(slot)
-        if whole is None or not self.holds(whole, "blocked") or self._key(whole)[1] != self._key(slot)[1]:
+        if whole is None or not self.holds(whole, "blocked") or self.key(whole)[1] != self.key(slot)[1]:
             return self.write(slot), False
         self.added.add(slot)
         return self.write(whole), True
 
     def write_plain(self, slot: int) -> Plain:
         """The slot's plain array, about to be written."""
-        self._fresh(slot, "plain")
+        self.fresh(slot, "plain")
         return self.plain(slot)
 
     def any_layout(self, layer: int) -> Layout | None:
@@ -373,11 +371,12 @@ class Builder:
     def shares(self, slot: int, other: int) -> None:
         """The first slot is another name for the plain array of the other, which is filled."""
         self.read_plain(other)
-        self._hold(slot, "plain")
+        self.hold(slot, "plain")
 
-    def _fresh(self, slot: int, layout: Layout) -> None:
+    def fresh(self, slot: int, layout: Filled) -> None:
+        """From here on the slot's array is there only so."""
         self._holds[slot] = set()
-        self._hold(slot, layout)
+        self.hold(slot, layout)
         self._written[self.plan.slots[slot].storage] = slot
 
     def adopt(self, slot: int) -> None:
@@ -388,11 +387,12 @@ class Builder:
         if other is None:
             return
         if self.shape(other) == self.shape(slot) and self.holds(other, "blocked"):
-            self._hold(slot, "blocked")
+            self.hold(slot, "blocked")
         else:
             self.shares(slot, other)
 
-    def _hold(self, slot: int, layout: Filled) -> None:
+    def hold(self, slot: int, layout: Filled) -> None:
+        """The slot's array is there so, too."""
         self._holds.setdefault(slot, set()).add(layout)
         home = self.homes.get(slot, Home())
         if layout == "plain":
@@ -402,7 +402,7 @@ class Builder:
 
     def _clear(self, slot: int) -> None:
         """Zero the halo once in the life of an array (of the whole, for a part: others may write there first)."""
-        root = self._root(self._key(slot))
+        root = self._root(self.key(slot))
         if root not in self._clean:
             self._clean.add(root)
             self.emit(clear_halo(self._blocked_of(root)), "halo")
@@ -411,7 +411,7 @@ class Builder:
 
     def emit(self, launches: Launch | Iterable[Launch], label: str = "") -> None:
         """The next launches of the program; label: what they are called where times are shown."""
-        for launch in _labelled(launches, label):
+        for launch in labelled(launches, label):
             ours = [ref.array for ref in launch.refs if ref.array in self.movable]
             if ours and self.variant is None:
                 self._append(launch, "accumulating")
@@ -468,7 +468,7 @@ class Builder:
         if self.plan.backward_planned:
             self.emit(launches, label)
             return
-        for launch in _labelled(launches, label):
+        for launch in labelled(launches, label):
             self.setup.append(Item(self.layer, 0, launch))
             self.persistent |= {ref.array for ref in launch.refs}
 
@@ -493,8 +493,3 @@ class Builder:
 
     def _uses(self, *arrays: tuple[Mode, Iterable[int]]) -> tuple[Access, ...]:
         return tuple(Access(mode, Ref(a), self.memory[a].nbytes) for mode, given in arrays for a in given)
-
-
-def _labelled(launches: Launch | Iterable[Launch], label: str) -> list[Launch]:
-    given = [launches] if isinstance(launches, Launch) else launches
-    return [replace(launch, label=label) if label else launch for launch in given]

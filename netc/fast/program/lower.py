@@ -7,6 +7,7 @@ one that sees blobs whose size depends on values: its call gets arrays of the tr
 
 from __future__ import annotations
 
+from netc.fast.precision import Precision
 from netc.fast.program.adding import add, add_up
 from netc.fast.program.builder import Builder
 from netc.fast.program.families import family_of
@@ -20,12 +21,12 @@ from netc.plan.model import Plan, Step
 __all__ = ["Lowered", "lower"]
 
 
-def lower(plan: Plan, threads: int = 1, exact: bool = False, updates: Updates | None = None) -> Lowered:
-    """The program of a plan. exact: no Winograd, sums in the order that the kernels' files document.
+def lower(plan: Plan, threads: int = 1, precision: Precision = "fast", updates: Updates | None = None) -> Lowered:
+    """The program of a plan.
 
     updates: makes the launches that update parameters; then there is also a backward that does so on the way.
     """
-    b = Builder(plan, threads, exact, updates)
+    b = Builder(plan, threads, precision, updates)
     _accept(b)
     _fuse(b)
     b.mirror()

@@ -13,6 +13,18 @@ from netc.layer import Array, Shape
 from netc.plan.model import Step
 
 Layout = Literal["plain", "blocked"]
+Key = tuple[int, Shape]
+"""A storage of the plan, and the shape as which it is seen (4 axes)."""
+Thin = tuple[int, int]
+"""Of a bfloat16 copy: of every so many lines, and pixels of a line, it has one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A blob that lives in some channels of another (Concat)."""
+
+    of: Key
+    first: int
 
 
 @dataclass(frozen=True, slots=True)

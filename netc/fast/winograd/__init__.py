@@ -18,7 +18,7 @@ from netc.fast.winograd.cut import faster, has_gradient, supported
 
 def chosen(b: Builder, conv: Conv, n: int) -> bool:
     """Whether `n` images of this convolution go by Winograd. Never with `exact`."""
-    return not b.exact and supported(conv) and faster(conv, n, not b.plan.backward_planned)
+    return b.precision != "exact" and supported(conv) and faster(conv, n, not b.plan.backward_planned)
 
 
 def chosen_for_weights(b: Builder, conv: Conv, n: int) -> bool:
