@@ -183,10 +183,9 @@ class Learning(Training):
                 return outputs, None
             for found in losses:
                 loss += found / count
-            if not open_end or first + ranks.size < count:
-                self.updater.backward_and_add(first == 0)
-        if count > 1 and not open_end:
-            self.updater.finish()
+            last = first + ranks.size >= count
+            if not (last and open_end):
+                self.updater.backward_and_add(first == 0, last)
         return ranks.broadcast(outputs, ranks.size - 1), loss
 
     def _is_stop_asked(self) -> bool:

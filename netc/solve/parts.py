@@ -117,20 +117,17 @@ class Sum:
 
     def __init__(self, own: Array, ranks: Ranks) -> None:
         self.own = own
-        self.total = np.empty_like(own)
+        self.total = np.empty_like(own)  # takes no memory where a round is all there is
         self.received = [own if rank == ranks.rank else np.empty_like(own) for rank in range(ranks.size)]
 
-    def add(self, first: bool) -> None:
-        """Add what was received of every rank, in their order. first: begin a new sum."""
-        for rank, part in enumerate(self.received):
-            if first and rank == 0:
-                self.total[...] = part
-            else:
-                self.total += part
-
-    def finish(self) -> None:
-        """Make it the gradient."""
-        self.own[...] = self.total
+    def add(self, first: bool, last: bool) -> None:
+        """Add what was received of every rank, in their order. first: begin a new sum. last: make it the gradient."""
+        terms = [*([] if first else [self.total]), *self.received]
+        if len(terms) == 1:
+            (self.own if last else self.total)[...] = terms[0]
+        for number, term in enumerate(terms[1:], 1):
+            so_far = terms[0] if number == 1 else self.total
+            np.add(so_far, term, out=self.own if last and number == len(terms) - 1 else self.total)
 
 
 Wait = Callable[[], None]
@@ -164,13 +161,17 @@ class Parts:
     # ------------------------------------------------------------ sums
 
     def add(
-        self, first: bool, ready: Callable[[int], int] | None = None, then: Callable[[int], Wait] | None = None
+        self,
+        first: bool,
+        last: bool,
+        ready: Callable[[int], int] | None = None,
+        then: Callable[[int], Wait] | None = None,
     ) -> None:
         """Add the gradients of every rank, in the order of the ranks, to the sums of this rank's parts.
 
-        first: begin new sums. ready: waits for the first n buckets, and says how many there are by then; by default all
-        are. then: called with each bucket whose sum is complete, and has been made the gradient; what it begins is
-        waited for at the end.
+        first: begin new sums. last: make them the gradients of these parts. ready: waits for the first n buckets, and
+        says how many there are by then; by default all are. then: called with each bucket when its sum is there; what
+        it begins is waited for at the end.
         """
         rank, begun, rest = self.ranks.rank, list[Wait](), list[Wait]()
         self._sums = self._sums or [Sum(b.parts(self.gradient)[rank], self.ranks) for b in self.buckets]
@@ -178,9 +179,8 @@ class Parts:
             count = len(self.buckets) if ready is None else ready(number + 1)
             begun += [self._begin(each) for each in range(len(begun), count)]
             begun[number]()
-            summed.add(first)
+            summed.add(first, last)
             if then is not None:
-                summed.finish()
                 rest.append(then(number))
         for wait in rest:
             wait()
@@ -190,11 +190,6 @@ class Parts:
         parts, received = self.buckets[bucket].parts(self.gradient), self._sums[bucket].received
         sent = [(rank, parts[rank]) for rank in self._others]
         return self.ranks.begin(sent, [(rank, received[rank]) for rank in self._others], 2 * bucket)
-
-    def finish(self) -> None:
-        """Make the sums the gradients of this rank's parts."""
-        for summed in self._sums:
-            summed.finish()
 
     def spread(self) -> None:
         """Give every rank all gradients (after the update: updates), each part from the rank that has it."""

@@ -177,36 +177,33 @@ class Updater:
 
     # ------------------------------------------------------------ several batches
 
-    def backward_and_add(self, first: bool) -> None:
+    def backward_and_add(self, first: bool, last: bool) -> None:
         """Backward, and the gradients of the batch added to the sum over all batches (see `Parts.add`).
 
-        first: begin a new sum. Of one batch alone there is no sum.
+        first: begin a new sum. last: make it the gradient. Of one batch alone there is no sum.
         """
         if self.parts.ranks.size > 1:
-            self._exchange(first, None)
+            self._exchange(first, last, None)
             return
         self.net.backward()
-        if self.p.iter_size > 1:
-            self.parts.add(first)
-            for table in self._tables:
-                table.add(first)
+        if first and last:
+            return
+        self.parts.add(first, last)
+        for table in self._tables:
+            table.add(first)
+            if last:
+                table.finish()
 
-    def _exchange(self, first: bool, then: Callable[[int], Wait] | None) -> None:
+    def _exchange(self, first: bool, last: bool, then: Callable[[int], Wait] | None) -> None:
         """Backward of a batch on each rank, and `Parts.add` beside it, where MPI lets another thread in."""
         if self.parts.ranks.threaded:
             self._beside.run(
                 lambda done: self.net.backward_by_buckets(self.parts.params, done),
-                lambda ready: self.parts.add(first, ready, then),
+                lambda ready: self.parts.add(first, last, ready, then),
             )
         else:
             self.net.backward()
-            self.parts.add(first, then=then)
-
-    def finish(self) -> None:
-        """Make the sums the gradients."""
-        self.parts.finish()
-        for table in self._tables:
-            table.finish()
+            self.parts.add(first, last, then=then)
 
     # ------------------------------------------------------------ after backward
 
@@ -279,7 +276,7 @@ class Updater:
             return self.parts.begin_data(bucket, learned)
 
         try:
-            self._exchange(self.p.iter_size == size, then)
+            self._exchange(self.p.iter_size == size, True, then)
         finally:
             self.net.touch()
         return rate

@@ -22,6 +22,10 @@ from netc.solve.ranks.pulse import Pulse
 T = TypeVar("T")
 EAGER = 100  # times that a request is asked before the core is given to others: some tens of microseconds
 LONGEST_SLEEP = 1e-3
+EAGER_FOR_ARRAYS, LONGEST_FOR_ARRAYS = (
+    1000,
+    1e-4,
+)  # of large messages each asking moves a piece, with TCP by no one else
 INLINE = 248  # bytes of a value that travel with its length
 TAKEN = 0.5  # seconds in which a launcher takes what this rank has said last: once it ends all, it may not look
 LARGEST_MESSAGE = 1 << 21  # bytes: so that something arrives again and again while much is under way
@@ -75,7 +79,7 @@ class Mpi:
         # each rank begins with its next one, so that no rank gets all at once
         for rank, array in sorted(sent, key=lambda message: (message[0] - self.rank) % self.size):
             requests += [self._world.Isend(piece, rank, label) for piece in _pieces(array)]
-        return lambda: self._wait(requests)
+        return lambda: self._wait(requests, EAGER_FOR_ARRAYS, LONGEST_FOR_ARRAYS)
 
     def barrier(self) -> None:
         self._wait([self._world.Ibarrier()])
@@ -93,14 +97,14 @@ class Mpi:
         MPI.COMM_WORLD.Abort(code)
         os._exit(code)  # some implementations come back, and end the process from outside a moment later
 
-    def _wait(self, requests: list[Any]) -> None:
+    def _wait(self, requests: list[Any], eager: int = EAGER, longest: float = LONGEST_SLEEP) -> None:
         asked, left = 0, len(requests)
         while left:
             done = MPI.Request.Testsome(requests) or ()
             left -= len(done)
             asked = 0 if done else asked + 1  # where messages come, the next one is near
-            if asked > EAGER:
-                time.sleep(min(LONGEST_SLEEP, 1e-5 * (asked - EAGER)))
+            if asked > eager:
+                time.sleep(min(longest, 1e-5 * (asked - eager)))
 
 
 class _Line:
