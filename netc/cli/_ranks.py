@@ -12,7 +12,7 @@ import click
 
 from netc.cli import _output
 from netc.errors import NetError
-from netc.solve.ranks import ALONE, Ranks, ranks_of_launcher
+from netc.solve.ranks import ALONE, Overlap, Ranks, ranks_of_launcher
 
 F = TypeVar("F", bound=Callable[..., Any])
 GRACE = 2.0
@@ -20,7 +20,7 @@ GRACE = 2.0
 
 
 def ranks_options(function: F) -> F:
-    """--mpi, --mpi-timeout and --allow-mixed: training in several processes."""
+    """--mpi, --mpi-timeout, --mpi-overlap and --allow-mixed: training in several processes."""
     for option in (
         click.option(
             "--mpi",
@@ -37,6 +37,13 @@ def ranks_options(function: F) -> F:
             metavar="SECONDS",
             help="All ranks end when one has not been heard of for so long.",
         ),
+        click.option(
+            "--mpi-overlap",
+            type=click.Choice(["auto", "on", "off"]),
+            default="auto",
+            show_default=True,
+            help="Exchange gradients while backward goes on: where a core is left for it, always, or never.",
+        ),
         click.option("--allow-mixed", is_flag=True, help="Let ranks have processors that round differently."),
     ):
         function = option(function)
@@ -44,9 +51,9 @@ def ranks_options(function: F) -> F:
 
 
 @contextmanager
-def together(mpi: str, timeout: float) -> Iterator[Ranks]:
+def together(mpi: str, timeout: float, overlap: Overlap = "auto") -> Iterator[Ranks]:
     """The ranks that this process belongs to, until they part. What one of them raises ends all of them."""
-    ranks = ranks_of_launcher(timeout) if mpi == "auto" else ALONE
+    ranks = ranks_of_launcher(timeout, overlap) if mpi == "auto" else ALONE
     if ranks.size == 1:
         yield ranks
         return

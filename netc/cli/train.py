@@ -138,6 +138,7 @@ def command(
     layers: tuple[Path, ...],
     mpi: str,
     mpi_timeout: float,
+    mpi_overlap: Any,
     allow_mixed: bool,
     log: str,
     as_json: bool,
@@ -161,7 +162,7 @@ def command(
     changes = {"max_iter": iterations, "random_seed": seed, "weights": () if snapshot else None}
     start = time.perf_counter()
     with ExitStack() as stack:
-        ranks = stack.enter_context(together(mpi, mpi_timeout))
+        ranks = stack.enter_context(together(mpi, mpi_timeout, mpi_overlap))
         progress = stack.enter_context(Progress(quiet=log == "caffe" or ranks.rank > 0))
         events = Several(progress)
         solver = Solver(

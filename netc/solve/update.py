@@ -110,6 +110,7 @@ class Updater:
             self._in_backward = self._in_backward and net.update_in_backward(self._launches)
         self._pool: ThreadPoolExecutor | None = None
         self._beside = Beside()
+        self._overlaps = ranks.overlaps(net.threads)
         blobs = [blob for _, blob in sorted(every.items())]
         self._every = [chunk for blob in blobs if blob.rows is None for chunk in self._split(blob)]
         self._tables = [self._table(blob) for blob in blobs if blob.rows is not None]
@@ -195,8 +196,8 @@ class Updater:
                 table.finish()
 
     def _exchange(self, first: bool, last: bool, then: Callable[[int], Wait] | None) -> None:
-        """Backward of a batch on each rank, and `Parts.add` beside it, where MPI lets another thread in."""
-        if self.parts.ranks.threaded:
+        """Backward of a batch on each rank, and `Parts.add` beside or after it."""
+        if self._overlaps:
             self._beside.run(
                 lambda done: self.net.backward_by_buckets(self.parts.params, done),
                 lambda ready: self.parts.add(first, last, ready, then),

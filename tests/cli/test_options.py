@@ -68,6 +68,7 @@ MEANT = {
     "--mean": ("predict",),
     "--metrics": ("train",),
     "--mpi": ("train",),
+    "--mpi-overlap": ("train",),
     "--mpi-timeout": ("train",),
     "--on-bad-record": READING,
     "--overfit-batch": ("train",),

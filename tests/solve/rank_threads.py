@@ -27,7 +27,6 @@ class Thread:
 
     def __init__(self, board: Board, rank: int) -> None:
         self.board, self.rank, self.size = board, rank, board.size
-        self.threaded = True
 
     def gather(self, value: T) -> list[T]:
         self.board.said[self.rank] = value
@@ -49,6 +48,9 @@ class Thread:
             assert not any(list(rest) for rest in coming)
 
         return end
+
+    def overlaps(self, threads: int) -> bool:
+        return True
 
     def barrier(self) -> None:
         self.gather(None)

@@ -4,8 +4,7 @@
     python -m tools.bench.ranks CaffeNet GoogLeNet ResNet-50 --threads 2
 
 Each rank has the batch of the case. A line for each net: the median of a step in milliseconds, from which to which step
-the middle half of them is, and images a second of all ranks. `--apart` exchanges gradients after backward instead of
-beside it.
+the middle half of them is, and images a second of all ranks.
 """
 
 from __future__ import annotations
@@ -49,11 +48,9 @@ def main() -> None:
     parser.add_argument("names", nargs="+", choices=list(cases))
     parser.add_argument("--threads", type=int, default=1, help="of each rank (default 1)")
     parser.add_argument("--steps", type=int, default=10, help="that are measured (default 10)")
-    parser.add_argument("--apart", action="store_true", help="exchange after backward")
+    parser.add_argument("--overlap", choices=("auto", "on", "off"), default="auto", help="as of netc train")
     given = parser.parse_args()
-    ranks = ranks_of_launcher(60)
-    if given.apart:
-        ranks.threaded = False  # type: ignore[misc]
+    ranks = ranks_of_launcher(60, given.overlap)
     for name in given.names:
         times = measured(cases[name], ranks, given.threads, given.steps)
         first, middle, last = statistics.quantiles(times, n=4)

@@ -6,6 +6,6 @@
 
 from netc.solve.ranks.alone import ALONE
 from netc.solve.ranks.launcher import ranks_of_launcher
-from netc.solve.ranks.protocol import Ranks
+from netc.solve.ranks.protocol import Overlap, Ranks
 
-__all__ = ["ALONE", "Ranks", "ranks_of_launcher"]
+__all__ = ["ALONE", "Overlap", "Ranks", "ranks_of_launcher"]

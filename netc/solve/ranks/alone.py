@@ -16,7 +16,6 @@ class Alone:
 
     rank = 0
     size = 1
-    threaded = False
 
     def broadcast(self, value: T, root: int = 0) -> T:
         return value
@@ -26,6 +25,9 @@ class Alone:
 
     def begin(self, sent: Sequence[Message], received: Sequence[Message], label: int = 0) -> Callable[[], None]:
         return self.barrier
+
+    def overlaps(self, threads: int) -> bool:
+        return False
 
     def barrier(self) -> None:
         pass

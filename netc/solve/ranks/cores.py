@@ -22,5 +22,13 @@ def own_threads(ranks: Ranks) -> int:
     return max(1, thread_count() // max(1, sharing))
 
 
+def has_core_left(ranks: Ranks, threads: int) -> bool:
+    """Whether a core that this rank may use is left when so many of its threads compute, and those of others that may
+    use its cores. For all ranks at once."""
+    host, cores = socket.gethostname(), _cores()
+    every = ranks.gather((host, cores, threads))
+    return sum(count for theirs, may, count in every if theirs == host and may & cores) < len(cores)
+
+
 def _cores() -> set[int]:
     return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from netc.errors import Diagnostic, NetError
 from netc.solve.ranks.alone import ALONE
 from netc.solve.ranks.codes import NO_MPI, OTHER_MPI
-from netc.solve.ranks.protocol import Ranks
+from netc.solve.ranks.protocol import Overlap, Ranks
 from netc.solve.ranks.watcher import Watcher
 
 SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE")
@@ -24,10 +24,11 @@ def size_of_launch(environment: Mapping[str, str] | None = None) -> int:
     return max((int(given[name]) for name in names if given.get(name, "").isdecimal()), default=1)
 
 
-def ranks_of_launcher(timeout: float) -> Ranks:
+def ranks_of_launcher(timeout: float, overlap: Overlap = "auto") -> Ranks:
     """The ranks that this process was started with; one rank where no launcher has started several.
 
-    timeout: seconds after which all ranks end if one of them has not been heard of.
+    timeout: seconds after which all ranks end if one of them has not been heard of. overlap: see `Ranks.overlaps`;
+    "auto" is where a core is left for that.
     Raises NetError(SOL040) without mpi4py, SOL041 if its MPI does not know of the others.
     """
     size = size_of_launch()
@@ -35,7 +36,7 @@ def ranks_of_launcher(timeout: float) -> Ranks:
         return ALONE
     watcher = Watcher(timeout)
     try:
-        ranks = _met(size, timeout, watcher)
+        ranks = _met(size, timeout, watcher, overlap)
     except BaseException:
         watcher.end()
         raise
@@ -43,14 +44,14 @@ def ranks_of_launcher(timeout: float) -> Ranks:
     return ranks
 
 
-def _met(size: int, timeout: float, watcher: Watcher) -> Ranks:
+def _met(size: int, timeout: float, watcher: Watcher, overlap: Overlap) -> Ranks:
     """MPI's ranks, when all of them have come."""
     try:
         from netc.solve.ranks.mpi import Mpi  # noqa: PLC0415 - starts MPI
     except (ImportError, RuntimeError) as error:  # RuntimeError: mpi4py finds no MPI library
         message = f"the launcher has started {size} ranks, but mpi4py cannot be used: {error}"
         raise NetError(Diagnostic(NO_MPI, message, help=NO_MPI.fix)) from None
-    ranks = Mpi(timeout, watcher.parted)
+    ranks = Mpi(timeout, watcher.parted, overlap)
     ranks.barrier()
     if ranks.size != size:
         message = f"the launcher has started {size} ranks; {ranks.library} knows of {ranks.size}"

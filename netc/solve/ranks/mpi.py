@@ -16,7 +16,8 @@ import numpy as np
 from mpi4py import MPI
 
 from netc.layer import Array
-from netc.solve.ranks.protocol import Message
+from netc.solve.ranks.cores import has_core_left
+from netc.solve.ranks.protocol import Message, Overlap
 from netc.solve.ranks.pulse import Pulse
 
 T = TypeVar("T")
@@ -35,15 +36,16 @@ class Mpi:
     """The `Ranks` of MPI's world.
 
     timeout: seconds after which all ranks end if one has not been heard of; see `Pulse`.
-    parted: called where from now on nobody hears of this rank any more.
+    parted: called where from now on nobody hears of this rank any more. overlap: see `overlaps`; "auto": where a core
+    is left for that.
     """
 
-    def __init__(self, timeout: float, parted: Callable[[], None]) -> None:
+    def __init__(self, timeout: float, parted: Callable[[], None], overlap: Overlap = "auto") -> None:
         self._world = MPI.COMM_WORLD.Dup()
         self.rank: int = self._world.rank
         self.size: int = self._world.size
         self.library = str(MPI.Get_library_version()).split("\n")[0]
-        self.threaded: bool = MPI.Query_thread() >= MPI.THREAD_SERIALIZED
+        self._overlap = overlap
         self._parted = parted
         self._line = _Line(self._world.Dup())
         threaded = MPI.Query_thread() == MPI.THREAD_MULTIPLE
@@ -80,6 +82,12 @@ class Mpi:
         for rank, array in sorted(sent, key=lambda message: (message[0] - self.rank) % self.size):
             requests += [self._world.Isend(piece, rank, label) for piece in _pieces(array)]
         return lambda: self._wait(requests, EAGER_FOR_ARRAYS, LONGEST_FOR_ARRAYS)
+
+    def overlaps(self, threads: int) -> bool:
+        left = has_core_left(self, threads)
+        return MPI.Query_thread() >= MPI.THREAD_SERIALIZED and (
+            left if self._overlap == "auto" else self._overlap == "on"
+        )
 
     def barrier(self) -> None:
         self._wait([self._world.Ibarrier()])

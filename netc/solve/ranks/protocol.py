@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 from netc.layer import Array
 
 T = TypeVar("T")
 Message = tuple[int, Array]
 """The other rank, and what is sent to it, or where what it sends comes to."""
+
+Overlap = Literal["auto", "on", "off"]
+"""Whether gradients are exchanged while backward goes on."""
 
 
 class Ranks(Protocol):
@@ -27,10 +30,6 @@ class Ranks(Protocol):
     def size(self) -> int:
         """How many they are."""
 
-    @property
-    def threaded(self) -> bool:
-        """Whether another thread than the first may exchange arrays."""
-
     def broadcast(self, value: T, root: int = 0) -> T:
         """The value that rank `root` gives; those of the others are not looked at."""
 
@@ -42,8 +41,13 @@ class Ranks(Protocol):
 
         Contiguous arrays, in the same order on both sides; each as long as the one that it meets, and of its type.
         Until the end nothing else may be done with them. What has begun ends in any order if it has labels of its own
-        (from 0 on, below 32768). Where ranks are `threaded`, another thread may do this while the first does nothing
-        with ranks.
+        (from 0 on, below 32768).
+        """
+
+    def overlaps(self, threads: int) -> bool:
+        """Whether another thread than the first shall exchange arrays while so many threads of this rank compute.
+
+        The first one does nothing with ranks meanwhile. Ranks need not be of one mind: what they send is the same.
         """
 
     def barrier(self) -> None:
