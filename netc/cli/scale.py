@@ -20,6 +20,7 @@ from netc.cli.time import passes
 from netc.errors import Code, Diagnostic, NetError
 from netc.plan.counts import batch_size
 from netc.run.executor import Buckets
+from netc.solve.ranks.cores import usable_cores
 from netc.solve.scaling import Measured, Network, doubling, memory_seconds, predicted
 
 NO_TRAINING = Code(
@@ -139,9 +140,16 @@ def _measured(net: Net, iterations: int) -> Measured:
         backward=times["backward"],
         update=times["update"],
         done=tuple((at * times["backward"], b.array.nbytes) for at, b in zip(shares, blobs, strict=True)),
+        clear=statistics.median(_clear(net) for _ in range(MOST_LOOKS)),
         memory=memory_seconds(net.parameters.gradient.size),
-        threads=net.threads,
+        overlaps=net.threads < len(usable_cores()),
     )
+
+
+def _clear(net: Net) -> float:
+    begin = time.perf_counter()
+    net.zero_param_diffs()
+    return time.perf_counter() - begin
 
 
 def _done(net: Net, params: Buckets) -> list[float]:

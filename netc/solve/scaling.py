@@ -6,9 +6,10 @@ after the update (`solve/parts.py`):
 
     exchange(R, G) = 2 (R - 1) (latency + G / R / bandwidth)
 
-A bucket is exchanged when backward has done with it and the bucket before has been exchanged. A thread beside backward
-adds the parts up and updates 1 / R of them; where all cores compute, what it does is taken from them. The step ends
-when backward and the last exchange have. Every rank has a machine to itself, and the network carries all at once.
+Where a core is left beside the threads that compute, a bucket is exchanged when backward has done with it and the
+bucket before has been exchanged, and the step ends when backward and the last exchange have; else all of that comes
+after backward. Messages are copied, parts added up, and 1 / R of them updated by the thread that exchanges. Every rank
+has a machine to itself, and the network carries all at once.
 """
 
 from __future__ import annotations
@@ -36,10 +37,11 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A step on one rank. images: of a batch; forward, backward, update: seconds of each; threads: that compute.
+    """A step on one rank. images: of a batch; forward, backward, update: seconds of each.
 
     done: when backward has done with each parameter, in seconds from its begin, and the bytes of its gradient, from the
-    last parameter to the first. memory: seconds to add as many bytes of floats as all gradients have to others.
+    last parameter to the first. clear: seconds to clear all gradients. memory: to add as many floats, and to copy them.
+    overlaps: a core is left beside the threads that compute.
     """
 
     images: int
@@ -47,8 +49,9 @@ class Measured:
     backward: float
     update: float
     done: tuple[tuple[float, int], ...]
+    clear: float
     memory: float
-    threads: int = 1
+    overlaps: bool
 
     @property
     def gradients(self) -> int:
@@ -121,7 +124,10 @@ def _step(measured: Measured, network: Network, ranks: int) -> tuple[float, floa
         takes = 2 * (ranks - 1) * (network.latency + size / ranks / network.bandwidth)
         end = max(end, ready) + takes + beside * size / measured.gradients
         exchange += takes
-    return measured.forward + max(measured.backward + beside / measured.threads, end), exchange
+    passes = measured.clear + measured.forward
+    if not measured.overlaps:
+        return passes + measured.backward + exchange + beside, exchange
+    return passes + max(measured.backward, end), exchange
 
 
 def _least(enough: Callable[[int], bool]) -> int:
@@ -145,9 +151,14 @@ def doubling(first: int, last: int) -> Iterator[int]:
 
 
 def memory_seconds(count: int) -> float:
-    """Seconds to add `count` floats to others; the median of five."""
+    """Seconds to add `count` floats to others, and to copy them; the median of five."""
     total, part = np.zeros(count, np.float32), np.ones(count, np.float32)
-    return median(_timed(lambda: np.add(total, part, out=total)) for _ in range(5))
+
+    def run() -> None:
+        np.add(total, part, out=total)
+        np.copyto(part, total)
+
+    return median(_timed(run) for _ in range(5))
 
 
 def _timed(run: Callable[[], object]) -> float:

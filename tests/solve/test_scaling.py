@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from netc.solve.scaling import Measured, Network, doubling, predicted
 
 MB = 1 << 20
 DONE = ((0.1, 100 * MB), (0.2, 60 * MB), (0.5, 3 * MB), (0.6, 1 * MB))
-STEP = Measured(images=32, forward=0.3, backward=0.6, update=0.1, done=DONE, memory=0.05)
+STEP = Measured(images=32, forward=0.3, backward=0.6, update=0.1, done=DONE, clear=0.02, memory=0.05, overlaps=True)
 NETWORK = Network(bandwidth=1000 * MB, latency=1e-5)
 SLOW = Network(bandwidth=100 * MB, latency=1e-5)
 
@@ -25,13 +27,12 @@ def test_buckets_are_of_some_megabytes_and_of_more_for_many_ranks() -> None:
 
 
 def test_what_is_done_early_is_hidden() -> None:
-    """Only the last bucket comes after backward, and what is computed beside it is taken from backward."""
+    """Only the last bucket comes after backward."""
     found = predicted(STEP, NETWORK, 2)
     assert found.exchange == pytest.approx(3 * 2e-5 + 0.164)
-    beside = 0.05 + 0.1 / 2
-    last = 2e-5 + 0.004 + beside * 4 / 164
-    assert found.step == pytest.approx(0.3 + max(0.6 + beside, 0.6 + last))
-    assert found.hidden == 1
+    last = 2e-5 + 0.004 + (0.05 + 0.1 / 2) * 4 / 164
+    assert found.step == pytest.approx(0.02 + 0.3 + 0.6 + last)
+    assert found.hidden == pytest.approx(1 - (2e-5 + 0.004) / found.exchange)
     assert found.efficiency == pytest.approx(1.0 / found.step)
     assert found.images_per_second == pytest.approx(2 * 32 / found.step)
 
@@ -40,14 +41,14 @@ def test_a_slow_network_is_what_a_step_waits_for() -> None:
     """From the moment on at which the first bucket is ready, one is exchanged after the other."""
     found = predicted(STEP, SLOW, 4)
     assert found.exchange == pytest.approx(3 * 6e-5 + 1.5 * 1.64)
-    assert found.step == pytest.approx(0.3 + 0.1 + found.exchange + 0.05 + 0.1 / 4)
+    assert found.step == pytest.approx(0.02 + 0.3 + 0.1 + found.exchange + 0.05 + 0.1 / 4)
     assert 0 < found.hidden < 0.3
 
 
-def test_threads_share_what_is_computed_beside_backward() -> None:
-    one, two = (Measured(32, 0.3, 0.6, 0.1, DONE, 0.05, threads) for threads in (1, 2))
-    saved = predicted(one, NETWORK, 2).step - predicted(two, NETWORK, 2).step
-    assert saved == pytest.approx(0.1 / 2)
+def test_where_no_core_is_left_all_of_it_comes_after_backward() -> None:
+    found = predicted(replace(STEP, overlaps=False), NETWORK, 2)
+    assert found.step == pytest.approx(0.02 + 0.9 + found.exchange + 0.05 + 0.1 / 2)
+    assert found.hidden == pytest.approx(0)
 
 
 def test_the_batch_is_the_least_that_is_efficient_enough() -> None:

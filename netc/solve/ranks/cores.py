@@ -14,7 +14,7 @@ def own_threads(ranks: Ranks) -> int:
 
     Where the launcher has bound each rank to cores of its own, all of those; else ranks of one machine share.
     """
-    place = socket.gethostname(), frozenset(_cores())
+    place = socket.gethostname(), frozenset(usable_cores())
     every = ranks.gather(place)
     if os.environ.get("NETC_THREADS"):  # said of each rank
         return thread_count()
@@ -25,10 +25,11 @@ def own_threads(ranks: Ranks) -> int:
 def has_core_left(ranks: Ranks, threads: int) -> bool:
     """Whether a core that this rank may use is left when so many of its threads compute, and those of others that may
     use its cores. For all ranks at once."""
-    host, cores = socket.gethostname(), _cores()
+    host, cores = socket.gethostname(), usable_cores()
     every = ranks.gather((host, cores, threads))
     return sum(count for theirs, may, count in every if theirs == host and may & cores) < len(cores)
 
 
-def _cores() -> set[int]:
+def usable_cores() -> set[int]:
+    """The cores that this process may use."""
     return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
