@@ -123,13 +123,13 @@ def command(
             hidden, f"{row.images_per_second:,.0f}", f"{row.efficiency:.0%}", f"{row.batch:,}",
         )  # fmt: skip
     _output.out.print(shown)
-    mb, step = measured.gradients / 1e6, 1e3 * (measured.forward + measured.backward + measured.update)
+    mb, step = measured.gradients / 1e6, 1e3 * measured.step
     _output.out.print(f"measured here: {step:.1f} ms a step of {measured.images} images; {mb:.1f} MB of gradients")
 
 
 def _measured(net: Net, iterations: int) -> Measured:
-    """A step as each of several ranks makes it: gradients are kept, and updated apart from backward."""
-    updater = time_updater(net, update_in_backward=False)
+    """A step as each of several ranks makes it (gradients are kept, and updated apart from backward), and alone."""
+    updater = time_updater(net, update_in_backward=True)
     times = {name: statistics.median(values) / 1e3 for name, values in passes(net, updater, iterations).items()}
     blobs = [b for b in reversed(net.learned) if b.added is not None]
     looks = [_done(net, tuple(frozenset({b.param.index}) for b in blobs)) for _ in range(min(iterations, MOST_LOOKS))]
@@ -139,6 +139,7 @@ def _measured(net: Net, iterations: int) -> Measured:
         forward=times["forward"],
         backward=times["backward"],
         update=times["update"],
+        step=times["step"],
         done=tuple((at * times["backward"], b.array.nbytes) for at, b in zip(shares, blobs, strict=True)),
         clear=statistics.median(_clear(net) for _ in range(MOST_LOOKS)),
         memory=memory_seconds(net.parameters.gradient.size),

@@ -37,7 +37,8 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A step on one rank. images: of a batch; forward, backward, update: seconds of each.
+    """A step on one rank. images: of a batch; forward, backward, update: seconds of each; step: of all that on one rank
+    alone, which makes updates in backward where it can.
 
     done: when backward has done with each parameter, in seconds from its begin, and the bytes of its gradient, from the
     last parameter to the first. clear: seconds to clear all gradients. memory: to add as many floats, and to copy them.
@@ -48,6 +49,7 @@ class Measured:
     forward: float
     backward: float
     update: float
+    step: float
     done: tuple[tuple[float, int], ...]
     clear: float
     memory: float
@@ -61,8 +63,10 @@ class Measured:
     def of(self, images: int) -> Measured:
         """With batches of another size: passes take longer by as much, the rest does not."""
         factor = images / self.images
+        forward, backward = self.forward * factor, self.backward * factor
+        step = self.step + forward + backward - self.forward - self.backward
         done = tuple((at * factor, count) for at, count in self.done)
-        return replace(self, images=images, forward=self.forward * factor, backward=self.backward * factor, done=done)
+        return replace(self, images=images, forward=forward, backward=backward, step=step, done=done)
 
     def buckets(self, ranks: int) -> Iterator[tuple[float, int]]:
         """When each bucket is ready, in seconds from the begin of backward, and its bytes."""
@@ -117,7 +121,7 @@ def _efficiency(measured: Measured, network: Network, ranks: int) -> float:
 def _step(measured: Measured, network: Network, ranks: int) -> tuple[float, float]:
     """Seconds of a step, and those in which messages are under way meanwhile."""
     if ranks == 1:
-        return measured.forward + measured.backward + measured.update, 0.0
+        return measured.step, 0.0
     beside = measured.memory + measured.update / ranks
     end = exchange = 0.0
     for ready, size in measured.buckets(ranks):
