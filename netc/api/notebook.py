@@ -83,9 +83,10 @@ def draw(
 
 def predict(
     net: Definition | PathLike,
-    images: PathLike | Iterable[PathLike],
+    images: PathLike | Iterable[PathLike] = (),
     *,
     weights: PathLike | Iterable[PathLike] | None = None,
+    count: int = 1,
     **options: Any,
 ) -> list[Prediction]:
     """What a trained net says of images, as `netc predict` does; `best` of each is a list of names and scores.
@@ -94,8 +95,8 @@ def predict(
             print(found.source, found.best()[0])
 
     net: the net that was trained, or a deploy net. images: files, folders, `.npz` files. weights: `.caffemodel` files,
-    the net's newest snapshot if there are none. options: those of `netc.api.predict.Predictor`. Raises NetError; an
-    image that cannot be read has a `problem` instead of outputs.
+    the net's newest snapshot if there are none. count: how many samples, of a net without inputs. options: those of
+    `netc.api.predict.Predictor`. Raises NetError; an image that cannot be read has a `problem` instead of outputs.
     """
     definition = net if isinstance(net, Definition) else load(net)
     if weights is None:
@@ -103,7 +104,8 @@ def predict(
     else:
         files = [weights] if isinstance(weights, str | Path) else list(weights)
     paths = [images] if isinstance(images, str | Path) else list(images)
-    return list(Predictor(definition, files, **options)(paths))
+    predictor = Predictor(definition, files, **options)
+    return list(predictor(paths) if paths or predictor.shapes else predictor.made(count))
 
 
 def _planned(net: Definition | Plan | PathLike, phase: Phase, options: dict[str, Any]) -> Plan:

@@ -85,8 +85,9 @@ class _Outputs:
     def _made(self, node: Node, top: int, value: int) -> tuple[Whose, int]:
         role, setup = node.type.role, self.plan.layers[node.index].setup
         below = {self.whose[v][0] for v in node.bottoms}
-        if below <= {"shared"}:
-            return "shared", 1
+        if below <= {"shared"}:  # fillers, beside what is asked; where nothing is asked, samples are made of them
+            drawn = role.fed == "fillers" and not self.graph.inputs
+            return ("sample" if drawn and self.plan.shapes[value][:1] == (self.batch,) else "shared"), 1
         if role.family == "detection":
             whose: Whose = "shared" if not setup.dynamic else "rows" if role.rows and top == 0 else "mixed"
             return whose, 1

@@ -13,18 +13,15 @@ from netc import run
 from netc.api.definition import Definition, PathLike
 from netc.api.deploy import deploy
 from netc.api.outputs import Output, outputs
-from netc.api.preprocess import Preprocessing, image_mean, mean_of, of_layer, of_model, read, undone
+from netc.api.preprocess import Preprocessing, given_mean, of_layer, of_model, read, undone
 from netc.api.session import Net
 from netc.data.array_files import read_npz
 from netc.data.bad import BadRecordError
 from netc.data.codes import BAD_ARRAY, BAD_RECORD
-from netc.data.rows import parse_npy
 from netc.errors import Code, Diagnostic, NetError, suggest
-from netc.files import read_regular
 from netc.layer import Array, Shape, format_shape
 from netc.plan.shapes import is_apart
 from netc.run.codes import UNKNOWN_BLOB
-from netc.schema.weights import MOST_BYTES, read_blob
 
 SEVERAL_INPUTS = Code(
     "RUN051",
@@ -33,13 +30,13 @@ SEVERAL_INPUTS = Code(
     example="netc predict siamese.prototxt --weights siamese.caffemodel photo.jpg",
     fix="Give a .npz file with one array for each input, named like the blobs, one row for each sample.",
 )
-BAD_MEAN = Code(
-    "RUN052",
-    "the mean cannot be used",
-    why="A mean is one number, one number for each channel (blue, green, red), or an image as a .binaryproto or .npy "
-    "file. The message says what was given instead.",
-    example="netc predict deploy.prototxt --weights w.caffemodel --mean 104,117 photo.jpg",
-    fix="netc predict deploy.prototxt --weights w.caffemodel --mean 104,117,123 photo.jpg",
+NO_INPUTS = Code(
+    "RUN057",
+    "the net has no inputs",
+    why="What such a net gives follows from its weights and from what its layers draw (DummyData): a generator of "
+    "images. There is nothing that a file could fill.",
+    example="netc predict generator.net photo.jpg",
+    fix="Leave the files out, and say how many samples: netc predict generator.net --count 16",
 )
 
 IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
@@ -99,7 +96,7 @@ class Predictor:
     definition: a net that trains, or a deploy net. weights: `.caffemodel` files. inputs: shapes of data blobs. How
     images become inputs is what training stored in the model, or else the data layer's `transform_param`; `mean`
     (values, or a file), `scale` and `size` (height, width to resize to) replace parts of it.
-    blobs: names of blobs to give instead of the net's outputs (features).
+    blobs: names of blobs to give instead of the net's outputs (features). seed: of what layers draw.
     Raises NetError: RUN010 for a blob that is not there, RUN050, RUN052, and what planning the net and loading the
     weights raise.
     """
@@ -116,8 +113,10 @@ class Predictor:
         size: tuple[int, int] | None = None,
         all_heads: bool = False,
         blobs: Sequence[str] = (),
+        seed: int = 0,
         **run_options: Unpack[run.RunOptions],
     ) -> None:
+        self.seed = seed
         self.blobs = tuple(dict.fromkeys(blobs))
         deployed = deploy(definition, batch=batch, inputs=inputs, all_heads=all_heads)
         self.samples = deployed.samples
@@ -131,14 +130,14 @@ class Predictor:
         self.known = True
         how = self._how([Path(w) for w in weights], deployed.data)
         if mean is not None:
-            how = replace(how, mean=_mean(mean, how.channels))
+            how = replace(how, mean=given_mean(mean, how.channels))
         how = replace(how, scale=how.scale if scale is None else scale, size=size or how.size)
         self.preprocessing = how
 
     def _open(self, definition: Definition, weights: Sequence[PathLike], run_options: run.RunOptions) -> None:
         keep = bool(self.blobs)
         options: run.RunOptions = {**run_options, "writes": "nowhere"}
-        self.net = Net(definition, "TEST", weights=weights, keep=keep, **options)
+        self.net = Net(definition, "TEST", weights=weights, keep=keep, seed=self.seed, **options)
         there = {value.name for value in self.net.graph.values}
         if missing := next((name for name in self.blobs if name not in there), None):
             close = suggest(missing, there)
@@ -146,13 +145,21 @@ class Predictor:
             raise NetError(Diagnostic(UNKNOWN_BLOB, f'the net that predicts has no blob "{missing}"', help=help))
         self.loaded = self.net.loaded
         self.shapes = {name: array.shape for name, array in self.net.inputs.items()}
-        self.batch = next((shape[self._axis(name)] for name, shape in self.shapes.items()), 1)
+        self.batch = self._rows_of_a_pass()
         self.kinds = outputs(self.net.plan, self.batch, self.blobs)
         graph = self.net.graph
         values = [v for n in graph.nodes if n.type.source for v in n.tops]
         self.regions = {
             graph.values[v].name for v in values if is_apart(graph, v) and len(self.net.plan.shapes[v]) == 2
         }
+
+    def _rows_of_a_pass(self) -> int:
+        """How many samples a pass is for: rows of the first input, or else of the first blob that is drawn."""
+        for name, shape in self.shapes.items():
+            return int(shape[self._axis(name)])
+        nodes, shapes = self.net.graph.nodes, self.net.plan.shapes
+        drawn = [shapes[v] for n in nodes if n.type.role.fed == "fillers" for v in n.tops]
+        return next((shape[0] for shape in drawn if shape), 1)
 
     def _how(self, weights: Sequence[Path], data: Any) -> Preprocessing:
         stored = {blob: how for path in weights for blob, how in of_model(path).items()}
@@ -166,9 +173,14 @@ class Predictor:
         return how or Preprocessing(shape[1] if len(shape) == 4 else 3)
 
     def __call__(self, paths: Iterable[str | Path]) -> Iterator[Prediction]:
-        """Predictions for image files, folders of them and .npz files, in order; they come batch by batch."""
+        """Predictions for image files, folders of them and .npz files, in order; they come batch by batch.
+
+        Raises NetError: RUN051, and RUN057 for a net without inputs, which `made` is for.
+        """
         waiting: list[_Sample] = []
         for path in paths:
+            if not self.shapes:
+                raise NetError(Diagnostic(NO_INPUTS, f"the net has no inputs, and {path} can fill none"))
             for sample in self._samples(Path(path)):
                 waiting.append(sample)
                 if sum(s.problem is None for s in waiting) == self.batch:
@@ -176,6 +188,11 @@ class Predictor:
                     waiting = []
         if waiting:
             yield from self._run(waiting)
+
+    def made(self, count: int) -> Iterator[Prediction]:
+        """What a net without inputs makes: `count` samples, which differ by what its layers draw for each."""
+        for first in range(0, count, self.batch):
+            yield from self._run([_Sample(f"sample_{n + 1}") for n in range(first, min(count, first + self.batch))])
 
     def _run(self, samples: list[_Sample]) -> Iterator[Prediction]:
         good = [s for s in samples if s.problem is None]
@@ -282,17 +299,3 @@ def _npz(path: Path) -> dict[str, Array]:
         return read_npz(path)
     except NetError as error:
         raise BadRecordError("; ".join(d.message for d in error.diagnostics)) from None
-
-
-def _mean(given: str, channels: int) -> Array:
-    path = Path(given)
-    try:
-        if path.suffix == ".npy":
-            array = image_mean(parse_npy(read_regular(path, MOST_BYTES)))
-            return array if array.ndim == 3 else mean_of(array.reshape(-1), channels)
-        if path.suffix == ".binaryproto":
-            return image_mean(read_blob(path))
-        return mean_of((float(v) for v in given.split(",")), channels)
-    except (OSError, ValueError, BadRecordError) as error:
-        message = f'"{given}" is no mean for {channels} channels: {str(error).lower()}'
-        raise NetError(Diagnostic(BAD_MEAN, message, help="give --mean 104,117,123, or a file")) from None

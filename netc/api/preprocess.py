@@ -17,16 +17,26 @@ from netc.data.find import classes, probe
 from netc.data.images import read_image
 from netc.data.paths import find
 from netc.data.resize import resize
-from netc.errors import Diagnostic, NetError
+from netc.data.rows import parse_npy
+from netc.errors import Code, Diagnostic, NetError
+from netc.files import read_regular
 from netc.layer import Array, Shape, format_shape
 from netc.plan.model import Plan
 from netc.schema.record import Record
 from netc.schema.registry import base_schema
 from netc.schema.scan import BYTES, WireError, scan
-from netc.schema.weights import parse_blob, read_blob, read_file
+from netc.schema.weights import MOST_BYTES, parse_blob, read_blob, read_file
 from netc.schema.weights_write import write_blob
 from netc.schema.wire import decode
 
+BAD_MEAN = Code(
+    "RUN052",
+    "the mean cannot be used",
+    why="A mean is one number, one number for each channel (blue, green, red), or an image as a .binaryproto or .npy "
+    "file. The message says what was given instead.",
+    example="netc predict deploy.prototxt --weights w.caffemodel --mean 104,117 photo.jpg",
+    fix="netc predict deploy.prototxt --weights w.caffemodel --mean 104,117,123 photo.jpg",
+)
 _FIELD = 1001  # `preprocessing` of NetParameter
 
 
@@ -244,3 +254,18 @@ def written(record: Record, make: Callable[..., Record]) -> Record | None:
     names = ("scale", "crop_size", "mean_file", "mean_value", "force_color", "force_gray")
     fields = {name: p.values[name] for name in names if p.has(name)}
     return make(**fields) if fields else None
+
+
+def given_mean(given: str, channels: int) -> Array:
+    """A mean as people give it: numbers with commas, or a file (.npy, .binaryproto). Raises NetError(RUN052)."""
+    path = Path(given)
+    try:
+        if path.suffix == ".npy":
+            array = image_mean(parse_npy(read_regular(path, MOST_BYTES)))
+            return array if array.ndim == 3 else mean_of(array.reshape(-1), channels)
+        if path.suffix == ".binaryproto":
+            return image_mean(read_blob(path))
+        return mean_of((float(v) for v in given.split(",")), channels)
+    except (OSError, ValueError, BadRecordError) as error:
+        message = f'"{given}" is no mean for {channels} channels: {str(error).lower()}'
+        raise NetError(Diagnostic(BAD_MEAN, message, help="give --mean 104,117,123, or a file")) from None

@@ -12,6 +12,7 @@ import click
 import numpy as np
 
 from netc.api import planning
+from netc.api.deploy import deploy
 from netc.api.predict import Prediction, Predictor
 from netc.cli import _output
 from netc.cli._files import read_lines, say_written, write_bytes
@@ -47,7 +48,7 @@ class SizeOption(click.ParamType):  # type: ignore[type-arg, unused-ignore]
 
 @click.command("predict")
 @file_argument
-@click.argument("paths", nargs=-1, metavar="PATH...")
+@click.argument("paths", nargs=-1, metavar="[PATH]...")
 @weights_option
 @click.option(
     "--labels", type=click.Path(path_type=Path), help="A text file that names class N in line N (default: the model's)."
@@ -70,8 +71,8 @@ class SizeOption(click.ParamType):  # type: ignore[type-arg, unused-ignore]
 )
 @click.option("--text", "texts", multiple=True, help="A text to start from, for a net that generates; may be repeated.")
 @click.option("--references", type=click.Path(path_type=Path), help="A text file: what each text should become.")
-@click.option("--count", type=click.IntRange(min=1), default=1, show_default=True, help="Texts to generate of each.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of sampled texts.")
+@click.option("--count", type=click.IntRange(min=1), default=1, show_default=True, help="Texts of each, or samples.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of what is drawn.")
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON for each image or text.")
 def command(
     file: Path,
@@ -105,14 +106,16 @@ def command(
     names the values of), the rows of boxes that the net found in the image, maps in brief (--maps writes them: .npy,
     and .png of the class at each position), and the numbers of anything else.
 
+    A net without inputs, such as a generator of images, takes no PATH and gives --count samples.
+
     A net with a generate block goes on with each line of the text files PATH, or turns it into another text. Where
     lines have their reference behind a tab, or with --references, also BLEU, and whether the search or the net is to
     blame for what is wrong.
     """
-    if not (paths or texts):
-        raise click.UsageError("nothing to predict: give a PATH, or a --text")
     names = read_lines(labels, BAD_LABELS) if labels else None
     definition = planning.load(file, layers=layers, settings=settings)
+    if not (paths or texts) and (definition.record.has("generate") or deploy(definition, inputs=dict(inputs)).inputs):
+        raise click.UsageError("nothing to predict: give a PATH, or a --text")
     if texts or references or definition.record.has("generate"):
         asked = Asked(paths, texts, references, count, seed, as_json, draw)
         return generate(definition, chosen_weights(weights, definition), asked, run_options)
@@ -126,16 +129,17 @@ def command(
         size=resize,
         all_heads=all_heads,
         blobs=[name for name in blobs.split(",") if name],
+        seed=seed,
         **run_options,
     )
     show_loaded(predictor.loaded)
-    if not (predictor.known or mean or scale):
+    if predictor.shapes and not (predictor.known or mean or scale):
         _output.say("nothing says how images were prepared in training: values are 0..255; see --mean, --scale")
     stored = list(predictor.preprocessing.class_names)
     maps_of, drawings = MapFiles(maps) if maps else None, Drawings(draw) if draw else None
     failed = False
     kept: list[Prediction] = []
-    for prediction in predictor(_stdin(paths)):
+    for prediction in predictor(_stdin(paths)) if paths else predictor.made(count):
         if prediction.problem is not None:
             failed = True
             _output.show([prediction.problem])
@@ -160,7 +164,7 @@ def command(
 
 def _batch(paths: tuple[str, ...]) -> int:
     """Answers come at once for a single image and for paths that come one by one."""
-    if "-" in paths:
+    if not paths or "-" in paths:
         return 1
     many = any(Path(p).is_dir() or p.endswith(".npz") for p in paths)
     return 16 if many else min(16, len(paths))

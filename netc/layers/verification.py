@@ -23,12 +23,12 @@ from math import prod
 
 import numpy as np
 
+from netc.kernels.likeness import likeness
 from netc.kernels.ranking import Ranked
 from netc.kernels.tally import counting
 from netc.layer import (
     BAD_BOTTOM_SHAPE,
     Arity,
-    Array,
     Call,
     Example,
     Input,
@@ -67,20 +67,9 @@ def count(call: Call) -> Ranked:
     if how in ("SIMILARITY", "DISTANCE"):
         sign = 1 if how == "SIMILARITY" else -1
         return Ranked((sign * values.reshape(-1),), (labels != 0,), sign)
-    scores, same = _pairs(values.reshape(len(values), -1), labels, how)
-    return Ranked((scores,), (same,), -1 if how == "EUCLIDEAN" else 1)
-
-
-def _pairs(vectors: Array, classes: Array, how: str) -> tuple[Array, Array]:
-    """The scores of all pairs of a batch, the larger the more alike, and whether each is of one class."""
-    one, other = np.triu_indices(len(vectors), 1)
-    if how == "EUCLIDEAN":
-        scores = -np.sqrt(((vectors[one] - vectors[other]) ** 2).sum(axis=1))
-    else:
-        lengths = np.linalg.norm(vectors, axis=1)
-        both = lengths[one] * lengths[other]
-        scores = (vectors[one] * vectors[other]).sum(axis=1) / np.where(both > 0, both, 1)
-    return scores, classes[one] == classes[other]
+    one, other = np.triu_indices(len(values), 1)
+    alike, same = likeness(values, how)[one, other], labels[one] == labels[other]
+    return Ranked((alike,), (same,), -1 if how == "EUCLIDEAN" else 1)
 
 
 _LABELS = Input((12,), "values", values=(0, 1, 1, 0, 1, 0, 0, 1, 1, 1, 0, 0))

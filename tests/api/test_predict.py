@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import netc
 from netc.api.planning import load
 from netc.api.predict import Predictor
 from netc.api.preprocess import Preprocessing, of_layer, of_model, read
@@ -15,7 +16,8 @@ from netc.data.bad import BadRecordError
 from netc.data.digits import split
 from netc.errors import NetError
 from netc.layer import Array
-from netc.schema.weights_write import write_blob
+from netc.run import weights_of
+from netc.schema.weights_write import dump_weights, write_blob
 from tests.cli.conftest import SMALL
 
 
@@ -107,6 +109,32 @@ def test_several_inputs_take_no_image(tmp_path: Path) -> None:
     assert caught.value.diagnostics[0].code.id == "RUN051"
     np.savez(tmp_path / "both.npz", a=np.zeros((2, 3, 4, 4)), b=np.zeros((2, 3, 4, 4)))
     assert [p.outputs["fc"].shape for p in made([tmp_path / "both.npz"])] == [(2,), (2,)]
+
+
+def test_nets_without_inputs_make_samples(tmp_path: Path) -> None:
+    """Three in a pass, drawn anew for each pass; what they are follows from the seed."""
+    (tmp_path / "g.prototxt").write_text("""
+    layer { name: "z" type: "DummyData" top: "z"
+      dummy_data_param { shape { dim: 3 dim: 2 dim: 1 dim: 1 } data_filler { type: "gaussian" } } }
+    layer { name: "up" type: "Deconvolution" bottom: "z" top: "up"
+      convolution_param { num_output: 1 kernel_size: 4 weight_filler { type: "xavier" } } }
+    layer { name: "image" type: "Sigmoid" bottom: "up" top: "image" }
+    """)
+    definition, weights = load(tmp_path / "g.prototxt"), [tmp_path / "w.caffemodel"]
+    weights[0].write_bytes(dump_weights("g", weights_of(netc.Net(definition)).layers))
+    made = list(Predictor(definition, weights).made(5))
+    assert [p.source for p in made] == [f"sample_{n}" for n in range(1, 6)]
+    assert {p.outputs["image"].shape for p in made} == {(1, 4, 4)}
+    assert {p.kinds["image"].kind for p in made} == {"map"}
+    images = np.stack([p.outputs["image"] for p in made])
+    assert len(np.unique(images.reshape(5, -1), axis=0)) == 5
+    again = np.stack([p.outputs["image"] for p in netc.predict(definition, weights=weights, count=5)])
+    np.testing.assert_array_equal(images, again)
+    other = next(Predictor(definition, weights, seed=1).made(1)).outputs["image"]
+    assert abs(other - images[0]).max() > 1e-3
+    with pytest.raises(NetError) as caught:
+        list(Predictor(definition, weights)(["x.png"]))
+    assert caught.value.diagnostics[0].code.id == "RUN057"
 
 
 # ---------------------------------------------------------------- preprocessing

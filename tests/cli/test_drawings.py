@@ -36,6 +36,22 @@ def test_the_command_draws(run: Run, tmp_path: Path) -> None:
     assert len(np.unique(pixels.reshape(-1, 3), axis=0)) <= 3
 
 
+def test_the_command_draws_what_a_net_makes_of_nothing(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "g.net").write_text(
+        "train { data = Input() { shape { dim: [2, 1, 4, 4] } } }\n"
+        'deploy { z = DummyData() { shape { dim: [2, 1, 4, 4] } data_filler { type: "gaussian" } } }\n'
+        'deploy { c = Convolution(z) { num_output: 3 kernel_size: 1 weight_filler { type: "xavier" } } }\n'
+        "deploy { image = TanH(c) }\n"
+    )
+    net = netc.Net(tmp_path / "g.net", stages=["deploy"])
+    (tmp_path / "w.caffemodel").write_bytes(dump_weights("made", weights_of(net).layers))
+    done = run("predict", "g.net", "--weights", "w.caffemodel", "--count", "3", "--draw", "out")
+    assert (done.code, done.out.count("drew")) == (0, 3), done.err
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [f"sample_{n}.image.png" for n in (1, 2, 3)]
+    refused = run("predict", "g.net", "--weights", "w.caffemodel", "a.png")
+    assert (refused.code, "RUN057" in refused.err) == (1, True)
+
+
 def test_texts_are_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.net").write_text(language_model(tmp_path, "most: 3") + "solver { base_lr: 0.1 max_iter: 1 }\n")

@@ -30,6 +30,7 @@ UNWRITTEN = {
     "MultiBoxLoss",
     "NegativeSamplingLoss",
     "NgramBLEU",
+    "OneShot",
     "PrecisionRecall",
     "ProposalTarget",
     "Python",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 
@@ -141,6 +142,37 @@ def test_verification_of_vectors(compare: str) -> None:
     auc, _, threshold = measured(f'type: "Verification" verification_param {{ compare: {compare} }}', 3, batches)
     assert auc == pytest.approx(metrics.roc_auc_score(same, scores))
     assert (threshold > 0) == (compare == "EUCLIDEAN" or threshold > 0)
+
+
+@pytest.mark.parametrize("executor", ["reference", "fast"])
+@pytest.mark.parametrize("compare", ["EUCLIDEAN", "COSINE"])
+def test_one_shot(compare: str, executor: str) -> None:
+    """The mean of all choices of one example of each class, each tried; classes have 3, 3 and 2 items, one is alone."""
+    rng = np.random.default_rng(7)
+    classes = np.array([0, 1, 1, 2, 0, 2, 0, 1, 3], np.float32)
+    ties = rng.integers(0, 3, (3, 9, 2)) if compare == "EUCLIDEAN" else rng.normal(size=(3, 9, 2))
+    batches = [(vectors.astype(np.float32), rng.permutation(classes)) for vectors in ties]
+    right = []
+    for vectors, of in batches:
+        for item in range(9):
+            near = [nearness(vectors[item].astype(float), v.astype(float), compare) for v in vectors]
+            sets = [[i for i in range(9) if of[i] == c and i != item] for c in range(4)]
+            tries = [chance([near[i] for i in chosen], int(of[item])) for chosen in itertools.product(*sets)]
+            right += [np.mean(tries)] if tries else []
+    found = measured(f'type: "OneShot" one_shot_param {{ compare: {compare} }}', 1, batches, executor)
+    assert len(right) == 24
+    assert found == pytest.approx([np.mean(right)])
+
+
+def nearness(a: Array, b: Array, compare: str) -> float:
+    if compare == "EUCLIDEAN":
+        return -float(np.linalg.norm(a - b))
+    return float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
+
+
+def chance(near: list[float], own: int) -> float:
+    """That the own class wins: against each other class a tie is a half."""
+    return float(np.prod([0.5 * ((near[own] > n) + (near[own] >= n)) for c, n in enumerate(near) if c != own]))
 
 
 def test_bleu_of_texts() -> None:
