@@ -39,6 +39,7 @@ ITERATIONS = {
     "dsd": 30,
     "faster_rcnn_digits": 60,
     "glove": 250,
+    "siamese": 30,
     "skipgram": 300,
     "ssd_digits": 20,
     "style": 40,
@@ -54,9 +55,9 @@ ITERATIONS = {
 """Over the last third of which the loss is lower by a quarter than at the start, with the file's seed."""
 
 
-FASTER = {"triplet": {"rate": 0.02}}
+FASTER = {"siamese": {"rate": 0.005}, "triplet": {"rate": 0.02}}
 """Settings with which a few iterations show what a file learns slowly."""
-BATCHES = {"faster_rcnn_digits": 1, "triplet": 12}
+BATCHES = {"faster_rcnn_digits": 1, "siamese": 4, "triplet": 12}
 """Of the gradient check, where two samples do not do: one image to propose regions of, digits of two classes."""
 
 

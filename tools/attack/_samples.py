@@ -19,8 +19,8 @@ import numpy as np
 from PIL import Image
 
 import netc
-from netc.api import planning, predict
-from netc.api.preprocess import of_model
+from netc.api import planning
+from netc.api.preprocess import given_mean, of_model
 from netc.convert import files as convert
 from netc.convert import hdf5, safetensors
 from netc.convert.model import Options
@@ -241,7 +241,7 @@ def _arrays(folder: Path, rng: Random) -> dict[str, Kind]:
             listed(path)
 
     def mean(path: Path) -> None:
-        predict._mean(str(path), 3)
+        given_mean(str(path), 3)
 
     return {
         "idx": Kind("images-idx3", (images, labels), _survey, (_damage.dimensioned,)),

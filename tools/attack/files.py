@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from netc import files, language, locks
-from netc.api.predict import _mean
+from netc.api.preprocess import given_mean
 from netc.catalogue import catalogue
 from netc.convert import files as convert_files
 from netc.convert import safetensors
@@ -39,7 +39,7 @@ READERS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "hdf5 weights": (".h5", solve_hdf5.read_weights),
     "solver state": (".solverstate", snapshots.read_state),
     "mean": (".binaryproto", weights.read_blob),
-    "array mean": (".npy", lambda path: _mean(str(path), 3)),
+    "array mean": (".npy", lambda path: given_mean(str(path), 3)),
     "safetensors": (".safetensors", safetensors.load),
     "convert": (".bin", convert_files.read),
     "list": (".txt", lists.read_list),
