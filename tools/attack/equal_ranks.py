@@ -33,10 +33,12 @@ SOLVER = """
 solver { RULE lr_policy: "fixed" max_iter: LAST snapshot: HALF iter_size: SIZE random_seed: SEED snapshot_prefix: "net"
          display: 0 }
 """
-RESNET = f"""
-import "{ROOT}/nets/blocks/resnet.net"
-h = resnet(data) {{ units: [2, 2, 2, 2] deep: false }}
-h as score = InnerProduct(h) {{ num_output: 10 weight_filler {{ type: "msra" }} }}
+BLOCK = ROOT / "nets/blocks/resnet.net"
+SMALL = ("kernel_size: 7 stride: 1 pool: AVE", "global_pooling: true pool: AVE")  # for images of any size
+RESNET = """
+import "resnet.net"
+h = resnet(data) { units: [2, 2, 2, 2] deep: false }
+h as score = InnerProduct(h) { num_output: 10 weight_filler { type: "msra" } }
 loss = SoftmaxWithLoss(h, label)
 """
 
@@ -125,6 +127,7 @@ def _compare(
     for size in (1, *sizes):
         where = base / str(size)
         where.mkdir()
+        (where / "resnet.net").write_text(BLOCK.read_text().replace(*SMALL))  # a net imports what lies beside it
         fields = {"RULE": RULES[rule], "LAST": last, "HALF": last // 2, "SIZE": BATCHES // size, "SEED": seed}
         solver = SOLVER
         for word, value in fields.items():
