@@ -30,7 +30,7 @@ NO_LOSS = Code(
     fix="Give the net that is trained; lr_mult: 0 freezes a parameter.",
 )
 
-STEPS = (1e-4, 1e-5, 1e-6)
+STEPS = (1e-4, 1e-5, 1e-6, 1e-7)
 """Of central differences. A kink (ReLU, max pooling) within a step gives nonsense, and a smaller step avoids it."""
 GROUPS = 4
 """Of one class each: fewer of them are often all of the same one, and then many losses have no gradient."""
@@ -208,6 +208,6 @@ class _Check:
         assert best is not None
         low, high = min(left, right), max(left, right)
         slack = max(noise, 1e-3 * (high - low))  # of the loss's curvature within the step, and of rounding
-        apart = high - low > 1e-3 * max(abs(low), abs(high), floor)
+        apart = high - low > 1e-4 * max(abs(low), abs(high), floor)
         kink = apart and low - slack <= analytic <= high + slack
         return _Result(index, math.inf, analytic, numeric) if kink and best.error > 1e-4 else best
