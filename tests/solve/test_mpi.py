@@ -73,9 +73,10 @@ def test_ranks_give_the_bits_of_one_process(tmp_path: Path, size: int, monkeypat
 
 
 def drive() -> None:
-    """What each rank runs."""
+    """What each rank runs: two of them exchange beside backward, four after it."""
     folder, size = sys.argv[1:]
-    ranks = ranks_of_launcher(30)
+    ranks = ranks_of_launcher(30, "on" if size == "2" else "off")
+    assert ranks.overlaps(threads=1) == (size == "2")
     assert ranks.size == int(size)
     os.chdir(folder)
     train_all(ranks.size, ranks)

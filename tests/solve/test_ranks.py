@@ -22,6 +22,7 @@ from netc.solve.codes import NOT_WRITTEN
 from netc.solve.events import TestResult as Outcome
 from netc.solve.parts import Chunk, buckets_of, divided
 from netc.solve.ranks import ALONE, Ranks, ranks_of_launcher
+from netc.solve.ranks.cores import has_core_left, usable_cores
 from netc.solve.ranks.launcher import size_of_launch
 from netc.solve.ranks.pulse import Pulse
 from tests.solve.rank_threads import together
@@ -335,6 +336,14 @@ def test_off_leaves_the_environment_unread(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("PMI_SIZE", "2")
     with _ranks.together("off", 30) as ranks:
         assert ranks is ALONE
+
+
+def test_a_core_is_left_where_fewer_threads_compute_than_there_are_cores() -> None:
+    """Of all ranks of the machine that may use it."""
+    cores = len(usable_cores())
+    assert [has_core_left(ALONE, threads) for threads in (cores - 1, cores)] == [True, False]
+    assert together(2, lambda ranks: has_core_left(ranks, cores - 1)) == [cores < 2] * 2
+    assert together(2, lambda ranks: has_core_left(ranks, cores)) == [False, False]
 
 
 def test_a_launcher_without_mpi4py_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
