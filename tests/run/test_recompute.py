@@ -58,3 +58,25 @@ def fast_run(plan: Plan, seed: int) -> dict[str, Array]:
     if isinstance(net.executor, Fast):
         verify(net.executor.program)
     return run(net)
+
+
+@pytest.mark.parametrize("stored", ["true", "false"])
+def test_any_of_the_layers_that_are_done_together(stored: str) -> None:
+    """A BatchNorm does the Scale and the ReLU that follow; each of them may have to run again without the others."""
+    text = f"""
+    layer {{ name: "data" type: "Input" top: "data" input_param {{ shape {{ dim: [2, 4, 5, 5] }} }} }}
+    layer {{ name: "c" type: "Convolution" bottom: "data" top: "c" convolution_param {{ num_output: 20 kernel_size: 3
+             weight_filler {{ type: "xavier" }} }} }}
+    layer {{ name: "n" type: "BatchNorm" bottom: "c" top: "n" batch_norm_param {{ use_global_stats: {stored} }} }}
+    layer {{ name: "s" type: "Scale" bottom: "n" top: "s" scale_param {{ bias_term: true }} }}
+    layer {{ name: "r" type: "ReLU" bottom: "s" top: "r" }}
+    layer {{ name: "t" type: "Scale" bottom: "r" top: "t" }}
+    layer {{ name: "d" type: "Convolution" bottom: "t" top: "d" convolution_param {{ num_output: 3 kernel_size: 3
+             weight_filler {{ type: "xavier" }} }} }}
+    layer {{ name: "loss" type: "Reduction" bottom: "d" top: "loss" loss_weight: 1 }}
+    """
+    wanted = fast_run(planned(text), 1)
+    for number in range(1, 16):
+        layers = {layer for bit, layer in enumerate((2, 3, 4, 5)) if number >> bit & 1}
+        found = fast_run(planned(text, recompute=layers), 1)
+        assert all(array.tobytes() == found[name].tobytes() for name, array in wanted.items()), layers

@@ -84,7 +84,7 @@ def gradients(
 
 def forward(b: Builder, layer: int) -> None:
     x = b.read(b.bottom(layer))
-    if not b.recomputing:
+    if layer not in b.notes:  # also where it runs again alone, and a BatchNorm did it in forward
         affine = Affine.new(b, x.c)
         b.emit([affine.start(), affine.scale(*_params(b, layer))], "factors")
         b.notes[layer] = affine
