@@ -16,7 +16,7 @@ import lmdb
 import numpy as np
 import pytest
 
-from netc.api import predict
+from netc.api.preprocess import given_mean
 from netc.convert import files
 from netc.data.annotated_datum import parse as parse_annotated
 from netc.data.array_files import read_npz
@@ -110,7 +110,7 @@ def test_headers_of_npy_files(tmp_path: Path, old: str, new: str) -> None:
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as members:
         members.writestr("data.npy", forged)
     assert refused(read_npz, tmp_path / "a.npz") == "DAT014"
-    assert refused(predict._mean, str(put(tmp_path / "a.npy", forged)), 3) == "RUN052"
+    assert refused(given_mean, str(put(tmp_path / "a.npy", forged)), 3) == "RUN052"
 
 
 def test_blobs_do_not_have_thousands_of_axes() -> None:

@@ -140,7 +140,7 @@ def test_files_of_a_list_must_agree(listed: Path) -> None:
         del file["weight"]
         file["weight"] = np.zeros((3, 2))
     diagnostic = refused(open_source, data(listed), "TRAIN", 1)
-    assert "1.h5 has rows of 2x3, (), 2, " in diagnostic.message
+    assert "1.h5 has rows of 2x3, scalar, 2, " in diagnostic.message
 
 
 def test_damaged_and_missing_files(listed: Path) -> None:

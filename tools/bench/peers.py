@@ -11,7 +11,7 @@ import numpy as np
 
 from netc.kernels import recurrent
 from netc.kernels.gemm_convolution import ConvolutionGeometry
-from netc.kernels.geometry import BatchNormGeometry, InnerProductGeometry
+from netc.kernels.geometry import BatchNormGeometry, CropGeometry, InnerProductGeometry
 from netc.kernels.pooling import Planes
 from netc.run import Net
 from tools.bench.cases import Case
@@ -43,7 +43,7 @@ class Module(torch.nn.Module):  # type: ignore[misc]
             if node.type.name == "SoftmaxWithLoss" and label is None:
                 continue
             key, x = _key(node), [values[v] for v in node.bottoms]
-            found = self.parts[key](x[0]) if key in self.parts else _function(node, x, label)
+            found = self.parts[key](x[0]) if key in self.parts else _function(self.net, node, x, label)
             if node.type.name == "SoftmaxWithLoss":
                 loss = loss + node.loss_weights[0] * found
                 continue
@@ -67,6 +67,14 @@ def _part(net: Net, node: Any) -> Any:
         part: Any = torch.nn.Conv2d(
             g.columns.channels, g.filters, (h.kernel, w.kernel), (h.stride, w.stride), (h.before, w.before),
             (h.dilation, w.dilation), g.groups, bias=len(blobs) > 1,
+        )  # fmt: skip
+    elif kind == "Deconvolution":
+        g = setup.known(ConvolutionGeometry)
+        h, w = g.columns.axes
+        ins, outs = blobs[0].shape[0], blobs[0].shape[1] * g.groups
+        part = torch.nn.ConvTranspose2d(
+            ins, outs, (h.kernel, w.kernel), (h.stride, w.stride), (h.before, w.before), 0, g.groups,
+            bias=len(blobs) > 1,
         )  # fmt: skip
     elif kind == "InnerProduct":
         sizes = setup.known(InnerProductGeometry)
@@ -162,7 +170,7 @@ def _pooling(node: Any, planes: Planes) -> Any:
     return kind(kernel, stride, pad, ceil_mode=ceil)
 
 
-def _function(node: Any, x: list[Any], label: Any) -> Any:
+def _function(net: Net, node: Any, x: list[Any], label: Any) -> Any:
     plain: dict[str, Callable[[], Any]] = {
         "ReLU": lambda: functional.relu(x[0]),
         "Concat": lambda: torch.cat(x, 1),
@@ -170,11 +178,17 @@ def _function(node: Any, x: list[Any], label: Any) -> Any:
         "Flatten": lambda: x[0].flatten(1),
         "Softmax": lambda: x[0].softmax(1),
         "Split": lambda: x[0],
-        "SoftmaxWithLoss": lambda: functional.cross_entropy(
-            x[0].flatten(0, node.record.softmax_param.axis - 1).flatten(1), label.long().flatten()
-        ),
+        "SoftmaxWithLoss": lambda: _loss(x[0], node.record.softmax_param.axis, label.long()),
+        "Crop": lambda: x[0][net.plan.layers[node.index].setup.known(CropGeometry).parts],
     }
     return plain[node.type.name]()
+
+
+def _loss(scores: Any, axis: int, label: Any) -> Any:
+    """The mean over all positions; of maps as torch likes them, of sequences as a table."""
+    if axis == 1 and scores.ndim == 4:
+        return functional.cross_entropy(scores, label.reshape(scores.shape[0], *scores.shape[2:]))
+    return functional.cross_entropy(scores.flatten(0, axis - 1).flatten(1), label.flatten())
 
 
 def torch_call(case: Case, net: Net, threads: int, layout: str) -> Callable[[], object]:
