@@ -111,6 +111,12 @@ def _is_there(path: Path) -> bool:
     return path.exists() and not (path.is_dir() and not any(path.iterdir()))
 
 
+def _has_just_begun(path: Path) -> bool:
+    """Whether LMDB has made its files there, and written nothing yet: a run was killed at its start."""
+    names = {file.name for file in path.iterdir()} if path.is_dir() else {""}
+    return names <= {"lock.mdb", "data.mdb"} and not ("data.mdb" in names and (path / "data.mdb").stat().st_size)
+
+
 def _remove_empty(part: Path) -> None:
     """Nothing is left of a database without a record."""
     with suppress(OSError, NetError):
@@ -173,7 +179,7 @@ def _begun(path: Path, items: Sequence[Item]) -> int:
 
     Raises NetError(DAT015) if what is there was not made from these items.
     """
-    if not _is_there(path):
+    if not _is_there(path) or _has_just_begun(path):
         return 0
     if not (path / "data.mdb").exists():
         raise NetError(Diagnostic(NOT_MADE, f"{path} is there already, and is no database"))

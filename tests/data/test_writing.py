@@ -105,6 +105,23 @@ def test_a_killed_run_leaves_nothing_at_the_place(tmp_path: Path, moment: float)
     assert os.listdir(tmp_path) == ["db"]
 
 
+@pytest.mark.parametrize("names", [(), ("lock.mdb",), ("lock.mdb", "data.mdb")])
+def test_a_run_killed_before_lmdb_has_written_anything_is_begun_anew(tmp_path: Path, names: tuple[str, ...]) -> None:
+    (tmp_path / ".db.part").mkdir()
+    for name in names:
+        (tmp_path / ".db.part" / name).touch()
+    assert make(tmp_path / "db", items(3)).written == 3
+    assert os.listdir(tmp_path) == ["db"]
+
+
+def test_what_is_no_database_stays(tmp_path: Path) -> None:
+    (tmp_path / ".db.part").mkdir()
+    (tmp_path / ".db.part" / "notes.txt").write_text("mine")
+    with pytest.raises(NetError, match="is no database"):
+        make(tmp_path / "db", items(3))
+    assert (tmp_path / ".db.part" / "notes.txt").read_text() == "mine"
+
+
 def test_nothing_is_left_of_a_database_without_a_record(tmp_path: Path) -> None:
     def bad() -> bytes:
         raise writing.BadRecordError("it is bad")
