@@ -52,6 +52,14 @@ def test_blobs_that_are_kept(middle: str) -> None:
     compare(net(middle), keep=True)
 
 
+@pytest.mark.parametrize("statistics", ["", "batch_norm_param { use_global_stats: true }"])
+def test_a_scale_learns_behind_statistics_of_the_data(statistics: str) -> None:
+    """No backward is BatchNorm's there, but there is one of Scale's."""
+    text = data(3, 20, 7, 6) + layer("Pooling", "data", "c", "pooling_param { kernel_size: 2 }")
+    text += layer("BatchNorm", "c", "c", statistics, name="bn") + layer("Scale", "c", "d", WITH_BIAS)
+    compare(text + loss("d"))
+
+
 @pytest.mark.parametrize("middle", ["Scale with bias", "BatchNorm, Scale, ReLU"])
 def test_any_number_of_threads_gives_the_same_bits(middle: str) -> None:
     one, *others = (run(make(net(NETS[middle]), threads=threads)[1]) for threads in (1, 2, 3))

@@ -199,8 +199,8 @@ def absorb(b: Builder, head: int) -> None:
     scale = readers[0][0]
     if b.plan.graph.nodes[scale].type.name != "Scale" or scale not in b.accepted:
         return
-    if not b.planned(scale).needs_backward and b.plan.backward_planned:
-        return
+    if b.plan.backward_planned and not (b.planned(head).needs_backward and b.planned(scale).needs_backward):
+        return  # no step backward would be the BatchNorm's (nothing learns before it), or the Scale's
     b.fused[scale] = head
     relu = only_reader(b, scale)
     if relu is not None and relu in b.accepted and is_plain_relu(b, relu):
