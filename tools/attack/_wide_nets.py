@@ -43,7 +43,6 @@ def examples_of(phase: Phase) -> tuple[tuple[LayerType, tuple[Example, ...]], ..
 
 def values(given: Input, random: np.random.Generator) -> Array:
     """What an example's bottom may hold."""
-    shares: Array
     match given.kind:
         case "uniform":
             return random.uniform(given.low, given.high, given.shape)
@@ -53,14 +52,17 @@ def values(given: Input, random: np.random.Generator) -> Array:
             ladder = (np.arange(prod(given.shape)) - prod(given.shape) // 2 + 0.5) * 0.1
             return random.permutation(ladder).reshape(given.shape)
         case "probabilities":
-            shares = random.uniform(0.1, 1, given.shape)
-            shares /= shares.sum(min(1, len(given.shape) - 1), keepdims=True)
-            return shares
+            return of_one(random.uniform(0.1, 1, given.shape))
         case "binary":
             return random.integers(0, 2, given.shape)
         case "values":
             return np.array(given.values, float).reshape(given.shape)
     return random.normal(size=given.shape)
+
+
+def of_one(shares: Array) -> Array:
+    """Shares as probabilities: they add up to 1 over the classes."""
+    return np.asarray(shares / shares.sum(min(1, shares.ndim - 1), keepdims=True))
 
 
 class WideNet(RandomNet):

@@ -46,7 +46,7 @@ from netc.schema.weights import parse_weights
 from netc.schema.weights_write import dump_weights
 from tools.attack import Tally
 from tools.attack._threads import all_threads
-from tools.attack._wide_nets import WideNet, values
+from tools.attack._wide_nets import WideNet, of_one, values
 
 TOLERANCE = {"exact": 2e-5, "fast": 2e-4, "bf16": 2e-2}  # of an array's largest value
 SHAKES = 12
@@ -118,8 +118,9 @@ def fill(net: Net, case: Case, shake: int = 0) -> None:
             net.set_input(name, random.integers(0, int(classes[1]), target.shape))
         elif name in case.given:
             array = values(case.given[name], random)
-            whole = case.given[name].kind in ("labels", "binary", "values")
-            net.set_input(name, array if whole else shaken(array))
+            kind = case.given[name].kind
+            array = array if kind in ("labels", "binary", "values") else shaken(array)
+            net.set_input(name, of_one(array) if kind == "probabilities" else array)
         else:
             net.set_input(name, shaken(random.normal(size=target.shape)))
     for parameter in net.parameters.all:

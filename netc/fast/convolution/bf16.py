@@ -21,8 +21,10 @@ from netc.fast.convolution.lines import (
     LARGE_WEIGHTS,
     Lying,
     block_runs,
+    divided,
     read_by_channel,
     read_pixels,
+    spot_of,
     target_pixels,
 )
 from netc.fast.machine.access import Access
@@ -173,16 +175,10 @@ def _runs(way: int, rows: int, vectors: int, a_row: int) -> Entry[...]:
         more = add - y if add else -1
         c = room_for_sums()
         tiles = (sums.length + rows - 1) // rows
-        spots, first_spot, outs = sums.n * sums.runs * tiles, 0, sums.parts * sums.groups
-        begin, end = spots * outs * tid // nth, spots * outs * (tid + 1) // nth
-        if sums.large and sums.n % nth == 0:  # whole images a thread: what it reads it has mostly written itself
-            first_spot, spots = spots * tid // nth, spots // nth
-            begin, end = 0, spots * outs
+        spots, outs = sums.n * sums.runs * tiles, sums.parts * sums.groups
+        begin, end, first_spot, spots = divided(spots, outs, tid, nth, sums.large and sums.n % nth == 0)
         for item in range(begin, end):
-            if sums.large:
-                out, spot = item // spots, first_spot + item % spots
-            else:
-                spot, out = item // outs, item % outs
+            spot, out = spot_of(item, first_spot, spots, outs, sums.large)
             n, place = spot // (sums.runs * tiles), spot % (sums.runs * tiles)
             run, pixel = place // tiles, place % tiles * rows
             group, out = out // sums.parts, sums.first + out % sums.parts * vectors

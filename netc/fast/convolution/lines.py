@@ -110,6 +110,24 @@ def _sums(
     return found
 
 
+@kernel
+def divided(spots: int, outs: int, tid: int, nth: int, whole: bool) -> tuple[int, int, int, int]:
+    """The items of a thread, of one for each of its spots of the target and each run of blocks there: the first one and
+    the end; and its own spots, the first and how many. whole: only those, as of whole images: what a thread reads it
+    has mostly written itself. Else it shares all spots."""
+    if whole:
+        return 0, spots // nth * outs, spots * tid // nth, spots // nth
+    return spots * outs * tid // nth, spots * outs * (tid + 1) // nth, 0, spots
+
+
+@kernel
+def spot_of(item: int, first: int, spots: int, outs: int, large: bool) -> tuple[int, int]:
+    """The spot and the run of blocks of an item; `large` weights stay over all spots, else a spot over all weights."""
+    if large:
+        return first + item % spots, item // spots
+    return item // outs, item % outs
+
+
 @functools.cache
 def _lines(rows: int, rest: int, vectors: int, unroll: int, a_row: int) -> Entry[...]:
     """Lines of pixels, cut into tiles of `rows` pixels and one of `rest`, by `vectors` blocks.
@@ -134,16 +152,10 @@ def _lines(rows: int, rest: int, vectors: int, unroll: int, a_row: int) -> Entry
         block = weights + (down.cell * sums.kw + across.cell) * cell + sums.first * b_out
         more = add - y.inner if add else -1
         bands = (down.positions + sums.band - 1) // sums.band
-        spots, first_spot, outs = y.n * bands, 0, sums.parts * sums.groups
-        begin, end = spots * outs * tid // nth, spots * outs * (tid + 1) // nth
-        if sums.large and y.n % nth == 0:  # whole images a thread: what it reads it has mostly written itself
-            first_spot, spots = spots * tid // nth, spots // nth
-            begin, end = 0, spots * outs
+        spots, outs = y.n * bands, sums.parts * sums.groups
+        begin, end, first_spot, spots = divided(spots, outs, tid, nth, sums.large and y.n % nth == 0)
         for item in range(begin, end):
-            if sums.large:
-                out, spot = item // spots, first_spot + item % spots
-            else:
-                spot, out = item // outs, item % outs
+            spot, out = spot_of(item, first_spot, spots, outs, sums.large)
             n, top = spot // bands, spot % bands * sums.band
             group, out = out // sums.parts, out % sums.parts * vectors
             a_start = corner + n * planes.image + group * sums.ins * planes.plane

@@ -17,6 +17,7 @@ from netc.fast.machine.layout import NO_BLOB, Blocked, Plain
 from netc.fast.machine.moves import clear_halo
 from netc.fast.program import copies
 from netc.fast.program.builder import Builder
+from netc.fast.program.copies import known_way
 
 
 def chosen(b: Builder, conv: Conv, n: int) -> bool:
@@ -69,7 +70,7 @@ def forward_first(
 ) -> None:
     """Emit the same of a first layer; x: its bottom with its halo."""
     seen, copy = bf16_first.seen(conv), bf16_first.new_copy(b, x.n, conv)
-    b.emit([*clear_halo(copy), bf16_first.windows(_way(b), x, copy, conv)], "bf16 copy")
+    b.emit([*clear_halo(copy), bf16_first.windows(known_way(b), x, copy, conv)], "bf16 copy")
     spread = b.new("weights of columns", b.param(layer, 0).nbytes)
     b.emit_setup(bf16_first.spread_weights(b.param(layer, 0), spread, conv), "weights")
     weights = _weights(b, spread, seen, FORWARD, factor)
@@ -84,14 +85,14 @@ def _sums(
         y, copy = copies.write(b, top, alone=not add.inner)
     else:
         y, copy = b.write(b.data(top)), NO_BLOB
-    launches = bf16.forward(_way(b), x, weights, bias, y, copy, conv, activation, add)
+    launches = bf16.forward(known_way(b), x, weights, bias, y, copy, conv, activation, add)
     b.emit(launches, "bf16 convolution")
 
 
 def data_gradient(b: Builder, layer: int, slot: int, dx: Blocked, conv: Conv, add: bool) -> None:
     """Emit dx from the diff of the top, which is in this slot; or dx += that."""
     dy, weights = copies.read(b, slot), _weights(b, b.param(layer, 0), conv, BACKWARD, NOTHING)
-    b.emit(bf16.data_gradient(_way(b), dy, weights, dx, conv, add), "bf16 data gradient")
+    b.emit(bf16.data_gradient(known_way(b), dy, weights, dx, conv, add), "bf16 data gradient")
 
 
 def weight_gradient(b: Builder, x: Blocked, dy: Blocked, target: Region, conv: Conv) -> None:
@@ -99,19 +100,13 @@ def weight_gradient(b: Builder, x: Blocked, dy: Blocked, target: Region, conv: C
     packed = b.new("weight gradient", packed_bytes(conv, FORWARD))
     turned = b.new("turned bottom", bf16_gradients.turned_bytes(x.n, conv))
     pairs = b.new("top's diff in pairs", bf16_gradients.pairs_bytes(dy.n, conv))
-    b.emit(bf16_gradients.weight_gradient(_way(b), x, dy, turned, pairs, packed, conv), "bf16 weight gradient")
+    b.emit(bf16_gradients.weight_gradient(known_way(b), x, dy, turned, pairs, packed, conv), "bf16 weight gradient")
     b.emit(add_weight_gradient(packed, target, conv), "weight gradient")
-
-
-def _way(b: Builder) -> int:
-    way = copies.way(b)
-    assert way is not None
-    return way
 
 
 def _weights(b: Builder, source: Region, conv: Conv, order: int, factor: Region) -> Region:
     """Emit the packing of weights; the packed ones."""
     packed = b.new("packed weights", pair_bytes(conv, order))
     scratch = b.new("scratch", b.threads * conv.cells * BLOCK)
-    b.emit_setup(pack_pairs(_way(b), source, packed, scratch, conv, order, factor), "weights")
+    b.emit_setup(pack_pairs(known_way(b), source, packed, scratch, conv, order, factor), "weights")
     return packed

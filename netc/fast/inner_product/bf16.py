@@ -22,6 +22,7 @@ from netc.fast.machine.operands import Entry, Read, Write, entry
 from netc.fast.machine.vectors import load_some
 from netc.fast.program import copies
 from netc.fast.program.builder import Builder
+from netc.fast.program.copies import known_way
 from netc.jit import intrinsic, ir
 from netc.jit import numba_types as types
 
@@ -60,7 +61,7 @@ def weight_gradient(b: Builder, x: Region, dy: Region, dw: Region, sizes: Sizes)
     turned = b.new("turned bottom", bf16_gradients.turned_bytes(1, conv))
     pairs = b.new("top's diff in pairs", bf16_gradients.pairs_bytes(1, conv))
     bottom, top = ((rows, *_pixels(sizes.m, width)) for rows, width in ((x, sizes.k), (dy, sizes.n)))
-    launches = bf16_gradients.sums(_way(b), bottom, top, turned, pairs, packed, conv)
+    launches = bf16_gradients.sums(known_way(b), bottom, top, turned, pairs, packed, conv)
     b.emit(launches, "bf16 weight gradient")
     b.emit(add_weight_gradient(packed, dw, conv), "weight gradient")
 
@@ -74,25 +75,19 @@ def _pixels(m: int, width: int) -> tuple[bf16_gradients.Size, Lying]:
     return bf16_gradients.Size(1, width // LANES, 1, m), Lying(0, VECTOR_BYTES, 0, 4 * width)
 
 
-def _way(b: Builder) -> int:
-    way = copies.way(b)
-    assert way is not None
-    return way
-
-
 def _product(b: Builder, layer: int, rows: Region, sizes: Sizes, order: int, ends: Ends, target: Region) -> None:
     """Emit the products of rows with the weights, or (BACKWARD) with their transpose, then what `ends` says."""
     conv = _convolution(sizes)
     seen = conv if order == FORWARD else conv.adjoint
     copy = copy_of(blocked(0, (1, seen.inputs, 1, sizes.m), Halo()), 0, Halo())
     copy = replace(copy, base=Ref(b.new("rows in bf16", copy_bytes(copy)).array))
-    b.emit(_rows(_way(b))(x=rows, copy=copy, k=seen.inputs), "bf16 copy")
+    b.emit(_rows(known_way(b))(x=rows, copy=copy, k=seen.inputs), "bf16 copy")
     weights, scratch = b.new("packed weights", pair_bytes(conv, order)), b.new("scratch", b.threads * BLOCK)
-    b.emit_setup(pack_pairs(_way(b), b.param(layer, 0), weights, scratch, conv, order), "weights")
+    b.emit_setup(pack_pairs(known_way(b), b.param(layer, 0), weights, scratch, conv, order), "weights")
     result, width = b.new("sums", 4 * sizes.m * up(seen.outputs)), 4 * up(seen.outputs)
     lies, taps = Lying(0, VECTOR_BYTES, 0, width), (conv.taps(0), conv.taps(1))
     launches = bf16.sums(
-        _way(b), copy, weights, NOTHING, result, lies, NO_BLOB, seen, taps, IDENTITY, NOTHING
+        known_way(b), copy, weights, NOTHING, result, lies, NO_BLOB, seen, taps, IDENTITY, NOTHING
     )  # fmt: skip
     b.emit(launches, "bf16 inner product" if order == FORWARD else "bf16 product data gradient")
     b.emit(finished(result=result, ends=ends, y=target, m=sizes.m, n=seen.outputs), "inner product")

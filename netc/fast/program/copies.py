@@ -24,6 +24,13 @@ def way(b: Builder) -> int | None:
     return WAYS[bf16()] if b.precision == "bf16" else None
 
 
+def known_way(b: Builder) -> int:
+    """The same, of a net that has some."""
+    found = way(b)
+    assert found is not None
+    return found
+
+
 def want(b: Builder, layer: int, value: int, halo: Halo, thin: Thin = WHOLE) -> None:
     """A layer will read the value's copy, with at least this halo around it."""
     for slots in (b.plan.data, b.plan.backward_data):
@@ -42,12 +49,10 @@ def _widen(b: Builder, key: Key, halo: Halo, thin: Thin) -> None:
 
 def read(b: Builder, slot: int, thin: Thin = WHOLE) -> Blocked:
     """A slot's copy, filled."""
-    found = way(b)
-    assert found is not None
     copy = _copy(b, slot, thin)
     if not b.holds(slot, thin):
         source = b.read(slot)
-        b.emit([*clear_halo(copy), halved(found, source, copy, thin)], "bf16 copy")
+        b.emit([*clear_halo(copy), halved(known_way(b), source, copy, thin)], "bf16 copy")
         b.hold(slot, thin)
     return copy
 
